@@ -1,0 +1,66 @@
+"""Allowance: what a tenant may see of itself, kept current in each of its namespaces."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pydantic
+
+from admission.api.object import CRD, Model, Object
+
+
+class ClassUse(Model):
+    """The tenant's own use of one class."""
+
+    accelerator_class: str
+    """Accelerator class."""
+    used: int = 0
+    """Accelerators of this class that the tenant holds, over all its namespaces."""
+
+
+class LastDenial(Model):
+    """The latest denial in this namespace."""
+
+    code: str
+    """Public code."""
+    reference: str
+    """Reference to give to the operator."""
+    at: pydantic.AwareDatetime
+    """When."""
+
+
+class AllowanceStatus(Model):
+    """The tenant's own figures, and no one else's."""
+
+    tenant: str = ""
+    """The tenant this namespace belongs to."""
+    clearance: str = ""
+    """Cleared, or the public code of what stands in the way."""
+    expires_at: pydantic.AwareDatetime | None = None
+    """When the clearance lapses."""
+    use: list[ClassUse] = []
+    """Own use, class by class."""
+    last_denial: LastDenial | None = None
+    """The latest denial in this namespace."""
+    contact: str = ""
+    """Whom to ask."""
+
+
+class Allowance(Object):
+    """Read-only: what this namespace's tenant holds, and whether it is cleared. Kept by computegate."""
+
+    crd = CRD(
+        plural="allowances",
+        short_names=("allow",),
+        namespaced=True,
+        columns=(
+            ("Tenant", "string", ".status.tenant", "the tenant"),
+            ("Clearance", "string", ".status.clearance", "Cleared, or what stands in the way"),
+            ("Expires", "date", ".status.expiresAt", "when the clearance lapses"),
+            ("Last-Denial", "string", ".status.lastDenial.code", "code of the latest denial"),
+            ("Reference", "string", ".status.lastDenial.reference", "reference to give to the operator"),
+        ),
+    )
+    kind: Literal["Allowance"] = "Allowance"
+    status: AllowanceStatus = AllowanceStatus()
+    """The tenant's own figures."""

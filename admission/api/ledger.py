@@ -1,0 +1,52 @@
+"""QuotaLedger: the internal object on whose resourceVersion every reservation is decided."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from admission.api.object import CRD, Jurisdiction, Model, Object
+
+
+class QuotaLedgerSpec(Model):
+    """Whose charges stand here."""
+
+    scope: Jurisdiction
+    """The country or group of jurisdictions whose tenants are charged here."""
+
+
+class QuotaLedgerStatus(Model):
+    """The counts. Written by computegate alone; entries are single strings because what a list costs the API server grows with its nodes."""
+
+    format: Annotated[int, pydantic.Field(ge=1)] = 1
+    """Version of the two strings below."""
+    epoch: int = 0
+    """Raised at each rebuild."""
+    initialized: bool = False
+    """False until the ledger has been counted against the cluster; until then controlled requests get TryAgain."""
+    observed_pods: str = ""
+    """resourceVersion of the pods up to which `used` is complete."""
+    used: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
+    """Charges of pods that exist: party,class:count[,class:count];..."""
+    inflight: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
+    """Reservations not yet folded: uid,namespace,name,party,charge,reserved at;..."""
+
+
+class QuotaLedger(Object):
+    """Internal: the exact count of one scope. Operators read ComputeQuota instead."""
+
+    crd = CRD(
+        plural="quotaledgers",
+        short_names=("qledger",),
+        columns=(
+            ("Scope", "string", ".spec.scope", "whose charges stand here"),
+            ("Initialized", "boolean", ".status.initialized", "whether it has been counted"),
+            ("Observed", "string", ".status.observedPods", "resourceVersion of the pods counted"),
+        ),
+    )
+    kind: Literal["QuotaLedger"] = "QuotaLedger"
+    spec: QuotaLedgerSpec
+    """Whose charges stand here."""
+    status: QuotaLedgerStatus = QuotaLedgerStatus()
+    """The counts."""

@@ -1,0 +1,151 @@
+"""AccessPolicy: dated rules that say which party may use which class under which conditions."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Literal
+
+import pydantic
+
+from admission.api.object import CRD, ClassRef, Country, Jurisdiction, Model, Object, Text, rules
+
+
+class Mode(enum.StrEnum):
+    """What a denial does: nothing but a record, a warning, or a refusal."""
+
+    Observe = "observe"
+    Warn = "warn"
+    Enforce = "enforce"
+
+
+class Effect(enum.StrEnum):
+    """What an applicable rule asks for, strictest first."""
+
+    Deny = "Deny"
+    Authorization = "Authorization"
+    Level = "Level"
+    Quota = "Quota"
+    Allow = "Allow"
+
+
+class Fact(enum.StrEnum):
+    """What a rule can test of a request."""
+
+    Headquarters = "Headquarters"
+    Incorporation = "Incorporation"
+    UltimateParentHeadquarters = "UltimateParentHeadquarters"
+    OwnerHeadquarters = "OwnerHeadquarters"
+    GoverningJurisdiction = "GoverningJurisdiction"
+    Place = "Place"
+    AccessCountry = "AccessCountry"
+    TenantKind = "TenantKind"
+    Payment = "Payment"
+    DeclaredUse = "DeclaredUse"
+    Screening = "Screening"
+
+
+class Test(Model):
+    """One test of a fact; all tests of a rule must hold."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules(
+            ("self.operator in ['Exists', 'Unknown'] ? !has(self.values) || size(self.values) == 0 : has(self.values) && size(self.values) > 0",
+             "In and NotIn need values; Exists and Unknown take none"),
+        )
+    )
+
+    fact: Fact
+    """What is tested. OwnerHeadquarters are those of all owners of 50 percent or more, cascaded. Screening has the values Clear, Candidate, Match."""
+    operator: Literal["In", "NotIn", "Exists", "Unknown"]
+    """In holds when any value of the fact is among values. A fact that is unknown makes a restricting rule deny, never pass."""
+    values: Annotated[list[Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=250)] = []
+    """Country codes, jurisdiction groups or words, as the fact has them."""
+
+
+class Basis(Model):
+    """Why a rule exists: what it rests on, and since when that stands."""
+
+    type: Literal["Law", "Letter", "ProviderPolicy"]
+    """A published rule, a letter to a company, or the operator's own policy."""
+    title: Annotated[str, pydantic.Field(min_length=1, max_length=256)]
+    """Name of the rule as its readers know it."""
+    citation: Text = ""
+    """Where it is published."""
+    as_of: pydantic.AwareDatetime | None = None
+    """The date on which this was last checked."""
+
+
+class Rule(Model):
+    """One dated rule. Rules have no order: the strictest effect of all applicable rules wins."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules(
+            ("self.effect != 'Level' || has(self.level)", "effect Level needs level"),
+            ("!has(self.effective) || !has(self.expires) || self.effective < self.expires", "effective is not before expires"),
+        )
+    )
+
+    name: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63)]
+    """Name of the rule, unique in the policy; it appears in the decision record."""
+    basis: Basis
+    """What the rule rests on."""
+    status: Literal["InForce", "Stayed", "NotEnforced", "Proposed", "ByLetter"] = "InForce"
+    """Only rules InForce or ByLetter are applied; the others are kept to be read, and to be compared."""
+    certainty: Literal["High", "Medium", "Low", "Unconfirmed"] = "High"
+    """How sure the operator is of the status; shown, never decisive."""
+    effective: pydantic.AwareDatetime | None = None
+    """The rule applies from this instant; absent means always."""
+    expires: pydantic.AwareDatetime | None = None
+    """The rule ends at this instant; absent means never."""
+    classes: Annotated[list[ClassRef], pydantic.Field(min_length=1, max_length=64)] = ["Controlled"]
+    """Classes the rule is about: names, control entries (3A090.a.1), Controlled, Uncontrolled or *."""
+    when: Annotated[list[Test], pydantic.Field(max_length=16)] = []
+    """Tests that must all hold; none means always."""
+    effect: Effect
+    """Deny; Authorization (one must exist and have room); Level (a least KYC level); Quota (a ComputeQuota must cover it); Allow."""
+    level: Annotated[int, pydantic.Field(ge=1, le=4)] | None = None
+    """The least KYC level, for effect Level."""
+
+
+class Group(Model):
+    """A named group of jurisdictions."""
+
+    name: Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9-]{1,62}$", max_length=63)]
+    """Lower-case name by which rules and quotas refer to the group."""
+    countries: Annotated[list[Country], pydantic.Field(min_length=1, max_length=250)]
+    """Members (ISO 3166-1 alpha-2)."""
+    source: Text = ""
+    """Where the membership comes from, and of which date."""
+
+
+class AccessPolicySpec(Model):
+    """Rules, the groups they refer to, and how strictly they act."""
+
+    mode: Mode = Mode.Enforce
+    """The most that this policy's rules may do; a namespace or the installation may be milder still."""
+    rules: Annotated[list[Rule], pydantic.Field(max_length=256, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})] = []
+    """The rules, in any order."""
+    groups: Annotated[list[Group], pydantic.Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})] = []
+    """Groups of jurisdictions, added to the built-in ones (`ear-a1`, `ear-a5`, `ear-a6`, `ear-d1`, `ear-d4`, `ear-d5`, `ear-headquarters`, `ear-destinations`)."""
+    jurisdiction_order: Annotated[list[Jurisdiction], pydantic.Field(max_length=250)] = []
+    """Strictest first: which of a tenant's jurisdictions governs. Those not named come last, in alphabetical order."""
+    ambiguous_class: Literal["CountAll", "Deny"] = "CountAll"
+    """A pod that may land on several classes is counted in each of them, or denied until it chooses (ClassAmbiguous)."""
+    unidentified_tenant: Literal["Deny", "AllowUncontrolled"] = "AllowUncontrolled"
+    """Whether a namespace without a Tenant may use classes that no control entry covers."""
+
+
+class AccessPolicy(Object):
+    """Dated rules of access. All policies of a cluster are read as one: the strictest effect wins.
+
+    A controlled class that no rule covers is denied; an uncontrolled one is allowed and counted.
+    """
+
+    crd = CRD(
+        plural="accesspolicies",
+        short_names=("accpol",),
+        columns=(("Mode", "string", ".spec.mode", "the most that its rules may do"),),
+    )
+    kind: Literal["AccessPolicy"] = "AccessPolicy"
+    spec: AccessPolicySpec
+    """The policy."""

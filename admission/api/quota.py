@@ -1,0 +1,136 @@
+"""ComputeQuota and Authorization: how much a jurisdiction, or one approved tenant, may hold at once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from admission.api.object import CRD, ClassRef, Condition, Jurisdiction, Model, Name, Object, Text, rules
+
+Amount = Annotated[int, pydantic.Field(ge=0, le=2**53)]
+
+
+class Limits(Model):
+    """What may be held at once; a limit that is absent does not bind."""
+
+    devices: Amount | None = None
+    """Accelerators at once, each counted as one."""
+    tpp: Amount | None = None
+    """Total processing performance at once: the sum of the devices' TPP."""
+    longest_hold: Annotated[str, pydantic.Field(pattern=r"^([0-9]+d)?([0-9]+h)?$", min_length=2, max_length=12)] | None = None
+    """The longest a pod may hold its devices, such as 30d or 12h. A pod without activeDeadlineSeconds is refused where this is set. Judged pod by pod; holds that continue across pods are not yet joined."""
+
+
+class ComputeQuotaSpec(Model):
+    """Limits on what the tenants of some jurisdictions may hold at once, in this cluster."""
+
+    jurisdictions: Annotated[list[Jurisdiction], pydantic.Field(min_length=1, max_length=250)]
+    """Country codes or groups. A request counts here when its governing jurisdiction is among them."""
+    classes: Annotated[list[ClassRef], pydantic.Field(min_length=1, max_length=64)] = ["Controlled"]
+    """Classes that count: names, control entries, Controlled, Uncontrolled or *."""
+    limits: Limits
+    """Limits of all tenants of these jurisdictions together."""
+    per_tenant: Limits | None = None
+    """Limits of each tenant by itself."""
+    per_reseller: Limits | None = None
+    """Limits of each reseller over all its end customers."""
+
+
+class Use(Model):
+    """Use against one limit."""
+
+    used: int = 0
+    """Held by pods that exist."""
+    reserved: int = 0
+    """Promised to pods that were admitted and not yet seen."""
+    limit: int | None = None
+    """The limit; absent where there is none."""
+
+
+class ComputeQuotaStatus(Model):
+    """Use as the ledger has it."""
+
+    devices: Use | None = None
+    """Accelerators at once."""
+    tpp: Use | None = None
+    """Total processing performance at once."""
+    summary: str = ""
+    """used+reserved/limit, for printing."""
+    tenants: int = 0
+    """Tenants that hold something."""
+    conditions: Annotated[list[Condition], pydantic.Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]})] = []
+    """Conditions: Ready says whether the ledger has been counted."""
+
+
+class ComputeQuota(Object):
+    """How much compute the tenants of some jurisdictions may hold at once. Limits are per cluster."""
+
+    crd = CRD(
+        plural="computequotas",
+        short_names=("cquota",),
+        columns=(
+            ("Jurisdictions", "string", ".spec.jurisdictions", "whose tenants count here"),
+            ("Classes", "string", ".spec.classes", "classes that count"),
+            ("Devices", "string", ".status.summary", "used+reserved/limit"),
+            ("TPP", "integer", ".status.tpp.used", "TPP held"),
+            ("TPP-Limit", "integer", ".spec.limits.tpp", "limit of TPP"),
+            ("Tenants", "integer", ".status.tenants", "tenants that hold something"),
+        ),
+    )
+    kind: Literal["ComputeQuota"] = "ComputeQuota"
+    spec: ComputeQuotaSpec
+    """The limits."""
+    status: ComputeQuotaStatus = ComputeQuotaStatus()
+    """Use against them."""
+
+
+class AuthorizationSpec(Model):
+    """A licence or an approved exception, and what it is good for."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules(("self.validFrom < self.validUntil", "validFrom is not before validUntil"))
+    )
+
+    number: Annotated[str, pydantic.Field(min_length=1, max_length=128)]
+    """Number of the licence or of the approval."""
+    tenant: Name
+    """The Tenant it was granted to."""
+    classes: Annotated[list[ClassRef], pydantic.Field(min_length=1, max_length=64)]
+    """Classes it covers."""
+    devices: Annotated[int, pydantic.Field(ge=1, le=2**31)]
+    """Accelerators at once that it covers."""
+    valid_from: pydantic.AwareDatetime
+    """It counts from this instant."""
+    valid_until: pydantic.AwareDatetime
+    """It ends at this instant."""
+    issued_by: Text = ""
+    """The authority or the approver."""
+
+
+class AuthorizationStatus(Model):
+    """Use of the authorization."""
+
+    used: int = 0
+    """Accelerators held under it."""
+
+
+class Authorization(Object):
+    """A licence or an approved exception that lets one tenant use classes for which a rule asks an authorization."""
+
+    crd = CRD(
+        plural="authorizations",
+        short_names=("cgauth",),
+        columns=(
+            ("Tenant", "string", ".spec.tenant", "granted to"),
+            ("Number", "string", ".spec.number", "number of the licence"),
+            ("Devices", "integer", ".spec.devices", "accelerators at once"),
+            ("Used", "integer", ".status.used", "accelerators held under it"),
+            ("Until", "date", ".spec.validUntil", "end of validity"),
+        ),
+    )
+    kind: Literal["Authorization"] = "Authorization"
+    spec: AuthorizationSpec
+    """The grant."""
+    status: AuthorizationStatus = AuthorizationStatus()
+    """Use of it."""

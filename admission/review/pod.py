@@ -1,0 +1,181 @@
+"""The parts of a Pod that decide which devices it can obtain, as msgspec structs.
+
+A subset on purpose: msgspec skips every field that is not named here without building an object for it,
+so managedFields, probes and volumes of no interest cost almost nothing.  Shapes and meanings are those of
+the core/v1 API.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class _Wire(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """A wire struct: unknown fields are skipped; collections are never mutated."""
+
+
+class Owner(_Wire):
+    """One entry of ``metadata.ownerReferences``."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool = False
+
+
+class Meta(_Wire):
+    """The parts of ``metadata`` that we read."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    generate_name: str = ""
+    resource_version: str = ""
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    owner_references: tuple[Owner, ...] | None = None
+
+
+class Resources(_Wire):
+    """``resources`` of a container: quantities as they came, text or number."""
+
+    limits: dict[str, str | int | float] | None = None
+    requests: dict[str, str | int | float] | None = None
+
+
+class EnvVar(_Wire):
+    """One variable; ``value_from`` is kept only to know that the value is not in the pod."""
+
+    name: str = ""
+    value: str | None = None
+    value_from: msgspec.Raw | None = None
+
+
+class Capabilities(_Wire):
+    """Linux capabilities added to a container."""
+
+    add: tuple[str, ...] | None = None
+
+
+class SecurityContext(_Wire):
+    """What lets a container reach devices past its requests."""
+
+    privileged: bool | None = None
+    capabilities: Capabilities | None = None
+
+
+class VolumeMount(_Wire):
+    """Where a volume is mounted."""
+
+    name: str = ""
+    mount_path: str = ""
+
+
+class Container(_Wire):
+    """A container, an init container (a sidecar when ``restart_policy`` is Always) or an ephemeral one."""
+
+    name: str = ""
+    resources: Resources | None = None
+    restart_policy: str | None = None
+    env: tuple[EnvVar, ...] | None = None
+    security_context: SecurityContext | None = None
+    volume_mounts: tuple[VolumeMount, ...] | None = None
+
+
+class HostPath(_Wire):
+    """A path on the node."""
+
+    path: str = ""
+
+
+class Volume(_Wire):
+    """A volume; only those of the node matter here."""
+
+    name: str = ""
+    host_path: HostPath | None = None
+
+
+class PodResourceClaim(_Wire):
+    """A reference to a ResourceClaim or to its template (dynamic resource allocation)."""
+
+    name: str = ""
+    resource_claim_name: str | None = None
+    resource_claim_template_name: str | None = None
+
+
+class Requirement(_Wire):
+    """One match expression of a node selector term."""
+
+    key: str = ""
+    operator: str = ""
+    values: tuple[str, ...] | None = None
+
+
+class NodeSelectorTerm(_Wire):
+    """Expressions that must all hold; terms are alternatives."""
+
+    match_expressions: tuple[Requirement, ...] | None = None
+    match_fields: tuple[Requirement, ...] | None = None
+
+
+class NodeSelector(_Wire):
+    """``requiredDuringSchedulingIgnoredDuringExecution`` of a node affinity."""
+
+    node_selector_terms: tuple[NodeSelectorTerm, ...] | None = None
+
+
+class NodeAffinity(_Wire):
+    """Only the required terms bind; preferred ones are wishes."""
+
+    required: NodeSelector | None = msgspec.field(
+        default=None, name="requiredDuringSchedulingIgnoredDuringExecution"
+    )
+
+
+class Affinity(_Wire):
+    """Node affinity alone decides where a pod can land."""
+
+    node_affinity: NodeAffinity | None = None
+
+
+class Toleration(_Wire):
+    """What lets a pod onto a tainted node."""
+
+    key: str | None = None
+    operator: str | None = None
+    value: str | None = None
+    effect: str | None = None
+
+
+class PodSpec(_Wire):
+    """The parts of a pod's spec that decide what it can obtain and for how long."""
+
+    containers: tuple[Container, ...] | None = None
+    init_containers: tuple[Container, ...] | None = None
+    ephemeral_containers: tuple[Container, ...] | None = None
+    overhead: dict[str, str | int | float] | None = None
+    volumes: tuple[Volume, ...] | None = None
+    resource_claims: tuple[PodResourceClaim, ...] | None = None
+    runtime_class_name: str | None = None
+    node_name: str | None = None
+    node_selector: dict[str, str] | None = None
+    affinity: Affinity | None = None
+    tolerations: tuple[Toleration, ...] | None = None
+    active_deadline_seconds: int | None = None
+    scheduler_name: str | None = None
+
+
+class PodStatus(_Wire):
+    """Phase and start, as the ledger's fold needs them."""
+
+    phase: str = ""
+    start_time: str | None = None
+
+
+class Pod(_Wire):
+    """A pod: what a review carries, and what the ledger's watch keeps."""
+
+    metadata: Meta = Meta()
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
