@@ -100,7 +100,9 @@ class AcceleratorPoolSpec(Model):
     """Taints that every node of the pool carries."""
     accelerator_class: Name
     """Name of the accelerator class of the pool's devices: a built-in chip or an AcceleratorClass."""
-    resources: Annotated[list[Annotated[str, pydantic.Field(max_length=317)]], pydantic.Field(min_length=1, max_length=16)]
+    resources: Annotated[
+        list[Annotated[str, pydantic.Field(max_length=317)]], pydantic.Field(min_length=1, max_length=16)
+    ]
     """Extended resource names that the pool's nodes offer, such as nvidia.com/gpu."""
     place: Place | None = None
     """Where the pool stands; absent means the chart's default place, or unknown."""

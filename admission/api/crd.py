@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -17,10 +17,12 @@ from admission.api import GROUP, VERSION
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance
 from admission.api.ledger import QuotaLedger
-from admission.api.object import Object
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
+
+if TYPE_CHECKING:
+    from admission.api.object import Object
 
 KINDS: tuple[type[Object], ...] = (
     Tenant,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime  # noqa: TC003 (pydantic resolves annotations at run time)
+import datetime as dt
 from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
@@ -31,8 +31,8 @@ class ObjectMeta(Model):
     generation: int = 0
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
-    creation_timestamp: datetime.datetime | None = None
-    deletion_timestamp: datetime.datetime | None = None
+    creation_timestamp: dt.datetime | None = None
+    deletion_timestamp: dt.datetime | None = None
 
 
 class Condition(Model):
@@ -84,14 +84,10 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
 
 
-Country = Annotated[
-    str, pydantic.Field(pattern=r"^[A-Z]{2}$", min_length=2, max_length=2)
-]
+Country = Annotated[str, pydantic.Field(pattern=r"^[A-Z]{2}$", min_length=2, max_length=2)]
 """ISO 3166-1 alpha-2, upper case."""
 
-Jurisdiction = Annotated[
-    str, pydantic.Field(pattern=r"^([A-Z]{2}|[a-z][a-z0-9-]{1,62})$", max_length=63)
-]
+Jurisdiction = Annotated[str, pydantic.Field(pattern=r"^([A-Z]{2}|[a-z][a-z0-9-]{1,62})$", max_length=63)]
 """A country code, or the name of a jurisdiction group: lower case, such as ``ear-d5``."""
 
 Name = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", max_length=63)]

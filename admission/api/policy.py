@@ -49,8 +49,10 @@ class Test(Model):
 
     model_config = pydantic.ConfigDict(
         json_schema_extra=rules(
-            ("self.operator in ['Exists', 'Unknown'] ? !has(self.values) || size(self.values) == 0 : has(self.values) && size(self.values) > 0",
-             "In and NotIn need values; Exists and Unknown take none"),
+            (
+                "self.operator in ['Exists', 'Unknown'] ? !has(self.values) || size(self.values) == 0 : has(self.values) && size(self.values) > 0",
+                "In and NotIn need values; Exists and Unknown take none",
+            ),
         )
     )
 
@@ -81,7 +83,10 @@ class Rule(Model):
     model_config = pydantic.ConfigDict(
         json_schema_extra=rules(
             ("self.effect != 'Level' || has(self.level)", "effect Level needs level"),
-            ("!has(self.effective) || !has(self.expires) || self.effective < self.expires", "effective is not before expires"),
+            (
+                "!has(self.effective) || !has(self.expires) || self.effective < self.expires",
+                "effective is not before expires",
+            ),
         )
     )
 
@@ -123,9 +128,19 @@ class AccessPolicySpec(Model):
 
     mode: Mode = Mode.Enforce
     """The most that this policy's rules may do; a namespace or the installation may be milder still."""
-    rules: Annotated[list[Rule], pydantic.Field(max_length=256, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})] = []
+    rules: Annotated[
+        list[Rule],
+        pydantic.Field(
+            max_length=256, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+        ),
+    ] = []
     """The rules, in any order."""
-    groups: Annotated[list[Group], pydantic.Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})] = []
+    groups: Annotated[
+        list[Group],
+        pydantic.Field(
+            max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+        ),
+    ] = []
     """Groups of jurisdictions, added to the built-in ones (`ear-a1`, `ear-a5`, `ear-a6`, `ear-d1`, `ear-d4`, `ear-d5`, `ear-headquarters`, `ear-destinations`)."""
     jurisdiction_order: Annotated[list[Jurisdiction], pydantic.Field(max_length=250)] = []
     """Strictest first: which of a tenant's jurisdictions governs. Those not named come last, in alphabetical order."""

@@ -18,7 +18,9 @@ class Limits(Model):
     """Accelerators at once, each counted as one."""
     tpp: Amount | None = None
     """Total processing performance at once: the sum of the devices' TPP."""
-    longest_hold: Annotated[str, pydantic.Field(pattern=r"^([0-9]+d)?([0-9]+h)?$", min_length=2, max_length=12)] | None = None
+    longest_hold: (
+        Annotated[str, pydantic.Field(pattern=r"^([0-9]+d)?([0-9]+h)?$", min_length=2, max_length=12)] | None
+    ) = None
     """The longest a pod may hold its devices, such as 30d or 12h. A pod without activeDeadlineSeconds is refused where this is set. Judged pod by pod; holds that continue across pods are not yet joined."""
 
 
@@ -59,7 +61,10 @@ class ComputeQuotaStatus(Model):
     """used+reserved/limit, for printing."""
     tenants: int = 0
     """Tenants that hold something."""
-    conditions: Annotated[list[Condition], pydantic.Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]})] = []
+    conditions: Annotated[
+        list[Condition],
+        pydantic.Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    ] = []
     """Conditions: Ready says whether the ledger has been counted."""
 
 

@@ -96,7 +96,10 @@ class Share(Model):
 
     model_config = pydantic.ConfigDict(
         json_schema_extra=rules(
-            ("!has(self.exact) || (!has(self.minimum) && !has(self.maximum))", "give either exact, or minimum and maximum"),
+            (
+                "!has(self.exact) || (!has(self.minimum) && !has(self.maximum))",
+                "give either exact, or minimum and maximum",
+            ),
             ("!has(self.minimum) || !has(self.maximum) || self.minimum <= self.maximum", "minimum is above maximum"),
         )
     )
@@ -140,8 +143,10 @@ class TenantSpec(Model):
                 "independent: true says that there is no parent; leave ultimateParent out",
             ),
             (
-                f"!has(self.ultimateParent) || self.ultimateParent == '{TENANT_ITSELF}' || "
-                "(has(self.parties) && self.parties.exists(p, p.id == self.ultimateParent))",
+                (
+                    f"!has(self.ultimateParent) || self.ultimateParent == '{TENANT_ITSELF}' || "
+                    "(has(self.parties) && self.parties.exists(p, p.id == self.ultimateParent))"
+                ),
                 "ultimateParent is not among parties; add the party, with its headquarters",
             ),
             (
@@ -165,15 +170,38 @@ class TenantSpec(Model):
     """Id, among parties, of the party at the top of the chain of control."""
     identifiers: Annotated[list[Identifier], pydantic.Field(max_length=16)] = []
     """Registered identifiers of the contracting party."""
-    parties: Annotated[list[Party], pydantic.Field(max_length=200, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"]})] = []
+    parties: Annotated[
+        list[Party],
+        pydantic.Field(
+            max_length=200, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"]}
+        ),
+    ] = []
     """Everyone known to stand above the tenant: owners, parents, controllers."""
     ownership: Annotated[list[Ownership], pydantic.Field(max_length=400)] = []
     """Who owns whom among tenant and parties. Shares add up over several owners, level by level."""
     supplied_by: Name | None = None
     """Name of the reseller's Tenant through which this end customer is supplied."""
-    payment: Annotated[list[Literal["BankTransfer", "Card", "Invoice", "Cash", "VirtualCurrency", "Unknown"]], pydantic.Field(max_length=6)] = []
+    payment: Annotated[
+        list[Literal["BankTransfer", "Card", "Invoice", "Cash", "VirtualCurrency", "Unknown"]],
+        pydantic.Field(max_length=6),
+    ] = []
     """Means of payment in use; rules may ask for a higher KYC level on some."""
-    declared_use: Annotated[list[Literal["Training", "Inference", "Research", "Simulation", "Graphics", "Resale", "MilitaryOrIntelligence", "WeaponsOfMassDestruction", "Other"]], pydantic.Field(max_length=9)] = []
+    declared_use: Annotated[
+        list[
+            Literal[
+                "Training",
+                "Inference",
+                "Research",
+                "Simulation",
+                "Graphics",
+                "Resale",
+                "MilitaryOrIntelligence",
+                "WeaponsOfMassDestruction",
+                "Other",
+            ]
+        ],
+        pydantic.Field(max_length=9),
+    ] = []
     """Declared end use; rules may test it."""
 
 
@@ -262,7 +290,10 @@ class TenantStatus(Model):
     """Evidence of where access comes from; absent means unknown."""
     standing: StandingStatus | None = None
     """Computed by computegate."""
-    conditions: Annotated[list[Condition], pydantic.Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]})] = []
+    conditions: Annotated[
+        list[Condition],
+        pydantic.Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    ] = []
     """Conditions of the tenant."""
 
 

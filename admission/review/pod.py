@@ -14,7 +14,7 @@ class _Wire(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """A wire struct: unknown fields are skipped; collections are never mutated."""
 
 
-class Owner(_Wire):
+class Owner(_Wire, frozen=True):
     """One entry of ``metadata.ownerReferences``."""
 
     kind: str = ""
@@ -23,7 +23,7 @@ class Owner(_Wire):
     controller: bool = False
 
 
-class Meta(_Wire):
+class Meta(_Wire, frozen=True):
     """The parts of ``metadata`` that we read."""
 
     name: str = ""
@@ -37,14 +37,14 @@ class Meta(_Wire):
     owner_references: tuple[Owner, ...] | None = None
 
 
-class Resources(_Wire):
+class Resources(_Wire, frozen=True):
     """``resources`` of a container: quantities as they came, text or number."""
 
     limits: dict[str, str | int | float] | None = None
     requests: dict[str, str | int | float] | None = None
 
 
-class EnvVar(_Wire):
+class EnvVar(_Wire, frozen=True):
     """One variable; ``value_from`` is kept only to know that the value is not in the pod."""
 
     name: str = ""
@@ -52,27 +52,27 @@ class EnvVar(_Wire):
     value_from: msgspec.Raw | None = None
 
 
-class Capabilities(_Wire):
+class Capabilities(_Wire, frozen=True):
     """Linux capabilities added to a container."""
 
     add: tuple[str, ...] | None = None
 
 
-class SecurityContext(_Wire):
+class SecurityContext(_Wire, frozen=True):
     """What lets a container reach devices past its requests."""
 
     privileged: bool | None = None
     capabilities: Capabilities | None = None
 
 
-class VolumeMount(_Wire):
+class VolumeMount(_Wire, frozen=True):
     """Where a volume is mounted."""
 
     name: str = ""
     mount_path: str = ""
 
 
-class Container(_Wire):
+class Container(_Wire, frozen=True):
     """A container, an init container (a sidecar when ``restart_policy`` is Always) or an ephemeral one."""
 
     name: str = ""
@@ -83,20 +83,20 @@ class Container(_Wire):
     volume_mounts: tuple[VolumeMount, ...] | None = None
 
 
-class HostPath(_Wire):
+class HostPath(_Wire, frozen=True):
     """A path on the node."""
 
     path: str = ""
 
 
-class Volume(_Wire):
+class Volume(_Wire, frozen=True):
     """A volume; only those of the node matter here."""
 
     name: str = ""
     host_path: HostPath | None = None
 
 
-class PodResourceClaim(_Wire):
+class PodResourceClaim(_Wire, frozen=True):
     """A reference to a ResourceClaim or to its template (dynamic resource allocation)."""
 
     name: str = ""
@@ -104,7 +104,7 @@ class PodResourceClaim(_Wire):
     resource_claim_template_name: str | None = None
 
 
-class Requirement(_Wire):
+class Requirement(_Wire, frozen=True):
     """One match expression of a node selector term."""
 
     key: str = ""
@@ -112,34 +112,32 @@ class Requirement(_Wire):
     values: tuple[str, ...] | None = None
 
 
-class NodeSelectorTerm(_Wire):
+class NodeSelectorTerm(_Wire, frozen=True):
     """Expressions that must all hold; terms are alternatives."""
 
     match_expressions: tuple[Requirement, ...] | None = None
     match_fields: tuple[Requirement, ...] | None = None
 
 
-class NodeSelector(_Wire):
+class NodeSelector(_Wire, frozen=True):
     """``requiredDuringSchedulingIgnoredDuringExecution`` of a node affinity."""
 
     node_selector_terms: tuple[NodeSelectorTerm, ...] | None = None
 
 
-class NodeAffinity(_Wire):
+class NodeAffinity(_Wire, frozen=True):
     """Only the required terms bind; preferred ones are wishes."""
 
-    required: NodeSelector | None = msgspec.field(
-        default=None, name="requiredDuringSchedulingIgnoredDuringExecution"
-    )
+    required: NodeSelector | None = msgspec.field(default=None, name="requiredDuringSchedulingIgnoredDuringExecution")
 
 
-class Affinity(_Wire):
+class Affinity(_Wire, frozen=True):
     """Node affinity alone decides where a pod can land."""
 
     node_affinity: NodeAffinity | None = None
 
 
-class Toleration(_Wire):
+class Toleration(_Wire, frozen=True):
     """What lets a pod onto a tainted node."""
 
     key: str | None = None
@@ -148,7 +146,7 @@ class Toleration(_Wire):
     effect: str | None = None
 
 
-class PodSpec(_Wire):
+class PodSpec(_Wire, frozen=True):
     """The parts of a pod's spec that decide what it can obtain and for how long."""
 
     containers: tuple[Container, ...] | None = None
@@ -166,14 +164,14 @@ class PodSpec(_Wire):
     scheduler_name: str | None = None
 
 
-class PodStatus(_Wire):
+class PodStatus(_Wire, frozen=True):
     """Phase and start, as the ledger's fold needs them."""
 
     phase: str = ""
     start_time: str | None = None
 
 
-class Pod(_Wire):
+class Pod(_Wire, frozen=True):
     """A pod: what a review carries, and what the ledger's watch keeps."""
 
     metadata: Meta = Meta()

@@ -40,7 +40,7 @@ class QuantityError(ValueError):
     """The text is not a quantity, or not one that a count of devices can have."""
 
 
-def count(text: str | int | float) -> int:
+def count(text: str | float) -> int:
     """Return the quantity as a whole number of devices, rounded up, saturated at ``LARGEST``.
 
     Raises ``QuantityError`` for anything that is not a quantity, and for a negative one.
