@@ -1,0 +1,47 @@
+"""The real things tests run against: a control plane, kubectl, helm.  Each is made when a test first asks for it."""
+
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.controlplane import ControlPlane, binaries
+from tools.kubectl import Kubectl
+
+
+def pytest_configure() -> None:
+    # A terminated run, such as one under timeout(1), ends like Ctrl-C: fixtures stop what they started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """One control plane for the whole run; tests keep apart by namespaces and object names."""
+    with ControlPlane(tmp_path_factory.mktemp("control-plane")) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def kubectl(control_plane: ControlPlane) -> Kubectl:
+    """kubectl, as the control plane's administrator unless a user is named."""
+    return Kubectl(control_plane)
+
+
+@pytest.fixture
+def namespace(kubectl: Kubectl) -> Iterator[str]:
+    """Name of a new namespace in which pods can be created; deleted after the test."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    kubectl("create", "namespace", name)
+    kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=30s")
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false")
+    # No kubelet ends a pod that was bound to a node.  A test's own policy may forbid this; the pod then stays behind.
+    kubectl("delete", "pods", "--all", "-n", name, "--force", "--grace-period=0", check=False)
+
+
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    """Path of helm."""
+    return binaries("helm")["helm"]

@@ -1,0 +1,307 @@
+"""A real Kubernetes control plane on loopback: etcd, kube-apiserver, kube-controller-manager, kube-scheduler.
+
+    with ControlPlane(Path("/tmp/plane")) as plane:
+        subprocess.run([plane.binary("kubectl"), "--kubeconfig", plane.kubeconfig, "get", "namespaces"])
+
+    python -m tools.controlplane up DIR      # prints the kubeconfig's path and runs until SIGINT or SIGTERM
+
+There is no kubelet: nodes are objects somebody creates, and pods stay Pending.  Everything a run writes is in its
+folder: certificates, etcd's data, one log for each process, and the audit log.
+"""
+
+import argparse
+import contextlib
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, Self
+
+from tools.authority import Authority, Certificate, write_key
+
+CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
+_START_SECONDS = 90.0  # about 4 s on an idle machine of two cores
+_STOP_SECONDS = 15.0
+_AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata"}],
+}
+
+
+class StartError(RuntimeError):
+    """A binary could not be built, or a process ended or was not ready in time; says which, with the end of its log."""
+
+
+def binaries(*names: str) -> dict[str, Path]:
+    """Paths of the named programs, built first where missing (tools/build reports progress on stderr)."""
+    command: list[str | Path] = [Path(__file__).parent / "build", *names]
+    built = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if built.returncode != 0:
+        raise StartError(f"tools/build {' '.join(names)} failed with status {built.returncode}; its output says why")
+    return dict(zip(names, map(Path, built.stdout.splitlines()), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A program we started, and its log."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    @classmethod
+    def start(cls, name: str, program: Path, flags: Sequence[str], directory: Path) -> Self:
+        """Start `program` in a process group of its own, so that Ctrl-C reaches us alone and we stop it in order."""
+        log = directory / f"{name}.log"
+        with log.open("ab") as output:
+            popen = subprocess.Popen(
+                [program, *flags], stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
+            )
+        return cls(name, popen, log)
+
+    def check(self) -> None:
+        """Raise StartError if it has ended."""
+        if (status := self.popen.poll()) is not None:
+            raise self.failure(f"ended with status {status}")
+
+    def failure(self, what: str) -> StartError:
+        """Describe what went wrong, with the end of the log."""
+        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        return StartError(f"{self.name} {what}; the end of {self.log}:\n{tail}")
+
+    def stop(self) -> None:
+        """End it and wait until it is gone: politely, then by force."""
+        self.popen.terminate()
+        try:
+            self.popen.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+
+
+class ControlPlane:
+    """One control plane in `directory`; a folder used before keeps its objects.
+
+    `controllers` are those of CONTROLLERS to run.  `durable` makes etcd sync its disk, for tests about crashes or
+    latency.  Use it as a context manager, or call `start()` and, always, `stop()`.
+    """
+
+    def __init__(self, directory: Path, *, controllers: Iterable[str] = CONTROLLERS, durable: bool = False) -> None:
+        self.directory = directory.resolve()
+        self.authority = Authority(self.directory / "pki")
+        self.audit_log = self.directory / "audit.log"
+        self._controllers = tuple(controllers)
+        self._durable = durable
+        self._binaries = binaries("etcd", "kube-apiserver", "kubectl", *self._controllers)
+        self._ports = dict(zip(("etcd", "peer", "kube-apiserver", *self._controllers), _free_ports(5), strict=False))
+        self._serving = self.issue("kube-apiserver", _APISERVER_SANS)
+        self._account_key = write_key(self.directory / "service-accounts.key")
+        self._kubeconfigs: dict[tuple[str, tuple[str, ...]], Path] = {}
+        self._processes: dict[str, Process] = {}  # in the order of starting
+        self.kubeconfig = self.kubeconfig_for("admin", ["system:masters"])
+
+    @property
+    def ca(self) -> Path:
+        """The CA's certificate, PEM."""
+        return self.authority.path
+
+    @property
+    def server(self) -> str:
+        """The API server's URL; it stays the same when the API server is restarted."""
+        return f"https://127.0.0.1:{self._ports['kube-apiserver']}"
+
+    def binary(self, name: str) -> Path:
+        """Path of a program of the control plane, or kubectl."""
+        return self._binaries[name]
+
+    def issue(self, common_name: str, sans: Iterable[str] = ("localhost", "127.0.0.1")) -> Certificate:
+        """Sign a serving certificate, such as a webhook's."""
+        return self.authority.issue(common_name, sans)
+
+    def kubeconfig_for(self, user: str, groups: Iterable[str] = ()) -> Path:
+        """Return a kubeconfig that authenticates as `user` in `groups` by client certificate."""
+        identity = (user, tuple(groups))
+        if identity not in self._kubeconfigs:
+            client = self.authority.issue(user, organizations=identity[1])
+            path = client.certificate.with_name("kubeconfig")
+            path.write_text(_kubeconfig(self.server, self.ca, client))
+            self._kubeconfigs[identity] = path
+        return self._kubeconfigs[identity]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything and wait until the API server is ready; on any failure nothing stays behind."""
+        try:
+            self._run("etcd", self._etcd_flags())
+            self.start_apiserver()
+            for name in self._controllers:
+                self._run(name, self._controller_flags(name))
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End all processes, etcd last, as nothing else can end cleanly without it."""
+        for name in sorted(self._processes, key=_STOP_ORDER.index):
+            self._processes.pop(name).stop()
+
+    def start_apiserver(self) -> None:
+        """Start the API server and wait until it is ready."""
+        self._await_ready(self._run("kube-apiserver", self._apiserver_flags()))
+
+    def stop_apiserver(self) -> None:
+        """End the API server; its clients see refused connections until `start_apiserver`."""
+        self._processes.pop("kube-apiserver").stop()
+
+    def restart_apiserver(self) -> None:
+        """End the API server and start it again on the same port; etcd keeps the objects."""
+        self.stop_apiserver()
+        self.start_apiserver()
+
+    def _run(self, name: str, flags: Sequence[str]) -> Process:
+        process = Process.start(name, self._binaries[name], flags, self.directory)
+        self._processes[name] = process
+        return process
+
+    def _await_ready(self, apiserver: Process) -> None:
+        context = ssl.create_default_context(cafile=str(self.ca))
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            for process in self._processes.values():
+                process.check()
+            if _answers(f"{self.server}/readyz", context):
+                return
+            time.sleep(0.1)
+        raise apiserver.failure(f"was not ready after {_START_SECONDS:.0f} s")
+
+    def _etcd_flags(self) -> list[str]:
+        clients, peers = (f"http://127.0.0.1:{self._ports[port]}" for port in ("etcd", "peer"))
+        return [
+            f"--data-dir={self.directory / 'etcd'}",
+            f"--listen-client-urls={clients}",
+            f"--advertise-client-urls={clients}",
+            f"--listen-peer-urls={peers}",
+            f"--initial-advertise-peer-urls={peers}",
+            f"--initial-cluster=default={peers}",
+            *([] if self._durable else ["--unsafe-no-fsync"]),
+        ]
+
+    def _apiserver_flags(self) -> list[str]:
+        policy = self.directory / "audit-policy.json"
+        policy.write_text(json.dumps(_AUDIT))
+        return [
+            f"--etcd-servers=http://127.0.0.1:{self._ports['etcd']}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={self._ports['kube-apiserver']}",
+            "--endpoint-reconciler-type=none",  # it would refuse to publish a loopback address
+            f"--tls-cert-file={self._serving.certificate}",
+            f"--tls-private-key-file={self._serving.key}",
+            f"--client-ca-file={self.ca}",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={self._account_key}",
+            f"--service-account-signing-key-file={self._account_key}",
+            "--authorization-mode=Node,RBAC",
+            "--allow-privileged",
+            f"--audit-policy-file={policy}",
+            f"--audit-log-path={self.audit_log}",
+        ]
+
+    def _controller_flags(self, name: str) -> list[str]:
+        kubeconfig = self.kubeconfig_for(f"system:{name}")
+        flags = [
+            *(f"--{purpose}kubeconfig={kubeconfig}" for purpose in ("", "authentication-", "authorization-")),
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self._ports[name]}",
+            "--leader-elect=false",
+        ]
+        if name == "kube-controller-manager":
+            flags += [
+                f"--service-account-private-key-file={self._account_key}",
+                f"--root-ca-file={self.ca}",
+                "--use-service-account-credentials",
+                "--controllers=*,-node-lifecycle-controller",  # without a kubelet's heartbeat it taints every node
+            ]
+        return flags
+
+
+_APISERVER_SANS = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1", "10.0.0.1")
+_STOP_ORDER = (*reversed(CONTROLLERS), "kube-apiserver", "etcd")
+
+
+def _kubeconfig(server: str, ca: Path, client: Certificate) -> str:
+    cluster = {"server": server, "certificate-authority": str(ca)}
+    user = {"client-certificate": str(client.certificate), "client-key": str(client.key)}
+    config = {  # JSON is YAML
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "test", "user": user}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "current-context": "test",
+    }
+    return json.dumps(config, indent=2)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:  # all at once: a port that was let go may be handed out again
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _answers(url: str, context: ssl.SSLContext) -> bool:
+    try:
+        with urllib.request.urlopen(url, context=context, timeout=5) as response:  # noqa: S310  our own https URL
+            return bool(response.status == 200)  # noqa: PLR2004  OK
+    except OSError:  # refused, reset, timed out, or an HTTP error status: not ready
+        return False
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
+    raise KeyboardInterrupt
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a control plane until a signal."""
+    parser = argparse.ArgumentParser(prog="python -m tools.controlplane", description=main.__doc__)
+    parser.add_argument("command", choices=["up"])
+    parser.add_argument("directory", type=Path)
+    parser.add_argument(
+        "--components", nargs="*", choices=CONTROLLERS, default=CONTROLLERS, help="besides the API server and etcd"
+    )
+    options = parser.parse_args(arguments)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _interrupt)
+    try:
+        with ControlPlane(options.directory, controllers=options.components) as plane:
+            print(plane.kubeconfig, flush=True)
+            signal.pause()
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
