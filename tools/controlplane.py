@@ -222,6 +222,7 @@ class ControlPlane:
             "--allow-privileged",
             f"--audit-policy-file={policy}",
             f"--audit-log-path={self.audit_log}",
+            "--shutdown-watch-termination-grace-period=1s",  # else it waits a minute for open watches to end
         ]
 
     def _controller_flags(self, name: str) -> list[str]:
