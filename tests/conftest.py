@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.controlplane import ControlPlane, binaries
+from tools.controlplane import ControlPlane
 from tools.kubectl import Kubectl
+from tools.process import binaries
 
 
 def pytest_configure() -> None:

@@ -15,78 +15,27 @@ import json
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Self
 
 from tools.authority import Authority, Certificate, write_key
+from tools.process import Process, StartError, binaries
 
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
 _START_SECONDS = 90.0  # about 4 s on an idle machine of two cores
-_STOP_SECONDS = 15.0
+_START_ORDER = ("etcd", "kube-apiserver", *CONTROLLERS)
+_APISERVER_SANS = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1", "10.0.0.1")
 _AUDIT = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}],
 }
-
-
-class StartError(RuntimeError):
-    """A binary could not be built, or a process ended or was not ready in time; says which, with the end of its log."""
-
-
-def binaries(*names: str) -> dict[str, Path]:
-    """Paths of the named programs, built first where missing (tools/build reports progress on stderr)."""
-    command: list[str | Path] = [Path(__file__).parent / "build", *names]
-    built = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if built.returncode != 0:
-        raise StartError(f"tools/build {' '.join(names)} failed with status {built.returncode}; its output says why")
-    return dict(zip(names, map(Path, built.stdout.splitlines()), strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A program we started, and its log."""
-
-    name: str
-    popen: subprocess.Popen[bytes]
-    log: Path
-
-    @classmethod
-    def start(cls, name: str, program: Path, flags: Sequence[str], directory: Path) -> Self:
-        """Start `program` in a process group of its own, so that Ctrl-C reaches us alone and we stop it in order."""
-        log = directory / f"{name}.log"
-        with log.open("ab") as output:
-            popen = subprocess.Popen(
-                [program, *flags], stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
-            )
-        return cls(name, popen, log)
-
-    def check(self) -> None:
-        """Raise StartError if it has ended."""
-        if (status := self.popen.poll()) is not None:
-            raise self.failure(f"ended with status {status}")
-
-    def failure(self, what: str) -> StartError:
-        """Describe what went wrong, with the end of the log."""
-        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-        return StartError(f"{self.name} {what}; the end of {self.log}:\n{tail}")
-
-    def stop(self) -> None:
-        """End it and wait until it is gone: politely, then by force."""
-        self.popen.terminate()
-        try:
-            self.popen.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
 
 
 class ControlPlane:
@@ -107,7 +56,7 @@ class ControlPlane:
         self._serving = self.issue("kube-apiserver", _APISERVER_SANS)
         self._account_key = write_key(self.directory / "service-accounts.key")
         self._kubeconfigs: dict[tuple[str, tuple[str, ...]], Path] = {}
-        self._processes: dict[str, Process] = {}  # in the order of starting
+        self._processes: dict[str, Process] = {}
         self.kubeconfig = self.kubeconfig_for("admin", ["system:masters"])
 
     @property
@@ -157,9 +106,10 @@ class ControlPlane:
             raise
 
     def stop(self) -> None:
-        """End all processes, etcd last, as nothing else can end cleanly without it."""
-        for name in sorted(self._processes, key=_STOP_ORDER.index):
-            self._processes.pop(name).stop()
+        """End all processes, etcd last, as nothing else can end cleanly without it; a failure at one spares none."""
+        with contextlib.ExitStack() as last_in_first_out:
+            for name in sorted(self._processes, key=_START_ORDER.index):
+                last_in_first_out.callback(self._processes.pop(name).stop)
 
     def start_apiserver(self) -> None:
         """Start the API server and wait until it is ready."""
@@ -241,10 +191,6 @@ class ControlPlane:
                 "--controllers=*,-node-lifecycle-controller",  # without a kubelet's heartbeat it taints every node
             ]
         return flags
-
-
-_APISERVER_SANS = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1", "10.0.0.1")
-_STOP_ORDER = (*reversed(CONTROLLERS), "kube-apiserver", "etcd")
 
 
 def _kubeconfig(server: str, ca: Path, client: Certificate) -> str:

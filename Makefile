@@ -1,0 +1,52 @@
+# make          says what each target does
+# make test     is all a newcomer needs: Python 3.11 or later, Go and make fetch and build the rest
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+CONTROL_PLANE := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler
+READY := .venv/ready
+
+.PHONY: help setup test lint lock crds demo demo-cluster bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(READY) ## make .venv from requirements/dev.lock
+
+$(READY): requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; this is " + sys.version.split()[0] + ". Say: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: setup ## run all tests on a real control plane, built first; ARGS="-k name" goes to pytest
+	tools/build $(CONTROL_PLANE) helm promtool
+	$(BIN)/pytest $(ARGS)
+
+lint: setup ## check style, types, the import direction and the dependencies
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+lock: setup ## pin the dependencies anew; ARGS=--upgrade moves to newer ones
+	tools/lock $(ARGS)
+
+crds: setup ## write the chart's CustomResourceDefinitions from the models
+	$(BIN)/python -m admission.api.crd charts/computegate/files/crds
+
+demo: setup ## show verdicts of a standalone server for the manifests in examples/
+	$(BIN)/python -m examples.demo $(ARGS)
+
+demo-cluster: setup ## show the same through kubectl on a real control plane
+	tools/build $(CONTROL_PLANE) helm
+	$(BIN)/python -m examples.demo --cluster $(ARGS)
+
+bench: setup ## measure the server beside a minimal webhook in Go
+	$(BIN)/python -m bench.run $(ARGS)
+
+clean: ## remove .venv and what tools left here; built binaries stay in ~/.cache/computegate
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench/out build dist *.egg-info
