@@ -59,7 +59,7 @@ class Test(Model):
     fact: Fact
     """What is tested. OwnerHeadquarters are those of all owners of 50 percent or more, cascaded. Screening has the values Clear, Candidate, Match."""
     operator: Literal["In", "NotIn", "Exists", "Unknown"]
-    """In holds when any value of the fact is among values. A fact that is unknown makes a restricting rule deny, never pass."""
+    """In holds when any value of the fact is among values. An unknown fact never lets a restricting rule pass: Deny denies, the other effects apply."""
     values: Annotated[list[Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=250)] = []
     """Country codes, jurisdiction groups or words, as the fact has them."""
 

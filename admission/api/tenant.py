@@ -83,6 +83,8 @@ class Party(Model):
     """The id by which ownership statements refer to this party."""
     name: Annotated[str, pydantic.Field(max_length=256)]
     """Registered name, in the original script."""
+    type: Literal["Entity", "NaturalPerson", "State"] = "Entity"
+    """What the party is. Nobody stands above a natural person or a state; a natural person's country is not tested."""
     headquarters: Country | None = None
     """Country of the principal place of business (ISO 3166-1 alpha-2). Absent means unknown, and unknown is not cleared."""
     incorporation: Country | None = None

@@ -1,0 +1,1 @@
+"""Who is behind a namespace: verification, ownership, jurisdictions.  Knows no quotas and no clock."""

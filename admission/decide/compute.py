@@ -1,0 +1,202 @@
+"""Checks about what is asked: can it be told, does it go round a request, how long, under which limits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from admission.api.policy import Effect
+from admission.decide.duration import seconds_of, text_of
+from admission.decide.facts import applies
+from admission.decide.limits import Charge, Limit, Scope
+from admission.decide.party import what
+from admission.decide.question import Check, Question
+from admission.review import messages
+from admission.review.finding import Finding
+from admission.review.reasons import Reason
+from admission.tenants.ternary import Ternary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from admission.api.quota import Authorization, ComputeQuota, Limits
+    from admission.decide.party import Result
+
+
+def check_access(question: Question, _governing: str) -> Iterator[Result]:
+    """No device is reached past a request."""
+    found = question.demand.access
+    if found:
+        inputs = {access.field: access.way for access in found}
+        finding = Finding(Reason.DeviceBypass, messages.device_bypass([access.field for access in found]), str(inputs))
+        yield Check("access", "", "fail", inputs), finding
+
+
+def check_class(question: Question, _governing: str) -> Iterator[Result]:
+    """Every class is one that somebody can name; where the operator asks for a choice, there is only one."""
+    for devices in question.demand.devices:
+        inputs = {"classes": "|".join(devices.classes), "targets": " ".join(devices.targets)}
+        finding = None
+        if any(question.catalogue.chip(name) is None for name in devices.classes):
+            finding = Finding(Reason.ClassUnknown, messages.class_unknown(devices.resource), devices.class_key)
+        elif len(devices.classes) > 1 and question.rules.ambiguous_class_denies:
+            selectors = [selector for _, selector in devices.narrowing]
+            sentence = messages.class_ambiguous(devices.resource, devices.classes, selectors)
+            finding = Finding(Reason.ClassAmbiguous, sentence, devices.class_key)
+        yield Check(f"class of {devices.resource}", "", "fail" if finding else "pass", inputs), finding
+
+
+def check_hold(question: Question, governing: str) -> Iterator[Result]:
+    """The pod ends within the longest hold of every quota that counts it."""
+    deadline = question.demand.deadline_seconds
+    for quota in quotas_of(question, governing):
+        longest = quota.spec.limits.longest_hold
+        if longest is None:
+            continue
+        finding = None
+        if deadline is None:
+            finding = Finding(Reason.HoldUnbounded, messages.hold_unbounded(quota.name, longest), "no deadline")
+        elif deadline > seconds_of(longest):
+            sentence = messages.hold_too_long(quota.name, longest, text_of(deadline))
+            finding = Finding(Reason.HoldTooLong, sentence, f"{deadline} s")
+        inputs = {"longestHold": longest, "activeDeadlineSeconds": str(deadline)}
+        yield Check(f"hold {quota.name}", "", "fail" if finding else "pass", inputs), finding
+
+
+def check_grants(question: Question, governing: str) -> Iterator[Result]:
+    """Where a rule asks for an authorization or a quota, there is one."""
+    for rule_name, effect, class_name, advisory in _asked(question, governing):
+        if effect is Effect.Authorization:
+            ready = bool(_authorizations(question, class_name))
+            reason, say = Reason.AuthorizationRequired, messages.authorization_required
+        else:
+            ready = any(_counts(question, quota, class_name) for quota in quotas_of(question, governing))
+            reason, say = Reason.QuotaExceeded, messages.no_quota
+        party = question.requester.tenant_name
+        check = Check(f"grant {rule_name}", party, "pass" if ready else "fail", {"class": class_name})
+        sentence = say(party, f"class {class_name}")
+        yield check, None if ready else Finding(reason, sentence, class_name, party, rule_name, advisory=advisory)
+
+
+def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, str, bool]]:
+    """Rules that apply, or may apply, and ask for a grant: each once for each class."""
+    found: dict[tuple[str, Effect, str, bool], None] = {}
+    for devices in question.demand.devices:
+        for class_name in devices.classes:
+            for rule in question.rules.about(class_name):
+                if rule.effect in {Effect.Authorization, Effect.Quota} and any(
+                    applies(rule, party, place, governing) is not Ternary.FALSE
+                    for party in question.requester.standings()
+                    for place in devices.places
+                ):
+                    found[rule.name, rule.effect, class_name, rule.advisory] = None
+    return found
+
+
+def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
+    """The quotas that count this request: its governing jurisdiction and any of its classes."""
+    classes = {name for devices in question.demand.devices for name in devices.classes}
+    return tuple(
+        quota
+        for quota in question.quotas
+        if governing in question.rules.countries(quota.spec.jurisdictions)
+        and any(_counts(question, quota, name) for name in classes)
+    )
+
+
+def charge_of(question: Question) -> Charge:
+    """What the request would be charged: devices by class key."""
+    counts: Counter[str] = Counter()
+    for devices in question.demand.devices:
+        counts[devices.class_key] += devices.count
+    return Charge(question.requester.party, tuple(sorted(counts.items())))
+
+
+def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
+    """The limits that the request must fit, by the ledger in which they stand."""
+    party = question.requester.party
+    limits: dict[str, list[Limit]] = {}
+    for quota in quotas_of(question, governing):
+        limits.setdefault(scope_of(quota), []).extend(_limits(question, quota, party))
+    for rule, effect, class_name, _ in _asked(question, governing):
+        if effect is Effect.Authorization:
+            granted = limits.setdefault(governing.lower(), [])
+            granted.extend(
+                _authorized(question, grant, party)
+                for grant in _authorizations(question, class_name)[:1]
+                if rule and all(limit.key != grant.name for limit in granted)
+            )
+    return tuple(Scope(name, tuple(each)) for name, each in sorted(limits.items()))
+
+
+def scope_of(quota: ComputeQuota) -> str:
+    """The ledger in which a quota's limits stand: its jurisdiction's, or its own where it names several."""
+    named = quota.spec.jurisdictions
+    return named[0].lower() if len(named) == 1 else f"quota-{quota.name}"
+
+
+def _limits(question: Question, quota: ComputeQuota, party: str) -> Iterator[Limit]:
+    reseller, _, tenant = party.rpartition("/")
+
+    def is_tenant(account: str) -> bool:
+        return account.rpartition("/")[2] == tenant
+
+    def is_reseller(account: str) -> bool:
+        return account.partition("/")[0] == reseller
+
+    yield from _caps(question, quota, quota.spec.limits, None, is_tenant)
+    if quota.spec.per_tenant is not None:
+        yield from _caps(question, quota, quota.spec.per_tenant, is_tenant, is_tenant)
+    if quota.spec.per_reseller is not None and reseller:
+        yield from _caps(question, quota, quota.spec.per_reseller, is_reseller, is_reseller)
+
+
+def _caps(
+    question: Question,
+    quota: ComputeQuota,
+    limits: Limits,
+    parties: Callable[[str], bool] | None,
+    own: Callable[[str], bool],
+) -> Iterator[Limit]:
+    if limits.devices is not None:
+        weights = question.rules.weights(quota.spec.classes, "devices")
+        yield Limit(quota.name, "devices", limits.devices, weights, parties, own)
+    if limits.tpp is not None:
+        yield Limit(quota.name, "tpp", limits.tpp, question.rules.weights(quota.spec.classes, "tpp"), parties, own)
+
+
+def _authorized(question: Question, grant: Authorization, party: str) -> Limit:
+    def is_party(account: str) -> bool:
+        return account == party
+
+    weights = question.rules.weights(grant.spec.classes, "devices")
+    return Limit(grant.name, "devices", grant.spec.devices, weights, is_party, is_party)
+
+
+def _authorizations(question: Question, class_name: str) -> tuple[Authorization, ...]:
+    """The tenant's own authorizations that hold now for the class, the one that ends first leading."""
+    valid = [
+        grant
+        for grant in question.authorizations
+        if grant.spec.tenant == question.requester.tenant_name
+        and grant.spec.valid_from <= question.now < grant.spec.valid_until
+        and question.rules.class_matches(class_name, grant.spec.classes)
+    ]
+    return tuple(sorted(valid, key=lambda grant: (grant.spec.valid_until, grant.name)))
+
+
+def _counts(question: Question, quota: ComputeQuota, class_name: str) -> bool:
+    return question.rules.class_matches(class_name, quota.spec.classes)
+
+
+def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> Finding:
+    """The finding of a ledger that has no room: an authorization's own, or a quota's."""
+    short = tuple(shortages)
+    grants = {grant.name: grant for grant in question.authorizations}
+    first = short[0]
+    if first.quota in grants:
+        grant = grants[first.quota]
+        sentence = messages.authorization_exhausted(grant.spec.number, first.requested, first.used, grant.spec.devices)
+        return Finding(Reason.AuthorizationExhausted, sentence, grant.name, question.requester.tenant_name)
+    sentence = messages.quota_exceeded(question.requester.tenant_name, what(question).removeprefix("class "), short)
+    return Finding(Reason.QuotaExceeded, sentence, first.quota, question.requester.tenant_name)

@@ -1,0 +1,52 @@
+"""From a question to a verdict: every check runs, in no order that matters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from admission.decide.compute import (
+    charge_of,
+    check_access,
+    check_class,
+    check_grants,
+    check_hold,
+    scopes_of,
+)
+from admission.decide.party import check_clearance, check_rules, check_supply, check_tenant
+from admission.decide.question import Question, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from admission.decide.party import Result
+
+CHECKS: tuple[Callable[[Question, str], Iterator[Result]], ...] = (
+    check_access,
+    check_class,
+    check_tenant,
+    check_supply,
+    check_clearance,
+    check_rules,
+    check_grants,
+    check_hold,
+)
+
+
+def decide(question: Question) -> Verdict:
+    """Return the verdict: what the checks found, and what the ledger must still be asked.
+
+    When a finding denies, the ledger is not asked: ``scopes`` is empty.
+    """
+    governing = governing_of(question)
+    results = [result for check in CHECKS for result in check(question, governing)]
+    findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))
+    verdict = Verdict(findings, tuple(check for check, _ in results), governing, charge_of(question))
+    if verdict.denying or not question.demand.devices:
+        return verdict
+    return Verdict(findings, verdict.checks, governing, verdict.charge, scopes_of(question, governing))
+
+
+def governing_of(question: Question) -> str:
+    """The strictest jurisdiction of everyone behind the request; "" when none is known."""
+    places = {place for party in question.requester.standings() for place in party.jurisdictions()}
+    return question.rules.strictest(places)

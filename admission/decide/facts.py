@@ -1,0 +1,52 @@
+"""Whether a rule's tests hold for a party at a place: true, false, or not known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from admission.api.policy import Fact
+from admission.tenants.ternary import Ternary
+
+if TYPE_CHECKING:
+    from admission.decide.rulebook import ResolvedRule, ResolvedTest
+    from admission.tenants.standing import Standing, Values
+
+
+def applies(rule: ResolvedRule, party: Standing, place: str, governing: str) -> Ternary:
+    """Whether all tests of the rule hold for the party."""
+    return min((holds(test, party, place, governing) for test in rule.tests), default=Ternary.TRUE)
+
+
+def undecided(rule: ResolvedRule, party: Standing, place: str, governing: str) -> tuple[Fact, ...]:
+    """The facts whose value is not known and would decide whether the rule applies."""
+    return tuple(test.fact for test in rule.tests if holds(test, party, place, governing) is Ternary.UNKNOWN)
+
+
+def holds(test: ResolvedTest, party: Standing, place: str, governing: str) -> Ternary:
+    """Whether one test holds."""
+    if test.fact is Fact.OwnerHeadquarters and test.operator in {"In", "NotIn"}:
+        owned = party.owned_from(test.values)
+        return owned if test.operator == "In" else ~owned
+    values = _values(test.fact, party, place, governing)
+    match test.operator:
+        case "Unknown":
+            return Ternary.TRUE if values is None else Ternary.FALSE
+        case "Exists":
+            return Ternary.TRUE if values else Ternary.FALSE
+        case "In":
+            return _among(values, test.values)
+    return ~_among(values, test.values)
+
+
+def _among(values: Values, wanted: frozenset[str]) -> Ternary:
+    if values is None:
+        return Ternary.UNKNOWN
+    return Ternary.FALSE if values.isdisjoint(wanted) else Ternary.TRUE
+
+
+def _values(fact: Fact, party: Standing, place: str, governing: str) -> Values:
+    if fact is Fact.Place:
+        return frozenset({place}) if place else None
+    if fact is Fact.GoverningJurisdiction:
+        return frozenset({governing}) if governing else None
+    return party.facts[fact]

@@ -1,0 +1,188 @@
+"""Checks about who asks: is there a tenant, who computes, is the clearance good, what do the rules say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from admission.api.policy import Effect, Fact
+from admission.catalogue.control import Entry
+from admission.decide.facts import applies, undecided
+from admission.decide.question import Check, Question
+from admission.review import messages
+from admission.review.finding import Finding
+from admission.review.reasons import PublicCode, Reason
+from admission.tenants.ternary import Ternary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from admission.decide.rulebook import ResolvedRule
+    from admission.tenants.standing import Standing
+
+Result = tuple[Check, Finding | None]
+
+_DENIED_BY = {
+    Fact.Screening: Reason.ListedParty,
+    Fact.OwnerHeadquarters: Reason.OwnershipNotCleared,
+    Fact.DeclaredUse: Reason.EndUseNotCleared,
+}
+_UNKNOWN_FACT = {
+    Fact.Place: Reason.JurisdictionNotAllowed,
+    Fact.DeclaredUse: Reason.EndUseNotCleared,
+    Fact.Screening: Reason.NeedsReview,
+    Fact.AccessCountry: Reason.NeedsReview,
+    Fact.Payment: Reason.NeedsReview,
+}
+
+
+def what(question: Question) -> str:
+    """Name the classes asked for, as a tenant reads them."""
+    names = sorted({name for devices in question.demand.devices for name in devices.classes})
+    return f"class {' or '.join(names)}" if names else "accelerators"
+
+
+def is_controlled(question: Question) -> bool:
+    """Whether any class that the request can reach is controlled, or of unknown control."""
+    return any(
+        question.rules.entry(name) is not Entry.NONE for devices in question.demand.devices for name in devices.classes
+    )
+
+
+def check_tenant(question: Question, _governing: str) -> Iterator[Result]:
+    """A namespace without a known tenant gets nothing controlled."""
+    requester = question.requester
+    needed = question.demand.devices and (is_controlled(question) or question.rules.unidentified_denies)
+    if requester.tenant is not None or not needed:
+        return
+    detail = f"label names {requester.tenant_name!r}, no such Tenant" if requester.tenant_name else "no tenant label"
+    yield (
+        Check("tenant", requester.tenant_name, "fail", {"namespace": requester.namespace, "detail": detail}),
+        Finding(Reason.TenantUnknown, messages.tenant_unknown(requester.namespace), detail, requester.tenant_name),
+    )
+
+
+def check_supply(question: Question, _governing: str) -> Iterator[Result]:
+    """A reseller names who computes, and both know of each other."""
+    requester = question.requester
+    if requester.tenant is None or not is_controlled(question):
+        return
+    if requester.tenant.is_intermediary and not requester.customer_name:
+        sentence = messages.end_customer_missing(requester.tenant_name, requester.namespace)
+        yield (
+            Check("endCustomer", requester.tenant_name, "fail", {"namespace": requester.namespace}),
+            Finding(Reason.EndCustomerMissing, sentence, "no end-customer label", requester.tenant_name),
+        )
+    if requester.customer_name:
+        yield _customer_known(question)
+    if requester.supplier_name and requester.supplier is None:
+        yield _not_cleared(
+            question, requester.supplier_name, Reason.TenantUnknown, f"supplier {requester.supplier_name} is no Tenant"
+        )
+
+
+def _customer_known(question: Question) -> Result:
+    requester = question.requester
+    supplied_by = requester.customer.tenant.spec.supplied_by if requester.customer else None
+    check = Check("endCustomer", requester.customer_name, "pass", {"suppliedBy": supplied_by or ""})
+    if supplied_by == requester.tenant_name:
+        return check, None
+    detail = f"suppliedBy is {supplied_by!r}" if requester.customer else "no such Tenant"
+    finding = Finding(
+        Reason.EndCustomerNotCleared,
+        messages.not_cleared(requester.customer_name, what(question)),
+        detail,
+        requester.customer_name,
+    )
+    return check._replace(outcome="fail"), finding
+
+
+def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
+    """Everyone behind the request is verified, now, for the facts as they are now."""
+    if not is_controlled(question):
+        return
+    for party in question.requester.standings():
+        reason = party.clearance(question.now)
+        kyc = party.tenant.status.kyc
+        inputs = {
+            "state": str(kyc.state) if kyc else "",
+            "expiresAt": kyc.expires_at.isoformat() if kyc and kyc.expires_at else "",
+            "covers": kyc.covers if kyc else "",
+            "identityDigest": party.digest,
+        }
+        if reason is None:
+            yield Check("kyc", party.name, "pass", inputs), None
+        else:
+            _, finding = _not_cleared(question, party.name, reason, f"KYC: {reason}")
+            yield Check("kyc", party.name, "fail", inputs), finding
+
+
+def check_rules(question: Question, governing: str) -> Iterator[Result]:
+    """What the rules in force say of each party, for each class and place that the request can reach."""
+    for party in question.requester.standings():
+        reached = {
+            (name, place) for devices in question.demand.devices for name in devices.classes for place in devices.places
+        }
+        for class_name, place in sorted(reached):
+            yield from _rules_of(question, party, class_name, place, governing)
+
+
+def _rules_of(question: Question, party: Standing, class_name: str, place: str, governing: str) -> Iterator[Result]:
+    covered, doubtful = False, False
+    for rule in question.rules.about(class_name):
+        outcome = applies(rule, party, place, governing)
+        if outcome is Ternary.FALSE:
+            continue
+        if rule.effect is Effect.Allow:
+            covered, doubtful = covered or outcome is Ternary.TRUE, doubtful or outcome is Ternary.UNKNOWN
+            finding = None
+        else:
+            covered = covered or outcome is Ternary.TRUE
+            finding = _restricted(question, rule, party, place, governing, class_name)
+        inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
+        verdict = "pass" if finding is None else "fail"
+        yield Check(f"rule {rule.name} {rule.effect}", party.name, verdict, inputs), finding
+    if not covered and question.rules.entry(class_name) is not Entry.NONE:
+        reason = Reason.OwnerUnknown if doubtful else Reason.JurisdictionNotAllowed
+        inputs = {"class": class_name, "place": place, "governing": governing}
+        _, finding = _not_cleared(question, party.name, reason, f"no rule covers {class_name} for {governing or 'nowhere'}")
+        yield Check("rules cover the class", party.name, "fail", inputs), finding
+
+
+def _restricted(
+    question: Question, rule: ResolvedRule, party: Standing, place: str, governing: str, class_name: str
+) -> Finding | None:
+    """What a restricting rule that applies, or may apply, holds against the party."""
+    if rule.effect is Effect.Level and party.level < (rule.rule.level or 0):
+        sentence = messages.level_too_low(party.name, f"class {class_name}", rule.rule.level or 0)
+        return Finding(
+            Reason.KYCLevelTooLow, sentence, f"level {party.level}", party.name, rule.name, advisory=rule.advisory
+        )
+    if rule.effect is not Effect.Deny:
+        return None
+    unknown = undecided(rule, party, place, governing)
+    if unknown:
+        reason = _UNKNOWN_FACT.get(unknown[0], Reason.OwnerUnknown)
+        detail = f"{rule.rule.basis.title}: {', '.join(unknown)} unknown"
+    else:
+        tested = [_DENIED_BY[test.fact] for test in rule.tests if test.fact in _DENIED_BY]
+        reason = tested[0] if tested else Reason.JurisdictionNotAllowed
+        detail = f"{rule.rule.basis.title} ({rule.rule.basis.type}, {rule.rule.status})"
+    return _not_cleared(question, party.name, reason, detail, rule)[1]
+
+
+def _not_cleared(
+    question: Question, party: str, reason: Reason, detail: str, rule: ResolvedRule | None = None
+) -> tuple[Check, Finding]:
+    """Put a reason about a party into the words of its public code; an end customer's are all one reason."""
+    if party == question.requester.customer_name:
+        reason, detail = Reason.EndCustomerNotCleared, f"{reason}: {detail}"
+    say = messages.under_review if reason.code is PublicCode.UnderReview else messages.not_cleared
+    finding = Finding(
+        reason,
+        say(party, what(question)),
+        detail,
+        party,
+        rule.name if rule else "",
+        advisory=rule.advisory if rule else False,
+    )
+    return Check("party", party, "fail", {"detail": detail}), finding

@@ -1,0 +1,95 @@
+"""What is asked, and the answer: plain values, so that the webhook, the command line and a scan ask alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from admission.api.policy import Mode
+    from admission.api.quota import Authorization, ComputeQuota
+    from admission.catalogue.catalogue import Catalogue
+    from admission.decide.limits import Charge, Scope
+    from admission.decide.rulebook import RulesInForce
+    from admission.demand.pod import Demand
+    from admission.review.finding import Finding
+    from admission.review.reasons import Reason
+    from admission.tenants.standing import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who is behind a namespace, as far as its labels and the Tenants say.
+
+    ``tenant`` is the party that computes there or contracted for it, ``supplier`` the reseller above it and
+    ``customer`` the end customer that a reseller's namespace names.  A name without a standing is unknown.
+    """
+
+    namespace: str
+    tenant_name: str = ""
+    tenant: Standing | None = None
+    supplier_name: str = ""
+    supplier: Standing | None = None
+    customer_name: str = ""
+    customer: Standing | None = None
+
+    @property
+    def party(self) -> str:
+        """The account that is charged: ``tenant``, or ``reseller/customer``."""
+        if self.customer_name:
+            return f"{self.tenant_name}/{self.customer_name}"
+        return f"{self.supplier_name}/{self.tenant_name}" if self.supplier_name else self.tenant_name
+
+    def standings(self) -> tuple[Standing, ...]:
+        """Everyone who must be cleared, as far as known."""
+        return tuple(each for each in (self.tenant, self.supplier, self.customer) if each is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request for accelerators, with everything that decides it."""
+
+    demand: Demand
+    requester: Requester
+    rules: RulesInForce
+    catalogue: Catalogue
+    quotas: tuple[ComputeQuota, ...]
+    authorizations: tuple[Authorization, ...]
+    now: datetime
+
+
+class Check(NamedTuple):
+    """One check that was run: its name, the party, what came out, and the inputs that decided."""
+
+    name: str
+    party: str
+    outcome: str
+    inputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the checks say.  ``scopes`` are the limits still to be asked of the ledger when nothing denies."""
+
+    findings: tuple[Finding, ...]
+    checks: tuple[Check, ...]
+    governing: str = ""
+    charge: Charge | None = None
+    scopes: tuple[Scope, ...] = ()
+
+    @property
+    def denying(self) -> tuple[Finding, ...]:
+        """The findings that deny; those of a policy that only observes are advisory."""
+        return tuple(finding for finding in self.findings if not finding.advisory)
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """The reasons of the findings that deny, each once."""
+        return tuple(dict.fromkeys(finding.reason for finding in self.denying))
+
+
+def lenient(*modes: Mode) -> Mode:
+    """Return the mildest of the modes: observe before warn before enforce."""
+    return min(modes, key=("observe", "warn", "enforce").index)

@@ -1,0 +1,187 @@
+"""All AccessPolicies read as one, as they are in force at an instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from admission.api.policy import Effect, Fact, Mode, Rule
+from admission.catalogue.control import Entry
+from admission.catalogue.jurisdictions import GROUPS, members
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from admission.api.policy import AccessPolicy
+    from admission.catalogue.catalogue import Catalogue
+    from admission.decide.limits import Unit
+
+APPLIED = frozenset({"InForce", "ByLetter"})
+"""Statuses of rules that are applied; stayed, unenforced and proposed rules are only read."""
+
+COUNTRY_FACTS = frozenset(
+    {
+        Fact.Headquarters,
+        Fact.Incorporation,
+        Fact.UltimateParentHeadquarters,
+        Fact.OwnerHeadquarters,
+        Fact.GoverningJurisdiction,
+        Fact.Place,
+        Fact.AccessCountry,
+    }
+)
+"""Facts whose values are countries, so that a rule may name groups of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedTest:
+    """A test with its groups resolved to countries at the instant."""
+
+    fact: Fact
+    operator: str
+    values: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRule:
+    """A rule in force: ``policy/name``, its tests, and whether its policy only observes."""
+
+    name: str
+    rule: Rule
+    tests: tuple[ResolvedTest, ...]
+    advisory: bool
+
+    @property
+    def effect(self) -> Effect:
+        """What the rule asks for."""
+        return self.rule.effect
+
+
+@dataclass(frozen=True)
+class RulesInForce:
+    """The rules of one instant.  Valid from ``since`` until ``until``, when the next of them begins or ends."""
+
+    since: datetime
+    until: datetime
+    rules: tuple[ResolvedRule, ...]
+    groups: Mapping[str, frozenset[str]]
+    ranks: Mapping[str, int]
+    catalogue: Catalogue
+    ambiguous_class_denies: bool = False
+    unidentified_denies: bool = False
+    version: str = ""
+    _by_class: dict[str, tuple[ResolvedRule, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _weights: dict[tuple[str, ...], Mapping[str, int]] = field(default_factory=dict, compare=False, repr=False)
+
+    def entry(self, class_name: str) -> Entry:
+        """The control entry of a class at this instant; unknown for a class that nobody can name."""
+        return self.catalogue.entry(class_name, self.since)
+
+    def about(self, class_name: str) -> tuple[ResolvedRule, ...]:
+        """The rules that are about a class."""
+        if class_name not in self._by_class:
+            self._by_class[class_name] = tuple(
+                rule for rule in self.rules if self.class_matches(class_name, rule.rule.classes)
+            )
+        return self._by_class[class_name]
+
+    def class_matches(self, class_name: str, references: Iterable[str]) -> bool:
+        """Whether a class is meant by any of the references (names, entries, Controlled, Uncontrolled, ``*``)."""
+        entry = self.entry(class_name)
+        kind = "Uncontrolled" if entry is Entry.NONE else "Controlled"
+        return any(reference in {"*", class_name, str(entry), kind} for reference in references)
+
+    def weights(self, references: Iterable[str], unit: Unit) -> Mapping[str, int]:
+        """What one device of each class weighs in a limit on these classes; other classes weigh nothing."""
+        key = (unit, *references)
+        if key not in self._weights:
+            self._weights[key] = {
+                name: 1 if unit == "devices" else self.catalogue.tpp(name)
+                for name in self.catalogue.names()
+                if self.class_matches(name, key[1:])
+            }
+        return self._weights[key]
+
+    def countries(self, references: Iterable[str]) -> frozenset[str]:
+        """Countries meant by codes and groups; a group that nobody defines has no members."""
+        found: set[str] = set()
+        for reference in references:
+            found |= self.groups.get(reference, frozenset({reference}))
+        return frozenset(found)
+
+    def strictest(self, jurisdictions: Iterable[str]) -> str:
+        """The governing one of the jurisdictions under the policies' own order; "" for none."""
+        return min(jurisdictions, key=lambda code: (self.ranks.get(code, len(self.ranks)), code), default="")
+
+
+class Rulebook:
+    """The policies of the installation; ``at`` gives the rules of an instant and keeps them while they last."""
+
+    def __init__(self, policies: Iterable[AccessPolicy], catalogue: Catalogue, version: str = "") -> None:
+        self._policies = tuple(sorted(policies, key=lambda policy: policy.name))
+        self._catalogue = catalogue
+        self._version = version
+        self._current: RulesInForce | None = None
+
+    def at(self, now: datetime) -> RulesInForce:
+        """Return the rules in force at ``now``."""
+        current = self._current
+        if current is None or not current.since <= now < current.until:
+            current = self._current = self._resolve(now)
+        return current
+
+    def _resolve(self, now: datetime) -> RulesInForce:
+        groups = {name: members(name, now) for name in GROUPS}
+        for policy in self._policies:
+            groups |= {group.name: frozenset(group.countries) for group in policy.spec.groups}
+        specs = [policy.spec for policy in self._policies]
+        order = [reference for spec in specs for reference in spec.jurisdiction_order]
+        return RulesInForce(
+            since=now,
+            until=self._next_change(now),
+            rules=tuple(_resolved(policy, rule, groups) for policy, rule in self._rules() if _in_force(rule, now)),
+            groups=groups,
+            ranks=_ranks(order or ["ear-headquarters", "ear-destinations"], groups),
+            catalogue=self._catalogue,
+            ambiguous_class_denies=any(spec.ambiguous_class == "Deny" for spec in specs),
+            unidentified_denies=any(spec.unidentified_tenant == "Deny" for spec in specs),
+            version=self._version,
+        )
+
+    def _rules(self) -> Iterable[tuple[AccessPolicy, Rule]]:
+        return ((policy, rule) for policy in self._policies for rule in policy.spec.rules)
+
+    def _next_change(self, now: datetime) -> datetime:
+        """The next instant of any rule; country groups and control entries change at midnight UTC at the most."""
+        midnight = datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+        instants = [moment for _, rule in self._rules() for moment in (rule.effective, rule.expires)]
+        return min([midnight, *(moment for moment in instants if moment is not None and moment > now)])
+
+
+def _in_force(rule: Rule, now: datetime) -> bool:
+    begun = rule.effective is None or rule.effective <= now
+    ended = rule.expires is not None and rule.expires <= now
+    return rule.status in APPLIED and begun and not ended
+
+
+def _resolved(policy: AccessPolicy, rule: Rule, groups: Mapping[str, frozenset[str]]) -> ResolvedRule:
+    tests = tuple(
+        ResolvedTest(test.fact, test.operator, _values(test.fact, test.values, groups)) for test in rule.when
+    )
+    return ResolvedRule(f"{policy.name}/{rule.name}", rule, tests, advisory=policy.spec.mode is not Mode.Enforce)
+
+
+def _values(fact: Fact, values: Iterable[str], groups: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    if fact not in COUNTRY_FACTS:
+        return frozenset(values)
+    return frozenset(code for value in values for code in groups.get(value, frozenset({value})))
+
+
+def _ranks(order: Iterable[str], groups: Mapping[str, frozenset[str]]) -> dict[str, int]:
+    """Strictest first: a country has the rank of the first reference that means it."""
+    ranks: dict[str, int] = {}
+    for rank, reference in enumerate(order):
+        for code in groups.get(reference, frozenset({reference})):
+            ranks.setdefault(code, rank)
+    return ranks

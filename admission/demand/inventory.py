@@ -1,0 +1,110 @@
+"""What devices there are and where: nodes that exist, and pools that may be scaled to zero.
+
+A ``Target`` is a place where a pod can land.  A node's labels are complete, so a selector on an absent label
+excludes it; a pool declares only some labels, so a selector on another one leaves it possible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from admission.catalogue.resources import is_accelerator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from admission.api.accelerator import AcceleratorPool
+    from admission.catalogue.catalogue import Catalogue
+
+TRANSIENT_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "ToBeDeletedByClusterAutoscaler")
+"""Taints that come and go with a node's health; a node that carries one may be back before the pod is bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """A taint that keeps pods away unless they tolerate it."""
+
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node as the cluster has it: names of its extended resources, not their amounts."""
+
+    name: str
+    labels: Mapping[str, str]
+    taints: tuple[Taint, ...] = ()
+    resources: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A node or a pool on which a pod can land.
+
+    ``classes`` empty means that the class of its devices is not known; ``country`` empty, that its place is not.
+    """
+
+    name: str
+    is_node: bool
+    labels: Mapping[str, str]
+    taints: tuple[Taint, ...]
+    resources: frozenset[str]
+    classes: frozenset[str]
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Every target with devices, the nodes by name, and the catalogue that named the classes."""
+
+    targets: tuple[Target, ...]
+    nodes: Mapping[str, Target]
+    catalogue: Catalogue
+
+
+def take_inventory(
+    nodes: Iterable[Node], pools: Iterable[AcceleratorPool], catalogue: Catalogue, default_country: str = ""
+) -> Inventory:
+    """Return the inventory of the nodes and pools.
+
+    A node that belongs to a pool has the pool's class and place; where its own labels say another class, it
+    has both, so that neither a wrong label nor a wrong pool hides a chip.
+    """
+    declared = tuple(pools)
+    at_hand = {node.name: _of_node(node, declared, catalogue, default_country) for node in nodes}
+    found = (
+        *(target for target in at_hand.values() if target.resources),
+        *(_of_pool(p, default_country) for p in declared),
+    )
+    return Inventory(found, at_hand, catalogue)
+
+
+def _of_node(node: Node, pools: tuple[AcceleratorPool, ...], catalogue: Catalogue, default_country: str) -> Target:
+    mine = [pool for pool in pools if pool.spec.node_labels.items() <= node.labels.items()]
+    own = catalogue.by_node_labels(node.labels)
+    countries = {pool.spec.place.country for pool in mine if pool.spec.place}
+    return Target(
+        name=node.name,
+        is_node=True,
+        labels=node.labels,
+        taints=node.taints,
+        resources=frozenset(filter(is_accelerator, node.resources)),
+        classes=frozenset({pool.spec.accelerator_class for pool in mine} | ({own} if own else set())),
+        country=countries.pop() if len(countries) == 1 else "" if countries else default_country,
+    )
+
+
+def _of_pool(pool: AcceleratorPool, default_country: str) -> Target:
+    spec = pool.spec
+    return Target(
+        name=pool.name,
+        is_node=False,
+        labels=spec.node_labels,
+        taints=tuple(Taint(taint.key, taint.value, taint.effect) for taint in spec.taints),
+        resources=frozenset(spec.resources),
+        classes=frozenset({spec.accelerator_class}),
+        country=spec.place.country if spec.place else default_country,
+    )

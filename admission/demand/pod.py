@@ -1,0 +1,149 @@
+"""The demand of a pod: how many devices, of which classes, where; and what it reaches without asking.
+
+The neutral form that ``decide`` judges: no Kubernetes word in it but the names of resources and fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from admission.catalogue.resources import ResourceRole, role
+from admission.demand.access import Access, find_access
+from admission.demand.request import effective_request
+from admission.demand.scheduling import can_land
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from admission.demand.inventory import Inventory, Target
+    from admission.demand.request import Requests
+    from admission.review.pod import Pod, PodSpec
+
+UNKNOWN_CLASS = "unknown"
+"""The class of a device that nobody can name; cleared for no one."""
+
+MOST_NAMED_TARGETS = 16
+"""So many reachable nodes and pools are named in the record; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """So many devices, each of one of ``classes`` (sorted), in one of ``places`` (countries; "" is unknown)."""
+
+    resource: str
+    count: int
+    classes: tuple[str, ...]
+    places: tuple[str, ...]
+    targets: tuple[str, ...] = ()
+    narrowing: tuple[tuple[str, str], ...] = ()
+    """For each class a ``label=value`` that would narrow the pod to it, where a node shows one."""
+
+    @property
+    def class_key(self) -> str:
+        """The classes as one key of the ledger: alternatives joined by ``|``."""
+        return "|".join(self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Everything a pod can obtain, and for how long at most (seconds; None is unbounded)."""
+
+    devices: tuple[Devices, ...] = ()
+    access: tuple[Access, ...] = ()
+    deadline_seconds: int | None = None
+    requests: tuple[tuple[str, int], ...] = ()
+    """The effective request as the scheduler has it, for messages: resource name and count."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing here to decide."""
+        return not self.devices and not self.access
+
+
+def demand_of(pod: Pod, inventory: Inventory) -> Demand:
+    """Return what the pod can obtain from the inventory.
+
+    Raises ``DemandError`` where the pod cannot be read.  Dynamic resource claims are devices of unknown
+    class: which ones they stand for is not in the pod.
+    """
+    requests = effective_request(pod.spec)
+    devices = [*_of_resources(requests, pod.spec, inventory), *_of_claims(pod.spec)]
+    every_device = tuple(
+        Access("allDevices", f"the resource {name}, which opens every device of the node")
+        for name in requests
+        if role(name).kind is ResourceRole.ALL
+    )
+    return Demand(
+        devices=tuple(devices),
+        access=(*every_device, *find_access(pod, granted=bool(devices))),
+        deadline_seconds=pod.spec.active_deadline_seconds,
+        requests=tuple(requests.items()),
+    )
+
+
+def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> Iterable[Devices]:
+    counted = {role(name).vendor for name in requests if role(name).kind in {ResourceRole.COUNT, ResourceRole.SHARE}}
+    for name, amount in requests.items():
+        kind = role(name)
+        match kind.kind:
+            case ResourceRole.HARMLESS | ResourceRole.ALL:
+                continue
+            case ResourceRole.QUALIFIER if kind.vendor in counted:
+                continue
+            case ResourceRole.QUALIFIER:
+                yield _reach(name, 1, spec, inventory)
+            case _:
+                yield _reach(name, -(-amount // kind.per_device), spec, inventory)
+
+
+def _of_claims(spec: PodSpec) -> Iterable[Devices]:
+    for claim in spec.resource_claims or ():
+        yield Devices(f"resourceClaims[{claim.name}]", 1, (UNKNOWN_CLASS,), ("",))
+
+
+def _reach(resource: str, count: int, spec: PodSpec, inventory: Inventory) -> Devices:
+    """Find every class and place that a device of this resource can have for this pod."""
+    targets = tuple(_reachable(resource, spec, inventory))
+    pinned = inventory.catalogue.by_resource(resource)
+    if pinned:
+        classes = {pinned}
+    else:
+        classes = {name for target in targets for name in target.classes or {UNKNOWN_CLASS}} or {UNKNOWN_CLASS}
+    return Devices(
+        resource=resource,
+        count=count,
+        classes=tuple(sorted(classes)),
+        places=tuple(sorted({target.country for target in targets} or {""})),
+        targets=tuple(sorted({target.name for target in targets})[:MOST_NAMED_TARGETS]),
+        narrowing=_narrowing(targets, classes) if len(classes) > 1 else (),
+    )
+
+
+def _reachable(resource: str, spec: PodSpec, inventory: Inventory) -> Iterable[Target]:
+    if spec.node_name:
+        node = inventory.nodes.get(spec.node_name)
+        return (node,) if node else ()
+    return (
+        target
+        for target in inventory.targets
+        if resource in target.resources and can_land(spec, target, inventory.catalogue)
+    )
+
+
+def _narrowing(targets: tuple[Target, ...], classes: set[str]) -> tuple[tuple[str, str], ...]:
+    """For each class, the first label of a target that by itself names the class."""
+    found: dict[str, str] = {}
+    for target in targets:
+        for key, value in sorted(target.labels.items()):
+            name = target.classes <= classes and _named_by(key, value, target)
+            if name:
+                found.setdefault(name, f"{key}={value}")
+    return tuple(sorted(found.items()))
+
+
+def _named_by(key: str, value: str, target: Target) -> str | None:
+    if len(target.classes) != 1 or key.startswith(("kubernetes.io/", "beta.kubernetes.io/", "topology.kubernetes.io/")):
+        return None
+    (name,) = target.classes
+    return name if key.endswith(("gpu.product", "gke-accelerator", "instance-gpu-name")) or not target.is_node else None

@@ -1,0 +1,185 @@
+"""Every sentence that a user reads.
+
+One line, printable ASCII, at most ``LONGEST`` characters, numbers before advice.  A sentence never names a list,
+an owner, a match or another tenant's figure: what a tenant may know of a refusal is its public code, what it can
+do about it, and the reference by which the operator finds the rest.  Quota lines keep the grammar of
+ResourceQuota ("exceeded quota: ..."), which tools parse.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from admission.review.reasons import PublicCode, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from admission.review.finding import Finding
+
+LONGEST = 1000
+LONGEST_WARNING = 120
+_ORDER = {code: place for place, code in enumerate(PublicCode)}
+_SAY_ALLOWANCE = 'see "kubectl get allowance"'
+
+
+class Shortage(NamedTuple):
+    """A limit that a request does not fit, in the asking tenant's own figures."""
+
+    quota: str
+    resource: str
+    requested: int
+    used: int
+    """What the tenant holds itself."""
+    left: int
+    """What is left for it now."""
+
+
+def not_cleared(tenant: str, what: str) -> str:
+    """The one sentence behind every reason of NotCleared."""
+    return f"tenant {tenant} is not cleared for {what}; running pods are unaffected; ask for its clearance to be renewed"
+
+
+def under_review(tenant: str, what: str) -> str:
+    """The one sentence behind every reason of UnderReview."""
+    return f"the clearance of tenant {tenant} for {what} is under review; nothing is needed from you now"
+
+
+def tenant_unknown(namespace: str) -> str:
+    """The namespace belongs to no tenant that exists."""
+    return f"namespace {namespace} belongs to no known tenant; ask for it to be bound to yours"
+
+
+def end_customer_missing(tenant: str, namespace: str) -> str:
+    """A reseller's namespace does not say who computes in it."""
+    return f"tenant {tenant} supplies others, and namespace {namespace} names no end customer; ask for it to be named"
+
+
+def level_too_low(tenant: str, what: str, required: int) -> str:
+    """Verified, but not deeply enough for this class."""
+    return f"{what} needs verification level {required}, which tenant {tenant} has not reached; ask to be verified further"
+
+
+def class_ambiguous(resource: str, choices: Sequence[str], selectors: Sequence[str]) -> str:
+    """The pod may land on several classes and the operator wants a choice."""
+    advice = f"add nodeSelector {' or '.join(selectors)}" if selectors else "add a nodeSelector that names one"
+    return f"{resource} of this pod may land on {' or '.join(choices)}; {advice}"
+
+
+def hold_unbounded(quota: str, longest: str) -> str:
+    """A longest hold applies and the pod has no end."""
+    return f"quota {quota} lets a pod hold its devices for {longest} at most; set activeDeadlineSeconds"
+
+
+def hold_too_long(quota: str, longest: str, requested: str) -> str:
+    """The pod's deadline is beyond the longest hold."""
+    return f"quota {quota} lets a pod hold its devices for {longest} at most, activeDeadlineSeconds asks {requested}; lower it"
+
+
+def authorization_required(tenant: str, what: str) -> str:
+    """A rule asks for an authorization and there is none."""
+    return f"{what} needs an authorization that tenant {tenant} does not have; ask for one"
+
+
+def authorization_exhausted(number: str, requested: int, used: int, granted: int) -> str:
+    """The tenant's own authorization has no room."""
+    return f"authorization {number} covers {granted} devices, {used} are in use, {requested} more are asked; free some"
+
+
+def no_quota(tenant: str, what: str) -> str:
+    """A rule asks for a quota and none covers the request."""
+    return f"no quota covers {what} for tenant {tenant}; ask for one"
+
+
+def device_bypass(fields: Sequence[str]) -> str:
+    """The pod reaches devices past a request."""
+    return f"this pod can reach devices it does not ask for; remove {' and '.join(_some(fields))}"
+
+
+def class_unknown(resource: str) -> str:
+    """Nobody can say which chip this is."""
+    return f"{resource}: which accelerator this gives is not known here; ask for it to be declared, or use another resource"
+
+
+def malformed(problem: str) -> str:
+    """The object cannot be read."""
+    return f"this pod cannot be judged: {problem}"
+
+
+def not_synced() -> str:
+    """Our own data is not there yet, or is too old."""
+    return "access data is still loading; retrying is safe"
+
+
+def ledger_busy() -> str:
+    """No reservation in time."""
+    return "too many requests for accelerators at once; retrying is safe"
+
+
+def draining() -> str:
+    """This replica is going away."""
+    return "this replica is shutting down; retrying is safe"
+
+
+def quota_exceeded(tenant: str, classes: str, shortages: Sequence[Shortage]) -> str:
+    """What does not fit, in the grammar of ResourceQuota and in the tenant's own figures."""
+    first = shortages[0]
+    numbers = "; ".join(
+        f"exceeded quota: {short.quota}, requested: {short.resource}={short.requested}, "
+        f"used: {short.resource}={short.used}, limited: {short.resource}={short.used + short.left}"
+        for short in shortages
+    )
+    return f"{numbers} [{PublicCode.LimitReached}: tenant {tenant}, class {classes}, {first.left} left for you; {_SAY_ALLOWANCE}"
+
+
+def denial(findings: Iterable[Finding], reference: str, contact: str) -> str:
+    """Compose the one line of a denial: the most actionable first, each public sentence once."""
+    ordered = sorted(findings, key=lambda finding: _ORDER[finding.reason.code])
+    ending = "; ".join(part for part in (f"ref {reference}" if reference else "", contact) if part)
+    sentences = list(dict.fromkeys(map(_opened, ordered)))
+    if ordered[0].reason is Reason.QuotaExceeded and "exceeded quota: " in ordered[0].sentence:
+        return _fitted("; ".join(sentences), f"; {ending}]")
+    if ordered[0].reason.code is PublicCode.TryAgain:
+        return _fitted(sentences[0], "")
+    return _fitted("; ".join(sentences), f"; {ending}" if ending else "")
+
+
+def _opened(finding: Finding) -> str:
+    if finding.reason is Reason.QuotaExceeded and finding.sentence.startswith("exceeded quota: "):
+        return finding.sentence
+    return f"[{finding.reason.code}] {finding.sentence}"
+
+
+def _fitted(text: str, ending: str) -> str:
+    room = LONGEST - len(ending)
+    text = printable(text)
+    return (text if len(text) <= room else f"{text[: room - 4]} ...") + ending
+
+
+def would_be_denied(line: str) -> str:
+    """A denial that the mode turns into a warning."""
+    return _warning(f"would be denied when enforced: {line}")
+
+
+def nearly_used_up(quota: str, percent: int) -> str:
+    """A quota that is nearly full for this tenant."""
+    return _warning(f'quota {quota} is {percent} percent used; {_SAY_ALLOWANCE}')
+
+
+def clearance_ends(tenant: str, day: str) -> str:
+    """A clearance that lapses soon."""
+    return _warning(f"the clearance of tenant {tenant} ends on {day}; have it renewed")
+
+
+def _warning(text: str) -> str:
+    text = printable(text)
+    return text if len(text) <= LONGEST_WARNING else f"{text[: LONGEST_WARNING - 4]} ..."
+
+
+def printable(text: str) -> str:
+    """Return the text as one line of printable ASCII: what a tenant wrote comes back without control characters."""
+    return "".join(char if " " <= char <= "~" else "?" for char in text)
+
+
+def _some(items: Sequence[str], most: int = 4) -> Sequence[str]:
+    return items if len(items) <= most else [*items[:most], f"{len(items) - most} more"]

@@ -1,0 +1,27 @@
+"""The reference of a denial: the same for one tenant, its reasons and the hour; meaningless without the key."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from admission.review.reasons import Reason
+
+LENGTH = 10
+"""Hexadecimal digits: 40 bits, so that two cases of one operator do not meet by chance."""
+
+
+def reference_of(key: bytes, tenant: str, namespace: str, reasons: Iterable[Reason], now: datetime) -> str:
+    """Return the reference.
+
+    An HMAC and not a hash: tenants, reasons and hours are few enough to be enumerated, and a tenant could
+    otherwise find out which reason stands behind its public code.
+    """
+    hour = now.strftime("%Y-%m-%dT%H")
+    case = "\n".join((tenant or f"namespace/{namespace}", hour, *sorted({str(reason) for reason in reasons})))
+    return hmac.digest(key, case.encode(), hashlib.sha256).hex()[:LENGTH]

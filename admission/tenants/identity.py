@@ -1,0 +1,29 @@
+"""The digest that binds a clearance to the facts that were verified."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from admission.api.tenant import TenantSpec
+
+UNCOVERED = {"declared_use"}
+"""Facts of the spec that a clearance does not cover: rules test them on their own."""
+
+
+def identity_digest(spec: TenantSpec) -> str:
+    """Return ``sha256:<hex>`` over the identity facts: names, places, parties, owners, kind, supplier, payment.
+
+    The order of parties, statements, identifiers and payment means carries no meaning and changes nothing.
+    """
+    facts = spec.model_dump(mode="json", by_alias=True, exclude=UNCOVERED, exclude_defaults=True)
+    for name in ("parties", "ownership", "identifiers", "payment"):
+        if name in facts:
+            facts[name] = sorted(facts[name], key=_canonical)
+    return f"sha256:{hashlib.sha256(_canonical(facts).encode()).hexdigest()}"
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
