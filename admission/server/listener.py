@@ -1,0 +1,179 @@
+"""A listening socket: accepts, shakes hands, keeps the number of connections bounded, ends the slow ones."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from admission.server.protocol import Connection
+
+if TYPE_CHECKING:
+    import ssl
+
+    from admission.server.config import Counts, Limits
+
+_BACKLOG = 1024
+_TICK_SECONDS = 0.02
+_SWEEPS = 8  # looks at the connections within the shortest time-out
+
+
+class Listener:
+    """One port with one ASGI app behind it, over TLS when a context is given.
+
+    Connections count from accept on, so that half-made handshakes are bounded too.  At the bound the
+    connection that has been idle longest makes room; where none is idle, the new one is closed.
+    """
+
+    def __init__(self, app: Any, address: tuple[str, int], *, limits: Limits, counts: Counts) -> None:
+        self._limits, self._counts = limits, counts
+        self._socket = _bind(address)
+        self._config = _configure(app, limits)
+        self._state = ServerState()
+        self._handshakes: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._open = 0
+        self._tls: ssl.SSLContext | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def open(self) -> int:
+        """How many connections are open, handshakes included."""
+        return self._open
+
+    def start(self, tls: ssl.SSLContext | None = None) -> None:
+        """Accept connections until ``stop``."""
+        self._tls = tls
+        self._socket.listen(_BACKLOG)
+        self._loops = [asyncio.create_task(self._accept()), asyncio.create_task(self._sweep())]
+
+    async def stop(self, finish_seconds: float) -> None:
+        """Close the port and idle connections, let what is in work finish within a bound, then cut the rest."""
+        loop, (accept, sweep) = asyncio.get_running_loop(), self._loops
+        await _cancel(accept)
+        self._socket.close()
+        until = loop.time() + finish_seconds
+        while self._open and loop.time() < until:
+            for connection in self._connections():
+                connection.shutdown()
+            await asyncio.sleep(_TICK_SECONDS)
+        await _cancel(sweep)
+        for connection in self._connections():
+            connection.transport.abort()
+        for task in (*self._state.tasks, *self._handshakes):
+            task.cancel()
+
+    def _connections(self) -> list[Connection]:
+        """Return the connections whose handshake is done; uvicorn's protocol keeps them in its server's state."""
+        return [connection for connection in self._state.connections if isinstance(connection, Connection)]
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(self._socket)
+            except OSError:  # out of file descriptors, or the client has left already
+                self._counts.closed["accept"] += 1
+                await asyncio.sleep(_TICK_SECONDS)
+                continue
+            if self._open >= self._limits.connections and not self._evict():
+                self._counts.closed["full"] += 1
+                client.close()
+                continue
+            self._count(1)
+            task = loop.create_task(self._greet(client))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
+
+    async def _greet(self, client: socket.socket) -> None:
+        """Hand a connection to the protocol once its handshake is done; from then on it counts itself out."""
+        connection = Connection(
+            self._config, self._state, limits=self._limits, counts=self._counts, on_close=lambda: self._count(-1)
+        )
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(lambda: connection, client, **self._tls_arguments())
+        except OSError:  # ssl.SSLError, ConnectionError and TimeoutError are
+            self._counts.handshakes_failed += 1
+        finally:
+            if connection.transport is None:
+                self._count(-1)
+
+    def _tls_arguments(self) -> dict[str, Any]:
+        if self._tls is None:
+            return {}
+        return {
+            "ssl": self._tls,
+            "ssl_handshake_timeout": self._limits.handshake_seconds,
+            "ssl_shutdown_timeout": self._limits.linger_seconds,
+        }
+
+    def _count(self, change: int) -> None:
+        self._open += change
+        self._counts.connections += change
+
+    def _evict(self) -> bool:
+        """Close the connection that has been idle longest; False when there is none."""
+        longest = min(self._connections(), key=Connection.idle_since, default=None)
+        if longest is None or longest.idle_since() == math.inf:
+            return False
+        longest.end("evicted")
+        return True
+
+    async def _sweep(self) -> None:
+        limits, loop = self._limits, asyncio.get_running_loop()
+        pause = min(1.0, min(limits.head_seconds, limits.body_seconds, limits.idle_seconds) / _SWEEPS)
+        while True:
+            await asyncio.sleep(pause)
+            now = loop.time()
+            for connection in self._connections():
+                connection.expire(now)
+
+
+def _bind(address: tuple[str, int]) -> socket.socket:
+    """Return a bound socket that does not listen yet; IPv6 takes IPv4 along when it is the wildcard."""
+    host, _ = address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise OSError(error.errno, f"cannot listen on {host} port {address[1]}: {error.strerror}") from error
+    bound.setblocking(False)
+    return bound
+
+
+def _configure(app: Any, limits: Limits) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="error",  # what clients send wrongly is counted, not logged
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=int(limits.idle_seconds) + 60,  # the sweep comes first, and counts
+    )
+    config.load()
+    return config
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
