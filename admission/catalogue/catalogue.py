@@ -1,0 +1,136 @@
+"""The catalogue: chips by class name, by resource name and by node label.
+
+The class of a device is a fact of the node it is in, never of the pod that asks for it.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from admission.catalogue import tables
+from admission.catalogue.control import Entry, control_entry
+from admission.catalogue.recognition import (
+    GENERIC_LABELS,
+    INSTANCE_LABEL,
+    OLD_INSTANCE_LABEL,
+    PRODUCT_LABELS,
+    SPECIFIC_LABELS,
+    LabelTable,
+    chip_of_virtual,
+    product_key,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from admission.catalogue.chip import Chip
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Chips, and how their devices are recognised; the operator's entries stand before the built-in ones."""
+
+    chips: Mapping[str, Chip]
+    _resources: Mapping[str, str]
+    _products: Mapping[str, str]
+    _labels: LabelTable
+    _operator_labels: tuple[tuple[str, str, str], ...]
+    _operator_table: LabelTable
+    _highest_tpp: int
+
+    @classmethod
+    def builtin(cls) -> Catalogue:
+        """Return the catalogue that comes with the program."""
+        return _builtin()
+
+    def adding(
+        self, chips: Iterable[Chip], resources: Mapping[str, str], labels: Iterable[tuple[str, str, str]]
+    ) -> Catalogue:
+        """Return this catalogue with the operator's chips, resource names and node labels.
+
+        A chip replaces the one of its name.  ``resources`` maps a resource name to a class; ``labels`` are triples of
+        label, value (a trailing ``*`` matches any ending) and class, and are asked before the built-in ones.
+        """
+        added = {chip.name: chip for chip in chips}
+        operator_labels = (*self._operator_labels, *labels)
+        return Catalogue(
+            chips={**self.chips, **added},
+            _resources={**self._resources, **resources},
+            _products={**self._products, **_products(added.values())},
+            _labels=self._labels,
+            _operator_labels=operator_labels,
+            _operator_table=LabelTable(operator_labels),
+            _highest_tpp=max([self._highest_tpp, *_tpps(added.values())]),
+        )
+
+    def chip(self, name: str) -> Chip | None:
+        """Return the chip of this class name."""
+        return self.chips.get(name)
+
+    def entry(self, name: str, at: datetime) -> Entry:
+        """Return the control entry of the class at ``at``; ``UNKNOWN`` for a name that is not in the catalogue.
+
+        A class is controlled unless its entry is ``NONE``.
+        """
+        chip = self.chips.get(name)
+        return Entry.UNKNOWN if chip is None else control_entry(chip, at)
+
+    def tpp(self, name: str) -> int:
+        """Return the class's total processing performance for quotas, rounded.
+
+        The highest of the whole catalogue where it is not known: an unknown chip never costs less than a known one.
+        """
+        chip = self.chips.get(name)
+        tpp = None if chip is None else chip.tpp
+        return self._highest_tpp if tpp is None else round(tpp)
+
+    def by_resource(self, resource: str) -> str | None:
+        """Return the class, if every device under this resource name is that chip, whatever the node."""
+        return self._resources.get(resource)
+
+    def by_product(self, product: str) -> str | None:
+        """Return the class of a driver's product name, as in a label or a DRA attribute (``NVIDIA H100 80GB HBM3``)."""
+        key = product_key(product)
+        return self._products.get(key) or self._products.get(chip_of_virtual(key))
+
+    def by_node_labels(self, labels: Mapping[str, str]) -> str | None:
+        """Return the class of a node's devices; ``None`` if no label is known.
+
+        The operator's labels come first, then labels that tell versions of a chip apart, then those that name a
+        family.  Where labels of one rank disagree, the chip with the highest throughput is taken.
+        """
+        if OLD_INSTANCE_LABEL in labels and INSTANCE_LABEL not in labels:
+            labels = {**labels, INSTANCE_LABEL: labels[OLD_INSTANCE_LABEL]}
+        found = self._operator_table.find_all(self._operator_table.keys, labels)
+        found = found or self._by_products(labels) | self._labels.find_all(SPECIFIC_LABELS, labels)
+        found = found or self._labels.find_all(GENERIC_LABELS, labels)
+        return max(found, key=lambda name: (self.tpp(name), name), default=None)
+
+    def _by_products(self, labels: Mapping[str, str]) -> set[str]:
+        present = (labels[label] for label in PRODUCT_LABELS if label in labels)
+        return {name for product in present if (name := self.by_product(product)) is not None}
+
+
+def _products(chips: Iterable[Chip]) -> dict[str, str]:
+    return {product_key(alias): chip.name for chip in chips for alias in chip.aliases}
+
+
+def _tpps(chips: Iterable[Chip]) -> list[int]:
+    return [round(chip.tpp) for chip in chips if chip.tpp is not None]
+
+
+@functools.cache
+def _builtin() -> Catalogue:
+    chips = {chip.name: chip for chip in tables.chips()}
+    return Catalogue(
+        chips=chips,
+        _resources=tables.document("resources.toml")["chips"],
+        _products=_products(chips.values()),
+        _labels=LabelTable((row["label"], row["value"], row["class"]) for row in tables.rows("labels.tsv")),
+        _operator_labels=(),
+        _operator_table=LabelTable(()),
+        _highest_tpp=max(_tpps(chips.values())),
+    )
