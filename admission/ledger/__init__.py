@@ -1,0 +1,1 @@
+"""The exact ledger: reservations by compare-and-swap, confirmed, released and expired on proof."""

@@ -1,0 +1,157 @@
+"""A scope's state as the two compact strings of QuotaLedger.status, and back.
+
+Single strings, because what a custom resource costs the API server grows with the nodes of its value.
+Decoding is strict: whatever is not exactly what ``encode`` writes is corrupt, and a corrupt ledger is
+one that has not been counted.
+
+used:      ``party,class:count[,class:count]...`` joined by ``;``, sorted
+inflight:  ``uid,namespace,name,party,class:count[+class:count]...,reserved at,owner`` joined by ``;``
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from admission.ledger.limits import Charge
+from admission.ledger.state import Entry, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from admission.ledger.limits import Account
+
+FORMAT = 1
+"""The format that this version writes, and the newest that it reads."""
+
+_RESERVED = re.compile(r"[%,;:+\x00-\x1f\x7f]")
+_ESCAPE = re.compile(r"%([0-9A-F]{2})")
+_STRAY = re.compile(r"%(?![0-9A-F]{2})")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_ENTRY_FIELDS = 7
+
+
+class LedgerCorrupt(ValueError):  # noqa: N818 (named for what the ledger is, as it reads in a log)
+    """The stored strings are not a ledger; the message says which part."""
+
+
+class LedgerNewer(LedgerCorrupt):
+    """A newer version of this program wrote the ledger: it must be left alone, not rebuilt."""
+
+
+class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """QuotaLedger.status on the wire."""
+
+    format: int = FORMAT
+    epoch: int = 0
+    initialized: bool = False
+    observed_pods: str = ""
+    used: str = ""
+    inflight: str = ""
+
+
+def encode(state: State) -> Record:
+    """Return a state in its stored form; equal states give equal records."""
+    return Record(
+        epoch=state.epoch,
+        initialized=state.initialized,
+        observed_pods=str(state.observed_pods) if state.observed_pods else "",
+        used=_used_text(state.used),
+        inflight=";".join(map(_entry_text, state.inflight.values())),
+    )
+
+
+def decode(record: Record) -> State:
+    """Return the state that a record holds.
+
+    Raises:
+        LedgerNewer: the format is newer than ours.
+        LedgerCorrupt: anything else that ``encode`` would not have written.
+
+    """
+    if record.format > FORMAT:
+        raise LedgerNewer(f"format {record.format} is newer than {FORMAT}; update computegate")
+    if record.format < 1 or record.epoch < 0:
+        raise LedgerCorrupt("format or epoch is out of range")
+    entries = [_entry(text) for text in _parts(record.inflight, ";")]
+    state = State(
+        epoch=record.epoch,
+        initialized=record.initialized,
+        observed_pods=_number(record.observed_pods) if record.observed_pods else 0,
+        used=_used(record.used),
+        inflight={entry.uid: entry for entry in entries},
+    )
+    if len(state.inflight) != len(entries):
+        raise LedgerCorrupt("a uid stands twice in inflight")
+    if encode(state) != record:
+        raise LedgerCorrupt("not in canonical form")
+    return state
+
+
+def _used_text(used: Mapping[Account, int]) -> str:
+    parties: dict[str, list[tuple[str, int]]] = {}
+    for (party, key), count in sorted(used.items()):
+        if count:
+            parties.setdefault(party, []).append((key, count))
+    return ";".join(f"{_quote(party)},{_counts_text(counts, ',')}" for party, counts in parties.items())
+
+
+def _entry_text(entry: Entry) -> str:
+    fields = (entry.uid, entry.namespace, entry.name, entry.charge.party)
+    counts = _counts_text(entry.charge.counts, "+")
+    return ",".join((*map(_quote, fields), counts, str(entry.reserved_at), _quote(entry.owner)))
+
+
+def _counts_text(counts: Iterable[tuple[str, int]], mark: str) -> str:
+    return mark.join(f"{_quote(key)}:{count}" for key, count in counts)
+
+
+def _used(text: str) -> dict[Account, int]:
+    used: dict[Account, int] = {}
+    for part in _parts(text, ";"):
+        party, mark, counts = part.partition(",")
+        if not mark:
+            raise LedgerCorrupt(f"used: no counts in {part[:80]!r}")
+        used |= {(_unquote(party), key): count for key, count in _counts(counts, ",")}
+    return used
+
+
+def _entry(text: str) -> Entry:
+    fields = text.split(",")
+    if len(fields) != _ENTRY_FIELDS:
+        raise LedgerCorrupt(f"inflight: {len(fields)} fields instead of {_ENTRY_FIELDS} in {text[:80]!r}")
+    uid, namespace, name, party, owner = map(_unquote, (*fields[:4], fields[6]))
+    charge = Charge(party, tuple(_counts(fields[4], "+")))
+    return Entry(uid, namespace, name, charge, _number(fields[5]), owner)
+
+
+def _counts(text: str, mark: str) -> list[tuple[str, int]]:
+    counts = []
+    for part in text.split(mark):
+        key, colon, count = part.partition(":")
+        if not colon or not (number := _number(count)):
+            raise LedgerCorrupt(f"not a class and its count: {part[:80]!r}")
+        counts.append((_unquote(key), number))
+    return counts
+
+
+def _parts(text: str, mark: str) -> list[str]:
+    return text.split(mark) if text else []
+
+
+def _number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise LedgerCorrupt(f"not a count: {text[:80]!r}")
+    return int(text)
+
+
+def _quote(text: str) -> str:
+    return _RESERVED.sub(lambda found: f"%{ord(found.group()):02X}", text)
+
+
+def _unquote(text: str) -> str:
+    if _STRAY.search(text):
+        raise LedgerCorrupt(f"a stray % in {text[:80]!r}")
+    return _ESCAPE.sub(lambda found: chr(int(found.group(1), 16)), text)

@@ -1,0 +1,140 @@
+"""One batch against one state: who is granted, and the state that would make it so.  Pure.
+
+A draft is worth nothing until its state is written, or, when there is nothing to write, until the state it
+was drawn from is known to be the newest.  It is never carried over to another state
+(kubernetes/kubernetes#141904 is what happens otherwise).
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from typing import TYPE_CHECKING
+
+from admission.ledger.limits import Exceeded, Granted, Outcome, Unavailable, judge
+from admission.ledger.state import SHARED, Entry, State
+from admission.review.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from admission.ledger.limits import Charge, Limit
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Caps:
+    """Most entries in flight.  A party that fills its own share is told LedgerBusy and locks out nobody else."""
+
+    namespace: int = 128
+    party: int = 256
+    ledger: int = 512
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ask:
+    """One attempt to reserve in one scope.  ``owner`` names the attempt, and no other attempt anywhere."""
+
+    uid: str
+    namespace: str
+    name: str
+    charge: Charge
+    limits: tuple[Limit, ...]
+    owner: str
+
+    def entry(self, now: int) -> Entry:
+        """Return the reservation that grants it."""
+        return Entry(self.uid, self.namespace, self.name, self.charge, now, self.owner)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """An entry to take back: its owner's own, or, with owner None, whoever's.
+
+    Whoever's only where it is proved that the object neither exists nor can come to exist.
+    """
+
+    uid: str
+    owner: str | None
+
+    def covers(self, entry: Entry) -> bool:
+        """Say whether this entry may be taken back by it."""
+        return self.owner is None or (self.owner != SHARED and self.owner == entry.owner)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Draft:
+    """The verdicts, in the order of the asks, and the state to write; None when nothing changes."""
+
+    outcomes: tuple[Outcome, ...]
+    state: State | None
+
+
+class Drafter:
+    """Works through one batch in order of arrival, with running totals."""
+
+    def __init__(self, state: State, caps: Caps, now: int) -> None:
+        self._state, self._caps, self._now = state, caps, now
+        self._inflight = dict(state.inflight)
+        self._tally = state.tally()
+        self._namespaces = collections.Counter(entry.namespace for entry in self._inflight.values())
+        self._parties = collections.Counter(entry.charge.party for entry in self._inflight.values())
+        self._changed = False
+
+    def draft(self, asks: Sequence[Ask], withdrawals: Iterable[Withdrawal]) -> Draft:
+        """Take back first, then judge each ask against what is left."""
+        if not self._state.initialized:
+            return Draft((Unavailable(Reason.NotSynced),) * len(asks), None)
+        for withdrawal in withdrawals:
+            self._withdraw(withdrawal)
+        outcomes = tuple(self._judge(ask) for ask in asks)
+        state = dataclasses.replace(self._state, inflight=self._inflight) if self._changed else None
+        return Draft(outcomes, state)
+
+    def _withdraw(self, withdrawal: Withdrawal) -> None:
+        entry = self._inflight.get(withdrawal.uid)
+        if entry is not None and withdrawal.covers(entry):
+            del self._inflight[entry.uid]
+            self._count(entry, -1)
+            self._tally.remove(entry.charge)
+
+    def _judge(self, ask: Ask) -> Outcome:
+        entry = self._inflight.get(ask.uid)
+        if entry is not None:
+            return self._repeat(ask, entry)
+        outcome = judge(ask.charge, ask.limits, self._tally)
+        if isinstance(outcome, Exceeded) or not ask.charge.counts:
+            return outcome
+        if self._full(ask):
+            return Unavailable(Reason.LedgerBusy)
+        self._inflight[ask.uid] = entry = ask.entry(self._now)
+        self._count(entry, 1)
+        self._tally.add(ask.charge)
+        return outcome
+
+    def _repeat(self, ask: Ask, entry: Entry) -> Outcome:
+        """Grant again what is already counted.
+
+        With another charge it is refused: the first answer may have been "allowed", so the entry may not
+        shrink, and which of the two charges is true cannot be told here.  A new create has a new uid.
+        """
+        if entry.charge != ask.charge:
+            return Unavailable(Reason.LedgerBusy)
+        if entry.owner not in (ask.owner, SHARED):
+            self._inflight[ask.uid] = entry.shared()
+            self._changed = True
+        self._tally.remove(entry.charge)
+        levels = tuple(self._tally.level(limit, ask.charge) for limit in ask.limits)
+        self._tally.add(entry.charge)
+        return Granted(levels)
+
+    def _full(self, ask: Ask) -> bool:
+        return (
+            len(self._inflight) >= self._caps.ledger
+            or self._parties[ask.charge.party] >= self._caps.party
+            or self._namespaces[ask.namespace] >= self._caps.namespace
+        )
+
+    def _count(self, entry: Entry, sign: int) -> None:
+        self._namespaces[entry.namespace] += sign
+        self._parties[entry.charge.party] += sign
+        self._changed = True

@@ -1,0 +1,68 @@
+"""How a state is brought up to what exists.  Pure.
+
+A fold takes in a census: use becomes what the census counts, and what the census has seen is no longer in
+flight.  Two guards make it exact, and without either the count drops below what exists
+(kubernetes/kubernetes#123434):
+
+* by uid: an entry leaves because its own object was seen, never because the sums match;
+* by version: a census older than the one that the state already took in is not folded, as it may not have
+  seen an object whose entry has left.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from admission.ledger.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from admission.ledger.census import Census
+    from admission.ledger.limits import Account
+
+
+def fold(state: State, scope: str, census: Census, gone: Collection[str]) -> State | None:
+    """Return the state after a census, without the entries proved ``gone``; None when nothing would change."""
+    current = census.resource_version >= state.observed_pods
+    inflight = {
+        uid: entry for uid, entry in state.inflight.items() if uid not in gone and not (current and census.seen(uid))
+    }
+    used = counted(census, scope) if current else state.used
+    if used == state.used and len(inflight) == len(state.inflight):
+        return None
+    observed = max(census.resource_version, state.observed_pods)
+    return dataclasses.replace(state, observed_pods=observed, used=used, inflight=inflight)
+
+
+def rebuilt(state: State, scope: str, census: Census) -> State:
+    """Return a state counted from nothing but a census; right only when no earlier promise can still be kept."""
+    return State(state.epoch + 1, initialized=True, observed_pods=census.resource_version, used=counted(census, scope))
+
+
+def counted(census: Census, scope: str) -> dict[Account, int]:
+    """Return the census's charges without empty accounts."""
+    return {account: count for account, count in census.charges(scope).items() if count}
+
+
+def uncounted(state: State, scope: str, census: Census) -> dict[str, int]:
+    """Return, by party, the devices that exist and that the ledger counted nowhere: what came in past it.
+
+    By party and not by class, as a pod that may land on several classes is charged to fewer once it is bound.
+    A census older than the state says nothing.
+    """
+    if census.resource_version < state.observed_pods:
+        return {}
+    excess = _by_party(counted(census, scope))
+    for total in (_by_party(state.used), _by_party(state.reserved())):
+        for party, count in total.items():
+            excess[party] = excess.get(party, 0) - count
+    return {party: count for party, count in excess.items() if count > 0}
+
+
+def _by_party(accounts: Mapping[Account, int]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for (party, _), count in accounts.items():
+        total[party] = total.get(party, 0) + count
+    return total

@@ -1,0 +1,157 @@
+"""The ledger as the rest of the program sees it: reserve, evaluate, release, view."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from admission.ledger.commit import Committer, Counters, Tuning
+from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
+from admission.ledger.limits import Exceeded, Granted, Level, Outcome, Request, Unavailable
+from admission.review.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from admission.ledger.limits import Account, Limit
+    from admission.ledger.store import Store
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class View:
+    """One scope as last seen here: devices by account, for status and metrics."""
+
+    initialized: bool
+    observed_pods: int
+    used: Mapping[Account, int]
+    reserved: Mapping[Account, int]
+    entries: int
+
+
+class Ledger:
+    """Exact counts over any number of scopes, decided by compare-and-swap in ``store``.
+
+    Any number of replicas may do this at once.  ``clock`` is monotonic and is the one that deadlines are
+    of; ``wall`` only dates entries for people.  ``identity`` names this process and no other, ever.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        identity: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        caps: Caps | None = None,
+        tuning: Tuning | None = None,
+    ) -> None:
+        self._store = store
+        self._identity = identity or secrets.token_hex(6)
+        self._clock, self._wall = clock, wall
+        self._caps, self._tuning = caps or Caps(), tuning or Tuning()
+        self._committers: dict[str, Committer] = {}
+        self._attempts = 0
+
+    async def reserve(self, request: Request, deadline: float) -> Outcome:
+        """Reserve in all scopes of a request, one after the other in sorted order, or in none.
+
+        Granted only once every entry is durable.  Where one scope says no, what earlier ones gave is taken
+        back; until then it over-counts, which is safe.
+        """
+        self._attempts += 1
+        owner = f"{self._identity}.{self._attempts:x}"
+        levels: list[Level] = []
+        held: list[str] = []
+        try:
+            for scope, limits in sorted(request.scopes, key=_scope):
+                held.append(scope)
+                outcome = await self._committer(scope).reserve(_ask(request, limits, owner), deadline)
+                if not isinstance(outcome, Granted):
+                    self._take_back(request.uid, owner, held[:-1])
+                    return outcome
+                levels += outcome.levels
+        except asyncio.CancelledError:
+            self._take_back(request.uid, owner, held[:-1])
+            raise
+        return Granted(tuple(levels))
+
+    def evaluate(self, request: Request) -> Outcome:
+        """Say what ``reserve`` would, from the newest states seen here, and change nothing."""
+        outcomes = [self._evaluate(request, scope, limits) for scope, limits in sorted(request.scopes, key=_scope)]
+        for outcome in outcomes:
+            if isinstance(outcome, Unavailable):
+                return outcome
+        shortfalls = tuple(s for outcome in outcomes if isinstance(outcome, Exceeded) for s in outcome.shortfalls)
+        if shortfalls:
+            return Exceeded(shortfalls)
+        return Granted(tuple(level for outcome in outcomes if isinstance(outcome, Granted) for level in outcome.levels))
+
+    async def release(self, uid: str) -> None:
+        """Take back whatever is held in flight for an object that is gone and cannot come back.
+
+        For modes in which objects are not watched (standalone); elsewhere the reconciler proves absence.
+        """
+        scopes = [scope for scope in self._store.scopes() if self._holds(scope, uid)]
+        await asyncio.gather(*(self._committer(scope).withdraw(Withdrawal(uid, None)) for scope in scopes))
+
+    async def ensure(self, scope: str, timeout: float) -> None:  # noqa: ASYNC109 (passed on to the store)
+        """Make sure that a scope has a ledger, so that its wait for being counted begins before it is needed.
+
+        Raises:
+            StoreError: the store could not be asked.
+
+        """
+        await self._store.read(scope, timeout)
+
+    def view(self, scope: str) -> View | None:
+        """Return a scope as last seen here; None before it was seen at all."""
+        snapshot = self._store.cached(scope)
+        if snapshot is None:
+            return None
+        state = snapshot.state
+        return View(state.initialized, state.observed_pods, state.used, state.reserved(), len(state.inflight))
+
+    def scopes(self) -> Collection[str]:
+        """Return the scopes known here."""
+        return self._store.scopes()
+
+    def counters(self) -> Mapping[str, Counters]:
+        """Return what was done so far, by scope."""
+        return {scope: committer.counters for scope, committer in self._committers.items()}
+
+    async def close(self, grace: float = 1.0) -> None:
+        """Let writes under way end, for at most ``grace`` seconds."""
+        await asyncio.gather(*(committer.close(grace) for committer in self._committers.values()))
+
+    def _evaluate(self, request: Request, scope: str, limits: tuple[Limit, ...]) -> Outcome:
+        snapshot = self._store.cached(scope)
+        if snapshot is None:
+            return Unavailable(Reason.NotSynced)
+        drafter = Drafter(snapshot.state, self._caps, int(self._wall()))
+        return drafter.draft([_ask(request, limits, "")], []).outcomes[0]
+
+    def _take_back(self, uid: str, owner: str, scopes: list[str]) -> None:
+        for scope in scopes:
+            self._committer(scope).withdraw(Withdrawal(uid, owner))
+
+    def _holds(self, scope: str, uid: str) -> bool:
+        snapshot = self._store.cached(scope)
+        return snapshot is not None and uid in snapshot.state.inflight
+
+    def _committer(self, scope: str) -> Committer:
+        if scope not in self._committers:
+            self._committers[scope] = Committer(
+                scope, self._store, clock=self._clock, wall=self._wall, caps=self._caps, tuning=self._tuning
+            )
+        return self._committers[scope]
+
+
+def _scope(pair: tuple[str, tuple[Limit, ...]]) -> str:
+    return pair[0]
+
+
+def _ask(request: Request, limits: tuple[Limit, ...], owner: str) -> Ask:
+    return Ask(request.uid, request.namespace, request.name, request.charge, limits, owner)

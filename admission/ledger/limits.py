@@ -1,0 +1,185 @@
+"""What is asked, what is allowed at once, and the arithmetic between them.
+
+Counts are devices by class key.  A class key is one class name, or several joined by ``|`` and sorted
+for a pod that may still land on any of them; such a key weighs what its heaviest member weighs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from admission.review.reasons import Reason
+
+Account = tuple[str, str]
+"""Party and class key: the unit in which use is kept."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Charge:
+    """What one request holds: whole devices by class key, on one party's account."""
+
+    party: str
+    counts: tuple[tuple[str, int], ...]
+
+    def __post_init__(self) -> None:
+        if any(count <= 0 for _, count in self.counts):
+            raise ValueError("a charge counts whole devices, one or more")
+        if list(self.counts) != sorted(dict(self.counts).items()):
+            object.__setattr__(self, "counts", _merge(self.counts))
+
+
+def _merge(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    merged: dict[str, int] = {}
+    for key, count in counts:
+        merged[key] = merged.get(key, 0) + count
+    return tuple(sorted(merged.items()))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limit:
+    """How much the accounts of some parties may hold at once.
+
+    ``weights`` is the weight of one device by class name; a class that is missing weighs nothing.
+    ``parties`` says whose accounts count (None: everybody's), ``own`` which of them are the asking
+    tenant's own and may be shown to it.
+    """
+
+    key: str
+    unit: Literal["devices", "tpp"]
+    amount: int
+    weights: Mapping[str, int]
+    parties: Callable[[str], bool] | None
+    own: Callable[[str], bool]
+
+    def counts(self, party: str) -> bool:
+        """Say whether this party's accounts stand under the limit."""
+        return self.parties is None or self.parties(party)
+
+    def measure(self, counts: Iterable[tuple[str, int]]) -> int:
+        """Return these devices in the limit's unit."""
+        return sum(count * self._weight(key) for key, count in counts)
+
+    def asked(self, charge: Charge) -> int:
+        """Return what a charge adds to the use under this limit."""
+        return self.measure(charge.counts) if self.counts(charge.party) else 0
+
+    def _weight(self, key: str) -> int:
+        if "|" not in key:
+            return self.weights.get(key, 0)
+        return max(self.weights.get(name, 0) for name in key.split("|"))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """One object that wants devices, under the limits of one or several scopes."""
+
+    uid: str
+    namespace: str
+    name: str
+    charge: Charge
+    scopes: tuple[tuple[str, tuple[Limit, ...]], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Level:
+    """Use under one limit, before this request, in the limit's unit."""
+
+    limit: Limit
+    requested: int
+    used_all: int
+    used_own: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Shortfall(Level):
+    """A level that the request does not fit under."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Granted:
+    """The reservation is durable: ``allowed`` may be answered."""
+
+    levels: tuple[Level, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exceeded:
+    """The request does not fit; nothing is held for it."""
+
+    shortfalls: tuple[Shortfall, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unavailable:
+    """No verdict: ``NotSynced`` or ``LedgerBusy``.  A repeat may be granted."""
+
+    reason: Reason
+
+
+Outcome = Granted | Exceeded | Unavailable
+
+
+class Tally:
+    """Running use: what stands in a ledger, and what earlier requests of a batch took.
+
+    Sums are kept per limit, as most requests of a batch stand under the same ones.
+    """
+
+    def __init__(self, accounts: Iterable[tuple[Account, int]]) -> None:
+        self._held: dict[str, dict[str, int]] = {}
+        self._sums: dict[tuple[str, str, int, int], tuple[Limit, int]] = {}
+        for (party, key), count in accounts:
+            self._hold(party, key, count)
+
+    def add(self, charge: Charge) -> None:
+        """Count a charge in."""
+        self._turn(charge, 1)
+
+    def remove(self, charge: Charge) -> None:
+        """Count a charge out."""
+        self._turn(charge, -1)
+
+    def level(self, limit: Limit, charge: Charge) -> Level:
+        """Return the use under a limit, beside what the charge would add to it."""
+        own = sum(
+            limit.measure(held.items())
+            for party, held in self._held.items()
+            if limit.own(party) and limit.counts(party)
+        )
+        return Level(limit, limit.asked(charge), self._sum(limit), own)
+
+    def _turn(self, charge: Charge, sign: int) -> None:
+        for key, count in charge.counts:
+            self._hold(charge.party, key, sign * count)
+        for index, (limit, total) in self._sums.items():
+            self._sums[index] = (limit, total + sign * limit.asked(charge))
+
+    def _hold(self, party: str, key: str, count: int) -> None:
+        held = self._held.setdefault(party, {})
+        held[key] = held.get(key, 0) + count
+
+    def _sum(self, limit: Limit) -> int:
+        # The stored limit keeps the two objects alive, so their ids name no other object meanwhile.
+        index = (limit.key, limit.unit, id(limit.weights), id(limit.parties))
+        if index not in self._sums:
+            total = sum(limit.measure(held.items()) for party, held in self._held.items() if limit.counts(party))
+            self._sums[index] = (limit, total)
+        return self._sums[index][1]
+
+
+def judge(charge: Charge, limits: Iterable[Limit], tally: Tally) -> Granted | Exceeded:
+    """Hold a charge against all its limits at once.
+
+    A limit that the charge adds nothing to never denies, not even when it was lowered below its use.
+    """
+    levels = tuple(tally.level(limit, charge) for limit in limits)
+    shortfalls = tuple(
+        Shortfall(level.limit, level.requested, level.used_all, level.used_own)
+        for level in levels
+        if level.requested > 0 and level.used_all + level.requested > level.limit.amount
+    )
+    return Exceeded(shortfalls) if shortfalls else Granted(levels)

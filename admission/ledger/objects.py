@@ -1,0 +1,188 @@
+"""Ledgers in QuotaLedger objects: one object a scope, compare-and-swap on its resourceVersion.
+
+Reads carry no resourceVersion, so the API server answers them from etcd's newest state.  Writes are PUTs
+of ``.../status`` with the resourceVersion that was read.  A watch may feed newer versions through
+``observe``: resourceVersions of one resource compare as integers (KEP-5504, stable in Kubernetes 1.35).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from admission.cluster.client import ApiError, ClusterError
+from admission.ledger.codec import Record, encode
+from admission.ledger.state import State
+from admission.ledger.store import Conflict, Failed, Fault, Snapshot, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+COLLECTION = "/apis/computegate.io/v1alpha1/quotaledgers"
+
+_NOT_FOUND = 404
+_CONFLICT = 409
+_MANAGER = {"fieldManager": "computegate"}
+
+
+class Requests(Protocol):
+    """The one method of ``cluster.client.Client`` that is used here."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        timeout: float = 10.0,  # noqa: ASYNC109 (the transport's own limit)
+    ) -> bytes:
+        """Send one request once; raises ApiError or Unreachable."""
+
+
+class Metadata(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What names an object and one version of it."""
+
+    name: str
+    resource_version: str = ""
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """Whose charges stand in a ledger."""
+
+    scope: str
+
+
+class LedgerObject(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A QuotaLedger as it is read; the status stays raw until its own decoder reads it."""
+
+    metadata: Metadata
+    spec: Spec
+    status: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The state it holds; a status that cannot be read is a corrupt ledger, a missing one a new ledger."""
+        version = int(self.metadata.resource_version)
+        try:
+            return Snapshot.of(version, _status.decode(self.status) or Record())
+        except msgspec.MsgspecError:
+            return Snapshot(version, State(), Fault.CORRUPT)
+
+
+class _Written(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    api_version: str = "computegate.io/v1alpha1"
+    kind: str = "QuotaLedger"
+    metadata: Metadata
+    spec: Spec
+    status: Record | msgspec.UnsetType = msgspec.UNSET
+
+
+decode = msgspec.json.Decoder(LedgerObject).decode
+"""Bytes of a QuotaLedger -> LedgerObject; raises msgspec.MsgspecError.  For the watch that feeds ``observe``."""
+
+_status = msgspec.json.Decoder(Record | None)
+
+
+def object_name(scope: str) -> str:
+    """Return the name of a scope's object: a country's code is upper case, which no object name may be."""
+    return f"country.{scope.lower()}" if scope != scope.lower() else scope
+
+
+class ObjectStore:
+    """A store on the API server.  ``client`` must not repeat requests by itself."""
+
+    def __init__(self, client: Requests) -> None:
+        self._client = client
+        self._snapshots: dict[str, Snapshot] = {}
+
+    def scopes(self) -> Collection[str]:
+        """Return the scopes whose object was read, written or observed."""
+        return tuple(self._snapshots)
+
+    def cached(self, scope: str) -> Snapshot | None:
+        """Return the newest snapshot read, written or observed."""
+        return self._snapshots.get(scope)
+
+    def forget(self) -> None:
+        """Drop all snapshots."""
+        self._snapshots.clear()
+
+    def observe(self, found: LedgerObject) -> None:
+        """Take in an object from a watch, unless a newer version of it was seen already."""
+        scope = found.spec.scope
+        if found.metadata.name != object_name(scope):
+            return  # not the object that decides for this scope
+        held = self._snapshots.get(scope)
+        if held is None or int(found.metadata.resource_version) > held.version:
+            self._snapshots[scope] = found.snapshot
+
+    async def read(self, scope: str, timeout: float) -> Snapshot:  # noqa: ASYNC109 (passed on to the transport)
+        """Read the newest version; create the object, not initialised, where there is none.
+
+        Raises:
+            Failed: no answer in time, or a refusal.
+
+        """
+        try:
+            return await self._get(scope, timeout)
+        except ApiError as error:
+            if error.status != _NOT_FOUND:
+                raise Failed(f"{scope}: {error}") from error
+        except (ClusterError, msgspec.MsgspecError) as error:
+            raise Failed(f"{scope}: {error}") from error
+        return await self._create(scope, timeout)
+
+    async def write(self, scope: str, state: State, version: int, timeout: float) -> Snapshot:  # noqa: ASYNC109 (likewise)
+        """Replace the status that stands at ``version``.
+
+        Raises:
+            Conflict: another version stands, or none.
+            Failed: refused.
+            Unknown: no answer, or one that does not tell.
+
+        """
+        path = f"{COLLECTION}/{object_name(scope)}/status"
+        body = _body(scope, version, encode(state))
+        try:
+            found = decode(await self._client.request("PUT", path, query=_MANAGER, body=body, timeout=timeout))
+        except ApiError as error:
+            raise self._refusal(scope, error) from error
+        except (ClusterError, msgspec.MsgspecError) as error:
+            raise Unknown(f"{scope}: {error}") from error
+        return self._keep(scope, Snapshot(int(found.metadata.resource_version), state))
+
+    def _refusal(self, scope: str, error: ApiError) -> Conflict | Failed | Unknown:
+        if error.status in (_NOT_FOUND, _CONFLICT):
+            if error.status == _NOT_FOUND:
+                self._snapshots.pop(scope, None)
+            return Conflict(f"{scope}: {error}")
+        return (Unknown if error.outcome_unknown else Failed)(f"{scope}: {error}")
+
+    async def _get(self, scope: str, timeout: float) -> Snapshot:  # noqa: ASYNC109 (likewise)
+        path = f"{COLLECTION}/{object_name(scope)}"
+        found = decode(await self._client.request("GET", path, timeout=timeout))
+        return self._keep(scope, found.snapshot)
+
+    async def _create(self, scope: str, timeout: float) -> Snapshot:  # noqa: ASYNC109 (likewise)
+        try:
+            found = decode(
+                await self._client.request("POST", COLLECTION, query=_MANAGER, body=_body(scope), timeout=timeout)
+            )
+        except (ClusterError, msgspec.MsgspecError) as error:
+            # Created by another replica a moment ago, too: the next read finds it.
+            raise Failed(f"{scope}: {error}") from error
+        return self._keep(scope, found.snapshot)
+
+    def _keep(self, scope: str, snapshot: Snapshot) -> Snapshot:
+        held = self._snapshots.get(scope)
+        if held is None or snapshot.version >= held.version:
+            self._snapshots[scope] = snapshot
+        return snapshot
+
+
+def _body(scope: str, version: int | None = None, status: Record | msgspec.UnsetType = msgspec.UNSET) -> bytes:
+    metadata = Metadata(object_name(scope), "" if version is None else str(version))
+    return msgspec.json.encode(_Written(metadata=metadata, spec=Spec(scope), status=status))

@@ -1,0 +1,292 @@
+"""Confirms, releases and expires: makes every ledger follow what exists.
+
+One replica runs it, chosen by a Lease, for economy alone: two at once, or one with an old cache, are safe,
+as every write is a compare-and-swap, folds only go forward, and entries leave on proof.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+from typing import TYPE_CHECKING
+
+from admission.ledger.calm import Calm, Unanswered
+from admission.ledger.fold import fold, rebuilt, uncounted
+from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from admission.ledger.census import Census, Witness
+    from admission.ledger.state import Entry, State
+    from admission.ledger.store import Store
+
+_TRIES = 8  # of one fold, before the other ledgers get their turn
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Waits:
+    """Seconds, all on the reconciler's own monotonic clock."""
+
+    absent: float = 44.0
+    """An entry is in flight this long before its absence is proved: the API server's 34 s and 10 s more."""
+    rebuild: float = 44.0
+    """A ledger is seen uncounted this long before the list that counts it begins."""
+    slow: float = 2.0
+    """An answer that takes longer proves nothing and starts the waits anew."""
+    heartbeat: float = 1.0
+    """Between questions to the API server while anything waits for calm."""
+    reread: float = 5.0
+    """Between reads of a ledger whose watch may have been cut."""
+    between: float = 0.25
+    """Between passes."""
+    audit: float = 300.0
+    """Between full recounts."""
+    timeout: float = 2.0
+    """For one read or write of the store."""
+
+
+@dataclasses.dataclass(slots=True)
+class Work:
+    """What was done since the start, and what the last recount found; for metrics."""
+
+    folds: int = 0
+    expired: int = 0
+    rebuilt: int = 0
+    restored: int = 0
+    failures: int = 0
+    uncounted: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    """By scope and party: devices that exist and were counted nowhere, at the last recount."""
+
+
+class Reconciler:
+    """Keeps the ledgers of a store.
+
+    ``census`` returns what the watch has, or None before its first list is complete.  ``armed`` says whether
+    admissions are counted at all (on install: whether the webhook configuration is in force); the wait for a
+    rebuild runs only while it does.  ``restored`` is called when the store is found to have gone back in
+    time: whoever keeps caches must drop them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        census: Callable[[], Census | None],
+        witness: Witness,
+        *,
+        clock: Callable[[], float],
+        waits: Waits | None = None,
+        armed: Callable[[], bool] = lambda: True,
+        restored: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.work = Work()
+        self._store, self._census, self._witness = store, census, witness
+        self._clock, self._waits = clock, waits or Waits()
+        self._armed, self._restored = armed, restored
+        self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
+        self._first_seen: dict[tuple[str, str], float] = {}
+        self._uncounted: dict[str, tuple[int, float]] = {}
+        self._last_read: dict[str, float] = {}
+        self._suspects: set[str] = set()
+        self._highest = 0
+        self._awake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Ask for a pass soon: something was seen."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled; passes are at least ``between`` apart, and ``reread`` at most."""
+        audited = self._clock()
+        while True:
+            self._awake.clear()
+            if self._clock() - audited >= self._waits.audit:
+                audited = self._clock()
+                await self.audit()
+            await self.reconcile()
+            await asyncio.sleep(self._waits.between)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._idle()):
+                    await self._awake.wait()
+
+    async def reconcile(self) -> None:
+        """Make one pass over all ledgers; what fails is tried again in the next."""
+        scopes = tuple(self._store.scopes())
+        try:
+            await self._listen()
+            await self._distrust()
+            await self._rebuild([scope for scope in scopes if self._due(scope)])
+        except (StoreError, Unanswered) as error:
+            self._fail("the API server", error)
+        for scope in scopes:
+            try:
+                await self._follow(scope)
+            except (StoreError, Unanswered) as error:
+                self._fail(scope, error)
+
+    async def audit(self) -> None:
+        """Recount all by a list, note what was counted nowhere, and fold it in at once."""
+        try:
+            census = await self._calm.ask(self._witness.recount(), long=True)
+            for scope in tuple(self._store.scopes()):
+                snapshot = await self._store.read(scope, self._waits.timeout)
+                if snapshot.state.initialized:
+                    self.work.uncounted[scope] = uncounted(snapshot.state, scope, census)
+                    await self._fold(scope, census, ())
+        except (StoreError, Unanswered) as error:
+            self._fail("recount", error)
+
+    # -- what has been counted -----------------------------------------------------------------
+
+    async def _follow(self, scope: str) -> None:
+        snapshot = await self._look(scope)
+        census = self._census()
+        if snapshot.state.initialized and census is not None:
+            await self._fold(scope, census, await self._prove(scope, snapshot.state, census))
+
+    async def _look(self, scope: str) -> Snapshot:
+        snapshot = self._store.cached(scope)
+        if snapshot is not None and self._clock() - self._last_read.get(scope, float("-inf")) < self._waits.reread:
+            return snapshot
+        snapshot = await self._store.read(scope, self._waits.timeout)
+        self._last_read[scope] = self._clock()
+        return snapshot
+
+    async def _fold(self, scope: str, census: Census, gone: Collection[str]) -> None:
+        """Write what the census and the proofs change, if anything: idle clusters write nothing."""
+        snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
+        if self._fold_of(snapshot.state, scope, census, gone) is None or await self._went_back():
+            return
+        for _ in range(_TRIES):
+            state = self._fold_of(snapshot.state, scope, census, gone)
+            if state is None:
+                return
+            try:
+                await self._store.write(scope, state, snapshot.version, self._waits.timeout)
+            except Conflict:
+                snapshot = await self._store.read(scope, self._waits.timeout)
+                continue
+            self.work.folds += 1
+            self.work.expired += len(snapshot.state.inflight.keys() & gone)
+            return
+
+    def _fold_of(self, state: State, scope: str, census: Census, gone: Collection[str]) -> State | None:
+        trusted = state.initialized and scope not in self._suspects
+        return fold(state, scope, census, gone) if trusted else None
+
+    # -- what may no longer come ---------------------------------------------------------------
+
+    async def _prove(self, scope: str, state: State, census: Census) -> frozenset[str]:
+        """Return the uids that have been in flight for too long to come, and are not there.
+
+        Both are stable: a create that cannot be committed any more never can, and a uid that is not there
+        then never will be.  So the proof holds for whatever state the fold meets.
+        """
+        self._note(scope, state)
+        gone = set()
+        for entry in state.inflight.values():
+            # What the census has seen, the fold takes out.
+            if self._overdue(scope, entry) and not census.seen(entry.uid) and await self._absent(scope, entry):
+                gone.add(entry.uid)
+        return frozenset(gone)
+
+    def _note(self, scope: str, state: State) -> None:
+        for uid in state.inflight:
+            self._first_seen.setdefault((scope, uid), self._clock())
+        left = [key for key in self._first_seen if key[0] == scope and key[1] not in state.inflight]
+        for key in left:
+            del self._first_seen[key]
+
+    def _overdue(self, scope: str, entry: Entry) -> bool:
+        return self._calm.lasted(self._first_seen[scope, entry.uid]) > self._waits.absent
+
+    async def _absent(self, scope: str, entry: Entry) -> bool:
+        uid = await self._calm.ask(self._witness.probe(entry.namespace, entry.name))
+        return uid != entry.uid and self._overdue(scope, entry)
+
+    # -- what has not been counted -------------------------------------------------------------
+
+    def _due(self, scope: str) -> bool:
+        """Say whether a ledger has been seen uncounted, at one and the same version, for long enough.
+
+        At one version: a ledger that was counted in between may have made promises since.
+        """
+        snapshot = self._store.cached(scope)
+        if snapshot is None or snapshot.state.initialized or snapshot.fault is Fault.NEWER or not self._armed():
+            self._uncounted.pop(scope, None)
+            return False
+        version, since = self._uncounted.get(scope, (snapshot.version, self._clock()))
+        if version != snapshot.version:
+            since = self._clock()
+        self._uncounted[scope] = (snapshot.version, since)
+        return self._calm.lasted(since) >= self._waits.rebuild
+
+    async def _rebuild(self, scopes: list[str]) -> None:
+        if not scopes:
+            return
+        versions = {scope: self._uncounted[scope][0] for scope in scopes}
+        census = await self._calm.ask(self._witness.recount(), long=True)
+        for scope in scopes:
+            await self._initialize(scope, versions[scope], census)
+
+    async def _initialize(self, scope: str, version: int, census: Census) -> None:
+        snapshot = self._store.cached(scope)
+        if snapshot is None or snapshot.version != version:
+            return
+        try:
+            await self._store.write(scope, rebuilt(snapshot.state, scope, census), version, self._waits.timeout)
+        except StoreError as error:
+            self._fail(scope, error)
+        else:
+            self.work.rebuilt += 1
+
+    # -- the API server itself -----------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        """Ask the API server something now and then while a wait runs: only calm that was heard counts."""
+        waiting = bool(self._first_seen or self._uncounted)
+        if waiting and self._calm.silence() >= self._waits.heartbeat:
+            await self._went_back()
+
+    async def _went_back(self) -> bool:
+        """Find out whether the store is older than what was seen of it: it was restored from a backup.
+
+        What was promised since that backup is in no ledger, so all of them are counted anew.
+        """
+        census = self._census()
+        known = max(self._highest, census.resource_version if census else 0)
+        self._highest = await self._calm.ask(self._witness.revision())
+        if self._highest >= known:
+            return False
+        logger.error("the store went back from revision %d to %d: counting anew", known, self._highest)
+        self.work.restored += 1
+        self._suspects |= set(self._store.scopes())
+        self._store.forget()
+        self._first_seen.clear()
+        self._uncounted.clear()
+        self._restored()
+        await self._distrust()
+        return True
+
+    async def _distrust(self) -> None:
+        for scope in sorted(self._suspects):
+            snapshot = await self._store.read(scope, self._waits.timeout)
+            if snapshot.state.initialized:
+                state = dataclasses.replace(snapshot.state, initialized=False)
+                await self._store.write(scope, state, snapshot.version, self._waits.timeout)
+            self._suspects.discard(scope)
+
+    def _idle(self) -> float:
+        return self._waits.heartbeat if self._first_seen or self._uncounted else self._waits.reread
+
+    def _fail(self, what: str, error: Exception) -> None:
+        self.work.failures += 1
+        logger.warning("%s: %s", what, error)
+
+    def waiting(self) -> Mapping[tuple[str, str], float]:
+        """Return since when (by the clock) each entry in flight, by scope and uid, has been seen here."""
+        return dict(self._first_seen)
