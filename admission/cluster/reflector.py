@@ -1,0 +1,304 @@
+"""A reflector: a copy of one collection of objects, kept current by a paged list and then a watch.
+
+Three rules make the copy one that decisions can rest on.
+
+* The list is a consistent read (no resourceVersion given).  ``resourceVersion=0`` would be cheaper, but may be
+  answered from an API server that lags: a revoked clearance could come back (kubernetes/kubernetes#59848).
+* An object that cannot be decoded is dropped and reported: unknown is not cleared, and its neighbours stay right.
+* ``silence`` says how long nothing was heard; whoever decides sets the bound past which the copy is stale.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
+
+import msgspec
+
+from admission.cluster import wire
+from admission.cluster.backoff import Backoff
+from admission.cluster.client import ApiError, ClusterError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from admission.cluster.client import Client
+
+T = TypeVar("T")
+
+PAGE_TIMEOUT = 30.0
+"""Seconds for one page of a list."""
+
+WATCH_GRACE = 5.0
+"""Seconds a watch may outlive the end that the API server was asked for, before we call it dead."""
+
+_STEADY = 1.0  # seconds after which a watch that ends by itself is not a failure
+_BATCH = 20  # objects between two turns of the loop: 20 x 30 us for a struct, 20 x 200 us for a pydantic model
+_GONE = 410
+_LONGEST_ERROR = 500
+
+_page = msgspec.json.Decoder(wire.Page)
+_line = msgspec.json.Decoder(wire.WatchLine)
+_status = msgspec.json.Decoder(wire.Status)
+_identified = msgspec.json.Decoder(wire.Identified)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Added(Generic[T]):
+    """An object that was not held before."""
+
+    key: str
+    item: T
+
+
+@dataclass(frozen=True, slots=True)
+class Modified(Generic[T]):
+    """A newer version of a held object."""
+
+    key: str
+    item: T
+    old: T
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted(Generic[T]):
+    """An object that is gone; ``old`` is None where it could not be decoded before either."""
+
+    key: str
+    old: T | None
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed(Generic[T]):
+    """An object that exists and cannot be decoded.  It is no longer held; a version that can be will be Added."""
+
+    key: str
+    error: str
+    old: T | None
+
+
+Event: TypeAlias = Added[T] | Modified[T] | Deleted[T] | Malformed[T]
+
+
+class UndecodableError(ClusterError):
+    """An answer that is not a list or a watch line, so that nothing in it can be told apart."""
+
+
+class Reflector(Generic[T]):
+    """Keeps ``items`` equal to the collection at ``path``; run it as one task on the loop that reads it.
+
+    Args:
+        client: the API server.
+        path: the collection, such as ``/api/v1/namespaces``.
+        decoder: a msgspec struct, or a callable from an object's bytes; whatever it raises makes it Malformed.
+        on_change: called for every change, after ``items`` has it.  It must not block nor raise: an exception
+            ends ``run``.  During a relist deletions come last, so a sum over the items never misses a live one.
+        query: further parameters of list and watch, such as ``labelSelector``.
+        server_timeout: seconds after which the API server ends a watch, drawn from this range each time.
+        page: objects in one page of a list.
+        clock: monotonic seconds.
+        uniform: a draw from a range, for time-outs and back-off.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        path: str,
+        decoder: type[T] | Callable[[bytes], T],
+        *,
+        on_change: Callable[[Event[T]], None] | None = None,
+        query: Mapping[str, str] | None = None,
+        server_timeout: tuple[float, float] = (30.0, 60.0),
+        page: int = 100,
+        clock: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._client = client
+        self.path = path
+        self._decode = _decoder(decoder)
+        self._on_change = on_change or (lambda _: None)
+        self._query = dict(query or {})
+        self._server_timeout = server_timeout
+        self._page = page
+        self._clock = clock
+        self._uniform = uniform
+        self._backoff = Backoff(uniform)
+        self._items: dict[str, T] = {}
+        self._identities: dict[str, wire.Identity] = {}
+        self._malformed: dict[str, str] = {}
+        self._listed = False
+        self._synced = asyncio.Event()
+        self._heard = clock()
+        self.resource_version = 0
+        self.relists = 0
+
+    @property
+    def items(self) -> Mapping[str, T]:
+        """The objects by ``namespace/name`` or ``name``.  While a relist runs, old and new ones stand together."""
+        return self._items
+
+    @property
+    def malformed(self) -> Mapping[str, str]:
+        """Why an object that exists is not in ``items``, by key."""
+        return self._malformed
+
+    @property
+    def synced(self) -> bool:
+        """Whether one list has been complete; stays true for ever."""
+        return self._synced.is_set()
+
+    async def wait_synced(self) -> None:
+        """Return when ``synced`` is true."""
+        await self._synced.wait()
+
+    def silence(self) -> float:
+        """Seconds since a page, a watch line, or the API server's acceptance of a watch."""
+        return self._clock() - self._heard
+
+    async def run(self) -> None:
+        """List, then watch, until cancelled; every failure is waited out with a growing, random pause."""
+        while True:
+            try:
+                if not self._listed:
+                    await self._list()
+                await self._watch()
+            except ClusterError as error:
+                await self._recover(error)
+
+    async def _recover(self, error: ClusterError) -> None:
+        gone = isinstance(error, ApiError) and error.status == _GONE
+        if gone or isinstance(error, UndecodableError):
+            self._listed = False
+        delay = self._backoff.delay(error.retry_after if isinstance(error, ApiError) else None)
+        # An expired resourceVersion is ordinary: etcd keeps five minutes of history.
+        logger.log(logging.INFO if gone else logging.WARNING, "%s: %s; next try in %.1f s", self.path, error, delay)
+        await asyncio.sleep(delay)
+
+    async def _list(self) -> None:
+        """Read every page of one snapshot; what it does not name is deleted at the end."""
+        seen: set[str] = set()
+        query = {**self._query, "limit": str(self._page)}
+        while True:
+            raw = await self._client.request("GET", self.path, query=query, timeout=PAGE_TIMEOUT)
+            page = _decode_envelope(_page, raw)
+            self._heard = self._clock()
+            seen.update(await self._take_page(page.items or ()))
+            if not page.metadata.continue_:
+                break
+            query["continue"] = page.metadata.continue_
+        await self._drop_unseen(seen)
+        self.resource_version = _version(page.metadata.resource_version)
+        self.relists += self.synced
+        self._listed = True
+        self._synced.set()
+
+    async def _take_page(self, items: tuple[msgspec.Raw, ...]) -> list[str]:
+        keys = []
+        for count, item in enumerate(items, 1):
+            raw = bytes(item)
+            identity = _identity(raw)
+            keys.append(identity.key)
+            self._store(identity, raw)
+            if count % _BATCH == 0:
+                await asyncio.sleep(0)
+        return keys
+
+    async def _drop_unseen(self, seen: set[str]) -> None:
+        for count, key in enumerate(self._identities.keys() - seen, 1):
+            self._remove(key)
+            if count % _BATCH == 0:
+                await asyncio.sleep(0)
+
+    async def _watch(self) -> None:
+        """Follow changes from ``resource_version`` until the API server ends the watch."""
+        seconds = int(self._uniform(*self._server_timeout))
+        query = {
+            **self._query,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": str(self.resource_version),
+            "timeoutSeconds": str(max(1, seconds)),
+        }
+        began, count = self._clock(), 0
+        async with self._client.stream(self.path, query, seconds + WATCH_GRACE) as lines:
+            self._heard = self._clock()
+            async for line in lines:
+                count += 1
+                self._heard = self._clock()
+                self._take_line(line)
+                self._backoff.reset()
+                if count % _BATCH == 0:  # a burst is read without one turn of the loop
+                    await asyncio.sleep(0)
+        if count == 0 and self._clock() - began < _STEADY:
+            raise Unreachable("the watch ended at once")
+        self._backoff.reset()
+
+    def _take_line(self, line: bytes) -> None:
+        event = _decode_envelope(_line, line)
+        raw = bytes(event.object)
+        if event.type == "ERROR":
+            status = _decode_envelope(_status, raw)
+            raise ApiError(status.code or 0, status.reason or "", status.message or "")
+        identity = _identity(raw)
+        version = _version(identity.resource_version)
+        if event.type == "DELETED":
+            self._remove(identity.key)
+        elif event.type != "BOOKMARK":
+            self._store(identity, raw)
+        self.resource_version = version
+
+    def _store(self, identity: wire.Identity, raw: bytes) -> None:
+        """Hold one version of an object, unless it is held already."""
+        key, known = identity.key, self._identities.get(identity.key)
+        if known == identity:
+            return
+        if known is not None and known.uid != identity.uid:
+            self._remove(key)  # deleted and made again while we did not look: two objects, two events
+        self._identities[key] = identity
+        try:
+            item = self._decode(raw)
+        except Exception as error:  # noqa: BLE001  (whatever a decoder makes of one object, the others go on)
+            self._reject(key, f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
+            return
+        self._malformed.pop(key, None)
+        old = self._items.get(key)
+        self._items[key] = item
+        self._on_change(Added(key, item) if old is None else Modified(key, item, old))
+
+    def _reject(self, key: str, error: str) -> None:
+        self._malformed[key] = error
+        self._on_change(Malformed(key, error, self._items.pop(key, None)))
+
+    def _remove(self, key: str) -> None:
+        if self._identities.pop(key, None) is not None:
+            self._malformed.pop(key, None)
+            self._on_change(Deleted(key, self._items.pop(key, None)))
+
+
+def _decoder(decoder: type[T] | Callable[[bytes], T]) -> Callable[[bytes], T]:
+    struct = isinstance(decoder, type) and issubclass(decoder, msgspec.Struct)
+    return cast("Callable[[bytes], T]", msgspec.json.Decoder(decoder).decode if struct else decoder)
+
+
+def _decode_envelope(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
+    try:
+        return decoder.decode(raw)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise UndecodableError(f"not what a Kubernetes API server sends: {error}") from error
+
+
+def _identity(raw: bytes) -> wire.Identity:
+    return _decode_envelope(_identified, raw).metadata
+
+
+def _version(text: str) -> int:
+    """Read a resourceVersion; since Kubernetes 1.35 they are comparable integers (KEP-5504)."""
+    if not text.isdecimal():
+        raise UndecodableError(f"the resourceVersion {text!r} is not a number")
+    return int(text)
