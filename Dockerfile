@@ -7,8 +7,10 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /source
 # The build backend is for this stage only and stays out of the result.
 RUN python3 -m venv /build && python3 -m venv --without-pip /opt/computegate
-COPY requirements/run.lock requirements/build.lock requirements/
-RUN /build/bin/pip install --require-hashes --only-binary :all: --requirement requirements/build.lock \
+COPY requirements requirements
+# Of the development lock only the backend's entry: its line and those that continue it.
+RUN sed -n '/^setuptools==/,/[^\\]$/p' requirements/dev.lock >build.lock \
+ && /build/bin/pip install --require-hashes --only-binary :all: --requirement build.lock \
  && /build/bin/pip --python /opt/computegate/bin/python install --require-hashes --only-binary :all: --requirement requirements/run.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY admission admission

@@ -1,0 +1,187 @@
+"""What the chart renders from its values, and what it refuses."""
+
+import re
+
+import pytest
+import yaml
+
+from tests.chart.rendering import CHART, NAMESPACE, PEM, PROVIDED, RELEASE, Chart, Manifest
+
+WEBHOOK = ("ValidatingWebhookConfiguration", RELEASE)
+OUTSIDE = ("--set=webhook.url=https://127.0.0.1:8443", f"--set-literal=tls.caBundle={PEM}")
+
+
+def entries(objects: dict[tuple[str, str], Manifest]) -> dict[str, Manifest]:
+    return {entry["name"]: entry for entry in objects[WEBHOOK]["webhooks"]}
+
+
+@pytest.mark.parametrize("flags", [(), PROVIDED, OUTSIDE], ids=["defaults", "provided", "outside"])
+def test_helm_lint_is_content(chart: Chart, flags: tuple[str, ...]) -> None:
+    done = chart.run("lint", "--strict", str(CHART), *flags)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_value_has_a_sentence_and_a_schema() -> None:
+    lines = (CHART / "values.yaml").read_text().splitlines()
+    values = yaml.safe_load("\n".join(lines))
+    schema = yaml.safe_load((CHART / "values.schema.json").read_text())
+    assert set(schema["properties"]) - {"global"} == set(values)
+    leaves = [number for number, line in enumerate(lines) if re.match(r" *[a-zA-Z]+: \S", line)]
+    inside = ("cpu", "memory")  # of resources, which has its sentence
+    bare = [
+        lines[n]
+        for n in leaves
+        if not lines[n - 1].lstrip().startswith("#") and lines[n].split(":")[0].strip() not in inside
+    ]
+    assert bare == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "operator", "values"),
+    [("observe", "In", ["enforce"]), ("warn", "In", ["enforce"]), ("enforce", "NotIn", ["observe", "warn"])],
+)
+def test_the_default_mode_selects_the_enforced_namespaces(
+    chart: Chart, mode: str, operator: str, values: list[str]
+) -> None:
+    objects = chart.render(f"--set=config.mode={mode}", "--set=config.excludedNamespaces={drivers}")
+    enforced, observed = entries(objects)["enforced.computegate.io"], entries(objects)["observed.computegate.io"]
+    outside = {
+        "key": "kubernetes.io/metadata.name",
+        "operator": "NotIn",
+        "values": [NAMESPACE, "drivers", "kube-system"],
+    }
+    by_mode = {"key": "computegate.io/mode", "operator": operator, "values": values}
+    assert enforced["namespaceSelector"]["matchExpressions"] == [outside, by_mode]
+    assert observed["namespaceSelector"]["matchExpressions"] == [outside]
+    config = yaml.safe_load(objects["ConfigMap", RELEASE]["data"]["config.yaml"])
+    assert config["mode"] == mode
+    assert config["excludedNamespaces"] == outside["values"]
+
+
+def test_both_entries_see_the_same_objects_and_only_one_may_refuse(chart: Chart) -> None:
+    found = entries(chart.render())
+    enforced, observed = found["enforced.computegate.io"], found["observed.computegate.io"]
+    assert (enforced["failurePolicy"], enforced["timeoutSeconds"]) == ("Fail", 10)
+    assert (observed["failurePolicy"], observed["timeoutSeconds"]) == ("Ignore", 2)
+    for entry in (enforced, observed):
+        assert entry["sideEffects"] == "NoneOnDryRun"
+        assert entry["matchPolicy"] == "Equivalent"
+        assert "objectSelector" not in entry
+        assert [(rule["operations"], rule["resources"]) for rule in entry["rules"]] == [
+            (["CREATE"], ["pods"]),
+            (["UPDATE"], ["pods/ephemeralcontainers", "pods/resize"]),
+        ]
+    assert enforced["matchConditions"] == observed["matchConditions"]
+    assert enforced["clientConfig"]["service"]["path"] == "/validate/enforced"
+    assert observed["clientConfig"]["service"]["path"] == "/validate/observed"
+
+
+def test_cert_manager_issues_the_certificate_the_deployment_mounts(chart: Chart) -> None:
+    objects = chart.render()
+    certificate = objects["Certificate", RELEASE]["spec"]
+    volumes = {v["name"]: v for v in objects["Deployment", RELEASE]["spec"]["template"]["spec"]["volumes"]}
+    assert certificate["secretName"] == volumes["tls"]["secret"]["secretName"]
+    assert f"{RELEASE}.{NAMESPACE}.svc" in certificate["dnsNames"]
+    assert objects[WEBHOOK]["metadata"]["annotations"] == {"cert-manager.io/inject-ca-from": f"{NAMESPACE}/{RELEASE}"}
+    assert ("Issuer", certificate["issuerRef"]["name"]) in objects
+
+
+def test_a_provided_certificate_needs_no_cert_manager(chart: Chart) -> None:
+    objects = chart.render(*PROVIDED)
+    assert not [kind for kind, _ in objects if kind in {"Certificate", "Issuer"}]
+    assert "annotations" not in objects[WEBHOOK]["metadata"]
+    assert all(entry["clientConfig"]["caBundle"] for entry in entries(objects).values())
+
+
+def test_a_server_outside_the_cluster_leaves_only_what_the_api_server_needs(chart: Chart) -> None:
+    objects = chart.render(*OUTSIDE)
+    assert not {kind for kind, _ in objects} & {"Deployment", "Service", "PodDisruptionBudget", "Certificate"}
+    assert entries(objects)["enforced.computegate.io"]["clientConfig"]["url"] == (
+        "https://127.0.0.1:8443/validate/enforced"
+    )
+
+
+def test_the_pods_run_without_privileges_and_the_old_ones_leave_last(chart: Chart) -> None:
+    deployment = chart.render("--set=config.drainSeconds=40")["Deployment", RELEASE]["spec"]
+    assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    pod = deployment["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > 40
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert "cpu" not in container["resources"]["limits"]
+
+
+def test_the_reference_key_is_mounted_or_kept_by_the_server(chart: Chart) -> None:
+    own, given = chart.render(), chart.render("--set=reference.existingSecret=hmac")
+    config = [yaml.safe_load(o["ConfigMap", RELEASE]["data"]["config.yaml"]) for o in (own, given)]
+    assert config[0]["referenceSecret"] == f"{RELEASE}-reference"
+    assert config[1]["referenceKeyFile"] == "/etc/computegate/reference/key"
+    secrets = [[r for r in o["Role", RELEASE]["rules"] if r["resources"] == ["secrets"]] for o in (own, given)]
+    assert [rule["verbs"] for rule in secrets[0]] == [["create"], ["get"]]
+    assert secrets[1] == []
+
+
+def test_a_digest_stands_behind_the_tag(chart: Chart) -> None:
+    digest = "sha256:" + "0" * 64
+    deployment = chart.render("--set=image.tag=v1", f"--set=image.digest={digest}")["Deployment", RELEASE]
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == f"computegate:v1@{digest}"
+
+
+@pytest.mark.parametrize(("flag", "kept"), [("true", "keep"), ("false", None)], ids=["keep", "drop"])
+def test_tenants_outlive_the_release_unless_asked(chart: Chart, flag: str, kept: str | None) -> None:
+    objects = chart.render(f"--set=crds.keep={flag}")
+    crds = [each for (kind, _), each in objects.items() if kind == "CustomResourceDefinition"]
+    assert len(crds) == len(list((CHART / "files" / "crds").glob("*.yaml")))
+    assert {crd["metadata"].get("annotations", {}).get("helm.sh/resource-policy") for crd in crds} == {kept}
+
+
+def test_options_add_their_objects(chart: Chart) -> None:
+    plain = set(chart.render())
+    more = set(chart.render("--set=networkPolicy.enabled=true", "--set=serviceMonitor.enabled=true"))
+    less = set(chart.render("--set=crds.enabled=false", "--set=guards.enabled=false", "--set=rbac.create=false"))
+    assert {kind for kind, _ in more - plain} == {"NetworkPolicy", "ServiceMonitor"}
+    assert not {kind for kind, _ in less} & {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ClusterRole"}
+
+
+def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
+    objects = chart.render()
+    rules = {name: o["rules"] for (kind, name), o in objects.items() if kind == "ClusterRole"}
+    attesting = [name for name, role in rules.items() if any("attest" in rule["verbs"] for rule in role)]
+    assert attesting == [f"{RELEASE}-kyc"]
+    assert all("*" not in rule[part] for role in rules.values() for rule in role for part in ("verbs", "resources"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--set=tls.mode=provided"], "name the Secret with tls.crt and tls.key in tls.existingSecret"),
+        (["--set=tls.mode=provided", "--set=tls.existingSecret=s"], "give the CA that signed the certificate"),
+        (["--set=tls.existingSecret=s"], "tls.mode is certManager, but tls.existingSecret or tls.caBundle is set"),
+        ([*PROVIDED[:2], "--set=tls.caBundle=TUlJQg=="], "tls.caBundle is not a PEM certificate"),
+        (["--set=webhook.url=https://127.0.0.1:1"], "webhook.url is set: give the CA"),
+        (["--set=podDisruptionBudget.minAvailable=2"], "either minAvailable or maxUnavailable"),
+        (["--set=config.listen.metricsPort=8443"], "choose two ports"),
+        (["--set=resources.limits.cpu=1"], "resources.limits.cpu throttles admission"),
+        (["--set=serviceAccount.create=false"], "name the existing ServiceAccount in serviceAccount.name"),
+        (["--set=commonLabels.app\\.kubernetes\\.io/name=x"], "commonLabels must not set app.kubernetes.io/name"),
+        (["--set=config.mode=enforced"], "/config/mode"),
+        (["--set=config.defaultPlace=de"], "/config/defaultPlace"),
+        (["--set=webhook.url=http://127.0.0.1:1"], "/webhook/url"),
+        (["--set=webhook.enforced.timeoutSeconds=60"], "/webhook/enforced/timeoutSeconds"),
+        (["--set=replica=2"], "'replica'"),
+        (["--set=config.Mode=observe"], "'Mode'"),
+    ],
+)
+def test_contradictions_and_typos_are_refused_by_name(chart: Chart, flags: list[str], words: str) -> None:
+    assert words in chart.refusal(*flags)
+
+
+def test_a_contact_cannot_break_out_of_a_guard(chart: Chart) -> None:
+    objects = chart.render("--set-literal=config.contact=a\"b'c\\d")
+    guard = objects["ValidatingAdmissionPolicy", f"{RELEASE}-ledgers"]["spec"]["validations"][0]
+    assert guard["message"].endswith("""(a"b'c\\d)""")
