@@ -24,9 +24,9 @@ class Limits:
     connections: int = 1000
     handshake_seconds: float = 5.0
     head_seconds: float = 10.0
-    body_seconds: float = 10.0
+    body_seconds: float = 10.0  # to send a body, and to read answers
     idle_seconds: float = 300.0
-    linger_seconds: float = 5.0  # reading on after our last byte, so that no reset overtakes it (RFC 9112, 9.6)
+    linger_seconds: float = 2.0  # reading on after our last byte, so that no reset overtakes it (RFC 9112, 9.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,10 @@ class Counts:
 
     ``requests`` by entry and outcome: ``answered``, ``busy`` (over the bound), ``overrun`` (over its budget),
     ``malformed`` (400), ``refused`` (another 4xx, or 503 for want of memory), ``error`` (500), ``gone`` (the
-    client left before its body was complete).  ``closed`` by cause: ``head``, ``body``, ``idle`` (time-outs),
-    ``head_bytes``, ``malformed``, ``evicted`` (the longest idle one, to make room), ``full`` (no room),
-    ``accept`` (the system had none to give, mostly for want of file descriptors).
+    client left before its body was complete).
+    ``closed`` by cause: ``head``, ``body``, ``idle``, ``unread`` (time-outs), ``head_bytes``, ``malformed``,
+    ``evicted`` (the longest idle one, to make room), ``full`` (no room), ``accept`` (the system had none to
+    give, mostly for want of file descriptors).
     ``in_flight`` by entry and ``connections`` are what is open at this moment.
     """
 

@@ -40,6 +40,7 @@ class Connection(HttpToolsProtocol):
         self._awaiting = "head"
         self._deadline = math.inf
         self._head_bytes = 0
+        self._unread_since = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Start waiting for the first request; remember who the client proved to be."""
@@ -93,6 +94,16 @@ class Connection(HttpToolsProtocol):
             self._head_bytes = 0
             self._await("idle", self._limits.idle_seconds)
 
+    def pause_writing(self) -> None:
+        """From here the client has answers waiting that it does not read."""
+        super().pause_writing()
+        self._unread_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        super().resume_writing()
+        self._unread_since = math.inf
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP."""
         self._counts.closed["malformed"] += 1
@@ -110,12 +121,17 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def idle_since(self) -> float:
-        """Return when the last response ended, in the loop's time; infinity while there is anything to do."""
-        return self._deadline - self._limits.idle_seconds if self._awaiting == "idle" else math.inf
+        """Return when the last response ended, in the loop's time; infinity when it is in use, or closing already."""
+        idle = self._awaiting == "idle" and not self.transport.is_closing()
+        return self._deadline - self._limits.idle_seconds if idle else math.inf
 
     def expire(self, now: float) -> None:
         """Close the connection if the client let its deadline pass while nothing of it is in work."""
-        if now > self._deadline and not self._at_work() and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if now - self._unread_since > self._limits.body_seconds:
+            self.end("unread")
+        elif now > self._deadline and not self._at_work():
             self.end(self._awaiting)
 
     def end(self, cause: str) -> None:

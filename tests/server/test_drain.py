@@ -1,0 +1,160 @@
+"""Going down without losing a request: a real process and real signals."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from admission.server import selfsigned
+from admission.server.serving import SlowServerError, require_fast_loop
+from tests.server.webserver import JSON, PATIENCE, Running, now, wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HERE = Path(__file__).parent
+
+
+class Process:
+    """A serving process and a client's way to it."""
+
+    def __init__(self, folder: Path, drain_seconds: float) -> None:
+        authority = selfsigned.Authority.make(now())
+        selfsigned.write(folder, *authority.issue(["localhost"], now()))
+        self.context = ssl.create_default_context(cadata=authority.pem().decode())
+        command = [sys.executable, str(HERE / "draining.py"), str(folder), str(drain_seconds)]
+        environment = os.environ | {"PYTHONPATH": str(HERE.parent.parent)}
+        self.popen = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+        self.port = int(self.line())
+
+    def line(self) -> str:
+        assert self.popen.stdout is not None
+        return self.popen.stdout.readline().decode().strip()
+
+    def client(self) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection("localhost", self.port, context=self.context, timeout=PATIENCE)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal and wait until it has been taken note of."""
+        self.popen.send_signal(number)
+        assert self.line() == "drain"
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Callable[[float], Process]]:
+    started: list[Process] = []
+
+    def start(drain_seconds: float) -> Process:
+        started.append(Process(tmp_path, drain_seconds))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.popen.kill()
+        process.popen.communicate()
+
+
+def ask(connection: http.client.HTTPSConnection, body: bytes = b"{}") -> http.client.HTTPResponse:
+    connection.request("POST", "/validate/enforced", body, JSON)
+    response = connection.getresponse()
+    response.read()
+    return response
+
+
+def keep_asking(process: Process, answers: list[int], done: threading.Event) -> None:
+    """Ask as the API server does: on a kept connection, on a new one after ``Connection: close``, never again."""
+    connection = process.client()
+    while not done.is_set():
+        try:
+            answers.append(ask(connection).status)  # http.client reconnects by itself after Connection: close
+        except (OSError, http.client.HTTPException):
+            answers.append(0)
+    connection.close()
+
+
+def test_no_request_is_lost_between_sigterm_and_the_end(begin: Callable[[float], Process]) -> None:
+    process, answers, done = begin(2.0), list[int](), threading.Event()
+    threads = [threading.Thread(target=keep_asking, args=(process, answers, done)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    wait(lambda: len(answers) > 100)
+    process.send(signal.SIGTERM)
+    before = len(answers)
+    wait(lambda: len(answers) > before + 100)
+    done.set()  # the endpoints are updated: nobody comes any more
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert set(answers) == {200}
+    assert process.popen.wait(PATIENCE) == 0
+
+
+def test_while_draining_it_is_unready_and_every_answer_is_the_last_of_its_connection(
+    begin: Callable[[float], Process],
+) -> None:
+    process = begin(PATIENCE)
+    kept = process.client()
+    assert ask(kept).getheader("connection") is None
+    process.send(signal.SIGTERM)
+    assert ask(kept).getheader("connection") == "close"
+    fresh = process.client()
+    fresh.request("GET", "/readyz")
+    assert (fresh.getresponse().status, kept.sock) == (503, None)
+    process.popen.send_signal(signal.SIGTERM)  # the second one cuts the drain short
+    assert process.popen.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_what_is_in_work_when_the_port_closes_is_still_answered(
+    begin: Callable[[float], Process], number: signal.Signals
+) -> None:
+    process, statuses = begin(0.1), list[int]()
+    idle = process.client()
+    ask(idle)
+    slow = threading.Thread(target=lambda: statuses.append(ask(process.client(), b"sleep 2").status))
+    slow.start()
+    time.sleep(0.5)
+    process.send(number)
+    slow.join(PATIENCE)
+    assert statuses == [200]
+    assert process.popen.wait(PATIENCE) == 0
+    with pytest.raises(ConnectionRefusedError):
+        ask(process.client())
+    idle.close()
+
+
+def test_the_wait_for_a_review_that_hangs_is_bounded(start: Callable[..., Running]) -> None:
+    server = start(finish_seconds=0.5)
+    outcome: list[object] = []
+
+    def hang() -> None:
+        try:
+            outcome.append(server.post(b"sleep 25"))
+        except (OSError, http.client.HTTPException) as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    wait(lambda: server.counts.in_flight["enforced"] == 1)
+    server.stop()
+    thread.join(PATIENCE)
+    assert isinstance(outcome[0], OSError | http.client.HTTPException)
+
+
+def test_another_event_loop_than_uvloop_is_refused() -> None:
+    import asyncio  # noqa: PLC0415 - the loop under test, not the one of the tests
+
+    async def check() -> None:
+        require_fast_loop()
+
+    with pytest.raises(SlowServerError, match=r"uvloop\.run"):
+        asyncio.run(check())
