@@ -1,0 +1,3 @@
+module computegate.io/bench
+
+go 1.24
