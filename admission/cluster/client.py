@@ -35,6 +35,7 @@ TIMEOUT = 10.0
 LONGEST_LINE = 16 * 2**20
 """Bytes; etcd takes objects of 1.5 MiB, JSON of the same object can be a few times that."""
 
+_CLOSING = 0.1  # seconds
 _REQUEST_TIMEOUT = 408
 _UNAUTHORIZED = 401
 _SERVER_ERROR = 500
@@ -153,7 +154,10 @@ class Client:
         ends = loop.time() + timeout
         async with _answering(min(timeout, TIMEOUT)) as bound, self._open("GET", path, query, None, "") as response:
             bound.reschedule(ends)
-            yield _lines(response.content)
+            try:
+                yield _lines(response.content)
+            finally:
+                _abort(response)
 
     @contextlib.asynccontextmanager
     async def _open(
@@ -203,6 +207,9 @@ class Client:
     async def close(self) -> None:
         """Close every connection."""
         await self._transport.close()
+        # aiohttp does not wait until TLS connections are gone, and a loop that ends before warns about them:
+        # https://docs.aiohttp.org/en/stable/client_advanced.html#graceful-shutdown
+        await asyncio.sleep(_CLOSING)
 
 
 @contextlib.asynccontextmanager
@@ -227,6 +234,12 @@ def _api_error(status: int, retry_after: str | None, body: bytes) -> ApiError:
     if seconds is None and said.details and said.details.retry_after_seconds is not None:
         seconds = float(said.details.retry_after_seconds)
     return ApiError(status, said.reason or "", said.message or "", seconds)
+
+
+def _abort(response: aiohttp.ClientResponse) -> None:
+    """Drop a watch's connection: an orderly end of TLS would wait for a peer that may be gone."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 60.0
 """How old credentials may grow: the kubelet renews a token at 80 % of its life, ten minutes at least."""
 
+_LOAD_TIMEOUT = 30.0  # the official loader waits for an exec plugin for ever
+
 logger = logging.getLogger(__name__)
 
 
@@ -65,7 +67,7 @@ class Credentials:
             self._loaded = self._clock()
             try:
                 await self._load()
-            except (ConfigException, OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001  (a plugin's or provider's fault; the old ones may still be good)
                 logger.warning("keeping the old credentials, the new ones cannot be read: %s", error)
 
 
@@ -77,7 +79,12 @@ async def load(kubeconfig: Path | None, clock: Callable[[], float]) -> Credentia
     """
     path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG", "")
     try:
-        return await _from_kubeconfig(path, clock) if path else await _from_pod(clock)
+        async with asyncio.timeout(_LOAD_TIMEOUT):
+            return await _from_kubeconfig(path, clock) if path else await _from_pod(clock)
+    except TimeoutError as error:
+        raise NoCredentialsError(
+            f"no credentials from {path} within {_LOAD_TIMEOUT:.0f} s; run its exec plugin by hand to see why"
+        ) from error
     except Exception as error:  # the official loader raises whatever a file of another shape leads it to
         where = f"the kubeconfig {path}" if path else "the pod's service account (no kubeconfig was given)"
         raise NoCredentialsError(f"cannot read {where}: {error}; set KUBECONFIG or run in a pod") from error

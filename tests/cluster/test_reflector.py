@@ -329,6 +329,7 @@ def test_a_version_that_the_real_api_server_has_forgotten_leads_to_a_new_list(
     namespace: str,
 ) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps"
+    control_plane.restart_apiserver()  # its watch cache begins at the version of its start
 
     async def run() -> tuple[dict[str, str], int]:
         async with connected(control_plane.kubeconfig) as client:
