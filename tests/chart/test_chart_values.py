@@ -1,10 +1,12 @@
 """What the chart renders from its values, and what it refuses."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 
+from admission.server.settings import read_settings
 from tests.chart.rendering import CHART, NAMESPACE, PEM, PROVIDED, RELEASE, Chart, Manifest
 
 WEBHOOK = ("ValidatingWebhookConfiguration", RELEASE)
@@ -124,6 +126,18 @@ def test_the_reference_key_is_mounted_or_kept_by_the_server(chart: Chart) -> Non
     secrets = [[r for r in o["Role", RELEASE]["rules"] if r["resources"] == ["secrets"]] for o in (own, given)]
     assert [rule["verbs"] for rule in secrets[0]] == [["create"], ["get"]]
     assert secrets[1] == []
+
+
+def test_the_server_reads_the_configuration_that_the_chart_renders(chart: Chart, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    config = ("contact=ask@example.com", "defaultPlace=DE", "mode=warn", "ledger.rebuildSeconds=1", "listen.port=9443")
+    for flags in ((), tuple(f"--set=config.{each}" for each in config)):
+        path.write_text(chart.render(*flags)["ConfigMap", RELEASE]["data"]["config.yaml"])
+        settings = read_settings(path)
+    assert (settings.contact, settings.default_place, settings.mode) == ("ask@example.com", "DE", "warn")
+    assert (settings.ledger.rebuild_seconds, settings.listen.port) == (1, 9443)
+    assert settings.reference_secret == f"{RELEASE}-reference"
+    assert "kube-system" in settings.excluded_namespaces
 
 
 def test_a_digest_stands_behind_the_tag(chart: Chart) -> None:
