@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from admission.review.pod import Pod
-from admission.server.app import BadReview
+from admission.review.wire import BadReview
 from admission.server.config import Counts, ServerConfig
 from admission.server.serving import Handlers, Server, serve
 from admission.server.tls import Certificate

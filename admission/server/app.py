@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from admission.review.wire import BadReview
 from admission.server import duration
 from admission.server.answer import Answer, Gone, Receive, Refused, Scope, Send, deliver, text
 from admission.server.body import Bodies
@@ -32,10 +33,6 @@ Busy = Callable[[str, bytes], bytes]
 """Entry, body → an AdmissionReview that says to try again, made without waiting.  Raises ``BadReview``."""
 Ready = Callable[[], list[str]]
 """Why no request should come here, one reason a line; empty when all is well."""
-
-
-class BadReview(ValueError):  # noqa: N818 - the wire's word for it
-    """The body is not a review that can be answered; the message goes to the caller as 400."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +93,10 @@ class App:
             if not limit.expired():
                 raise
             return "overrun", Answer(200, self._busy(entry.name, body))
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            return "overrun", Answer(200, self._busy(entry.name, body))  # work shared with a review that overran
         finally:
             in_flight[entry.name] -= 1
 
@@ -144,3 +145,9 @@ def _content_type(scope: Scope) -> bytes:
         if name == b"content-type":
             return bytes(value).partition(b";")[0].strip().lower()
     return b""
+
+
+def _is_cancelled() -> bool:
+    """Whether this very task is to end, not only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

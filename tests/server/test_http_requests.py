@@ -95,6 +95,11 @@ def test_a_review_over_its_budget_is_told_to_try_again_before_the_caller_gives_u
     assert server.counts.in_flight["enforced"] == 0
 
 
+def test_a_review_whose_shared_work_was_cancelled_is_told_to_try_again(server: Running) -> None:
+    assert server.post(b"shared") == (200, b"try again enforced 6")
+    assert server.counts.requests["enforced", "overrun"] == 1
+
+
 def test_a_full_entry_says_try_again_at_once_and_leaves_the_others_alone(start: Callable[..., Running]) -> None:
     server = start(entries=(("enforced", 2), ("observed", 1)))
     threads = [threading.Thread(target=server.post, args=(b"sleep 3", "/validate/observed"))]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry
 from prometheus_client import Counter as PrometheusCounter
 
+from admission.review.wire import BadReview
 from admission.server import selfsigned
-from admission.server.app import BadReview
 from admission.server.config import Counts, ServerConfig
 from admission.server.serving import Handlers, Server
 from admission.server.tls import Certificate
@@ -38,6 +38,8 @@ async def review(entry: str, budget: float, body: bytes) -> bytes:
         raise LookupError("a fault of ours")
     if body == b"timeout":
         raise TimeoutError("a fault of ours that looks like the budget's end")
+    if body == b"shared":
+        raise asyncio.CancelledError
     if body == b"large":
         return b" " * (1 << 20)
     if body.startswith(b"sleep "):
