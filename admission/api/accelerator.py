@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from admission.api.object import CRD, Country, Model, Name, Object, Text, rules
+from admission.api.object import CRD, Country, Model, Name, Object, Text
 
 
 class Throughput(Model):
@@ -90,11 +90,9 @@ class Place(Model):
 class AcceleratorPoolSpec(Model):
     """A group of nodes, whether or not any of them exists now."""
 
-    model_config = pydantic.ConfigDict(
-        json_schema_extra=rules(("size(self.nodeLabels) > 0", "name at least one label that the pool's nodes carry"))
-    )
-
-    node_labels: Annotated[dict[str, Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=32)]
+    node_labels: Annotated[
+        dict[str, Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(min_length=1, max_length=32)
+    ]
     """Labels that every node of the pool carries; a node with all of them belongs to the pool."""
     taints: Annotated[list[Taint], pydantic.Field(max_length=16)] = []
     """Taints that every node of the pool carries."""

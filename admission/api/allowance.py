@@ -56,7 +56,7 @@ class Allowance(Object):
         columns=(
             ("Tenant", "string", ".status.tenant", "the tenant"),
             ("Clearance", "string", ".status.clearance", "Cleared, or what stands in the way"),
-            ("Expires", "date", ".status.expiresAt", "when the clearance lapses"),
+            ("Expires", "string", ".status.expiresAt", "when the clearance lapses"),
             ("Last-Denial", "string", ".status.lastDenial.code", "code of the latest denial"),
             ("Reference", "string", ".status.lastDenial.reference", "reference to give to the operator"),
         ),

@@ -123,7 +123,17 @@ def _resolved(node: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def _bounds(node: Schema) -> Schema:
-    names = ("minLength", "maxLength", "pattern", "minItems", "maxItems", "maxProperties", "minimum", "maximum")
+    names = (
+        "minLength",
+        "maxLength",
+        "pattern",
+        "minItems",
+        "maxItems",
+        "minProperties",
+        "maxProperties",
+        "minimum",
+        "maximum",
+    )
     bounds = {name: node[name] for name in names if name in node}
     if "exclusiveMinimum" in node:
         bounds |= {"minimum": node["exclusiveMinimum"], "exclusiveMinimum": True}

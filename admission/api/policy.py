@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import pydantic
 
 from admission.api.object import CRD, ClassRef, Country, Jurisdiction, Model, Object, Text, rules
+
+# Each of these is said by the CRD's own rule in a cluster, and by the model where objects come from files.
+_LEVEL_MISSING = "effect Level needs level"
+_NEVER_EFFECTIVE = "effective is not before expires"
+_VALUES = "In and NotIn need values; Exists and Unknown take none"
 
 
 class Mode(enum.StrEnum):
@@ -51,7 +56,7 @@ class Test(Model):
         json_schema_extra=rules(
             (
                 "self.operator in ['Exists', 'Unknown'] ? !has(self.values) || size(self.values) == 0 : has(self.values) && size(self.values) > 0",
-                "In and NotIn need values; Exists and Unknown take none",
+                _VALUES,
             ),
         )
     )
@@ -62,6 +67,12 @@ class Test(Model):
     """In holds when any value of the fact is among values. An unknown fact never lets a restricting rule pass: Deny denies, the other effects apply."""
     values: Annotated[list[Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=250)] = []
     """Country codes, jurisdiction groups or words, as the fact has them."""
+
+    @pydantic.model_validator(mode="after")
+    def _has_values(self) -> Self:
+        if (self.operator in {"In", "NotIn"}) != bool(self.values):
+            raise ValueError(_VALUES)
+        return self
 
 
 class Basis(Model):
@@ -82,10 +93,10 @@ class Rule(Model):
 
     model_config = pydantic.ConfigDict(
         json_schema_extra=rules(
-            ("self.effect != 'Level' || has(self.level)", "effect Level needs level"),
+            ("self.effect != 'Level' || has(self.level)", _LEVEL_MISSING),
             (
                 "!has(self.effective) || !has(self.expires) || self.effective < self.expires",
-                "effective is not before expires",
+                _NEVER_EFFECTIVE,
             ),
         )
     )
@@ -110,6 +121,14 @@ class Rule(Model):
     """Deny; Authorization (one must exist and have room); Level (a least KYC level); Quota (a ComputeQuota must cover it); Allow."""
     level: Annotated[int, pydantic.Field(ge=1, le=4)] | None = None
     """The least KYC level, for effect Level."""
+
+    @pydantic.model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if self.effect is Effect.Level and self.level is None:
+            raise ValueError(_LEVEL_MISSING)
+        if self.effective is not None and self.expires is not None and self.effective >= self.expires:
+            raise ValueError(_NEVER_EFFECTIVE)
+        return self
 
 
 class Group(Model):

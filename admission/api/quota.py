@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import pydantic
 
 from admission.api.object import CRD, ClassRef, Condition, Jurisdiction, Model, Name, Object, Text, rules
+
+_NEVER_VALID = "validFrom is not before validUntil"
 
 Amount = Annotated[int, pydantic.Field(ge=0, le=2**53)]
 
@@ -93,9 +95,7 @@ class ComputeQuota(Object):
 class AuthorizationSpec(Model):
     """A licence or an approved exception, and what it is good for."""
 
-    model_config = pydantic.ConfigDict(
-        json_schema_extra=rules(("self.validFrom < self.validUntil", "validFrom is not before validUntil"))
-    )
+    model_config = pydantic.ConfigDict(json_schema_extra=rules(("self.validFrom < self.validUntil", _NEVER_VALID)))
 
     number: Annotated[str, pydantic.Field(min_length=1, max_length=128)]
     """Number of the licence or of the approval."""
@@ -111,6 +111,12 @@ class AuthorizationSpec(Model):
     """It ends at this instant."""
     issued_by: Text = ""
     """The authority or the approver."""
+
+    @pydantic.model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.valid_from >= self.valid_until:
+            raise ValueError(_NEVER_VALID)
+        return self
 
 
 class AuthorizationStatus(Model):
@@ -131,7 +137,7 @@ class Authorization(Object):
             ("Number", "string", ".spec.number", "number of the licence"),
             ("Devices", "integer", ".spec.devices", "accelerators at once"),
             ("Used", "integer", ".status.used", "accelerators held under it"),
-            ("Until", "date", ".spec.validUntil", "end of validity"),
+            ("Until", "string", ".spec.validUntil", "end of validity"),
         ),
     )
     kind: Literal["Authorization"] = "Authorization"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import pydantic
 
@@ -13,6 +13,17 @@ TENANT_ITSELF = "tenant"
 """The party id by which ownership statements refer to the tenant itself."""
 
 PartyID = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63)]
+
+
+# Each of these is said by the CRD's own rule in a cluster, and by the model where objects come from files.
+_EXACT_OR_RANGE = "give either exact, or minimum and maximum"
+_MINIMUM_ABOVE = "minimum is above maximum"
+_OWNS_ITSELF = "a party cannot own itself; correct owner or owned"
+_OWN_PARENT = "a tenant cannot be its own parent; leave ultimateParent out and set independent: true"
+_INDEPENDENT = "independent: true says that there is no parent; leave ultimateParent out"
+_PARENT_MISSING = "ultimateParent is not among parties; add the party, with its headquarters"
+_OWNER_MISSING = "an owner in ownership is not among parties; add the party"
+_SUPPLIES_ITSELF = "a tenant cannot supply itself; name the reseller's Tenant in suppliedBy"
 
 
 class TenantKind(enum.StrEnum):
@@ -100,9 +111,9 @@ class Share(Model):
         json_schema_extra=rules(
             (
                 "!has(self.exact) || (!has(self.minimum) && !has(self.maximum))",
-                "give either exact, or minimum and maximum",
+                _EXACT_OR_RANGE,
             ),
-            ("!has(self.minimum) || !has(self.maximum) || self.minimum <= self.maximum", "minimum is above maximum"),
+            ("!has(self.minimum) || !has(self.maximum) || self.minimum <= self.maximum", _MINIMUM_ABOVE),
         )
     )
 
@@ -113,13 +124,19 @@ class Share(Model):
     maximum: Annotated[float, pydantic.Field(ge=0, le=100)] | None = None
     """Upper bound in percent; 100 where only a minimum is known."""
 
+    @pydantic.model_validator(mode="after")
+    def _is_one_share(self) -> Self:
+        if self.exact is not None and (self.minimum is not None or self.maximum is not None):
+            raise ValueError(_EXACT_OR_RANGE)
+        if (self.minimum or 0) > (100 if self.maximum is None else self.maximum):
+            raise ValueError(_MINIMUM_ABOVE)
+        return self
+
 
 class Ownership(Model):
     """One statement: an owner holds a share of, or controls, an owned party (Beneficial Ownership Data Standard)."""
 
-    model_config = pydantic.ConfigDict(
-        json_schema_extra=rules(("self.owner != self.owned", "a party cannot own itself; correct owner or owned"))
-    )
+    model_config = pydantic.ConfigDict(json_schema_extra=rules(("self.owner != self.owned", _OWNS_ITSELF)))
 
     owner: PartyID
     """Party id of the owner."""
@@ -130,6 +147,12 @@ class Ownership(Model):
     share: Share = Share()
     """How much is held; an empty share is unknown, and unknown is not cleared."""
 
+    @pydantic.model_validator(mode="after")
+    def _is_of_another(self) -> Self:
+        if self.owner == self.owned:
+            raise ValueError(_OWNS_ITSELF)
+        return self
+
 
 class TenantSpec(Model):
     """What the operator and the tenant declare. Every fact here except `declaredUse` is covered by the KYC digest."""
@@ -138,22 +161,22 @@ class TenantSpec(Model):
         json_schema_extra=rules(
             (
                 f"!has(self.ultimateParent) || self.ultimateParent != '{TENANT_ITSELF}'",
-                "a tenant cannot be its own parent; leave ultimateParent out and set independent: true",
+                _OWN_PARENT,
             ),
             (
                 "!(has(self.independent) && self.independent && has(self.ultimateParent))",
-                "independent: true says that there is no parent; leave ultimateParent out",
+                _INDEPENDENT,
             ),
             (
                 (
                     f"!has(self.ultimateParent) || self.ultimateParent == '{TENANT_ITSELF}' || "
                     "(has(self.parties) && self.parties.exists(p, p.id == self.ultimateParent))"
                 ),
-                "ultimateParent is not among parties; add the party, with its headquarters",
+                _PARENT_MISSING,
             ),
             (
                 "!has(self.ownership) || self.ownership.all(o, has(self.parties) && self.parties.exists(p, p.id == o.owner))",
-                "an owner in ownership is not among parties; add the party",
+                _OWNER_MISSING,
             ),
         )
     )
@@ -205,6 +228,19 @@ class TenantSpec(Model):
         pydantic.Field(max_length=9),
     ] = []
     """Declared end use; rules may test it."""
+
+    @pydantic.model_validator(mode="after")
+    def _is_connected(self) -> Self:
+        known = {party.id for party in self.parties}
+        if self.ultimate_parent == TENANT_ITSELF:
+            raise ValueError(_OWN_PARENT)
+        if self.independent and self.ultimate_parent is not None:
+            raise ValueError(_INDEPENDENT)
+        if self.ultimate_parent is not None and self.ultimate_parent not in known:
+            raise ValueError(_PARENT_MISSING)
+        if any(statement.owner not in known for statement in self.ownership):
+            raise ValueError(_OWNER_MISSING)
+        return self
 
 
 class KYC(Model):
@@ -309,7 +345,7 @@ class Tenant(Object):
         json_schema_extra=rules(
             (
                 "!has(self.spec.suppliedBy) || self.spec.suppliedBy != self.metadata.name",
-                "a tenant cannot supply itself; name the reseller's Tenant in suppliedBy",
+                _SUPPLIES_ITSELF,
             )
         )
     )
@@ -321,7 +357,7 @@ class Tenant(Object):
             ("Kind", "string", ".spec.kind", "what sort of customer this is"),
             ("KYC", "string", ".status.kyc.state", "state of verification"),
             ("Level", "integer", ".status.kyc.level", "KYC level"),
-            ("Expires", "date", ".status.kyc.expiresAt", "when the clearance lapses"),
+            ("Expires", "string", ".status.kyc.expiresAt", "when the clearance lapses"),
             ("Jurisdiction", "string", ".status.standing.governing", "the governing jurisdiction"),
             ("Cleared", "boolean", ".status.standing.cleared", "whether the party is cleared now"),
             ("Reason", "string", ".status.standing.reason", "the first reason when it is not"),
@@ -333,3 +369,9 @@ class Tenant(Object):
     """What is declared of the tenant."""
     status: TenantStatus = TenantStatus()
     """What was verified and computed."""
+
+    @pydantic.model_validator(mode="after")
+    def _is_supplied_by_another(self) -> Self:
+        if self.spec.supplied_by is not None and self.spec.supplied_by == self.metadata.name:
+            raise ValueError(_SUPPLIES_ITSELF)
+        return self

@@ -1,4 +1,8 @@
-"""What a request would be charged, and the limits it must fit: the neutral form that any ledger decides."""
+"""What a request would be charged, and the limits it must fit: the neutral form that any ledger decides.
+
+Counts are devices by class key.  A class key is one class name, or several joined by ``|`` and sorted for a pod
+that may still land on any of them; such a key weighs what its heaviest member weighs.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +10,72 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Unit = Literal["devices", "tpp"]
+
+Account = tuple[str, str]
+"""Party and class key: the unit in which use is kept."""
+
+
+def measure(counts: Iterable[tuple[str, int]], weights: Mapping[str, int]) -> int:
+    """Return devices by class key in the unit of the weights: alternatives weigh what the heaviest of them does."""
+    return sum(count * max(weights.get(name, 0) for name in key.split("|")) for key, count in counts)
+
+
+def held(accounts: Mapping[Account, int], weights: Mapping[str, int]) -> int:
+    """Return what all accounts hold together, in the unit of the weights."""
+    return measure(((key, count) for (_, key), count in accounts.items()), weights)
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Devices that one party would hold, by class key.
-
-    A class key is one class name, or alternatives joined by ``|`` in sorted order for a pod that may still
-    land on any of them.
-    """
+    """What one request holds: whole devices by class key, each once and sorted, on one party's account."""
 
     party: str
     counts: tuple[tuple[str, int], ...]
 
+    def __post_init__(self) -> None:
+        if any(count <= 0 for _, count in self.counts):
+            raise ValueError("a charge counts whole devices, one or more")
+        if list(self.counts) != sorted(dict(self.counts).items()):
+            object.__setattr__(self, "counts", _merged(self.counts))
+
+
+def _merged(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    merged: dict[str, int] = {}
+    for key, count in counts:
+        merged[key] = merged.get(key, 0) + count
+    return tuple(sorted(merged.items()))
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A cap on what some parties hold of some classes at once."""
+    """How much the accounts of some parties may hold at once.
+
+    ``key`` is the quota or authorization by name.  ``weights`` is the weight of one device by class name; a
+    class that is missing weighs nothing.  ``parties`` says whose accounts count (None: everybody's), ``own``
+    which of them are the asking tenant's own and may be shown to it.
+    """
 
     key: str
-    """The quota or authorization by name, for messages and metrics."""
     unit: Unit
     amount: int
     weights: Mapping[str, int]
-    """Class name to weight of one device; a class that is missing weighs nothing."""
-    parties: Callable[[str], bool] | None = None
-    """Which parties count; None is all of them."""
-    own: Callable[[str], bool] | None = None
-    """Which parties are the asking tenant itself, for its own figures."""
+    parties: Callable[[str], bool] | None
+    own: Callable[[str], bool]
+
+    def counts(self, party: str) -> bool:
+        """Say whether this party's accounts stand under the limit."""
+        return self.parties is None or self.parties(party)
+
+    def measure(self, counts: Iterable[tuple[str, int]]) -> int:
+        """Return these devices in the limit's unit."""
+        return measure(counts, self.weights)
+
+    def asked(self, charge: Charge) -> int:
+        """Return what a charge adds to the use under this limit."""
+        return self.measure(charge.counts) if self.counts(charge.party) else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact
 from admission.catalogue.control import Entry
@@ -137,29 +137,40 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
             finding = None
         else:
             covered = covered or outcome is Ternary.TRUE
-            finding = _restricted(question, rule, party, place, governing, class_name)
+            at = _At(party, class_name, place, governing)
+            finding = _restricted(question, rule, at)
         inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
         verdict = "pass" if finding is None else "fail"
         yield Check(f"rule {rule.name} {rule.effect}", party.name, verdict, inputs), finding
     if not covered and question.rules.entry(class_name) is not Entry.NONE:
         reason = Reason.OwnerUnknown if doubtful else Reason.JurisdictionNotAllowed
         inputs = {"class": class_name, "place": place, "governing": governing}
-        _, finding = _not_cleared(question, party.name, reason, f"no rule covers {class_name} for {governing or 'nowhere'}")
+        _, finding = _not_cleared(
+            question, party.name, reason, f"no rule covers {class_name} for {governing or 'nowhere'}"
+        )
         yield Check("rules cover the class", party.name, "fail", inputs), finding
 
 
-def _restricted(
-    question: Question, rule: ResolvedRule, party: Standing, place: str, governing: str, class_name: str
-) -> Finding | None:
+class _At(NamedTuple):
+    """Where a rule is tested: one party, class and place."""
+
+    party: Standing
+    class_name: str
+    place: str
+    governing: str
+
+
+def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:
     """What a restricting rule that applies, or may apply, holds against the party."""
+    party = at.party
     if rule.effect is Effect.Level and party.level < (rule.rule.level or 0):
-        sentence = messages.level_too_low(party.name, f"class {class_name}", rule.rule.level or 0)
+        sentence = messages.level_too_low(party.name, f"class {at.class_name}", rule.rule.level or 0)
         return Finding(
             Reason.KYCLevelTooLow, sentence, f"level {party.level}", party.name, rule.name, advisory=rule.advisory
         )
     if rule.effect is not Effect.Deny:
         return None
-    unknown = undecided(rule, party, place, governing)
+    unknown = undecided(rule, party, at.place, at.governing)
     if unknown:
         reason = _UNKNOWN_FACT.get(unknown[0], Reason.OwnerUnknown)
         detail = f"{rule.rule.basis.title}: {', '.join(unknown)} unknown"

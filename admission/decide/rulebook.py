@@ -98,7 +98,7 @@ class RulesInForce:
         if key not in self._weights:
             self._weights[key] = {
                 name: 1 if unit == "devices" else self.catalogue.tpp(name)
-                for name in self.catalogue.names()
+                for name in self.catalogue.chips
                 if self.class_matches(name, key[1:])
             }
         return self._weights[key]
@@ -166,9 +166,7 @@ def _in_force(rule: Rule, now: datetime) -> bool:
 
 
 def _resolved(policy: AccessPolicy, rule: Rule, groups: Mapping[str, frozenset[str]]) -> ResolvedRule:
-    tests = tuple(
-        ResolvedTest(test.fact, test.operator, _values(test.fact, test.values, groups)) for test in rule.when
-    )
+    tests = tuple(ResolvedTest(test.fact, test.operator, _values(test.fact, test.values, groups)) for test in rule.when)
     return ResolvedRule(f"{policy.name}/{rule.name}", rule, tests, advisory=policy.spec.mode is not Mode.Enforce)
 
 

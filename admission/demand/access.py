@@ -33,7 +33,7 @@ VISIBLE_DEVICES = "_VISIBLE_DEVICES"
 MOUNT_DEVICES = "/var/run/nvidia-container-devices"
 """A mount below this path is a device list to the NVIDIA runtime."""
 
-HARMLESS_HOST_PATHS = ("/etc/localtime", "/etc/pki", "/etc/ssl", "/usr/share/zoneinfo", "/var/log")
+HARMLESS_HOST_PATHS = ("/etc/localtime", "/etc/pki", "/etc/ssl", "/usr/share/zoneinfo")
 """Host paths below which no device and no runtime socket can be reached; any other may lead to one."""
 
 HARMLESS_RUNTIMES = ("crun", "gvisor", "kata", "runc", "runsc", "wasm", "youki")

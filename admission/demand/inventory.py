@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from admission.catalogue.resources import is_accelerator
+from admission.catalogue.resources import ResourceRole, role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 TRANSIENT_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "ToBeDeletedByClusterAutoscaler")
 """Taints that come and go with a node's health; a node that carries one may be back before the pod is bound."""
+
+
+_NO_DEVICES = frozenset({ResourceRole.NATIVE, ResourceRole.HARMLESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def _of_node(node: Node, pools: tuple[AcceleratorPool, ...], catalogue: Catalogu
         is_node=True,
         labels=node.labels,
         taints=node.taints,
-        resources=frozenset(filter(is_accelerator, node.resources)),
+        resources=frozenset(name for name in node.resources if role(name).kind not in _NO_DEVICES),
         classes=frozenset({pool.spec.accelerator_class for pool in mine} | ({own} if own else set())),
         country=countries.pop() if len(countries) == 1 else "" if countries else default_country,
     )

@@ -16,6 +16,7 @@ from admission.demand.scheduling import can_land
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from admission.catalogue.catalogue import Catalogue
     from admission.demand.inventory import Inventory, Target
     from admission.demand.request import Requests
     from admission.review.pod import Pod, PodSpec
@@ -83,18 +84,24 @@ def demand_of(pod: Pod, inventory: Inventory) -> Demand:
 
 
 def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> Iterable[Devices]:
-    counted = {role(name).vendor for name in requests if role(name).kind in {ResourceRole.COUNT, ResourceRole.SHARE}}
+    """Devices by resource: shares of one vendor are of the same devices, and what only qualifies adds none."""
+    roles = {name: role(name) for name in requests}
+    counted = {each.vendor for each in roles.values() if each.kind in {ResourceRole.COUNT, ResourceRole.SHARE}}
+    shared: dict[str, Devices] = {}
     for name, amount in requests.items():
-        kind = role(name)
-        match kind.kind:
-            case ResourceRole.HARMLESS | ResourceRole.ALL:
-                continue
-            case ResourceRole.QUALIFIER if kind.vendor in counted:
-                continue
-            case ResourceRole.QUALIFIER:
-                yield _reach(name, 1, spec, inventory)
-            case _:
-                yield _reach(name, -(-amount // kind.per_device), spec, inventory)
+        kind, vendor = roles[name].kind, roles[name].vendor
+        if kind in {ResourceRole.HARMLESS, ResourceRole.ALL, ResourceRole.NATIVE}:
+            continue
+        if kind is ResourceRole.QUALIFIER:
+            if vendor not in counted:
+                shared.setdefault(vendor, _reach(name, 1, spec, inventory))
+        elif kind is ResourceRole.SHARE:
+            devices = _reach(name, amount, spec, inventory)
+            if vendor not in shared or shared[vendor].count < devices.count:
+                shared[vendor] = devices
+        else:
+            yield _reach(name, amount, spec, inventory)
+    yield from shared.values()
 
 
 def _of_claims(spec: PodSpec) -> Iterable[Devices]:
@@ -102,8 +109,8 @@ def _of_claims(spec: PodSpec) -> Iterable[Devices]:
         yield Devices(f"resourceClaims[{claim.name}]", 1, (UNKNOWN_CLASS,), ("",))
 
 
-def _reach(resource: str, count: int, spec: PodSpec, inventory: Inventory) -> Devices:
-    """Find every class and place that a device of this resource can have for this pod."""
+def _reach(resource: str, units: int, spec: PodSpec, inventory: Inventory) -> Devices:
+    """Find every class and place that so many units of this resource can have for this pod."""
     targets = tuple(_reachable(resource, spec, inventory))
     pinned = inventory.catalogue.by_resource(resource)
     if pinned:
@@ -112,11 +119,11 @@ def _reach(resource: str, count: int, spec: PodSpec, inventory: Inventory) -> De
         classes = {name for target in targets for name in target.classes or {UNKNOWN_CLASS}} or {UNKNOWN_CLASS}
     return Devices(
         resource=resource,
-        count=count,
+        count=max(role(resource).devices(units, name) for name in classes),
         classes=tuple(sorted(classes)),
         places=tuple(sorted({target.country for target in targets} or {""})),
         targets=tuple(sorted({target.name for target in targets})[:MOST_NAMED_TARGETS]),
-        narrowing=_narrowing(targets, classes) if len(classes) > 1 else (),
+        narrowing=_narrowing(targets, classes, inventory.catalogue) if len(classes) > 1 else (),
     )
 
 
@@ -131,19 +138,12 @@ def _reachable(resource: str, spec: PodSpec, inventory: Inventory) -> Iterable[T
     )
 
 
-def _narrowing(targets: tuple[Target, ...], classes: set[str]) -> tuple[tuple[str, str], ...]:
-    """For each class, the first label of a target that by itself names the class."""
+def _narrowing(targets: tuple[Target, ...], classes: set[str], catalogue: Catalogue) -> tuple[tuple[str, str], ...]:
+    """For each class, a label of a reachable target that by itself names the class."""
     found: dict[str, str] = {}
     for target in targets:
         for key, value in sorted(target.labels.items()):
-            name = target.classes <= classes and _named_by(key, value, target)
-            if name:
+            name = catalogue.by_node_labels({key: value})
+            if name in classes and target.classes == {name}:
                 found.setdefault(name, f"{key}={value}")
     return tuple(sorted(found.items()))
-
-
-def _named_by(key: str, value: str, target: Target) -> str | None:
-    if len(target.classes) != 1 or key.startswith(("kubernetes.io/", "beta.kubernetes.io/", "topology.kubernetes.io/")):
-        return None
-    (name,) = target.classes
-    return name if key.endswith(("gpu.product", "gke-accelerator", "instance-gpu-name")) or not target.is_node else None

@@ -54,18 +54,13 @@ def _holds(key: str, operator: str, values: tuple[str, ...], target: Target, cat
     label = target.labels.get(key)
     if label is None and not target.is_node:
         return not _contradicts_class(key, operator, values, target, catalogue)
-    match operator:
-        case "In":
-            return label is not None and label in values
-        case "NotIn":
-            return label is None or label not in values
-        case "Exists":
-            return label is not None
-        case "DoesNotExist":
-            return label is None
-        case "Gt" | "Lt":
-            return _compares(label, operator, values)
-    return True
+    outcomes = {
+        "In": label is not None and label in values,
+        "NotIn": label is None or label not in values,
+        "Exists": label is not None,
+        "DoesNotExist": label is None,
+    }
+    return outcomes[operator] if operator in outcomes else _compares(label, operator, values)
 
 
 def _contradicts_class(key: str, operator: str, values: tuple[str, ...], target: Target, catalogue: Catalogue) -> bool:

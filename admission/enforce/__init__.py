@@ -1,0 +1,1 @@
+"""What happens after admission: what tenants and operators are shown, kept current."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from admission.ledger.limits import Account
+    from admission.decide.limits import Account
 
 
 class Census(Protocol):

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from admission.ledger.limits import Charge
+from admission.decide.limits import Charge
 from admission.ledger.state import Entry, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from admission.ledger.limits import Account
+    from admission.decide.limits import Account
 
 FORMAT = 1
 """The format that this version writes, and the newest that it reads."""

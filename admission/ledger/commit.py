@@ -110,7 +110,7 @@ class Committer:
         A caller that is answered anything but Granted holds nothing that it could rely on: what was
         written for it meanwhile is taken back, or expires.
         """
-        if len(self._waiters) >= self._tuning.queue:
+        if len(self._waiters) >= self._tuning.queue or deadline <= self._clock():
             return Unavailable(Reason.LedgerBusy)
         waiter = _Waiter(ask, asyncio.get_running_loop().create_future())
         self._waiters[waiter] = None

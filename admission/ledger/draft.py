@@ -18,7 +18,7 @@ from admission.review.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from admission.ledger.limits import Charge, Limit
+    from admission.decide.limits import Charge, Limit
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from admission.ledger.state import State
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from admission.decide.limits import Account
     from admission.ledger.census import Census
-    from admission.ledger.limits import Account
 
 
 def fold(state: State, scope: str, census: Census, gone: Collection[str]) -> State | None:

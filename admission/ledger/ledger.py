@@ -16,7 +16,7 @@ from admission.review.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from admission.ledger.limits import Account, Limit
+    from admission.decide.limits import Account, Limit
     from admission.ledger.store import Store
 
 

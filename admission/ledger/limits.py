@@ -7,70 +7,13 @@ for a pod that may still land on any of them; such a key weighs what its heavies
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
+    from admission.decide.limits import Account, Charge, Limit
     from admission.review.reasons import Reason
-
-Account = tuple[str, str]
-"""Party and class key: the unit in which use is kept."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Charge:
-    """What one request holds: whole devices by class key, on one party's account."""
-
-    party: str
-    counts: tuple[tuple[str, int], ...]
-
-    def __post_init__(self) -> None:
-        if any(count <= 0 for _, count in self.counts):
-            raise ValueError("a charge counts whole devices, one or more")
-        if list(self.counts) != sorted(dict(self.counts).items()):
-            object.__setattr__(self, "counts", _merge(self.counts))
-
-
-def _merge(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    merged: dict[str, int] = {}
-    for key, count in counts:
-        merged[key] = merged.get(key, 0) + count
-    return tuple(sorted(merged.items()))
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Limit:
-    """How much the accounts of some parties may hold at once.
-
-    ``weights`` is the weight of one device by class name; a class that is missing weighs nothing.
-    ``parties`` says whose accounts count (None: everybody's), ``own`` which of them are the asking
-    tenant's own and may be shown to it.
-    """
-
-    key: str
-    unit: Literal["devices", "tpp"]
-    amount: int
-    weights: Mapping[str, int]
-    parties: Callable[[str], bool] | None
-    own: Callable[[str], bool]
-
-    def counts(self, party: str) -> bool:
-        """Say whether this party's accounts stand under the limit."""
-        return self.parties is None or self.parties(party)
-
-    def measure(self, counts: Iterable[tuple[str, int]]) -> int:
-        """Return these devices in the limit's unit."""
-        return sum(count * self._weight(key) for key, count in counts)
-
-    def asked(self, charge: Charge) -> int:
-        """Return what a charge adds to the use under this limit."""
-        return self.measure(charge.counts) if self.counts(charge.party) else 0
-
-    def _weight(self, key: str) -> int:
-        if "|" not in key:
-            return self.weights.get(key, 0)
-        return max(self.weights.get(name, 0) for name in key.split("|"))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from admission.ledger.limits import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from admission.ledger.limits import Account, Charge
+    from admission.decide.limits import Account, Charge
 
 SHARED = ""
 """Owner of an entry on which more than one attempt relies: none of them may withdraw it."""

@@ -37,7 +37,9 @@ class Shortage(NamedTuple):
 
 def not_cleared(tenant: str, what: str) -> str:
     """The one sentence behind every reason of NotCleared."""
-    return f"tenant {tenant} is not cleared for {what}; running pods are unaffected; ask for its clearance to be renewed"
+    return (
+        f"tenant {tenant} is not cleared for {what}; running pods are unaffected; ask for its clearance to be renewed"
+    )
 
 
 def under_review(tenant: str, what: str) -> str:
@@ -57,7 +59,9 @@ def end_customer_missing(tenant: str, namespace: str) -> str:
 
 def level_too_low(tenant: str, what: str, required: int) -> str:
     """Verified, but not deeply enough for this class."""
-    return f"{what} needs verification level {required}, which tenant {tenant} has not reached; ask to be verified further"
+    return (
+        f"{what} needs verification level {required}, which tenant {tenant} has not reached; ask to be verified further"
+    )
 
 
 def class_ambiguous(resource: str, choices: Sequence[str], selectors: Sequence[str]) -> str:
@@ -73,7 +77,9 @@ def hold_unbounded(quota: str, longest: str) -> str:
 
 def hold_too_long(quota: str, longest: str, requested: str) -> str:
     """The pod's deadline is beyond the longest hold."""
-    return f"quota {quota} lets a pod hold its devices for {longest} at most, activeDeadlineSeconds asks {requested}; lower it"
+    return (
+        f"quota {quota} lets a pod hold its devices for {longest} at most, not {requested}; lower activeDeadlineSeconds"
+    )
 
 
 def authorization_required(tenant: str, what: str) -> str:
@@ -98,7 +104,7 @@ def device_bypass(fields: Sequence[str]) -> str:
 
 def class_unknown(resource: str) -> str:
     """Nobody can say which chip this is."""
-    return f"{resource}: which accelerator this gives is not known here; ask for it to be declared, or use another resource"
+    return f"which accelerator {resource} gives is not known here; ask for it to be declared, or use another resource"
 
 
 def malformed(problem: str) -> str:
@@ -129,7 +135,8 @@ def quota_exceeded(tenant: str, classes: str, shortages: Sequence[Shortage]) -> 
         f"used: {short.resource}={short.used}, limited: {short.resource}={short.used + short.left}"
         for short in shortages
     )
-    return f"{numbers} [{PublicCode.LimitReached}: tenant {tenant}, class {classes}, {first.left} left for you; {_SAY_ALLOWANCE}"
+    own = f"tenant {tenant}, class {classes}, {first.left} left for you"
+    return f"{numbers} [{PublicCode.LimitReached}: {own}; {_SAY_ALLOWANCE}"
 
 
 def denial(findings: Iterable[Finding], reference: str, contact: str) -> str:
@@ -163,7 +170,7 @@ def would_be_denied(line: str) -> str:
 
 def nearly_used_up(quota: str, percent: int) -> str:
     """A quota that is nearly full for this tenant."""
-    return _warning(f'quota {quota} is {percent} percent used; {_SAY_ALLOWANCE}')
+    return _warning(f"quota {quota} is {percent} percent used; {_SAY_ALLOWANCE}")
 
 
 def clearance_ends(tenant: str, day: str) -> str:

@@ -113,7 +113,7 @@ def _parent_headquarters(tenant: Tenant) -> Values:
 
 
 def _screening(tenant: Tenant, standing: Standing) -> Values:
-    """A listed party that owns less than half, or how much nobody knows, is a candidate: to be reviewed, not cleared."""
+    """A listed party that owns less than half, or how much nobody knows, is a candidate: to be reviewed."""
     screening = tenant.status.screening
     if screening is None:
         return None

@@ -1,0 +1,317 @@
+"""A cluster as the source: watches into the registry, the ledger in QuotaLedgers, one leader for the upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import datetime as dt
+import functools
+import logging
+import os
+import pathlib
+import secrets
+import uuid
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from admission.api import API_VERSION
+from admission.api.accelerator import AcceleratorClass, AcceleratorPool
+from admission.api.allowance import Allowance, LastDenial
+from admission.api.policy import AccessPolicy
+from admission.api.quota import Authorization, ComputeQuota
+from admission.api.tenant import Tenant
+from admission.cli.files import node_of
+from admission.cluster import wire
+from admission.cluster.client import ApiError, Client, ClusterError
+from admission.cluster.lease import Lease
+from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
+from admission.enforce.writer import DenialNotes, StatusWriter
+from admission.ledger.ledger import Ledger
+from admission.ledger.objects import LedgerObject, ObjectStore
+from admission.ledger.pods import PodCensus, PodWitness, scopes_of
+from admission.ledger.reconciler import Reconciler, Waits
+from admission.ledger.store import StoreError
+from admission.review.pod import Pod
+from admission.server.figures import figures_of
+from admission.server.tls import Certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from prometheus_client.metrics_core import Metric
+
+    from admission.api.object import Object
+    from admission.decide.registry import Registry
+    from admission.server.judge import Judgement
+    from admission.server.settings import Settings
+
+DECIDING: tuple[type[Object], ...] = (
+    Tenant,
+    AcceleratorClass,
+    AcceleratorPool,
+    AccessPolicy,
+    ComputeQuota,
+    Authorization,
+)
+"""Our kinds that decide; each is watched by every replica."""
+
+FRESH = frozenset({"namespaces", "tenants"})
+"""Collections that say who is behind a request: too old, they would let a revoked tenant in."""
+
+UPKEEP_SECONDS = 1.0
+
+_namespaces = msgspec.json.Decoder(wire.Namespace)
+logger = logging.getLogger(__name__)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class ClusterSource:
+    """Keeps a registry equal to a cluster's objects, and the ledgers equal to its pods."""
+
+    releases_on_delete = False
+
+    def __init__(self, client: Client, registry: Registry, settings: Settings, reference_key: bytes) -> None:
+        self.client, self._registry, self._settings = client, registry, settings
+        self.reference_key = reference_key
+        self.store = ObjectStore(client)
+        self.ledger = Ledger(self.store)
+        self.census = PodCensus(registry, _now)
+        self._allowances: dict[str, Allowance] = {}
+        self._notes = DenialNotes(client)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._leading: list[asyncio.Task[None]] = []
+        self.reflectors = self._reflectors()
+        self._pods: Reflector[Pod] | None = None
+        self.reconciler: Reconciler | None = None
+        identity = f"{os.environ.get('POD_NAME', 'computegate')}_{uuid.uuid4()}"
+        self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
+
+    @classmethod
+    async def connect(cls, kubeconfig: pathlib.Path | None, registry: Registry, settings: Settings) -> ClusterSource:
+        """Reach the cluster and fetch, or make, the key of references."""
+        client = await Client.connect(kubeconfig)
+        return cls(client, registry, settings, await _reference_key(client, settings))
+
+    async def __aenter__(self) -> Self:
+        """Start watching; ``unsynced`` tells when everything has been read once."""
+        for run in (*(reflector.run for reflector in self.reflectors.values()), self.lease.run, self._notes.run):
+            self._tasks.append(asyncio.create_task(_kept_alive(run)))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop everything, give the lease back, close the connections."""
+        await _ended([*self._leading, *self._tasks])
+        await self.client.close()
+
+    # -- what the server asks --------------------------------------------------------------------
+
+    def certificate(self) -> Certificate:
+        """Return the serving certificate of the settings."""
+        return Certificate(self._settings.tls.cert_file, self._settings.tls.key_file)
+
+    def unsynced(self) -> list[str]:
+        """Return the collections that have not been read once yet."""
+        return [f"{name} not read yet" for name, reflector in self.reflectors.items() if not reflector.synced]
+
+    def unready(self) -> str:
+        """Return why nothing controlled can be decided: not read yet, or too old."""
+        missing = self.unsynced()
+        if missing:
+            return "; ".join(missing)
+        stale = [name for name in FRESH if self.reflectors[name].silence() > self._settings.stale_seconds]
+        return f"nothing heard of {' and '.join(sorted(stale))}" if stale else ""
+
+    async def find_namespace(self, name: str) -> bool:
+        """Ask the API server for a namespace that the watch has not shown yet."""
+        try:
+            namespace = _namespaces.decode(await self.client.get(f"/api/v1/namespaces/{name}"))
+        except (ClusterError, msgspec.DecodeError):
+            return False
+        if name not in self._registry.namespaces:
+            self._registry.put_namespace(name, namespace.metadata.labels or {})
+        return True
+
+    def note_denial(self, namespace: str, judgement: Judgement, now: dt.datetime) -> None:
+        """Keep the denial for the namespace's Allowance."""
+        if judgement.tenant and judgement.reference:
+            code = str(judgement.findings[0].reason.code)
+            self._notes.note(
+                namespace, LastDenial(code=code, reference=judgement.reference, at=now.replace(microsecond=0))
+            )
+
+    def figures(self, certificate_expires: float, dropped: int) -> Iterable[Metric]:
+        """Return what is read at each scrape."""
+        return figures_of(self, self._registry, _now(), certificate_expires, dropped)
+
+    # -- watches ---------------------------------------------------------------------------------
+
+    def _reflectors(self) -> dict[str, Reflector[Any]]:
+        found: dict[str, Reflector[Any]] = {
+            "namespaces": self._reflector("/api/v1/namespaces", wire.Namespace, self._on_namespace),
+            "nodes": self._reflector("/api/v1/nodes", wire.Node, self._on_node),
+            "quotaledgers": self._reflector(f"/apis/{API_VERSION}/quotaledgers", LedgerObject, self._on_ledger),
+            "allowances": self._reflector(
+                f"/apis/{API_VERSION}/allowances", Allowance.model_validate_json, self._on_allowance
+            ),
+        }
+        for kind in DECIDING:
+            path = f"/apis/{API_VERSION}/{kind.crd.plural}"
+            handler = functools.partial(self._on_object, kind)
+            found[kind.crd.plural] = self._reflector(path, kind.model_validate_json, handler)
+        return found
+
+    def _reflector(self, path: str, decoder: Any, handler: Callable[[Event[Any]], None]) -> Reflector[Any]:
+        return Reflector(self.client, path, decoder, on_change=handler)
+
+    def _on_object(self, kind: type[Object], event: Event[Any]) -> None:
+        match event:
+            case Added(key=key, item=item) | Modified(key=key, item=item):
+                try:
+                    self._registry.put(item)
+                except (ValueError, ArithmeticError) as error:
+                    self._registry.refuse(kind, key, str(error))
+            case Deleted(key=key):
+                self._registry.drop(kind, key)
+            case Malformed(key=key, error=error):
+                self._registry.refuse(kind, key, error)
+
+    def _on_namespace(self, event: Event[wire.Namespace]) -> None:
+        match event:
+            case Added(key=key, item=item) | Modified(key=key, item=item):
+                self._registry.put_namespace(key, item.metadata.labels or {})
+            case Deleted(key=key) | Malformed(key=key):
+                self._registry.namespaces.pop(key, None)
+
+    def _on_node(self, event: Event[wire.Node]) -> None:
+        match event:
+            case Added(item=item) | Modified(item=item):
+                self._registry.put_node(node_of(item))
+            case Deleted(key=key) | Malformed(key=key):
+                self._registry.drop_node(key)
+
+    def _on_ledger(self, event: Event[LedgerObject]) -> None:
+        match event:
+            case Added(item=item) | Modified(item=item):
+                self.store.observe(item)
+                if self.reconciler is not None:
+                    self.reconciler.wake()
+            case Deleted() | Malformed():
+                self.store.forget()
+
+    def _on_allowance(self, event: Event[Allowance]) -> None:
+        match event:
+            case Added(key=key, item=item) | Modified(key=key, item=item):
+                self._allowances[key] = item
+            case Deleted(key=key) | Malformed(key=key):
+                self._allowances.pop(key, None)
+
+    # -- upkeep, by the leader -------------------------------------------------------------------
+
+    def _lead(self, held: bool) -> None:
+        for task in self._leading:
+            task.cancel()
+        self._leading = [asyncio.create_task(self._upkeep())] if held else []
+
+    async def _upkeep(self) -> None:
+        """Watch pods, fold and expire, and keep statuses current, while the lease is held."""
+        for reflector in self.reflectors.values():
+            await reflector.wait_synced()
+        self.census = census = PodCensus(self._registry, _now)
+        self._pods = pods = Reflector(
+            self.client, "/api/v1/pods", Pod, on_change=functools.partial(_on_pod, census, self)
+        )
+        waits = Waits(absent=self._settings.ledger.expire_seconds, rebuild=self._settings.ledger.rebuild_seconds)
+        self.reconciler = Reconciler(
+            self.store,
+            lambda: _up_to(census, pods),
+            PodWitness(self.client, self._registry, _now),
+            clock=asyncio.get_running_loop().time,
+            waits=waits,
+        )
+        writer = StatusWriter(
+            self.client,
+            self._registry,
+            self.ledger,
+            census,
+            allowances=self._allowances,
+            contact=self._settings.contact,
+            now=_now,
+        )
+        async with asyncio.TaskGroup() as group:
+            for run in (pods.run, self.reconciler.run, writer.run, self._ensure):
+                group.create_task(_kept_alive(run))
+
+    async def _ensure(self) -> None:
+        """Make the ledger of every scope that some limit stands in."""
+        while True:
+            for scope in scopes_of(self._registry, _now()):
+                with contextlib.suppress(StoreError):
+                    await self.ledger.ensure(scope, timeout=2.0)
+            await asyncio.sleep(UPKEEP_SECONDS)
+
+
+def _on_pod(census: PodCensus, source: ClusterSource, event: Event[Pod]) -> None:
+    match event:
+        case Added(item=item) | Modified(item=item):
+            census.take(item)
+        case Deleted(old=old) | Malformed(old=old):
+            if old is not None:
+                census.lose(old.metadata.uid)
+    if source.reconciler is not None:
+        source.reconciler.wake()
+
+
+def _up_to(census: PodCensus, pods: Reflector[Pod]) -> PodCensus | None:
+    """The census as far as the watch has come; None before its first list is complete."""
+    if not pods.synced:
+        return None
+    census.resource_version = pods.resource_version
+    return census
+
+
+async def _kept_alive(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run for as long as the program; what fails unexpectedly is said and begun again."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            logger.exception("%s failed; beginning again", getattr(run, "__qualname__", run))
+        await asyncio.sleep(1)
+
+
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _own_namespace() -> str:
+    if "POD_NAMESPACE" in os.environ:
+        return os.environ["POD_NAMESPACE"]
+    inside = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+    return inside.read_text().strip() if inside.exists() else "computegate-system"
+
+
+async def _reference_key(client: Client, settings: Settings) -> bytes:
+    """Return the key of references: from the file, or from the Secret, which the first replica makes."""
+    if settings.reference_key_file is not None:
+        return settings.reference_key_file.read_bytes()
+    collection, name = f"/api/v1/namespaces/{_own_namespace()}/secrets", settings.reference_secret
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "data": {"key": base64.b64encode(secrets.token_bytes(32)).decode()},
+    }
+    try:
+        found = await client.create(collection, msgspec.json.encode(secret))
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        found = await client.get(f"{collection}/{name}")
+    return base64.b64decode(msgspec.json.decode(found)["data"]["key"])

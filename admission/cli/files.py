@@ -1,0 +1,190 @@
+"""Objects and manifests in YAML or JSON files: read with bounds, each error naming file, document and field."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pydantic
+import yaml
+
+from admission.api import GROUP
+from admission.api.crd import KINDS
+from admission.cluster import wire
+from admission.demand.inventory import Node, Taint
+from admission.server.settings import explain_validation
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterable, Iterator
+
+    from admission.api.object import Object
+    from admission.decide.registry import Registry
+
+LARGEST = 8 << 20
+"""Bytes of one file; the API server takes objects of at most 3 MiB."""
+
+MOST_ALIASED = 100_000
+"""Nodes of one document after its aliases are followed: a bomb of aliases ends here."""
+
+DEEPEST = 64
+SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+_KINDS = {kind.__name__: kind for kind in KINDS}
+
+
+class FileError(ValueError):
+    """A file, or a document in it, cannot be used; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document: where it stands, and its content."""
+
+    file: str
+    place: int
+    content: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """The document's ``kind``."""
+        return str(self.content.get("kind", ""))
+
+    @property
+    def where(self) -> str:
+        """``file[place]`` for messages."""
+        return f"{self.file}[{self.place}]"
+
+
+def read(paths: Iterable[pathlib.Path]) -> Iterator[Document]:
+    """Yield the documents of files and folders, ``-`` being standard input; Lists are taken apart.
+
+    Raises ``FileError``.
+    """
+    for path in paths:
+        if path.is_dir():
+            yield from read(sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES))
+        else:
+            yield from _documents(path)
+
+
+def _documents(path: pathlib.Path) -> Iterator[Document]:
+    try:
+        text = sys.stdin.read(LARGEST + 1) if str(path) == "-" else _bounded(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"{path}: {error}") from None
+    if len(text) > LARGEST:
+        raise FileError(f"{path}: larger than {LARGEST} bytes; split it")
+    try:
+        nodes = yaml.compose_all(text, Loader=_Loader)
+        for place, node in enumerate(nodes):
+            if node is not None:
+                yield from _taken_apart(str(path), place, _constructed(node))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise FileError(f"{path}: {' '.join(str(error).split())}") from None
+
+
+def _bounded(path: pathlib.Path) -> str:
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1).decode()
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which refuses a key that stands twice in a mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping; a duplicate key is an error, as the API server's strict decoding has it."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1 and key != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        return dict(super().construct_mapping(node, deep=deep))
+
+
+def _constructed(node: yaml.Node) -> Any:
+    _measure(node)
+    loader = _Loader("")
+    try:
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _measure(node: yaml.Node) -> None:
+    """Count the nodes as if aliases were copied, before anything is built from them."""
+    left, stack = MOST_ALIASED, [(node, 0)]
+    while stack:
+        current, depth = stack.pop()
+        left -= 1
+        if left < 0 or depth > DEEPEST:
+            raise FileError(f"more than {MOST_ALIASED} nodes or {DEEPEST} levels; is this one object?")
+        if isinstance(current, yaml.MappingNode):
+            stack += [(each, depth + 1) for pair in current.value for each in pair]
+        elif isinstance(current, yaml.SequenceNode):
+            stack += [(each, depth + 1) for each in current.value]
+
+
+def _taken_apart(file: str, place: int, content: Any) -> Iterator[Document]:
+    if content is None:
+        return
+    if not isinstance(content, dict):
+        raise FileError(f"{file}[{place}]: not an object; a document has apiVersion and kind")
+    if str(content.get("kind", "")).endswith("List") and isinstance(content.get("items"), list):
+        for item in content["items"]:
+            yield from _taken_apart(file, place, item)
+    else:
+        yield Document(file, place, content)
+
+
+def take(registry: Registry, document: Document) -> bool:
+    """Put a document that is an object of ours, a Namespace or a Node into the registry; False for any other.
+
+    Raises ``FileError`` naming the field.
+    """
+    content = document.content
+    if str(content.get("apiVersion", "")).startswith(f"{GROUP}/"):
+        registry.put(parse(document))
+        return True
+    if document.kind == "Namespace":
+        namespace = _converted(document, wire.Namespace)
+        registry.put_namespace(namespace.metadata.name, namespace.metadata.labels or {})
+        return True
+    if document.kind == "Node":
+        registry.put_node(node_of(_converted(document, wire.Node)))
+        return True
+    return False
+
+
+def parse(document: Document) -> Object:
+    """Return the object of ours in a document; raises ``FileError`` naming the field."""
+    kind = _KINDS.get(document.kind)
+    if kind is None:
+        raise FileError(f"{document.where}: there is no kind {document.kind!r} in {GROUP}")
+    content = dict(document.content)
+    metadata = content.pop("metadata", {})
+    try:
+        obj = kind.model_validate(content, extra="forbid")
+        named: Object = kind.model_validate({**content, "metadata": metadata})
+    except pydantic.ValidationError as error:
+        raise FileError(f"{document.where} {document.kind}: {explain_validation(error)}") from None
+    if not named.name:
+        raise FileError(f"{document.where} {document.kind}: metadata.name is missing")
+    return obj.model_copy(update={"metadata": named.metadata})
+
+
+def _converted(document: Document, kind: type[Any]) -> Any:
+    try:
+        return msgspec.convert(document.content, kind)
+    except msgspec.ValidationError as error:
+        raise FileError(f"{document.where} {document.kind}: {error}") from None
+
+
+def node_of(node: wire.Node) -> Node:
+    """Return a node in the neutral form of the inventory."""
+    return Node(
+        name=node.metadata.name,
+        labels=node.metadata.labels or {},
+        taints=tuple(Taint(taint.key, taint.value, taint.effect) for taint in node.spec.taints or ()),
+        resources=frozenset(node.status.allocatable or ()),
+    )

@@ -1,0 +1,72 @@
+"""``computegate``: one program for the webhook, the laptop and the operator's questions."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import sys
+
+from admission import __version__
+from admission.cli import check, digest, explain, serve
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="computegate", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _serve(commands)
+    _check(commands)
+    _explain(commands)
+    _digest(commands)
+    chosen = parser.parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("serve", help="answer admission reviews, in a cluster or from a folder of objects")
+    parser.add_argument("--config", type=pathlib.Path, help="settings file (YAML); without it the defaults hold")
+    parser.add_argument("--kubeconfig", type=pathlib.Path, help="cluster to work for; inside a pod its own")
+    parser.add_argument(
+        "--standalone",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="read the objects from the YAML files in DIR instead, and keep the ledger in memory",
+    )
+    parser.set_defaults(run=serve.run)
+
+
+def _check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "check",
+        help="judge manifests without a server",
+        description="Objects of computegate, Namespaces and Nodes among the files decide; pods and workloads are "
+        "judged.  Exit code 0: all admitted, 1: some denied, 2: bad input.",
+    )
+    parser.add_argument("-f", "--file", type=pathlib.Path, action="append", required=True, metavar="FILE", dest="files")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument("-n", "--namespace", default="default", help="namespace of manifests that name none")
+    parser.add_argument("--at", metavar="INSTANT", help="judge as of this instant (RFC 3339); default is now")
+    parser.add_argument("--contact", default="", help="printed at the end of denials")
+    parser.set_defaults(run=check.run)
+
+
+def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("explain", help="print every check behind the reference of a denial")
+    parser.add_argument("reference", metavar="REF")
+    parser.add_argument("--from", required=True, metavar="FILE", dest="source", help="decision record; - is stdin")
+    parser.set_defaults(run=explain.run)
+
+
+def _digest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("digest", help="print the digest of a Tenant's identity facts, for status.kyc.covers")
+    parser.add_argument("-f", "--file", type=pathlib.Path, action="append", required=True, metavar="FILE", dest="files")
+    parser.set_defaults(run=digest.run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

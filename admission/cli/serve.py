@@ -1,0 +1,116 @@
+"""``computegate serve``: puts the parts together, for a cluster or for a folder of objects."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from admission.catalogue.catalogue import Catalogue
+from admission.cli.cluster import ClusterSource
+from admission.cli.files import FileError
+from admission.cli.standalone import FolderSource
+from admission.cluster.client import ClusterError
+from admission.cluster.credentials import NoCredentialsError
+from admission.decide.registry import Registry
+from admission.server.config import Counts, ServerConfig
+from admission.server.gate import Gate
+from admission.server.judge import Judge
+from admission.server.metrics import Metrics, of_http
+from admission.server.record import Recorder
+from admission.server.serving import Handlers, Server, serve
+from admission.server.settings import Settings, SettingsError, read_settings
+from admission.server.tls import CertificateError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+ENTRIES = (("enforced", 512), ("observed", 128))
+
+logger = logging.getLogger(__name__)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop; 2 when the configuration cannot be used."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = read_settings(arguments.config)
+        uvloop.run(_serve(arguments, settings))
+    except (SettingsError, FileError, CertificateError, NoCredentialsError, ClusterError, OSError) as error:
+        print(f"computegate serve: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
+    registry = Registry(Catalogue.builtin(), default_mode=settings.mode, default_country=settings.default_place or "")
+    async with await _source(arguments, registry, settings) as source:
+        await _answer(source, registry, settings)
+
+
+async def _source(
+    arguments: argparse.Namespace, registry: Registry, settings: Settings
+) -> FolderSource | ClusterSource:
+    if arguments.standalone is not None:
+        return FolderSource(arguments.standalone, registry, settings)
+    return await ClusterSource.connect(arguments.kubeconfig, registry, settings)
+
+
+async def _answer(source: FolderSource | ClusterSource, registry: Registry, settings: Settings) -> None:
+    metrics, counts = Metrics(name for name, _ in ENTRIES), Counts()
+    recorder, certificate = Recorder(sys.stdout.buffer), source.certificate()
+    judge = Judge(
+        registry,
+        source.ledger,
+        reference_key=source.reference_key,
+        contact=settings.contact,
+        unready=source.unready,
+    )
+    gate = Gate(
+        judge,
+        source.ledger,
+        metrics=metrics,
+        record=recorder,
+        contact=settings.contact,
+        excluded=settings.excluded_namespaces,
+        find_namespace=source.find_namespace,
+        release_on_delete=source.releases_on_delete,
+    )
+    gate.on_denial = source.note_denial
+    metrics.watch(lambda: of_http(counts))
+    metrics.watch(lambda: source.figures(certificate.expires_at, recorder.dropped))
+
+    def draining() -> None:
+        gate.draining = True
+
+    try:
+        await serve(
+            _config(settings),
+            Handlers(gate.review, gate.busy, source.unsynced, metrics.registry),
+            certificate=certificate,
+            counts=counts,
+            on_drain=draining,
+            on_start=_started,
+        )
+    finally:
+        await source.ledger.close()
+        await asyncio.to_thread(recorder.close)
+
+
+def _config(settings: Settings) -> ServerConfig:
+    return ServerConfig(
+        host=settings.listen.host,
+        port=settings.listen.port,
+        metrics_host=settings.listen.metrics_host,
+        metrics_port=settings.listen.metrics_port,
+        entries=ENTRIES,
+        drain_seconds=settings.drain_seconds,
+    )
+
+
+def _started(server: Server) -> None:
+    logger.info("serving reviews on port %d, metrics on port %d", server.port, server.metrics_port)

@@ -1,0 +1,41 @@
+"""Where objects and counts come from: what ``serve`` needs of a cluster, or of a folder standing in for one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from prometheus_client.metrics_core import Metric
+
+    from admission.ledger.ledger import Ledger
+    from admission.server.judge import Judgement
+    from admission.server.tls import Certificate
+
+
+class Source(Protocol):
+    """An asynchronous context manager that keeps a registry current while it is open."""
+
+    ledger: Ledger
+    reference_key: bytes
+    releases_on_delete: bool
+
+    def certificate(self) -> Certificate:
+        """Return the serving certificate."""
+
+    def unsynced(self) -> list[str]:
+        """Return what has not been read once yet: why no request should come here."""
+
+    def unready(self) -> str:
+        """Return why nothing controlled can be decided now, or ""."""
+
+    async def find_namespace(self, name: str) -> bool:
+        """Look for a namespace that the registry does not have; False when nobody can tell."""
+
+    def note_denial(self, namespace: str, judgement: Judgement, now: datetime) -> None:
+        """Take note of a denial, for the tenant to read."""
+
+    def figures(self, certificate_expires: float, dropped: int) -> Iterable[Metric]:
+        """Return what is read at each scrape."""

@@ -1,0 +1,159 @@
+"""A folder standing in for a cluster: objects from YAML, the ledger in memory, certificates made on the spot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import secrets
+from typing import TYPE_CHECKING, Self
+
+from admission.catalogue.catalogue import Catalogue
+from admission.cli import files
+from admission.ledger.ledger import Ledger
+from admission.ledger.memory import MemoryStore
+from admission.server import selfsigned
+from admission.server.metrics import gauge
+from admission.server.tls import Certificate
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterable
+
+    from prometheus_client.metrics_core import Metric
+
+    from admission.decide.registry import Registry
+    from admission.server.judge import Judgement
+    from admission.server.settings import Settings
+
+POLL_SECONDS = 1.0
+STATE = ".computegate"
+"""Folder inside the objects' folder for what the server makes: certificate, key, authority, reference key."""
+
+logger = logging.getLogger(__name__)
+
+
+class FolderSource:
+    """Keeps a registry equal to the YAML files of a folder.
+
+    A change is taken as a whole or not at all: while a file cannot be read, everything stays as it was and
+    ``unready`` says so once the objects are older than the settings allow.
+    """
+
+    releases_on_delete = True
+
+    def __init__(self, folder: pathlib.Path, registry: Registry, settings: Settings) -> None:
+        if not folder.is_dir():
+            raise files.FileError(f"{folder}: no such folder; give one with objects in YAML files")
+        self._folder, self._registry, self._settings = folder, registry, settings
+        self.ledger = Ledger(MemoryStore(initialized=True))
+        self._problem, self._read_at = "", 0.0
+        self._stamp: object = None
+        self._state = folder / STATE
+        self._state.mkdir(mode=0o700, exist_ok=True)
+        self.reference_key = self._key()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Read the folder, then watch it."""
+        self._load()
+        self._task = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop watching."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def certificate(self) -> Certificate:
+        """Return the configured certificate, or one that is made here; its authority is ``ca.crt`` beside it."""
+        tls = self._settings.tls
+        if tls.cert_file.exists():
+            return Certificate(tls.cert_file, tls.key_file)
+        now = dt.datetime.now(dt.UTC)
+        authority = selfsigned.Authority.make(now)
+        (self._state / "ca.crt").write_bytes(authority.pem())
+        return Certificate(*selfsigned.write(self._state, *authority.issue(("localhost", "127.0.0.1", "::1"), now)))
+
+    def unsynced(self) -> list[str]:
+        """Nothing: the folder was read before the port was opened."""
+        return []
+
+    def unready(self) -> str:
+        """Return why the objects are too old to decide on, or ""."""
+        age = asyncio.get_running_loop().time() - self._read_at
+        return self._problem if self._problem and age > self._settings.stale_seconds else ""
+
+    async def find_namespace(self, _name: str) -> bool:
+        """A namespace that is in no file belongs to no tenant."""
+        return True
+
+    def note_denial(self, namespace: str, judgement: Judgement, now: dt.datetime) -> None:
+        """The record is where denials are read here."""
+
+    def figures(self, certificate_expires: float, dropped: int) -> Iterable[Metric]:
+        """Return what is read at each scrape."""
+        return (
+            gauge(
+                "computegate_certificate_expires_seconds",
+                "End of the served certificate.",
+                {(): certificate_expires},
+                (),
+            ),
+            gauge("computegate_records_dropped", "Lines of the decision record that were lost.", {(): dropped}, ()),
+            gauge(
+                "computegate_objects_readable", "Whether the folder can be read.", {(): float(not self._problem)}, ()
+            ),
+        )
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            stamp = await asyncio.to_thread(self._stamped)
+            if stamp == self._stamp and not self._problem:
+                self._read_at = asyncio.get_running_loop().time()
+            else:
+                self._reload()
+
+    def _reload(self) -> None:
+        try:
+            self._load()
+        except files.FileError as error:
+            if str(error) != self._problem:
+                logger.warning("the objects stay as they were: %s", error)
+            self._problem = str(error)
+
+    def _load(self) -> None:
+        """Read everything into a fresh registry, then take its contents over."""
+        stamp, fresh = self._stamped(), self._registry.emptied(Catalogue.builtin())
+        for document in files.read(sorted(self._sources())):
+            files.take(fresh, document)
+        self._registry.become(fresh)
+        self._stamp, self._problem, self._read_at = stamp, "", asyncio.get_running_loop().time()
+
+    def _sources(self) -> list[pathlib.Path]:
+        return [
+            path
+            for path in self._folder.rglob("*")
+            if path.suffix in files.SUFFIXES and STATE not in path.parts and path.is_file()
+        ]
+
+    def _stamped(self) -> object:
+        found = []
+        for path in self._sources():
+            with contextlib.suppress(OSError):
+                stat = path.stat()
+                found.append((str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        return sorted(found)
+
+    def _key(self) -> bytes:
+        if self._settings.reference_key_file is not None:
+            return self._settings.reference_key_file.read_bytes()
+        path = self._state / "reference.key"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_bytes(secrets.token_bytes(32))
+        return path.read_bytes()

@@ -1,0 +1,193 @@
+"""Everything the installation knows, kept current object by object: tenants, rules, limits, nodes.
+
+Fed by a cluster's watches or by files; reads neither.  What is derived is computed when first asked for after
+a change, never for each request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from admission.api import END_CUSTOMER_LABEL, MODE_LABEL, TENANT_LABEL
+from admission.api.accelerator import AcceleratorClass, AcceleratorPool
+from admission.api.object import Object
+from admission.api.policy import AccessPolicy, Mode
+from admission.api.tenant import Tenant
+from admission.catalogue.chip import Chip
+from admission.decide.question import Requester
+from admission.decide.rulebook import Rulebook
+from admission.demand.inventory import Inventory, Node, take_inventory
+from admission.tenants.standing import Standing, standing_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from admission.catalogue.catalogue import Catalogue
+    from admission.decide.rulebook import RulesInForce
+
+DECISIVE = frozenset({"AccessPolicy", "ComputeQuota", "AcceleratorClass", "AcceleratorPool", "Authorization"})
+"""Kinds of which one that cannot be read makes every controlled request wait: it may be the one that forbids."""
+
+
+T = TypeVar("T", bound=Object)
+
+_NAMES_DEVICES = frozenset({"AcceleratorPool", "AcceleratorClass"})
+
+
+class Registry:
+    """The objects, by kind and name, and what follows from them."""
+
+    def __init__(self, catalogue: Catalogue, *, default_mode: Mode = Mode.Observe, default_country: str = "") -> None:
+        self.standings: dict[str, Standing] = {}
+        self.namespaces: dict[str, Mapping[str, str]] = {}
+        self.nodes: dict[str, Node] = {}
+        self.unreadable: dict[tuple[str, str], str] = {}
+        self.default_mode = default_mode
+        self._objects: dict[type[Object], dict[str, Object]] = {}
+        self._default_country = default_country
+        self._builtin = catalogue
+        self._catalogue: Catalogue | None = None
+        self._inventory: Inventory | None = None
+        self._rulebook: Rulebook | None = None
+
+    def put(self, obj: Object) -> None:
+        """Take in an object, new or changed."""
+        self._objects.setdefault(type(obj), {})[obj.name] = obj
+        self.unreadable.pop((obj.kind, obj.name), None)
+        if isinstance(obj, Tenant):
+            self.standings[obj.name] = standing_of(obj)
+        self._invalidate(obj.kind)
+
+    def drop(self, kind: type[Object], name: str) -> None:
+        """Forget an object."""
+        self._objects.get(kind, {}).pop(name, None)
+        self.unreadable.pop((kind.__name__, name), None)
+        if kind is Tenant:
+            self.standings.pop(name, None)
+        self._invalidate(kind.__name__)
+
+    def refuse(self, kind: type[Object], name: str, problem: str) -> None:
+        """Note an object that cannot be read: it counts as absent, and a decisive one holds controlled requests."""
+        self.drop(kind, name)
+        self.unreadable[kind.__name__, name] = problem
+
+    def every(self, kind: type[T]) -> tuple[T, ...]:
+        """Return all objects of a kind."""
+        return tuple(cast("dict[str, T]", self._objects.get(kind, {})).values())
+
+    def get(self, kind: type[T], name: str) -> T | None:
+        """Return an object by kind and name."""
+        return cast("dict[str, T]", self._objects.get(kind, {})).get(name)
+
+    def emptied(self, catalogue: Catalogue) -> Registry:
+        """Return a registry with nothing in it, for the same installation."""
+        return Registry(catalogue, default_mode=self.default_mode, default_country=self._default_country)
+
+    def become(self, other: Registry) -> None:
+        """Take over everything of another registry, in one step."""
+        self.__dict__.update(other.__dict__)
+
+    def _invalidate(self, kind: str) -> None:
+        if kind in _NAMES_DEVICES:
+            self._catalogue = self._inventory = self._rulebook = None
+        if kind == "AccessPolicy":
+            self._rulebook = None
+
+    def put_namespace(self, name: str, labels: Mapping[str, str]) -> None:
+        """Take in a namespace by its labels."""
+        self.namespaces[name] = labels
+
+    def put_node(self, node: Node) -> None:
+        """Take in a node; a heartbeat that changes nothing costs nothing."""
+        if self.nodes.get(node.name) != node:
+            self.nodes[node.name] = node
+            self._inventory = None
+
+    def drop_node(self, name: str) -> None:
+        """Forget a node."""
+        if self.nodes.pop(name, None) is not None:
+            self._inventory = None
+
+    @property
+    def held_back(self) -> str:
+        """Why controlled requests must wait: the decisive objects that cannot be read, or ""."""
+        return "; ".join(f"{kind} {name}: {why}" for (kind, name), why in self.unreadable.items() if kind in DECISIVE)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The built-in catalogue with the operator's classes."""
+        if self._catalogue is None:
+            chips = self.every(AcceleratorClass)
+            self._catalogue = self._builtin.adding(
+                [_chip(chip) for chip in chips],
+                {resource: chip.name for chip in chips for resource in chip.spec.resources},
+                [
+                    (match.key, value, chip.name)
+                    for chip in chips
+                    for match in chip.spec.node_labels
+                    for value in match.values
+                ],
+            )
+        return self._catalogue
+
+    @property
+    def inventory(self) -> Inventory:
+        """Nodes and pools with devices."""
+        if self._inventory is None:
+            nodes, pools = self.nodes.values(), self.every(AcceleratorPool)
+            self._inventory = take_inventory(nodes, pools, self.catalogue, self._default_country)
+        return self._inventory
+
+    def rules(self, now: datetime) -> RulesInForce:
+        """The rules in force at ``now``."""
+        if self._rulebook is None:
+            policies = self.every(AccessPolicy)
+            self._rulebook = Rulebook(policies, self.catalogue, _version(policies))
+        return self._rulebook.at(now)
+
+    def mode(self, namespace: str) -> Mode:
+        """The mode of a namespace: its guarded label, or the default; a word that is no mode enforces."""
+        word = self.namespaces.get(namespace, {}).get(MODE_LABEL)
+        if word is None:
+            return self.default_mode
+        return Mode(word) if word in set(Mode) else Mode.Enforce
+
+    def requester(self, namespace: str) -> Requester:
+        """Who is behind a namespace."""
+        labels = self.namespaces.get(namespace, {})
+        name, customer = labels.get(TENANT_LABEL, ""), labels.get(END_CUSTOMER_LABEL, "")
+        tenant = self.standings.get(name)
+        supplier = (tenant.tenant.spec.supplied_by or "") if tenant else ""
+        return Requester(
+            namespace=namespace,
+            tenant_name=name,
+            tenant=tenant,
+            supplier_name=supplier,
+            supplier=self.standings.get(supplier),
+            customer_name=customer,
+            customer=self.standings.get(customer),
+        )
+
+
+def _version(policies: Iterable[AccessPolicy]) -> str:
+    """A short name of this set of rules, for the record: equal texts have equal versions."""
+    texts = sorted(policy.model_dump_json(include={"spec"}) + policy.name for policy in policies)
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
+
+
+def _chip(declared: AcceleratorClass) -> Chip:
+    spec = declared.spec
+    return Chip(
+        name=declared.name,
+        display_name=spec.display_name or declared.name,
+        aliases=(),
+        vendor="",
+        throughput=tuple((each.bits, each.tera_ops) for each in spec.throughput),
+        die_mm2=spec.die_area_mm2,
+        bandwidth_gb_s=spec.memory_bandwidth_gb_per_second,
+        data_center=spec.data_center,
+        certainty="M",
+        source=spec.source,
+    )

@@ -1,0 +1,75 @@
+"""What each object's status should say, computed from the registry and the ledger: no I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from admission.api.allowance import AllowanceStatus, ClassUse, LastDenial
+from admission.api.quota import ComputeQuotaStatus, Use
+from admission.api.tenant import StandingStatus
+from admission.decide.limits import held
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from admission.api.quota import ComputeQuota
+    from admission.decide.limits import Unit
+    from admission.decide.registry import Registry
+    from admission.ledger.ledger import View
+    from admission.tenants.standing import Standing
+
+
+def quota_status(quota: ComputeQuota, view: View | None, registry: Registry, now: datetime) -> ComputeQuotaStatus:
+    """Use against a quota as the ledger has it; nothing where the ledger has not been counted."""
+    if view is None or not view.initialized:
+        return ComputeQuotaStatus(summary="counting")
+    rules = registry.rules(now)
+
+    def use(unit: Unit, limit: int | None) -> Use:
+        weights = rules.weights(quota.spec.classes, unit)
+        return Use(used=held(view.used, weights), reserved=held(view.reserved, weights), limit=limit)
+
+    devices = use("devices", quota.spec.limits.devices)
+    limit = "-" if devices.limit is None else str(devices.limit)
+    return ComputeQuotaStatus(
+        devices=devices,
+        tpp=use("tpp", quota.spec.limits.tpp),
+        summary=f"{devices.used}+{devices.reserved}/{limit}",
+        tenants=len({party for party, _ in (*view.used, *view.reserved)}),
+    )
+
+
+def standing_status(standing: Standing, registry: Registry, now: datetime) -> StandingStatus:
+    """The tenant's standing, for operators."""
+    jurisdictions = standing.jurisdictions()
+    governing = registry.rules(now).strictest(jurisdictions)
+    reason = standing.clearance(now)
+    return StandingStatus(
+        cleared=reason is None,
+        reason=str(reason) if reason else "",
+        governing=governing,
+        jurisdictions=list(jurisdictions),
+        why=_why(standing, governing),
+        identity_digest=standing.digest,
+    )
+
+
+def _why(standing: Standing, governing: str) -> str:
+    return ", ".join(str(fact) for fact, values in standing.facts.items() if values and governing in values)
+
+
+def allowance_status(
+    standing: Standing, use: Mapping[str, int], denial: LastDenial | None, contact: str, now: datetime
+) -> AllowanceStatus:
+    """What a tenant may see of itself: its public code at the most, never a reason."""
+    reason = standing.clearance(now)
+    kyc = standing.tenant.status.kyc
+    return AllowanceStatus(
+        tenant=standing.name,
+        clearance=str(reason.code) if reason else "Cleared",
+        expires_at=kyc.expires_at if kyc else None,
+        use=[ClassUse(accelerator_class=key, used=count) for key, count in sorted(use.items()) if count],
+        last_denial=denial,
+        contact=contact,
+    )

@@ -1,0 +1,180 @@
+"""Writes statuses: quotas and standings by one replica, the last denial by the replica that denied.
+
+Nothing is written that already says what it should; a failed write is tried again in a later round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from admission.api import API_VERSION, TENANT_LABEL
+from admission.api.quota import ComputeQuota
+from admission.api.tenant import StandingStatus
+from admission.cluster.client import ClusterError
+from admission.decide.compute import scope_of
+from admission.enforce.shown import allowance_status, quota_status, standing_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    import pydantic
+
+    from admission.api.allowance import Allowance, LastDenial
+    from admission.cluster.client import Client
+    from admission.decide.registry import Registry
+    from admission.ledger.ledger import Ledger
+    from admission.ledger.pods import PodCensus
+
+ALLOWANCE = "compute"
+"""The one Allowance of a namespace."""
+
+ROUND_SECONDS = 1.0
+LEAST_SECONDS = 10.0
+"""Between two writes to the Allowance of one namespace by one process."""
+
+_PATH = f"/apis/{API_VERSION}"
+_BATCH = 50  # tenants between two turns of the loop
+
+logger = logging.getLogger(__name__)
+
+
+class _Patcher:
+    """Merge-patches statuses; says once what keeps failing."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.failures = 0
+
+    async def patch(self, path: str, status: Mapping[str, Any]) -> bool:
+        """Patch a status; False when it was refused or not answered."""
+        try:
+            await self._client.merge_patch(f"{_PATH}/{path}/status", msgspec.json.encode({"status": status}))
+        except ClusterError as error:
+            self._failed(path, error)
+            return False
+        return True
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> bool:
+        """Create an object; False when it was refused or not answered."""
+        try:
+            await self._client.create(f"{_PATH}/{path}", msgspec.json.encode(body))
+        except ClusterError as error:
+            self._failed(path, error)
+            return False
+        return True
+
+    def _failed(self, path: str, error: ClusterError) -> None:
+        self.failures += 1
+        logger.log(logging.WARNING if self.failures == 1 else logging.DEBUG, "status of %s: %s", path, error)
+
+
+def _dumped(model: pydantic.BaseModel) -> dict[str, Any]:
+    dumped: dict[str, Any] = model.model_dump(mode="json", by_alias=True)
+    return dumped
+
+
+class StatusWriter:
+    """Keeps ComputeQuota.status, Tenant.status.standing and Allowances current; run by the leader."""
+
+    def __init__(
+        self,
+        client: Client,
+        registry: Registry,
+        ledger: Ledger,
+        census: PodCensus,
+        *,
+        allowances: Mapping[str, Allowance],
+        contact: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._patcher = _Patcher(client)
+        self._registry, self._ledger, self._census = registry, ledger, census
+        self._allowances, self._contact, self._now = allowances, contact, now
+        self._written: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Go round until cancelled."""
+        while True:
+            await self._quotas()
+            await self._standings()
+            await self._own_figures()
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def _quotas(self) -> None:
+        for quota in self._registry.every(ComputeQuota):
+            status = quota_status(quota, self._ledger.view(scope_of(quota)), self._registry, self._now())
+            if status.model_copy(update={"conditions": quota.status.conditions}) != quota.status:
+                await self._patcher.patch(f"computequotas/{quota.name}", _dumped(status))
+
+    async def _standings(self) -> None:
+        for place, standing in enumerate(tuple(self._registry.standings.values())):
+            status = standing_status(standing, self._registry, self._now())
+            if status != (standing.tenant.status.standing or StandingStatus()):
+                await self._patcher.patch(f"tenants/{standing.name}", {"standing": _dumped(status)})
+            if place % _BATCH == 0:
+                await asyncio.sleep(0)
+
+    async def _own_figures(self) -> None:
+        use, clock = self._census.use(), asyncio.get_running_loop().time()
+        for namespace, labels in tuple(self._registry.namespaces.items()):
+            if clock - self._written.get(namespace, -LEAST_SECONDS) >= LEAST_SECONDS and await self._own(
+                namespace, labels.get(TENANT_LABEL, ""), use
+            ):
+                self._written[namespace] = clock
+
+    async def _own(self, namespace: str, tenant: str, use: Mapping[str, Mapping[str, int]]) -> bool:
+        """Write the Allowance of one namespace where it is wrong; True when something was written."""
+        standing = self._registry.standings.get(tenant)
+        current = self._allowances.get(f"{namespace}/{ALLOWANCE}")
+        if current is None:
+            return standing is not None and await create_allowance(self._patcher, namespace)
+        denial = current.status.last_denial
+        if standing is None:
+            status = type(current.status)()
+        else:
+            status = allowance_status(standing, use.get(tenant, {}), denial, self._contact, self._now())
+        path = f"namespaces/{namespace}/allowances/{ALLOWANCE}"
+        fields = {key: value for key, value in _dumped(status).items() if key != "lastDenial"}
+        wrong = status.model_copy(update={"last_denial": denial}) != current.status
+        return wrong and await self._patcher.patch(path, fields)
+
+
+async def create_allowance(patcher: _Patcher, namespace: str) -> bool:
+    """Create the Allowance of a namespace."""
+    body = {
+        "apiVersion": API_VERSION,
+        "kind": "Allowance",
+        "metadata": {"name": ALLOWANCE, "namespace": namespace},
+    }
+    return await patcher.create(f"namespaces/{namespace}/allowances", body)
+
+
+class DenialNotes:
+    """Puts the last denial of each namespace into its Allowance; every replica notes its own."""
+
+    def __init__(self, client: Client, most: int = 10_000) -> None:
+        self._patcher = _Patcher(client)
+        self._waiting: dict[str, LastDenial] = {}
+        self._written: dict[str, float] = {}
+        self._most = most
+
+    def note(self, namespace: str, denial: LastDenial) -> None:
+        """Remember the latest denial of a namespace, to be written soon."""
+        if namespace in self._waiting or len(self._waiting) < self._most:
+            self._waiting[namespace] = denial
+
+    async def run(self) -> None:
+        """Write what was noted until cancelled, each namespace at most every ten seconds."""
+        while True:
+            clock = asyncio.get_running_loop().time()
+            self._written = {name: at for name, at in self._written.items() if clock - at < LEAST_SECONDS}
+            for namespace in [name for name in self._waiting if name not in self._written]:
+                status = {"lastDenial": _dumped(self._waiting.pop(namespace))}
+                self._written[namespace] = clock
+                await self._patcher.patch(f"namespaces/{namespace}/allowances/{ALLOWANCE}", status)
+            await asyncio.sleep(ROUND_SECONDS)

@@ -1,0 +1,57 @@
+"""From findings to the response: the mode decides whether they deny, warn, or are only recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from admission.review import messages, wire
+from admission.review.reasons import PublicCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from admission.review.finding import Finding
+    from admission.review.wire import Request, Response
+
+Mode = Literal["observe", "warn", "enforce"]
+
+
+def answer(
+    request: Request,
+    findings: Sequence[Finding],
+    *,
+    mode: str,
+    reference: str,
+    contact: str,
+    warnings: tuple[str, ...] = (),
+    annotations: Mapping[str, str] | None = None,
+) -> Response:
+    """Return the response to a request with these denying findings.
+
+    A request that is denied carries no warnings; one that would have been denied carries that as a warning
+    in mode ``warn`` and nothing in mode ``observe``.
+    """
+    if not findings:
+        return wire.allowed(request.uid, warnings, annotations)
+    line = messages.denial(findings, reference, contact)
+    if mode == "observe":
+        return wire.allowed(request.uid, (), annotations)
+    if mode == "warn":
+        return wire.allowed(request.uid, (messages.would_be_denied(line), *warnings), annotations)
+    return wire.denied(request.uid, status_code(findings), line, _details(request, findings), annotations)
+
+
+def status_code(findings: Sequence[Finding]) -> int:
+    """429 where nothing but time stands in the way, 403 otherwise."""
+    passing = all(finding.reason.code is PublicCode.TryAgain for finding in findings)
+    return wire.TOO_MANY_REQUESTS if passing else wire.FORBIDDEN
+
+
+def _details(request: Request, findings: Sequence[Finding]) -> wire.Details:
+    causes = {
+        (str(finding.reason.code), messages.printable(finding.sentence)): wire.Cause(
+            str(finding.reason.code), messages.printable(finding.sentence)
+        )
+        for finding in findings
+    }
+    return wire.Details(request.resource.resource, request.name, request.resource.group, tuple(causes.values()))

@@ -1,0 +1,78 @@
+"""What a replica in a cluster knows of its ledgers, quotas and watches, as gauges read at a scrape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from admission.api.quota import ComputeQuota
+from admission.decide.compute import scope_of
+from admission.decide.limits import held
+from admission.server.metrics import gauge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from prometheus_client.metrics_core import Metric
+
+    from admission.cluster.lease import Lease
+    from admission.cluster.reflector import Reflector
+    from admission.decide.registry import Registry
+    from admission.ledger.ledger import Ledger
+
+
+Samples = dict[tuple[str, ...], float]
+
+
+class Figured(Protocol):
+    """What is measured."""
+
+    ledger: Ledger
+    lease: Lease
+
+    @property
+    def reflectors(self) -> Mapping[str, Reflector[Any]]:
+        """The watches by resource."""
+
+
+def figures_of(
+    source: Figured, registry: Registry, now: datetime, certificate_expires: float, dropped: int
+) -> Iterable[Metric]:
+    """Return the gauges of one replica."""
+    views = {scope: source.ledger.view(scope) for scope in source.ledger.scopes()}
+    silence: Samples = {(name,): reflector.silence() for name, reflector in source.reflectors.items()}
+    synced: Samples = {(name,): float(reflector.synced) for name, reflector in source.reflectors.items()}
+    counted: Samples = {(scope,): float(view.initialized) for scope, view in views.items() if view}
+    entries: Samples = {(scope,): float(view.entries) for scope, view in views.items() if view}
+    return (
+        gauge(
+            "computegate_certificate_expires_seconds", "End of the served certificate.", {(): certificate_expires}, ()
+        ),
+        gauge("computegate_records_dropped", "Lines of the decision record that were lost.", {(): dropped}, ()),
+        gauge("computegate_leader", "Whether this replica does the upkeep.", {(): float(source.lease.held)}, ()),
+        gauge("computegate_watch_synced", "Whether the collection was read once.", synced, ("resource",)),
+        gauge("computegate_watch_silence_seconds", "Time since anything was heard of it.", silence, ("resource",)),
+        gauge("computegate_ledger_initialized", "Whether the ledger has been counted.", counted, ("scope",)),
+        gauge("computegate_ledger_inflight", "Reservations not yet folded.", entries, ("scope",)),
+        *_quotas(source.ledger, registry, now),
+    )
+
+
+def _quotas(ledger: Ledger, registry: Registry, now: datetime) -> Iterable[Metric]:
+    rules = registry.rules(now)
+    used: Samples = {}
+    reserved: Samples = {}
+    limits: Samples = {}
+    for quota in registry.every(ComputeQuota):
+        view = ledger.view(scope_of(quota))
+        weights = rules.weights(quota.spec.classes, "devices")
+        if view is not None and view.initialized:
+            used[quota.name,] = held(view.used, weights)
+            reserved[quota.name,] = held(view.reserved, weights)
+        if quota.spec.limits.devices is not None:
+            limits[quota.name,] = quota.spec.limits.devices
+    return (
+        gauge("computegate_quota_used_devices", "Devices held under a quota.", used, ("quota",)),
+        gauge("computegate_quota_reserved_devices", "Devices promised under a quota.", reserved, ("quota",)),
+        gauge("computegate_quota_limit_devices", "Limit of devices of a quota.", limits, ("quota",)),
+    )

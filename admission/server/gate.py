@@ -1,0 +1,194 @@
+"""The webhook's work on one review: parse, judge once, answer, count, record.
+
+``Gate.review`` is what the HTTP layer calls.  One pod can be reviewed several times (two entries, retries of a
+lost connection): the uid of the pod, never that of the review, tells repeats apart, and a repeat gets the first
+one's judgement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cachetools import TTLCache
+
+from admission.api.policy import Mode
+from admission.review import messages, wire
+from admission.review.answer import answer
+from admission.review.finding import Finding
+from admission.review.reasons import Reason
+from admission.server.judge import Ask, Judge, Judgement
+from admission.server.line import line_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from admission.ledger.ledger import Ledger
+    from admission.ledger.limits import Level
+    from admission.review.wire import Request
+    from admission.server.metrics import Metrics
+    from admission.server.record import Record
+
+REPEAT_SECONDS = 60
+"""A judgement answers repeats of the same object for so long: longer than any retry of one create (34 s)."""
+
+WARN_FROM_PERCENT = 80
+WARN_DAYS = 14
+
+
+class Gate:
+    """Answers AdmissionReviews of pods."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        ledger: Ledger,
+        *,
+        metrics: Metrics,
+        record: Callable[[Record], None],
+        contact: str,
+        excluded: Collection[str] = (),
+        find_namespace: Callable[[str], Awaitable[bool]],
+        release_on_delete: bool = False,
+    ) -> None:
+        self._judge, self._ledger, self._metrics, self._record = judge, ledger, metrics, record
+        self._contact, self._excluded, self._find_namespace = contact, frozenset(excluded), find_namespace
+        self._release_on_delete = release_on_delete
+        self._repeats: TTLCache[tuple[object, ...], asyncio.Future[Judgement]] = TTLCache(8192, REPEAT_SECONDS)
+        self._warned: TTLCache[tuple[str, str], bool] = TTLCache(4096, 3600)
+        self.on_denial: Callable[[str, Judgement, datetime], None] = lambda *_: None
+        self.draining = False
+
+    async def review(self, entry: str, budget: float, body: bytes) -> bytes:
+        """Answer a review within ``budget`` seconds.  Raises ``BadReview`` for what is none."""
+        begun = time.monotonic()
+        request = wire.parse_review(body)
+        if request.operation == "DELETE" and self._release_on_delete:
+            return await self._release(request)
+        if request.resource.resource != "pods" or request.operation not in {"CREATE", "UPDATE"}:
+            what = f"{request.operation[:20]} of {request.resource.resource[:40]}"
+            raise wire.BadReview(f"{what} is not judged here; remove it from the rules of the webhook configuration")
+        if request.namespace in self._excluded:
+            return wire.encode(wire.allowed(request.uid))
+        judgement = await self._judged(entry, request, begun + budget, begun)
+        return wire.encode(self._answered(request, judgement))
+
+    def busy(self, _entry: str, body: bytes) -> bytes:
+        """Answer at once that there is no room: the HTTP layer's bound, or its deadline, was reached."""
+        request = wire.parse_review(body)
+        reason = Reason.Draining if self.draining else Reason.LedgerBusy
+        say = messages.draining if self.draining else messages.ledger_busy
+        mode = Mode.Enforce if _entry == "enforced" else self._judge.registry.mode(request.namespace)
+        self._metrics.refused((reason,), mode)
+        finding = Finding(reason, say())
+        return wire.encode(answer(request, (finding,), mode=mode, reference="", contact=self._contact))
+
+    async def _judged(self, entry: str, request: Request, deadline: float, begun: float) -> Judgement:
+        """Judge, or join the judgement of the same object that is under way or was made a moment ago."""
+        if request.namespace not in self._judge.registry.namespaces:
+            await self._find_namespace(request.namespace)
+        ask = _ask(entry, request)
+        mode = Mode.Enforce if ask.enforced else self._judge.registry.mode(ask.namespace)
+        key = (ask.uid, request.operation, ask.dry_run, mode, hash(bytes(request.object)))
+        known = self._repeats.get(key) if ask.uid else None
+        if known is not None:
+            return await asyncio.shield(known)
+        future = asyncio.ensure_future(self._judge.judge(ask, datetime.now(UTC), deadline))
+        if ask.uid:
+            self._repeats[key] = future
+        try:
+            judgement = await future
+        except BaseException:
+            self._repeats.pop(key, None)
+            raise
+        if judgement.is_passing:
+            self._repeats.pop(key, None)
+        self._account(entry, request, ask, judgement, time.monotonic() - begun)
+        return judgement
+
+    def _account(self, entry: str, request: Request, ask: Ask, judgement: Judgement, seconds: float) -> None:
+        decision = judgement.decision
+        self._metrics.decided(entry, judgement.mode, decision, seconds)
+        if judgement.demand.is_empty and not judgement.findings:
+            return
+        self._metrics.refused([finding.reason for finding in judgement.findings], judgement.mode)
+        self._metrics.asked(
+            ((name, each.count) for each in judgement.demand.devices for name in each.classes), decision
+        )
+        now = datetime.now(UTC)
+        if decision == "denied":
+            self.on_denial(ask.namespace, judgement, now)
+        standings = self._judge.registry.requester(ask.namespace).standings()
+        self._record(line_of(entry, request, ask, judgement, standings=standings, now=now, seconds=seconds))
+
+    def _answered(self, request: Request, judgement: Judgement) -> wire.Response:
+        return answer(
+            request,
+            judgement.findings,
+            mode=judgement.mode,
+            reference=judgement.reference,
+            contact=self._contact,
+            warnings=self._warnings(judgement) if not judgement.findings else (),
+            annotations=_annotations(judgement),
+        )
+
+    def _warnings(self, judgement: Judgement) -> tuple[str, ...]:
+        """Tell a tenant what is about to end, each thing at most once an hour."""
+        if judgement.mode is Mode.Observe or not judgement.tenant:
+            return ()
+        found = [(f"quota {level.limit.key}", _nearly(level)) for level in judgement.levels]
+        found.append(("clearance", self._ending(judgement.tenant)))
+        fresh = [(kind, text) for kind, text in found if text and (judgement.tenant, kind) not in self._warned]
+        for kind, _ in fresh:
+            self._warned[judgement.tenant, kind] = True
+        return tuple(text for _, text in fresh)
+
+    def _ending(self, tenant: str) -> str:
+        standing = self._judge.registry.standings.get(tenant)
+        kyc = standing.tenant.status.kyc if standing else None
+        if kyc is None or kyc.expires_at is None or kyc.expires_at - datetime.now(UTC) > timedelta(days=WARN_DAYS):
+            return ""
+        return messages.clearance_ends(tenant, kyc.expires_at.date().isoformat())
+
+    async def _release(self, request: Request) -> bytes:
+        """Without a cluster to watch, the deletion review is the proof that a pod is gone."""
+        if not request.dry_run:
+            await self._ledger.release(wire.parse_pod(request.old_object).metadata.uid)
+        return wire.encode(wire.allowed(request.uid))
+
+
+def _ask(entry: str, request: Request) -> Ask:
+    pod = wire.parse_pod(request.object)
+    return Ask(
+        uid=pod.metadata.uid,
+        namespace=request.namespace,
+        name=request.name or pod.metadata.name or pod.metadata.generate_name,
+        pod=pod,
+        before=wire.parse_pod(request.old_object) if request.operation == "UPDATE" else None,
+        dry_run=bool(request.dry_run),
+        enforced=entry == "enforced",
+    )
+
+
+def _nearly(level: Level) -> str:
+    """A warning when the asking tenant's own request brings a limit of its own near its end."""
+    if level.limit.parties is None:
+        return ""  # a limit shared with others would show how much they hold
+    percent = (level.used_own + level.requested) * 100 // max(1, level.limit.amount)
+    return messages.nearly_used_up(level.limit.key, percent) if percent >= WARN_FROM_PERCENT else ""
+
+
+def _annotations(judgement: Judgement) -> dict[str, str]:
+    """What the API server's audit log keeps, for operators: short keys, it adds the webhook's name itself."""
+    if judgement.demand.is_empty and not judgement.findings:
+        return {}
+    found = {
+        "decision": judgement.decision,
+        "reason": ",".join(dict.fromkeys(str(finding.reason) for finding in judgement.findings)),
+        "tenant": judgement.tenant,
+        "quota": ",".join(level.limit.key for level in judgement.levels),
+        "ref": judgement.reference,
+    }
+    return {key: value for key, value in found.items() if value}

@@ -1,0 +1,204 @@
+"""From one request to one judgement: demand, requester, decide, ledger, mode.
+
+The webhook and ``computegate check`` use this same class; what differs is only who asks and which ledger stands
+behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from admission.api.policy import Mode
+from admission.api.quota import Authorization, ComputeQuota
+from admission.decide.compute import exceeded
+from admission.decide.decide import decide
+from admission.decide.question import Question, Verdict
+from admission.demand.access import Access, find_access
+from admission.demand.pod import Demand, demand_of
+from admission.demand.request import DemandError, effective_request
+from admission.ledger.limits import Exceeded, Granted, Level, Outcome, Shortfall, Unavailable
+from admission.ledger.limits import Request as LedgerRequest
+from admission.review import messages
+from admission.review.answer import status_code
+from admission.review.finding import Finding
+from admission.review.reasons import Reason
+from admission.review.reference import reference_of
+from admission.review.wire import FORBIDDEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from admission.decide.registry import Registry
+    from admission.ledger.ledger import Ledger
+    from admission.review.pod import Pod
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One object that wants devices.  ``before`` is the object as it was, for an update."""
+
+    uid: str
+    namespace: str
+    name: str
+    pod: Pod
+    before: Pod | None = None
+    dry_run: bool = False
+    enforced: bool = False
+    """Whether it came through the entry of enforced namespaces, whatever our own watch says of the mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came out, with everything that the answer, the record and the metrics need."""
+
+    mode: Mode
+    demand: Demand
+    findings: tuple[Finding, ...]
+    """The findings that deny, or would."""
+    verdict: Verdict
+    levels: tuple[Level, ...] = ()
+    tenant: str = ""
+    party: str = ""
+    reference: str = ""
+    message: str = ""
+    rules_version: str = ""
+
+    @property
+    def decision(self) -> str:
+        """``allowed``, ``denied``, or ``would_deny`` where the mode lets pass what is found."""
+        if not self.findings:
+            return "allowed"
+        return "denied" if self.mode is Mode.Enforce else "would_deny"
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether nothing but time stands in the way."""
+        return bool(self.findings) and status_code(self.findings) != FORBIDDEN
+
+
+class Judge:
+    """Judges requests against a registry and a ledger."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        ledger: Ledger,
+        *,
+        reference_key: bytes,
+        contact: str,
+        unready: Callable[[], str] = lambda: "",
+    ) -> None:
+        self.registry = registry
+        self._ledger = ledger
+        self._key = reference_key
+        self._contact = contact
+        self._unready = unready
+
+    async def judge(self, ask: Ask, now: datetime, deadline: float) -> Judgement:
+        """Return the judgement.  ``deadline`` is monotonic; past it the ledger answers that it is busy.
+
+        Reserves when, and only when, the request is enforced, real and found free of objections.
+        """
+        mode = Mode.Enforce if ask.enforced else self.registry.mode(ask.namespace)
+        try:
+            case = _Case(ask, now, mode, _demand(ask, self.registry))
+        except DemandError as error:
+            finding = Finding(Reason.ClassUnknown, messages.malformed(str(error)), str(error))
+            return self._judgement(_Case(ask, now, mode, Demand()), Verdict((finding,), ()))
+        if case.demand.is_empty:
+            return Judgement(mode, case.demand, (), Verdict((), ()))
+        waiting = self._unready() or self.registry.held_back
+        if waiting:
+            finding = Finding(Reason.NotSynced, messages.not_synced(), waiting)
+            return self._judgement(case, Verdict((finding,), ()))
+        return await self._decide(case, deadline)
+
+    async def _decide(self, case: _Case, deadline: float) -> Judgement:
+        ask, registry = case.ask, self.registry
+        question = Question(
+            demand=case.demand,
+            requester=registry.requester(ask.namespace),
+            rules=registry.rules(case.now),
+            catalogue=registry.catalogue,
+            quotas=registry.every(ComputeQuota),
+            authorizations=registry.every(Authorization),
+            now=case.now,
+        )
+        verdict = decide(question)
+        if not verdict.scopes or verdict.charge is None:
+            return self._judgement(case, verdict)
+        scopes = tuple((scope.name, scope.limits) for scope in verdict.scopes)
+        request = LedgerRequest(ask.uid, ask.namespace, ask.name, verdict.charge, scopes)
+        reserving = case.mode is Mode.Enforce and not ask.dry_run
+        outcome = await self._ledger.reserve(request, deadline) if reserving else self._ledger.evaluate(request)
+        found, levels = _of_outcome(question, outcome)
+        return self._judgement(case, verdict, found, levels)
+
+    def _judgement(
+        self, case: _Case, verdict: Verdict, found: tuple[Finding, ...] = (), levels: tuple[Level, ...] = ()
+    ) -> Judgement:
+        requester = self.registry.requester(case.ask.namespace)
+        findings = (*verdict.denying, *found)
+        reference = message = ""
+        if findings:
+            reasons = [finding.reason for finding in findings]
+            reference = reference_of(self._key, requester.tenant_name, case.ask.namespace, reasons, case.now)
+            message = messages.denial(findings, reference, self._contact)
+        return Judgement(
+            mode=case.mode,
+            demand=case.demand,
+            findings=findings,
+            verdict=verdict,
+            levels=levels,
+            tenant=requester.tenant_name,
+            party=requester.party,
+            reference=reference,
+            message=message,
+            rules_version=self.registry.rules(case.now).version,
+        )
+
+
+class _Case(NamedTuple):
+    """One request as it goes through: what was asked, when, in which mode, and its demand."""
+
+    ask: Ask
+    now: datetime
+    mode: Mode
+    demand: Demand
+
+
+def _demand(ask: Ask, registry: Registry) -> Demand:
+    """What the object obtains; of an update, only what it adds: devices are asked for at creation."""
+    if ask.before is None:
+        return demand_of(ask.pod, registry.inventory)
+    had = effective_request(ask.before.spec)
+    raised = [name for name, count in effective_request(ask.pod.spec).items() if count > had.get(name, 0)]
+    known = set(find_access(ask.before, granted=bool(had)))
+    added = [access for access in find_access(ask.pod, granted=bool(had)) if access not in known]
+    return Demand(access=(*(Access("resize", f"the raised request for {name}") for name in raised), *added))
+
+
+def _of_outcome(question: Question, outcome: Outcome) -> tuple[tuple[Finding, ...], tuple[Level, ...]]:
+    match outcome:
+        case Granted(levels):
+            return (), levels
+        case Exceeded(shortfalls):
+            return (exceeded(question, [_shortage(question, short) for short in shortfalls]),), shortfalls
+        case Unavailable(reason):
+            say = messages.not_synced if reason is Reason.NotSynced else messages.ledger_busy
+            return (Finding(reason, say(), "ledger"),), ()
+
+
+def _shortage(question: Question, short: Shortfall) -> messages.Shortage:
+    """A shortfall in the tenant's own figures: what others hold only shows as what is left."""
+    resources = {devices.resource for devices in question.demand.devices}
+    unit = short.limit.unit
+    return messages.Shortage(
+        quota=short.limit.key,
+        resource=resources.pop() if unit == "devices" and len(resources) == 1 else unit,
+        requested=short.requested,
+        used=short.used_own,
+        left=max(0, short.limit.amount - short.used_all),
+    )

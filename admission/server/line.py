@@ -1,0 +1,88 @@
+"""From a judgement to its line in the decision record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from admission.server.record import CheckOf, DemandOf, FindingOf, ObjectOf, QuotaOf, Record, Versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from admission.review.wire import Request
+    from admission.server.judge import Ask, Judgement
+    from admission.tenants.standing import Standing
+
+
+def line_of(
+    origin: str,
+    request: Request,
+    ask: Ask,
+    judgement: Judgement,
+    *,
+    standings: Iterable[Standing],
+    now: datetime,
+    seconds: float,
+) -> Record:
+    """Return the record of one decision; ``origin`` is the webhook entry, or ``check`` for the command."""
+    verdict = judgement.verdict
+    return Record(
+        at=now.isoformat(timespec="milliseconds"),
+        reference=judgement.reference,
+        decision=judgement.decision,
+        mode=str(judgement.mode),
+        origin=origin,
+        operation=request.operation,
+        dry_run=ask.dry_run,
+        caller=request.user_info.username,
+        tenant=judgement.tenant,
+        party=judgement.party,
+        governing=verdict.governing,
+        object=ObjectOf(request.resource.resource, ask.namespace, ask.name, ask.uid),
+        demand=tuple(
+            DemandOf(each.resource, each.count, each.classes, each.places, each.targets)
+            for each in judgement.demand.devices
+        ),
+        access=tuple(access.field for access in judgement.demand.access),
+        reasons=tuple(dict.fromkeys(str(finding.reason) for finding in judgement.findings)),
+        message=judgement.message,
+        rules=tuple(sorted({finding.rule for finding in judgement.findings if finding.rule})),
+        findings=_findings(judgement),
+        checks=tuple(CheckOf(*check) for check in verdict.checks),
+        quota=_quota(judgement),
+        versions=_versions(judgement, standings),
+        duration_ms=round(seconds * 1000, 3),
+    )
+
+
+def _findings(judgement: Judgement) -> tuple[FindingOf, ...]:
+    advisory = [finding for finding in judgement.verdict.findings if finding.advisory]
+    return tuple(
+        FindingOf(str(each.reason), str(each.reason.code), each.party, each.rule, each.detail, each.advisory)
+        for each in (*judgement.findings, *advisory)
+    )
+
+
+def _quota(judgement: Judgement) -> tuple[QuotaOf, ...]:
+    granted = not judgement.findings
+    return tuple(
+        QuotaOf(
+            level.limit.key,
+            level.limit.unit,
+            level.limit.amount,
+            level.used_all,
+            level.used_all + (level.requested if granted else 0),
+        )
+        for level in judgement.levels
+    )
+
+
+def _versions(judgement: Judgement, standings: Iterable[Standing]) -> Versions:
+    kyc, lists = {}, {}
+    for standing in standings:
+        status = standing.tenant.status
+        kyc[standing.name] = status.kyc.covers if status.kyc else ""
+        as_of = status.screening.lists_as_of if status.screening else None
+        lists[standing.name] = as_of.isoformat() if as_of else ""
+    return Versions(judgement.rules_version, kyc, lists)

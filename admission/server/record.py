@@ -1,0 +1,143 @@
+"""The decision record: one JSON line for each decision, on standard output.
+
+The schema is fixed and documented in docs/decision-record.md; ``schema`` changes when a field changes its
+meaning.  Fields are only added.  The record is for operators: it names rules, owners' jurisdictions and lists'
+dates, and never leaves the log.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Mapping
+from typing import BinaryIO
+
+import msgspec
+
+SCHEMA = "computegate.io/decision/v1"
+
+
+class _Line(msgspec.Struct, frozen=True, rename="camel"):
+    """One level of the record."""
+
+
+class ObjectOf(_Line, frozen=True):
+    """The object that was judged."""
+
+    resource: str
+    namespace: str
+    name: str
+    uid: str
+
+
+class DemandOf(_Line, frozen=True):
+    """Devices of one resource: each of one of ``classes``, in one of ``places``, on one of ``targets``."""
+
+    resource: str
+    count: int
+    classes: tuple[str, ...]
+    places: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+class FindingOf(_Line, frozen=True):
+    """A failed check."""
+
+    reason: str
+    code: str
+    party: str
+    rule: str
+    detail: str
+    advisory: bool
+
+
+class CheckOf(_Line, frozen=True):
+    """A check that was run, with its inputs."""
+
+    name: str
+    party: str
+    outcome: str
+    inputs: Mapping[str, str]
+
+
+class QuotaOf(_Line, frozen=True):
+    """One limit, before and after."""
+
+    name: str
+    unit: str
+    limit: int
+    before: int
+    after: int
+
+
+class Versions(_Line, frozen=True):
+    """What the decision was made from: the rule set, and for each party its KYC digest and list date."""
+
+    rules: str
+    kyc: Mapping[str, str]
+    lists: Mapping[str, str]
+
+
+class Record(_Line, frozen=True, kw_only=True):
+    """One decision."""
+
+    schema: str = SCHEMA
+    at: str
+    reference: str
+    decision: str
+    mode: str
+    origin: str
+    operation: str
+    dry_run: bool
+    caller: str
+    tenant: str
+    party: str
+    governing: str
+    object: ObjectOf
+    demand: tuple[DemandOf, ...]
+    access: tuple[str, ...]
+    reasons: tuple[str, ...]
+    message: str
+    rules: tuple[str, ...]
+    findings: tuple[FindingOf, ...]
+    checks: tuple[CheckOf, ...]
+    quota: tuple[QuotaOf, ...]
+    versions: Versions
+    duration_ms: float
+
+
+class Recorder:
+    """Writes records in a thread of its own, so that a blocked pipe never stalls a decision.
+
+    At most ``most`` lines wait; what comes when they are that many is dropped and counted in ``dropped``.
+    """
+
+    def __init__(self, stream: BinaryIO, most: int = 10_000) -> None:
+        self._stream = stream
+        self._lines: queue.Queue[Record | None] = queue.Queue(most)
+        self._thread = threading.Thread(target=self._write, name="decision-record", daemon=True)
+        self.dropped = 0
+        self._thread.start()
+
+    def __call__(self, record: Record) -> None:
+        """Queue a record; never waits."""
+        try:
+            self._lines.put_nowait(record)
+        except queue.Full:
+            self.dropped += 1
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Write what is queued and stop."""
+        self._lines.put(None, timeout=timeout)
+        self._thread.join(timeout)
+
+    def _write(self) -> None:
+        encode = msgspec.json.Encoder().encode
+        while (record := self._lines.get()) is not None:
+            try:
+                self._stream.write(encode(record) + b"\n")
+                if self._lines.empty():
+                    self._stream.flush()
+            except OSError:
+                self.dropped += 1
+        self._stream.flush()

@@ -1,0 +1,94 @@
+"""The configuration file of ``computegate serve``."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Annotated
+
+import pydantic
+import yaml
+from pydantic.alias_generators import to_camel
+
+from admission.api.object import Country
+from admission.api.policy import Mode
+
+
+class SettingsError(ValueError):
+    """The file cannot be used; the message names the key and what to write."""
+
+
+class _Part(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+
+Port = Annotated[int, pydantic.Field(ge=0, le=65535)]
+
+
+class Listen(_Part):
+    """Where to listen; port 0 takes a free one."""
+
+    host: str = "0.0.0.0"  # noqa: S104 (a pod is reached from outside by design)
+    port: Port = 8443
+    metrics_host: str = "0.0.0.0"  # noqa: S104 (likewise)
+    metrics_port: Port = 9090
+
+
+class TLS(_Part):
+    """The serving certificate, reloaded when its files change."""
+
+    cert_file: pathlib.Path = pathlib.Path("/etc/computegate/tls/tls.crt")
+    key_file: pathlib.Path = pathlib.Path("/etc/computegate/tls/tls.key")
+
+
+class LedgerSettings(_Part):
+    """Waits of the ledger, in seconds."""
+
+    rebuild_seconds: Annotated[float, pydantic.Field(ge=0)] = 44
+    """How long a new ledger is seen uncounted before it is counted; longer than a create can be under way."""
+    expire_seconds: Annotated[float, pydantic.Field(ge=0)] = 44
+    """How long a reservation stands before its absence may be proved."""
+
+
+class Settings(_Part):
+    """Everything ``computegate serve`` is told."""
+
+    mode: Mode = Mode.Observe
+    """Mode of namespaces without a mode label."""
+    contact: Annotated[str, pydantic.Field(max_length=200)] = ""
+    """Printed at the end of denials: whom to ask."""
+    default_place: Country | None = None
+    """Country of nodes that no AcceleratorPool declares; absent means unknown."""
+    excluded_namespaces: list[str] = []
+    """Namespaces that are not judged."""
+    drain_seconds: Annotated[float, pydantic.Field(ge=0, le=300)] = 20
+    """How long to go on answering after SIGTERM."""
+    listen: Listen = Listen()
+    tls: TLS = TLS()
+    ledger: LedgerSettings = LedgerSettings()
+    reference_key_file: pathlib.Path | None = None
+    """File with the key of references; absent means the Secret named below."""
+    reference_secret: str = "computegate-reference"  # noqa: S105 (a name)
+    """Secret in our own namespace that holds the key; made at the first start."""
+    stale_seconds: Annotated[float, pydantic.Field(gt=0)] = 90
+    """Silence of the API server after which tenants and namespaces are too old to decide on: the revocation bound."""
+
+
+def read_settings(path: pathlib.Path | None) -> Settings:
+    """Read the file, or return the defaults; raises ``SettingsError``."""
+    if path is None:
+        return Settings()
+    try:
+        return Settings.model_validate(yaml.safe_load(path.read_text()) or {})
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+    except pydantic.ValidationError as error:
+        raise SettingsError(f"{path}: {explain_validation(error)}") from None
+
+
+def explain_validation(error: pydantic.ValidationError) -> str:
+    """Return one line that names each field and what is wrong with it."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in each['loc']) or 'the object'}: {each['msg']}" for each in error.errors()
+    )
