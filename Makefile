@@ -46,7 +46,7 @@ demo-cluster: setup ## show the same through kubectl on a real control plane
 	$(BIN)/python -m examples.demo --cluster $(ARGS)
 
 bench: setup ## measure the server beside a minimal webhook in Go
-	$(BIN)/python -m bench.run $(ARGS)
+	$(BIN)/python -m bench.serve $(ARGS)
 
 clean: ## remove .venv and what tools left here; built binaries stay in ~/.cache/computegate
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench/out build dist *.egg-info

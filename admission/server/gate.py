@@ -95,12 +95,13 @@ class Gate:
         known = self._repeats.get(key) if ask.uid else None
         if known is not None:
             return await asyncio.shield(known)
-        future = asyncio.ensure_future(self._judge.judge(ask, datetime.now(UTC), deadline))
+        task = asyncio.ensure_future(self._judge.judge(ask, datetime.now(UTC), deadline))
         if ask.uid:
-            self._repeats[key] = future
+            self._repeats[key] = task
         try:
-            judgement = await future
-        except BaseException:
+            # Shielded: a caller that gives up must take neither the others' answer nor the reservation's.
+            judgement = await asyncio.shield(task)
+        except Exception:
             self._repeats.pop(key, None)
             raise
         if judgement.is_passing:

@@ -93,19 +93,19 @@ class _Live(Collector):
 
 
 def of_http(counts: Counts) -> Iterable[Metric]:
-    """What the HTTP layer counts."""
+    """What the HTTP layer counts; copied first, as a scrape runs in a thread of its own."""
     requests = CounterMetricFamily(
         "computegate_http_requests", "Reviews by entry and outcome of the HTTP layer.", labels=["entry", "outcome"]
     )
-    for (entry, outcome), number in counts.requests.items():
+    for (entry, outcome), number in dict(counts.requests).items():
         requests.add_metric([entry, outcome], number)
     closed = CounterMetricFamily(
         "computegate_http_connections_closed", "Connections closed by us, by cause.", labels=["cause"]
     )
-    for cause, number in counts.closed.items():
+    for cause, number in dict(counts.closed).items():
         closed.add_metric([cause], number)
     in_flight = GaugeMetricFamily("computegate_http_in_flight", "Reviews in work, by entry.", labels=["entry"])
-    for entry, number in counts.in_flight.items():
+    for entry, number in dict(counts.in_flight).items():
         in_flight.add_metric([entry], number)
     connections = GaugeMetricFamily("computegate_http_connections", "Open connections.", value=counts.connections)
     handshakes = CounterMetricFamily(
