@@ -177,17 +177,23 @@ class Committer:
         fresh = snapshot is None
         if snapshot is None:
             snapshot = await self._read()
+            waiters = self._remaining(waiters)
         draft = self._draft(snapshot, waiters, pending)
         if draft.state is None and waiters and not fresh:
             # A cache may lag behind a release or a raised count: it may delay a verdict, never be one.
             self.counters.confirmations += 1
             snapshot = await self._read()
+            waiters = self._remaining(waiters)
             draft = self._draft(snapshot, waiters, pending)
         if draft.state is not None:
             await self._write(draft, snapshot.version, waiters)
         self._next = self._clock() + self._tuning.pace(len(waiters))
         self._answer(draft, waiters)
         self._finish(pending)
+
+    def _remaining(self, waiters: tuple[_Waiter, ...]) -> tuple[_Waiter, ...]:
+        """Drop who gave up meanwhile: nothing was written for it, so nothing will be taken back."""
+        return tuple(waiter for waiter in waiters if waiter in self._waiters)
 
     async def _read(self) -> Snapshot:
         snapshot = await self._store.read(self._scope, self._tuning.timeout)

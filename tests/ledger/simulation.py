@@ -1,0 +1,357 @@
+"""A deterministic world for the real ledger code: virtual time, one simulated etcd, a bad network, lagging watches.
+
+All randomness comes from one seeded generator and all time from a virtual clock, so a seed is a trace.
+The API server checks itself after every change that the invariants hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import selectors
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from admission.cluster.client import ApiError, Unreachable
+from admission.ledger.objects import COLLECTION, LedgerObject, Metadata, ObjectStore, object_name
+from admission.ledger.objects import decode as decode_object
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
+
+    from admission.decide.limits import Charge
+    from admission.ledger.state import State
+
+T = TypeVar("T")
+BOUND = 34.0
+"""Seconds after which the API server commits no create that it began."""
+
+
+class _Instant(selectors.SelectSelector):
+    """Waits by moving the clock; there is no input or output to wait for."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise RuntimeError("everybody waits and nobody ever wakes")
+        self.now += max(0.0, timeout)
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose seconds take no time."""
+
+    def __init__(self) -> None:
+        self._instant = _Instant()
+        super().__init__(self._instant)
+
+    def time(self) -> float:
+        return self._instant.now
+
+
+def run(main: Coroutine[None, None, T]) -> T:
+    """Run to the end in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@dataclasses.dataclass(frozen=True)
+class Pod:
+    """An object to be created, and what it is charged."""
+
+    uid: str
+    name: str
+    charge: Charge
+    scopes: tuple[str, ...]
+    twice: bool = False
+    """Whether its review is sent more than once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    revision: int
+    pod: Pod
+    created: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Faults:
+    """Chances of what goes wrong with one request."""
+
+    lost: float = 0.0
+    """The request never arrives."""
+    unanswered: float = 0.0
+    """It takes effect, and the answer is lost."""
+    late: float = 0.0
+    """It takes effect after the client gave up."""
+    refused: float = 0.0
+    """429, 500 without or with effect."""
+    delay: float = 0.003
+    """Mean seconds each way."""
+
+
+class ApiServer:
+    """Objects and pods in one revision order; the truth against which ledgers are held."""
+
+    def __init__(self, rng: random.Random, faults: Faults, limits: Mapping[str, int]) -> None:
+        self.rng, self.faults, self.limits = rng, faults, limits
+        self.revision = 100
+        self.ledgers: dict[str, LedgerObject] = {}
+        self.log: list[Event] = []
+        self.live: dict[str, Pod] = {}
+        self.created: dict[str, int] = {}
+        self.promised: dict[str, Pod] = {}
+        self.watchers: list[Callable[[LedgerObject], None]] = []
+        self.writes = 0
+        self.violations: list[str] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- pods ---------------------------------------------------------------------------------
+
+    def promise(self, pod: Pod) -> None:
+        """An admission was answered "allowed": the pod may be committed from now on."""
+        self.promised[pod.uid] = pod
+        self.check()
+
+    def commit(self, pod: Pod) -> None:
+        del self.promised[pod.uid]
+        self.live[pod.uid] = pod
+        self.revision += 1
+        self.created[pod.uid] = self.revision
+        self.log.append(Event(self.revision, pod, created=True))
+        self.check()
+
+    def refuse(self, pod: Pod) -> None:
+        """The create ended without a pod, after we had allowed it."""
+        del self.promised[pod.uid]
+
+    def delete(self, pod: Pod) -> None:
+        del self.live[pod.uid]
+        self.revision += 1
+        self.log.append(Event(self.revision, pod, created=False))
+
+    # -- invariants ----------------------------------------------------------------------------
+
+    def state(self, scope: str) -> State | None:
+        found = self.ledgers.get(object_name(scope))
+        return found.snapshot.state if found else None
+
+    def check(self) -> None:
+        """Note what does not hold; noted and not raised, as nobody hears a server's exception."""
+        for scope, limit in self.limits.items():
+            held = sum(size(pod) for pod in self.live.values() if scope in pod.scopes)
+            if held > limit:
+                self._note(f"{scope}: {held} live, {limit} allowed")
+            state = self.state(scope)
+            if state is not None and state.initialized:
+                self._check_cover(scope, state)
+
+    def _note(self, what: str) -> None:
+        self.violations.append(f"{now():.3f} s, revision {self.revision}: {what}")
+
+    def _check_cover(self, scope: str, state: State) -> None:
+        for pod in self.promised.values():
+            if scope in pod.scopes and pod.uid not in state.inflight:
+                self._note(f"{scope}: {pod.uid} may still come and is not counted")
+        for pod in self.live.values():
+            if scope not in pod.scopes:
+                continue
+            folded = self.created[pod.uid] <= state.observed_pods
+            if not folded and pod.uid not in state.inflight:
+                self._note(f"{scope}: {pod.uid} exists and is not counted")
+            if folded and pod.uid in state.inflight and not pod.twice and pod.uid not in self.promised:
+                self._note(f"{scope}: {pod.uid} is counted twice")
+
+    # -- the wire ------------------------------------------------------------------------------
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,  # noqa: ARG002 (only names the field manager)
+        body: bytes | None = None,
+        content_type: str = "application/json",  # noqa: ARG002 (always JSON here)
+        timeout: float = 10.0,  # noqa: ASYNC109 (the interface's)
+    ) -> bytes:
+        """Answer one request over a bad network; what was sent goes on when the sender does not wait."""
+        answer: asyncio.Future[bytes | ApiError] = asyncio.get_running_loop().create_future()
+        task = asyncio.get_running_loop().create_task(self._serve(method, path, body, timeout, answer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.wait((answer,), timeout=timeout)
+        if not answer.done():
+            answer.cancel()
+            raise Unreachable("no answer")
+        if isinstance(outcome := answer.result(), ApiError):
+            raise outcome
+        return outcome
+
+    async def _serve(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        timeout: float,  # noqa: ASYNC109 (the sender's patience)
+        answer: asyncio.Future[bytes | ApiError],
+    ) -> None:
+        chance, faults = self.rng.random(), self.faults
+        late = chance < faults.late
+        await self.travel(timeout + self.rng.random() if late else 0.0)
+        if faults.late <= chance < faults.late + faults.lost:
+            return
+        outcome = self._refusal() or self._apply(method, path, body)
+        if self.rng.random() < faults.unanswered:
+            return
+        await self.travel()
+        if not answer.done():
+            answer.set_result(outcome)
+
+    async def travel(self, more: float = 0.0) -> None:
+        await asyncio.sleep(more + self.rng.expovariate(1 / self.faults.delay) if self.faults.delay else more)
+
+    def _refusal(self) -> ApiError | None:
+        if self.rng.random() >= self.faults.refused:
+            return None
+        return self.rng.choice((ApiError(429, "TooManyRequests", ""), ApiError(500, "InternalError", "")))
+
+    def _apply(self, method: str, path: str, body: bytes | None) -> bytes | ApiError:
+        sent = decode_object(body) if body else None
+        name = sent.metadata.name if sent else path.removeprefix(COLLECTION + "/")
+        found = self.ledgers.get(name)
+        if sent is None:
+            return msgspec.json.encode(found) if found else ApiError(404, "NotFound", name)
+        if method == "POST":
+            created = LedgerObject(metadata=Metadata(name), spec=sent.spec)
+            return ApiError(409, "AlreadyExists", name) if found else self._store(created)
+        return self._replace(name, found, sent)
+
+    def _replace(self, name: str, found: LedgerObject | None, sent: LedgerObject) -> bytes | ApiError:
+        if found is None:
+            return ApiError(404, "NotFound", name)
+        if sent.metadata.resource_version != found.metadata.resource_version:
+            return ApiError(409, "Conflict", name)
+        if sent.status == found.status:
+            return msgspec.json.encode(found)  # an update without a change is no new version
+        return self._store(msgspec.structs.replace(found, status=sent.status))
+
+    def _store(self, found: LedgerObject) -> bytes:
+        self.revision += 1
+        self.writes += 1
+        metadata = msgspec.structs.replace(found.metadata, resource_version=str(self.revision))
+        found = msgspec.structs.replace(found, metadata=metadata)
+        self.ledgers[metadata.name] = found
+        self.check()
+        for watcher in self.watchers:
+            watcher(found)
+        return msgspec.json.encode(found)
+
+
+def size(pod: Pod) -> int:
+    return sum(count for _, count in pod.charge.counts)
+
+
+class Watch:
+    """A census by a list and a watch that lags, or stalls, behind it."""
+
+    def __init__(self, server: ApiServer, *, stalls: float = 0.0) -> None:
+        self._server, self._stalls = server, stalls
+        self.relist()
+
+    def relist(self) -> None:
+        self._position = len(self._server.log)
+        self.resource_version = self._server.revision
+        self._live = dict(self._server.live)
+        self._seen = set(self._live)
+
+    def seen(self, uid: str) -> bool:
+        return uid in self._seen
+
+    def charges(self, scope: str) -> Mapping[tuple[str, str], int]:
+        return _charges(self._live, scope)
+
+    async def follow(self) -> None:
+        """Take events in one by one, each after a random delay."""
+        rng = self._server.rng
+        while True:
+            await asyncio.sleep(rng.expovariate(20))
+            if rng.random() < self._stalls:
+                await self._stall(now() + rng.uniform(1, 80))
+            if self._position < len(self._server.log):
+                self._take(self._server.log[self._position])
+
+    async def _stall(self, until: float) -> None:
+        while now() < until and self._server.faults.lost:  # noqa: ASYNC110 (virtual time; the faults end once)
+            await asyncio.sleep(0.5)
+
+    def _take(self, event: Event) -> None:
+        self._position += 1
+        self.resource_version = event.revision
+        if event.created:
+            self._live[event.pod.uid] = event.pod
+            self._seen.add(event.pod.uid)
+        else:
+            self._live.pop(event.pod.uid, None)
+
+
+def _charges(live: Mapping[str, Pod], scope: str) -> dict[tuple[str, str], int]:
+    total: dict[tuple[str, str], int] = {}
+    for account, count in _holdings(live, scope):
+        total[account] = total.get(account, 0) + count
+    return total
+
+
+def _holdings(live: Mapping[str, Pod], scope: str) -> Iterator[tuple[tuple[str, str], int]]:
+    for pod in live.values():
+        if scope in pod.scopes:
+            for key, count in pod.charge.counts:
+                yield (pod.charge.party, key), count
+
+
+class QuorumReads:
+    """The witness: reads of the newest state, over the same bad network."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+
+    async def recount(self) -> Watch:
+        await self._travel()
+        found = Watch(self._server)
+        await self._server.travel()
+        return found
+
+    async def probe(self, namespace: str, name: str) -> str | None:
+        assert namespace == "ns"
+        await self._travel()
+        uid = next((pod.uid for pod in self._server.live.values() if pod.name == name), None)
+        await self._server.travel()
+        return uid
+
+    async def revision(self) -> int:
+        await self._travel()
+        return self._server.revision
+
+    async def _travel(self) -> None:
+        faults = self._server.faults
+        if self._server.rng.random() < faults.lost / 4:
+            raise Unreachable("no answer")
+        await self._server.travel()
+
+
+def watched(server: ApiServer) -> ObjectStore:
+    """Return a replica's store, fed by a watch of its own that lags."""
+    store = ObjectStore(server)
+    loop = asyncio.get_running_loop()
+
+    def later(found: LedgerObject) -> None:
+        loop.call_later(server.rng.expovariate(20), store.observe, found)
+
+    server.watchers.append(later)
+    return store

@@ -1,0 +1,126 @@
+"""States to strings and back, and what is not a state."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from admission.api.ledger import QuotaLedgerStatus
+from admission.decide.limits import Charge
+from admission.ledger.codec import FORMAT, LedgerCorrupt, LedgerNewer, Record, decode, encode
+from admission.ledger.objects import LedgerObject, Metadata, Spec
+from admission.ledger.state import Entry, State
+from admission.ledger.store import Fault, Snapshot
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+    ["a100|h100", "%2C", "a,b;c:d+e"]
+)
+COUNTS = st.integers(1, 10**18)
+HOLDINGS = st.dictionaries(TEXT, COUNTS, min_size=1, max_size=3)
+CHARGES = st.builds(lambda party, counts: Charge(party, tuple(counts.items())), TEXT, HOLDINGS)
+ENTRIES = st.builds(Entry, TEXT, TEXT, TEXT, CHARGES, st.integers(0, 10**12), TEXT)
+STATES = st.builds(
+    State,
+    epoch=st.integers(0, 2**31),
+    initialized=st.booleans(),
+    observed_pods=st.integers(0, 2**62),
+    used=st.dictionaries(st.tuples(TEXT, TEXT), COUNTS, max_size=5),
+    inflight=st.lists(ENTRIES, max_size=5, unique_by=lambda e: e.uid).map(lambda es: {e.uid: e for e in es}),
+)
+
+
+@settings(max_examples=300)
+@given(STATES)
+def test_every_state_survives_its_strings(state: State) -> None:
+    wire = msgspec.json.encode(encode(state))
+    assert decode(msgspec.json.decode(wire, type=Record)) == state
+
+
+@settings(max_examples=300)
+@given(st.text("up1;,:+%2C|", max_size=20), st.text("up1;,:+%2C|", max_size=20))
+def test_any_string_is_a_state_or_corrupt_and_never_two_strings_one_state(used: str, inflight: str) -> None:
+    record = Record(used=used, inflight=inflight)
+    try:
+        state = decode(record)
+    except LedgerCorrupt:
+        return
+    assert encode(state) == record
+
+
+def test_the_strings_are_compact_and_read_well() -> None:
+    entry = Entry("0b5e", "team-a", "train-0", Charge("acme", (("h100", 8), ("a100|h200", 1))), 1790000000, "ab12.7")
+    used = {("acme", "h100"): 16, ("acme", "a100"): 1, ("zeta", "h100"): 2, ("none", "h100"): 0}
+    record = encode(State(3, initialized=True, observed_pods=77, used=used, inflight={"0b5e": entry}))
+    assert record.used == "acme,a100:1,h100:16;zeta,h100:2"
+    assert record.inflight == "0b5e,team-a,train-0,acme,a100|h200:1+h100:8,1790000000,ab12.7"
+    assert record.observed_pods == "77"
+
+
+def test_the_record_has_the_fields_of_the_quotaledgers_status() -> None:
+    ours = set(msgspec.to_builtins(Record()))
+    assert ours == {field.alias for field in QuotaLedgerStatus.model_fields.values()}
+
+
+GOOD = "u,ns,n,p,h100:1,5,o"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(Record(used="acme"), id="no counts"),
+        pytest.param(Record(used="acme,"), id="empty counts"),
+        pytest.param(Record(used="acme,h100"), id="no count"),
+        pytest.param(Record(used="acme,h100:0"), id="zero"),
+        pytest.param(Record(used="acme,h100:-1"), id="negative"),
+        pytest.param(Record(used="acme,h100:01"), id="leading zero"),
+        pytest.param(Record(used="acme,h100:٣"), id="digits of another script"),
+        pytest.param(Record(used="acme,h100:99999999999999999999"), id="absurd"),
+        pytest.param(Record(used="acme,h100:1;"), id="trailing mark"),
+        pytest.param(Record(used="acme,h100:1,h100:2"), id="a class twice"),
+        pytest.param(Record(used="acme,h100:1;acme,a100:1"), id="a party twice"),
+        pytest.param(Record(used="b,h100:1;a,h100:1"), id="not sorted"),
+        pytest.param(Record(used="a%zz,h100:1"), id="stray escape"),
+        pytest.param(Record(used="a%41,h100:1"), id="needless escape"),
+        pytest.param(Record(inflight=f"{GOOD};{GOOD}"), id="a uid twice"),
+        pytest.param(Record(inflight="u,ns,n,p,h100:1,5"), id="a field less"),
+        pytest.param(Record(inflight=f"{GOOD},x"), id="a field more"),
+        pytest.param(Record(inflight="u,ns,n,p,,5,o"), id="no charge"),
+        pytest.param(Record(inflight="u,ns,n,p,h100:1,then,o"), id="no time"),
+        pytest.param(Record(inflight="u,ns,n,p,h100:1+a100:1,5,o"), id="charge not sorted"),
+        pytest.param(Record(inflight=GOOD[:9]), id="cut off"),
+        pytest.param(Record(observed_pods="x"), id="no version"),
+        pytest.param(Record(observed_pods="0"), id="version zero"),
+        pytest.param(Record(epoch=-1), id="negative epoch"),
+        pytest.param(Record(format=0), id="format zero"),
+    ],
+)
+def test_a_malformed_ledger_reads_as_not_counted(record: Record) -> None:
+    with pytest.raises(LedgerCorrupt):
+        decode(record)
+    snapshot = Snapshot.of(7, msgspec.structs.replace(record, initialized=True))
+    assert (snapshot.version, snapshot.fault, snapshot.state.initialized) == (7, Fault.CORRUPT, False)
+
+
+def test_a_newer_ledger_is_left_to_newer_programs() -> None:
+    newer = Record(format=FORMAT + 1, initialized=True, used="in a way we do not know")
+    with pytest.raises(LedgerNewer, match="update"):
+        decode(newer)
+    assert Snapshot.of(7, newer) == Snapshot(7, State(), Fault.NEWER)
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"),
+    [
+        (b"null", Fault.NONE),
+        (b"{}", Fault.NONE),
+        (b'{"used":7}', Fault.CORRUPT),
+        (b'{"initialized":"yes"}', Fault.CORRUPT),
+        (b"[]", Fault.CORRUPT),
+        (b'{"format":2,"initialized":true}', Fault.NEWER),
+    ],
+)
+def test_a_status_of_the_wrong_shape_is_not_counted(status: bytes, fault: Fault) -> None:
+    found = LedgerObject(metadata=Metadata("x", "5"), spec=Spec("x"), status=msgspec.Raw(status))
+    assert (found.snapshot.version, found.snapshot.state.initialized, found.snapshot.fault) == (5, False, fault)

@@ -1,0 +1,291 @@
+"""Confirming, releasing, expiring and rebuilding, one rule at a time, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from admission.decide.limits import Charge
+from admission.ledger.objects import ObjectStore
+from admission.ledger.reconciler import Reconciler, Waits
+from admission.ledger.state import Entry, State
+from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now, run
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
+
+CHARGE = Charge("acme", (("h100", 2),))
+ACCOUNT = ("acme", "h100")
+
+
+def pod(uid: str, name: str = "pod") -> Pod:
+    return Pod(uid, name, CHARGE, ("CN",))
+
+
+def entry(uid: str, name: str = "pod") -> Entry:
+    return Entry(uid, "ns", name, CHARGE, 0, "r.1")
+
+
+class Scene:
+    """One ledger, one reconciler and its watch, which follows only when told to."""
+
+    def __init__(self) -> None:
+        self.server = ApiServer(random.Random(1), Faults(delay=0.0), {})  # noqa: S311 (a trace to repeat)
+        self.store = ObjectStore(self.server)
+        self.watch = Watch(self.server)
+        self.reads = QuorumReads(self.server)
+        self.armed = True
+        self.keeper = self.reconciler()
+
+    def reconciler(self) -> Reconciler:
+        return Reconciler(
+            self.store, lambda: self.watch, self.reads, clock=now, waits=Waits(), armed=lambda: self.armed
+        )
+
+    async def put(self, *entries: Entry, used: int = 0, initialized: bool = True, observed: int = 0) -> None:
+        found = await self.store.read("CN", 1)
+        held = {one.uid: one for one in entries}
+        accounts = {ACCOUNT: used} if used else {}
+        state = State(0, initialized, observed or self.server.revision, accounts, held)
+        await self.store.write("CN", state, found.version, 1)
+        self.server.writes = 0
+
+    def exist(self, one: Pod) -> None:
+        self.server.promised[one.uid] = one
+        self.server.commit(one)
+
+    def see(self) -> None:
+        while self.watch._position < len(self.server.log):
+            self.watch._take(self.server.log[self.watch._position])
+
+    async def go_on(self, seconds: float) -> None:
+        running = asyncio.create_task(self.keeper.run())
+        await asyncio.sleep(seconds)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    @property
+    def state(self) -> State:
+        found = self.server.state("CN")
+        assert found is not None
+        return found
+
+
+def stage(play: Callable[[Scene], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await play(Scene())
+
+    run(main())
+
+
+def test_a_pod_that_is_seen_moves_from_promised_to_used_and_leaves_when_it_ends() -> None:
+    async def play(scene: Scene) -> None:
+        await scene.put(entry("u1"))
+        scene.exist(pod("u1"))
+        await scene.keeper.reconcile()
+        assert set(scene.state.inflight) == {"u1"}
+        scene.see()
+        await scene.keeper.reconcile()
+        assert (scene.state.used, scene.state.inflight) == ({ACCOUNT: 2}, {})
+        scene.server.delete(pod("u1"))
+        scene.see()
+        await scene.keeper.reconcile()
+        assert (scene.state.used, scene.state.observed_pods) == ({}, scene.watch.resource_version)
+
+    stage(play)
+
+
+def test_an_idle_cluster_is_never_written() -> None:
+    async def play(scene: Scene) -> None:
+        scene.exist(pod("u1"))
+        scene.see()
+        await scene.put(used=2)
+        await scene.go_on(1000)
+        assert scene.server.writes == 0
+
+    stage(play)
+
+
+def test_an_older_cache_is_not_folded() -> None:
+    async def play(scene: Scene) -> None:
+        behind = Watch(scene.server)
+        scene.exist(pod("u1"))
+        await scene.put(used=2)
+        scene.watch = behind
+        await scene.keeper.reconcile()
+        assert (scene.state.used, scene.server.writes) == ({ACCOUNT: 2}, 0)
+
+    stage(play)
+
+
+@pytest.mark.parametrize(
+    ("there", "leaves"),
+    [
+        pytest.param((), True, id="nothing of that name"),
+        pytest.param((pod("u2"),), True, id="another object of that name"),
+        pytest.param((pod("u1"),), False, id="the object itself, which the watch has not seen"),
+    ],
+)
+def test_an_entry_leaves_on_proof_alone(there: tuple[Pod, ...], leaves: bool) -> None:
+    async def play(scene: Scene) -> None:
+        await scene.put(entry("u1"))
+        for one in there:
+            scene.exist(one)
+        await scene.go_on(43)
+        assert set(scene.state.inflight) == {"u1"}
+        await scene.go_on(7)
+        assert ("u1" not in scene.state.inflight) is leaves
+
+    stage(play)
+
+
+async def _fails() -> int:
+    raise OSError("the API server is gone")
+
+
+async def _dawdles() -> int:
+    await asyncio.sleep(2.5)
+    return 10**6
+
+
+@pytest.mark.parametrize("trouble", [_fails, _dawdles], ids=["no answer", "a slow answer"])
+@pytest.mark.parametrize("counted", [True, False], ids=["an entry's", "a rebuild's"])
+def test_a_wait_starts_anew_after(
+    trouble: Callable[[], Coroutine[Any, Any, int]], counted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play(scene: Scene) -> None:
+        await scene.put(entry("u1"), initialized=counted)
+        await scene.go_on(20)
+        with monkeypatch.context() as patch:
+            patch.setattr(scene.reads, "revision", trouble)
+            await scene.go_on(4)
+        before = scene.state
+        await scene.go_on(40)
+        assert scene.state == before
+        await scene.go_on(10)
+        assert (scene.state.initialized, scene.state.inflight) == (True, {})
+
+    stage(play)
+
+
+def test_a_wait_starts_anew_after_a_stretch_nobody_heard_of() -> None:
+    async def play(scene: Scene) -> None:
+        await scene.put(entry("u1"))
+        await scene.go_on(5)
+        await asyncio.sleep(60)
+        await scene.go_on(30)
+        assert set(scene.state.inflight) == {"u1"}
+        await asyncio.sleep(1)
+        await scene.go_on(20)
+        assert scene.state.inflight == {}
+
+    stage(play)
+
+
+def test_a_new_ledger_is_counted_after_the_wait_and_not_before() -> None:
+    async def play(scene: Scene) -> None:
+        scene.exist(pod("u1"))
+        await scene.store.read("CN", 1)
+        await scene.go_on(43)
+        assert not scene.state.initialized
+        scene.exist(pod("u2", "late"))
+        await scene.go_on(5)
+        assert (scene.state.initialized, scene.state.used, scene.state.epoch) == (True, {ACCOUNT: 4}, 1)
+
+    stage(play)
+
+
+def test_nothing_is_counted_before_admissions_are() -> None:
+    async def play(scene: Scene) -> None:
+        await scene.store.read("CN", 1)
+        scene.armed = False
+        await scene.go_on(100)
+        scene.armed = True
+        await scene.go_on(40)
+        assert not scene.state.initialized
+        await scene.go_on(10)
+        assert scene.state.initialized
+
+    stage(play)
+
+
+def test_the_wait_for_a_rebuild_is_for_one_version_of_the_ledger() -> None:
+    async def play(scene: Scene) -> None:
+        await scene.put(initialized=False)
+        await scene.go_on(40)
+        await scene.put(initialized=True)
+        await scene.put(entry("u1"), initialized=False)
+        await scene.go_on(40)
+        assert not scene.state.initialized
+
+    stage(play)
+
+
+@pytest.mark.parametrize(
+    ("status", "rebuilt"),
+    [
+        pytest.param(b'{"format":1,"initialized":true,"used":"nonsense"}', True, id="corrupt"),
+        pytest.param(b'{"format":1,"initialized":true,"used":7}', True, id="of the wrong shape"),
+        pytest.param(b'{"format":2,"initialized":true,"used":"as a newer version writes"}', False, id="newer"),
+    ],
+)
+def test_a_ledger_that_cannot_be_read_is_rebuilt_unless_a_newer_program_wrote_it(status: bytes, rebuilt: bool) -> None:
+    async def play(scene: Scene) -> None:
+        await scene.store.read("CN", 1)
+        found = scene.server.ledgers["country.cn"]
+        scene.server._store(msgspec.structs.replace(found, status=msgspec.Raw(status)))
+        await scene.go_on(100)
+        assert scene.state.initialized is rebuilt
+        assert (scene.server.ledgers["country.cn"].status == msgspec.Raw(status)) is not rebuilt
+
+    stage(play)
+
+
+def test_a_store_that_went_back_in_time_is_counted_anew() -> None:
+    async def play(scene: Scene) -> None:
+        await scene.put(entry("u1"))
+        scene.server.revision += 500
+        scene.exist(pod("u1"))
+        scene.see()
+        scene.server.revision -= 400
+        await scene.keeper.reconcile()
+        assert (scene.state.initialized, scene.keeper.work.restored) == (False, 1)
+        scene.watch.relist()
+        await scene.go_on(60)
+        assert (scene.state.initialized, scene.state.used, scene.state.inflight) == (True, {ACCOUNT: 2}, {})
+
+    stage(play)
+
+
+def test_a_recount_finds_what_came_in_past_the_ledger_and_counts_it_at_once() -> None:
+    async def play(scene: Scene) -> None:
+        await scene.put(entry("u1"))
+        scene.exist(pod("u1"))
+        scene.exist(pod("u2", "uninvited"))
+        await scene.keeper.audit()
+        assert scene.keeper.work.uncounted == {"CN": {"acme": 2}}
+        assert (scene.state.used, scene.state.inflight) == ({ACCOUNT: 4}, {})
+
+    stage(play)
+
+
+def test_two_reconcilers_at_once_agree() -> None:
+    async def play(scene: Scene) -> None:
+        await scene.put(entry("u1"), entry("u2", "orphan"))
+        scene.exist(pod("u1"))
+        scene.see()
+        scene.server.faults = Faults(delay=0.01)
+        other = Reconciler(ObjectStore(scene.server), lambda: scene.watch, scene.reads, clock=now)
+        await other._store.read("CN", 1)
+        running = asyncio.create_task(other.run())
+        await scene.go_on(60)
+        running.cancel()
+        assert (scene.state.used, scene.state.inflight) == ({ACCOUNT: 2}, {})
+        assert scene.keeper.work.failures == other.work.failures == 0
+
+    stage(play)
