@@ -174,7 +174,9 @@ class DenialNotes:
             clock = asyncio.get_running_loop().time()
             self._written = {name: at for name, at in self._written.items() if clock - at < LEAST_SECONDS}
             for namespace in [name for name in self._waiting if name not in self._written]:
-                status = {"lastDenial": _dumped(self._waiting.pop(namespace))}
+                denial = self._waiting.pop(namespace)
                 self._written[namespace] = clock
-                await self._patcher.patch(f"namespaces/{namespace}/allowances/{ALLOWANCE}", status)
+                path = f"namespaces/{namespace}/allowances/{ALLOWANCE}"
+                if not await self._patcher.patch(path, {"lastDenial": _dumped(denial)}):
+                    self._waiting.setdefault(namespace, denial)
             await asyncio.sleep(ROUND_SECONDS)

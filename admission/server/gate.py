@@ -98,16 +98,16 @@ class Gate:
         task = asyncio.ensure_future(self._judge.judge(ask, datetime.now(UTC), deadline))
         if ask.uid:
             self._repeats[key] = task
-        try:
-            # Shielded: a caller that gives up must take neither the others' answer nor the reservation's.
-            judgement = await asyncio.shield(task)
-        except Exception:
-            self._repeats.pop(key, None)
-            raise
-        if judgement.is_passing:
-            self._repeats.pop(key, None)
+            task.add_done_callback(lambda ended: self._keep_final(key, ended))
+        # Shielded: a caller that gives up takes neither the others' answer nor the reservation's.
+        judgement = await asyncio.shield(task)
         self._account(entry, request, ask, judgement, time.monotonic() - begun)
         return judgement
+
+    def _keep_final(self, key: tuple[object, ...], ended: asyncio.Future[Judgement]) -> None:
+        """Forget what a repeat should be judged anew for: failures, and denials that time may lift."""
+        if ended.cancelled() or ended.exception() is not None or ended.result().is_passing:
+            self._repeats.pop(key, None)
 
     def _account(self, entry: str, request: Request, ask: Ask, judgement: Judgement, seconds: float) -> None:
         decision = judgement.decision

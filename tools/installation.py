@@ -1,0 +1,278 @@
+"""computegate as it is installed in a cluster: the chart's objects, and replicas of the real server beside them.
+
+The replicas run as processes on loopback, under the ServiceAccount's name and with its rights, behind a balancer
+that stands in for the Service: there is no kubelet to run pods.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import selectors
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from tools.authority import Certificate
+from tools.controlplane import ControlPlane
+from tools.kubectl import Kubectl
+from tools.process import Process, StartError, binaries
+
+NAMESPACE = "computegate-system"
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:computegate"
+ACCOUNT_GROUPS = ("system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}", "system:authenticated")
+CONTACT = "compute-access@example.com"
+CHART = Path(__file__).parent.parent / "charts" / "computegate"
+_START_SECONDS = 60.0
+
+
+class Replica:
+    """One server process."""
+
+    def __init__(
+        self, plane: ControlPlane, directory: Path, certificate: Certificate, settings: dict[str, Any]
+    ) -> None:
+        self.directory = directory
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.port, self.metrics_port = _free_port(), _free_port()
+        config = {
+            "contact": CONTACT,
+            "drainSeconds": 1,
+            "listen": {
+                "host": "127.0.0.1",
+                "port": self.port,
+                "metricsHost": "127.0.0.1",
+                "metricsPort": self.metrics_port,
+            },
+            "tls": {"certFile": str(certificate.certificate), "keyFile": str(certificate.key)},
+            **settings,
+        }
+        self._config = self.directory / "config.yaml"
+        self._config.write_text(yaml.safe_dump(config))
+        self._kubeconfig = plane.kubeconfig_for(ACCOUNT, ACCOUNT_GROUPS)
+        self._authority = self.directory / "ca.crt"
+        self._authority.write_text(certificate.authority)
+        self.record = self.directory / "record.jsonl"
+        self.log = self.directory / "log.txt"
+        self.popen: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process; `wait` waits until it is ready."""
+        command = [sys.executable, "-m", "admission.cli.main", "serve"]
+        command += ["--config", str(self._config), "--kubeconfig", str(self._kubeconfig)]
+        environment = {**os.environ, "POD_NAMESPACE": NAMESPACE, "POD_NAME": self.directory.name}
+        with self.record.open("ab") as record, self.log.open("ab") as log:
+            self.popen = subprocess.Popen(command, stdout=record, stderr=log, env=environment, process_group=0)
+
+    def wait(self) -> None:
+        """Wait until /readyz says ok."""
+        end = time.monotonic() + _START_SECONDS
+        while time.monotonic() < end:
+            if self.popen is None or self.popen.poll() is not None:
+                break
+            if self.get("/readyz") == "ok":
+                return
+            time.sleep(0.1)
+        why = f"{self.get('/readyz')}\n{self.log.read_text()[-3000:]}"
+        raise StartError(f"{self.directory.name} not ready: {why}")
+
+    def get(self, path: str) -> str:
+        """Return what a path of the TLS port answers, whatever its status, or "" while nobody listens there."""
+        context = ssl.create_default_context(cafile=self._authority)
+        request = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=context)
+        with contextlib.closing(request), contextlib.suppress(OSError):
+            request.request("GET", path)
+            return request.getresponse().read().decode().strip()
+        return ""
+
+    def metrics(self) -> str:
+        """Return the exposition."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the decision record so far."""
+        return [json.loads(line) for line in self.record.read_text().splitlines()]
+
+    def stop(self) -> None:
+        """End it politely, then by force."""
+        if self.popen is not None and self.popen.poll() is None:
+            Process("computegate", self.popen, self.log).stop()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self.popen is not None:
+            self.popen.kill()
+            self.popen.wait()
+
+
+class Balancer:
+    """Hands each new connection to the next replica in turn, as kube-proxy does without session affinity."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port: int = self._listener.getsockname()[1]
+        self.backends: list[int] = []
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Accept nothing any more."""
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        backends = list(self.backends)
+        self.connections += 1
+        with client, contextlib.suppress(OSError):
+            if not backends:
+                return
+            with socket.create_connection(("127.0.0.1", backends[self.connections % len(backends)])) as server:
+                _pump(client, server)
+
+
+def _pump(one: socket.socket, other: socket.socket) -> None:
+    """Carry bytes both ways until either side ends."""
+    with selectors.DefaultSelector() as ready:
+        ready.register(one, selectors.EVENT_READ, other)
+        ready.register(other, selectors.EVENT_READ, one)
+        while True:
+            for key, _ in ready.select():
+                source: socket.socket = key.fileobj  # type: ignore[assignment]  # we registered sockets
+                data = source.recv(65536)
+                if not data:
+                    return
+                key.data.sendall(data)
+
+
+class Installation:
+    """The chart's objects in a control plane, and replicas serving them.  A context manager."""
+
+    def __init__(
+        self,
+        plane: ControlPlane,
+        directory: Path,
+        *,
+        mode: str = "enforce",
+        replicas: int = 1,
+        ledger: dict[str, float] | None = None,
+        values: dict[str, str] | None = None,
+    ) -> None:
+        self.plane, self.directory = plane, directory
+        self.kubectl = Kubectl(plane)
+        self.mode = mode
+        self._values = values or {}
+        self.balancer = Balancer()
+        certificate = plane.issue("computegate", ("localhost", "127.0.0.1"))
+        settings = {"mode": mode, "ledger": ledger or {"rebuildSeconds": 1, "expireSeconds": 44}}
+        self.replicas = [
+            Replica(plane, directory / f"replica-{number}", certificate, settings) for number in range(replicas)
+        ]
+        self._certificate = certificate
+
+    def __enter__(self) -> Self:
+        self.apply()
+        self.start()
+        self.wait_in_force()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for replica in self.replicas:
+            replica.stop()
+        self.balancer.close()
+
+    def apply(self) -> None:
+        """Apply what the chart renders, its namespace first and its CRDs before what needs them."""
+        self.kubectl("create", "namespace", NAMESPACE, check=False)
+        rendered = self._rendered()
+        definitions = [each for each in rendered if each["kind"] == "CustomResourceDefinition"]
+        others = [each for each in rendered if each["kind"] != "CustomResourceDefinition"]
+        self._apply(definitions)
+        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        self._apply(others)
+
+    def _rendered(self) -> list[dict[str, Any]]:
+        authority = self.directory / "ca.crt"
+        authority.parent.mkdir(parents=True, exist_ok=True)
+        authority.write_text(self._certificate.authority)
+        command: list[str | Path] = [binaries("helm")["helm"], "template", "computegate", CHART, "-n", NAMESPACE]
+        command += [
+            "--set",
+            f"webhook.url=https://127.0.0.1:{self.balancer.port}",
+            "--set-file",
+            f"tls.caBundle={authority}",
+        ]
+        command += ["--set", f"config.mode={self.mode}", "--kube-version", "1.36.0"]
+        for key, value in self._values.items():
+            command += ["--set", f"{key}={value}"]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return [document for document in yaml.safe_load_all(text) if document]
+
+    def _apply(self, objects: list[dict[str, Any]]) -> None:
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump_all(objects))
+
+    def start(self) -> None:
+        """Start all replicas and wait until they are ready."""
+        for replica in self.replicas:
+            replica.start()
+        for replica in self.replicas:
+            replica.wait()
+        self.balancer.backends = [replica.port for replica in self.replicas]
+
+    def wait_in_force(self) -> None:
+        """Wait until the API server sends reviews: its own watch of the configuration lags by moments."""
+        self.kubectl("create", "namespace", "computegate-probe", check=False)
+        self.kubectl("label", "namespace", "computegate-probe", "computegate.io/mode=enforce", "--overwrite")
+        probe = pod("probe", "computegate-probe", {"example.com/unheard-of": "1"})
+        self.kubectl("wait", "--for=create", "serviceaccount/default", "-n", "computegate-probe", "--timeout=30s")
+        for _ in range(200):
+            tried = self.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(probe), check=False)
+            if "denied the request" in tried.stderr:
+                return
+            time.sleep(0.1)
+        raise StartError(f"the webhook is not in force: {tried.stdout}{tried.stderr}")
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """All replicas down for as long as the block lasts."""
+        for replica in self.replicas:
+            replica.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+
+def pod(
+    name: str, namespace: str, limits: dict[str, str], spec: dict[str, Any] | None = None, **container: Any
+) -> dict[str, Any]:
+    """Return a pod with one container; `spec` and further keywords go into the spec and the container."""
+    body = {"name": "main", "image": "registry.example.com/app:1", "resources": {"limits": limits}, **container}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"containers": [body], "terminationGracePeriodSeconds": 1, **(spec or {})},
+    }
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
