@@ -14,6 +14,8 @@ class Census(Protocol):
     """Objects as one watch, or one list, has them up to one resourceVersion.
 
     All three answers belong together: they may change between two turns of the event loop, never within one.
+    With objects newer than ``resource_version`` (half-way through a list, say) an entry would leave under a
+    version at which its object did not exist, and another reconciler at that version would count neither.
     A live object is one that exists and has not ended; being deleted is not enough.  Each live object that
     was admitted is charged in the very scopes, and to the very party, that its reservation named, and to no
     fewer devices than it may hold.

@@ -66,7 +66,8 @@ class Work:
 class Reconciler:
     """Keeps the ledgers of a store.
 
-    ``census`` returns what the watch has, or None before its first list is complete.  ``armed`` says whether
+    ``census`` returns what the watch has, or None while a list of it, the first or a later one, is under way.
+    ``armed`` says whether
     admissions are counted at all (on install: whether the webhook configuration is in force); the wait for a
     rebuild runs only while it does.  ``restored`` is called when the store is found to have gone back in
     time: whoever keeps caches must drop them.
@@ -136,7 +137,7 @@ class Reconciler:
                 snapshot = await self._store.read(scope, self._waits.timeout)
                 if snapshot.state.initialized:
                     self.work.uncounted[scope] = uncounted(snapshot.state, scope, census)
-                    await self._fold(scope, census, ())
+                    await self._fold(scope, lambda: census, ())
         except (StoreError, Unanswered) as error:
             self._fail("recount", error)
 
@@ -146,7 +147,8 @@ class Reconciler:
         snapshot = await self._look(scope)
         census = self._census()
         if snapshot.state.initialized and census is not None:
-            await self._fold(scope, census, await self._prove(scope, snapshot.state, census))
+            gone = await self._prove(scope, snapshot.state, census)
+            await self._fold(scope, self._census, gone)
 
     async def _look(self, scope: str) -> Snapshot:
         snapshot = self._store.cached(scope)
@@ -156,8 +158,11 @@ class Reconciler:
         self._last_read[scope] = self._clock()
         return snapshot
 
-    async def _fold(self, scope: str, census: Census, gone: Collection[str]) -> None:
-        """Write what the census and the proofs change, if anything: idle clusters write nothing."""
+    async def _fold(self, scope: str, census: Callable[[], Census | None], gone: Collection[str]) -> None:
+        """Write what the census and the proofs change, if anything: idle clusters write nothing.
+
+        The census is asked for anew each time, as it moves on, or begins again, while the store is awaited.
+        """
         snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
         if self._fold_of(snapshot.state, scope, census, gone) is None or await self._went_back():
             return
@@ -174,9 +179,12 @@ class Reconciler:
             self.work.expired += len(snapshot.state.inflight.keys() & gone)
             return
 
-    def _fold_of(self, state: State, scope: str, census: Census, gone: Collection[str]) -> State | None:
+    def _fold_of(
+        self, state: State, scope: str, census: Callable[[], Census | None], gone: Collection[str]
+    ) -> State | None:
+        current = census()
         trusted = state.initialized and scope not in self._suspects
-        return fold(state, scope, census, gone) if trusted else None
+        return fold(state, scope, current, gone) if trusted and current is not None else None
 
     # -- what may no longer come ---------------------------------------------------------------
 

@@ -6,18 +6,25 @@ over the same ledgers.  Another backend needs a line in ``BACKENDS`` and nothing
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import random
+from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from admission.cluster.client import ApiError, Client
 from admission.ledger.memory import MemoryStore
-from admission.ledger.objects import ObjectStore
+from admission.ledger.objects import COLLECTION, ObjectStore
 from tests.ledger.simulation import ApiServer, Faults
+from tools.controlplane import ControlPlane
+from tools.kubectl import Kubectl
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from admission.ledger.store import Store
@@ -46,6 +53,14 @@ class _Objects:
         return ObjectStore(self._server)
 
 
+class _QuotaLedgers:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def replica(self) -> Store:
+        return ObjectStore(self._client)
+
+
 @contextlib.asynccontextmanager
 async def _memory() -> AsyncIterator[Backend]:
     yield _Memory()
@@ -56,14 +71,58 @@ async def _objects() -> AsyncIterator[Backend]:
     yield _Objects()
 
 
+@contextlib.asynccontextmanager
+async def _quotaledgers(plane: ControlPlane) -> AsyncIterator[Backend]:
+    client = await Client.connect(plane.kubeconfig)
+    try:
+        await client.delete(COLLECTION)
+        yield _QuotaLedgers(client)
+    finally:
+        await client.close()
+
+
+@pytest.fixture(scope="session")
+def ledger_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane of its own, as every test begins without a ledger; it knows QuotaLedgers and no controllers."""
+    with ControlPlane(tmp_path_factory.mktemp("ledger-plane"), controllers=()) as plane:
+        kubectl = Kubectl(plane)
+        kubectl("apply", "-f", Path("charts/computegate/files/crds/quotaledgers.yaml"))
+        kubectl("wait", "--for=condition=Established", "crd/quotaledgers.computegate.io", "--timeout=30s")
+        asyncio.run(_served(plane))
+        yield plane
+
+
+async def _served(plane: ControlPlane) -> None:
+    """Wait until the API server serves the new kind: it does a moment after it says so."""
+    client = await Client.connect(plane.kubeconfig)
+    try:
+        async with asyncio.timeout(30):
+            while not await _lists(client):  # noqa: ASYNC110 (another process decides)
+                await asyncio.sleep(0.1)
+    finally:
+        await client.close()
+
+
+async def _lists(client: Client) -> bool:
+    try:
+        await client.get(COLLECTION)
+    except ApiError as error:
+        if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS):  # "storage is (re)initializing"
+            raise
+        return False
+    return True
+
+
 BACKENDS: dict[str, Callable[[], AbstractAsyncContextManager[Backend]]] = {
     "memory": _memory,
     "objects of a simulated API server": _objects,
 }
+REAL = "objects of a real API server"
 
 
-@pytest.fixture(params=list(BACKENDS.values()), ids=list(BACKENDS))
+@pytest.fixture(params=[*BACKENDS, REAL])
 def backend(request: pytest.FixtureRequest) -> Callable[[], AbstractAsyncContextManager[Backend]]:
     """Return what opens the backend under test."""
-    opener: Callable[[], AbstractAsyncContextManager[Backend]] = request.param
-    return opener
+    if request.param == REAL:
+        return functools.partial(_quotaledgers, request.getfixturevalue("ledger_plane"))
+    return BACKENDS[request.param]
