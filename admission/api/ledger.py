@@ -30,7 +30,7 @@ class QuotaLedgerStatus(Model):
     used: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
     """Charges of pods that exist: party,class:count[,class:count];..."""
     inflight: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
-    """Reservations not yet folded: uid,namespace,name,party,charge,reserved at;..."""
+    """Reservations not yet folded: uid,namespace,name,party,charge,reserved at,attempt;..."""
 
 
 class QuotaLedger(Object):

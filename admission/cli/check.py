@@ -16,6 +16,7 @@ from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
 from admission.decide.registry import Registry
 from admission.demand.templates import Template, TemplateError, template_of
+from admission.ledger.draft import UNWATCHED
 from admission.ledger.ledger import Ledger
 from admission.ledger.memory import MemoryStore
 from admission.server.judge import Ask, Judge
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce)
     waiting = [document for document in files.read(arguments.files) if not files.take(registry, document)]
-    ledger = Ledger(MemoryStore(initialized=True))
+    ledger = Ledger(MemoryStore(initialized=True), caps=UNWATCHED)
     judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
     rows = []
     for document in waiting:

@@ -11,6 +11,7 @@ import logging
 import os
 import pathlib
 import secrets
+import signal
 import uuid
 from typing import TYPE_CHECKING, Any, Self
 
@@ -198,6 +199,7 @@ class ClusterSource:
         match event:
             case Added(item=item) | Modified(item=item):
                 self.store.observe(item)
+                self.census.learn(item.spec.scope, item.snapshot.state.inflight)
                 if self.reconciler is not None:
                     self.reconciler.wake()
             case Deleted() | Malformed():
@@ -228,10 +230,11 @@ class ClusterSource:
         waits = Waits(absent=self._settings.ledger.expire_seconds, rebuild=self._settings.ledger.rebuild_seconds)
         self.reconciler = Reconciler(
             self.store,
-            lambda: _up_to(census, pods),
+            lambda: _up_to(census, pods, self.store),
             PodWitness(self.client, self._registry, _now),
             clock=asyncio.get_running_loop().time,
             waits=waits,
+            restored=self._restored,
         )
         writer = StatusWriter(
             self.client,
@@ -245,6 +248,14 @@ class ClusterSource:
         async with asyncio.TaskGroup() as group:
             for run in (pods.run, self.reconciler.run, writer.run, self._ensure):
                 group.create_task(_kept_alive(run))
+
+    def _restored(self) -> None:
+        """The cluster went back to a backup: every copy of it is newer than it is.  Begin again from nothing.
+
+        The process ends and its supervisor starts it anew; that drops every cache at once.
+        """
+        logger.critical("the cluster's store is older than what was read of it: a backup was restored; starting anew")
+        signal.raise_signal(signal.SIGTERM)
 
     async def _ensure(self) -> None:
         """Make the ledger of every scope that some limit stands in."""
@@ -266,10 +277,14 @@ def _on_pod(census: PodCensus, source: ClusterSource, event: Event[Pod]) -> None
         source.reconciler.wake()
 
 
-def _up_to(census: PodCensus, pods: Reflector[Pod]) -> PodCensus | None:
-    """The census as far as the watch has come; None before its first list is complete."""
-    if not pods.synced:
+def _up_to(census: PodCensus, pods: Reflector[Pod], store: ObjectStore) -> PodCensus | None:
+    """The census as far as the watch has come; None while a list runs, when old and new stand together."""
+    if not pods.settled:
         return None
+    for scope in store.scopes():
+        snapshot = store.cached(scope)
+        if snapshot is not None:
+            census.learn(scope, snapshot.state.inflight)
     census.resource_version = pods.resource_version
     return census
 

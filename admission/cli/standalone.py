@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
+from admission.ledger.draft import UNWATCHED
 from admission.ledger.ledger import Ledger
 from admission.ledger.memory import MemoryStore
 from admission.server import selfsigned
@@ -47,7 +48,7 @@ class FolderSource:
         if not folder.is_dir():
             raise files.FileError(f"{folder}: no such folder; give one with objects in YAML files")
         self._folder, self._registry, self._settings = folder, registry, settings
-        self.ledger = Ledger(MemoryStore(initialized=True))
+        self.ledger = Ledger(MemoryStore(initialized=True), caps=UNWATCHED)
         self._problem, self._read_at = "", 0.0
         self._stamp: object = None
         self._state = folder / STATE

@@ -153,6 +153,11 @@ class Reflector(Generic[T]):
         """Whether one list has been complete; stays true for ever."""
         return self._synced.is_set()
 
+    @property
+    def settled(self) -> bool:
+        """Whether ``items`` are those of ``resource_version``: false while a list or relist runs."""
+        return self._listed
+
     async def wait_synced(self) -> None:
         """Return when ``synced`` is true."""
         await self._synced.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -120,7 +121,7 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
         limits.setdefault(scope_of(quota), []).extend(_limits(question, quota, party))
     for rule, effect, class_name, _ in _asked(question, governing):
         if effect is Effect.Authorization:
-            granted = limits.setdefault(governing.lower(), [])
+            granted = limits.setdefault(governing, [])
             granted.extend(
                 _authorized(question, grant, party)
                 for grant in _authorizations(question, class_name)[:1]
@@ -132,7 +133,9 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
 def scope_of(quota: ComputeQuota) -> str:
     """The ledger in which a quota's limits stand: its jurisdiction's, or its own where it names several."""
     named = quota.spec.jurisdictions
-    return named[0].lower() if len(named) == 1 else f"quota-{quota.name}"
+    if len(named) == 1:
+        return named[0]
+    return f"quota-{hashlib.sha256(quota.name.encode()).hexdigest()[:16]}"
 
 
 def _limits(question: Question, quota: ComputeQuota, party: str) -> Iterator[Limit]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from admission.api.policy import Effect, Fact, Mode, Rule
 from admission.catalogue.control import Entry
 from admission.catalogue.jurisdictions import GROUPS, members
+from admission.demand.pod import UNKNOWN_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,12 +72,15 @@ class RulesInForce:
     ambiguous_class_denies: bool = False
     unidentified_denies: bool = False
     version: str = ""
+    _entries: dict[str, Entry] = field(default_factory=dict, compare=False, repr=False)
     _by_class: dict[str, tuple[ResolvedRule, ...]] = field(default_factory=dict, compare=False, repr=False)
     _weights: dict[tuple[str, ...], Mapping[str, int]] = field(default_factory=dict, compare=False, repr=False)
 
     def entry(self, class_name: str) -> Entry:
         """The control entry of a class at this instant; unknown for a class that nobody can name."""
-        return self.catalogue.entry(class_name, self.since)
+        if class_name not in self._entries:
+            self._entries[class_name] = self.catalogue.entry(class_name, self.since)
+        return self._entries[class_name]
 
     def about(self, class_name: str) -> tuple[ResolvedRule, ...]:
         """The rules that are about a class."""
@@ -90,17 +94,16 @@ class RulesInForce:
         """Whether a class is meant by any of the references (names, entries, Controlled, Uncontrolled, ``*``)."""
         entry = self.entry(class_name)
         kind = "Uncontrolled" if entry is Entry.NONE else "Controlled"
-        return any(reference in {"*", class_name, str(entry), kind} for reference in references)
+        return not {"*", class_name, str(entry), kind}.isdisjoint(references)
 
     def weights(self, references: Iterable[str], unit: Unit) -> Mapping[str, int]:
         """What one device of each class weighs in a limit on these classes; other classes weigh nothing."""
         key = (unit, *references)
         if key not in self._weights:
-            self._weights[key] = {
-                name: 1 if unit == "devices" else self.catalogue.tpp(name)
-                for name in self.catalogue.chips
-                if self.class_matches(name, key[1:])
-            }
+            meant = [name for name in self.catalogue.chips if self.class_matches(name, key[1:])]
+            # What nobody can name counts in every limit: unknown is not cleared.
+            weighed = [*meant, UNKNOWN_CLASS]
+            self._weights[key] = {name: 1 if unit == "devices" else self.catalogue.tpp(name) for name in weighed}
         return self._weights[key]
 
     def countries(self, references: Iterable[str]) -> frozenset[str]:

@@ -30,6 +30,10 @@ class Caps:
     ledger: int = 512
 
 
+UNWATCHED = Caps(namespace=1_000_000, party=1_000_000, ledger=1_000_000)
+"""Where nothing watches the objects: an entry then stays in flight for as long as its object is there."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ask:
     """One attempt to reserve in one scope.  ``owner`` names the attempt, and no other attempt anywhere."""

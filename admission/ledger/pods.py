@@ -1,13 +1,14 @@
 """The census of pods: what the pods of a cluster hold, attributed as their reservations were.
 
-A pod is attributed when it is first seen and keeps its party and jurisdiction for as long as this process lives;
-its class narrows to the node's once it is bound.  Only pods of enforced namespaces count against limits.
+A pod with a reservation is charged to the party and in the scopes that the reservation named, and to no fewer
+devices until it is bound; then to its node's class.  A pod without one (from before the install, of an observed
+namespace, or of before this process led) is attributed by today's labels when it is first seen.
 """
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -26,31 +27,35 @@ if TYPE_CHECKING:
     from admission.cluster.client import Client
     from admission.decide.limits import Account
     from admission.decide.registry import Registry
+    from admission.ledger.state import Entry
 
 ENDED = frozenset({"Succeeded", "Failed"})
 """Phases in which a pod holds nothing.  A deletion timestamp alone releases nothing: containers may still run."""
 
 REMEMBERED = 100_000
-"""So many uids of pods that are gone are remembered as seen."""
+"""So many uids of pods that are gone, and so many promises, are remembered."""
 
 _pods = msgspec.json.Decoder(Pod)
 _page = msgspec.json.Decoder(wire.Page)
 
 
-class Home(NamedTuple):
-    """Where a pod is charged: the governing jurisdiction and the party."""
+class Promise(NamedTuple):
+    """What the reservations of one pod named: its party, the charge, and the scopes they stand in."""
 
-    governing: str
     party: str
+    counts: tuple[tuple[str, int], ...]
+    scopes: frozenset[str]
 
 
 class Held(NamedTuple):
-    """What a live pod holds."""
+    """What a live pod holds, and where it is charged: in the scopes of its promise and of its jurisdiction."""
 
     namespace: str
-    home: Home
+    governing: str
+    party: str
     counts: tuple[tuple[str, int], ...]
     bound: bool
+    scopes: frozenset[str] = frozenset()
 
 
 class PodCensus:
@@ -60,93 +65,125 @@ class PodCensus:
         self._registry = registry
         self._now = now
         self._held: dict[str, Held] = {}
-        self._homes: dict[str, Home] = {}
+        self._idle: dict[str, str] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
+        self._promises: OrderedDict[str, Promise] = OrderedDict()
         self.resource_version = 0
 
     def take(self, pod: Pod) -> None:
         """Take in a pod that exists."""
         uid = pod.metadata.uid
         if pod.status.phase in ENDED:
-            self._held.pop(uid, None)
-            self._forget(uid)
+            self.lose(uid)
             return
-        held = self._held.get(uid)
-        if held is None or (not held.bound and pod.spec.node_name):
-            self._hold(uid, pod)
+        before = self._held.get(uid)
+        if before is not None and (before.bound or not pod.spec.node_name):
+            return
+        counts = self._counts(pod)
+        if not counts and before is None and uid not in self._promises:
+            self._idle[uid] = pod.metadata.namespace
+        else:
+            self._hold(uid, pod.metadata.namespace, counts, bound=bool(pod.spec.node_name))
 
     def lose(self, uid: str) -> None:
-        """Take out a pod that is gone."""
+        """Take out a pod that is gone, or has ended."""
         self._held.pop(uid, None)
-        self._homes.pop(uid, None)
-        self._forget(uid)
+        self._idle.pop(uid, None)
+        self._promises.pop(uid, None)
+        self._gone[uid] = None
+        _trim(self._gone)
+
+    def learn(self, scope: str, inflight: Mapping[str, Entry]) -> None:
+        """Take note of reservations: pods are attributed as these say."""
+        for uid, entry in inflight.items():
+            known = self._promises.get(uid)
+            scopes = (known.scopes if known else frozenset()) | {scope}
+            if uid in self._gone or (known is not None and scopes == known.scopes):
+                continue
+            self._promises[uid] = Promise(entry.charge.party, entry.charge.counts, scopes)
+            _trim(self._promises)
+            held = self._held.get(uid)
+            if held is not None:
+                self._hold(uid, held.namespace, held.counts if held.bound else (), bound=held.bound)
+            elif uid in self._idle:
+                self._hold(uid, self._idle.pop(uid), (), bound=False)
 
     def seen(self, uid: str) -> bool:
         """Say whether the pod was ever seen here."""
-        return uid in self._homes or uid in self._gone
+        return uid in self._held or uid in self._idle or uid in self._gone
 
     def charges(self, scope: str) -> Mapping[Account, int]:
-        """Return what the live pods of enforced namespaces hold, of the jurisdictions of a scope."""
+        """Return what the live pods hold that are charged in a scope."""
         countries = countries_of(self._registry, scope, self._now())
         total: Counter[Account] = Counter()
         for held in self.held(enforced=True):
-            if held.home.governing in countries:
+            if scope in held.scopes or held.governing in countries:
                 for key, count in held.counts:
-                    total[held.home.party, key] += count
+                    total[held.party, key] += count
         return total
 
     def held(self, *, enforced: bool) -> Iterable[Held]:
-        """Return what the live accelerator pods of enforced namespaces hold, or those of all others.
+        """Return what the live accelerator pods hold that count against limits, or that do not.
 
-        The mode is today's: a namespace that becomes enforced brings its use along.
+        Those count that have a reservation or stand in a namespace that is enforced today: one that becomes
+        enforced brings its use along.
         """
         mode = self._registry.mode
-        return (held for held in self._held.values() if (mode(held.namespace) is Mode.Enforce) is enforced)
+        return (
+            held
+            for held in self._held.values()
+            if (bool(held.scopes) or mode(held.namespace) is Mode.Enforce) is enforced
+        )
 
     def use(self) -> Mapping[str, Counter[str]]:
         """Return what each tenant holds by class key, enforced or not; a reseller's with its customers'."""
         found: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for held in self._held.values():
-            for tenant in held.home.party.split("/"):
+            for tenant in held.party.split("/"):
                 found[tenant].update(dict(held.counts))
         return found
 
-    def _hold(self, uid: str, pod: Pod) -> None:
-        namespace = pod.metadata.namespace
-        home = self._homes.get(uid) or home_of(self._registry, namespace, self._now())
-        self._homes[uid] = home
-        counts = _counts(pod, self._registry)
-        if counts:
-            self._held[uid] = Held(namespace, home, counts, bool(pod.spec.node_name))
+    def _hold(self, uid: str, namespace: str, counts: tuple[tuple[str, int], ...], *, bound: bool) -> None:
+        promise, before = self._promises.get(uid), self._held.get(uid)
+        governing, party = (before.governing, before.party) if before else self._home(namespace)
+        if promise is not None and (not bound or not counts):
+            counts = promise.counts
+        self._held[uid] = Held(
+            namespace=namespace,
+            governing=governing,
+            party=promise.party if promise else party,
+            counts=counts or (before.counts if before else ()),
+            bound=bound,
+            scopes=promise.scopes if promise else frozenset(),
+        )
 
-    def _forget(self, uid: str) -> None:
-        self._gone[uid] = None
-        while len(self._gone) > REMEMBERED:
-            self._gone.popitem(last=False)
+    def _home(self, namespace: str) -> tuple[str, str]:
+        """The governing jurisdiction and the party of a namespace, by today's labels and Tenants."""
+        requester = self._registry.requester(namespace)
+        places = {place for party in requester.standings() for place in party.jurisdictions()}
+        return self._registry.rules(self._now()).strictest(places), requester.party
+
+    def _counts(self, pod: Pod) -> tuple[tuple[str, int], ...]:
+        """Devices by class key, as today's nodes and pools have it; nothing for a pod that cannot be read."""
+        try:
+            devices = demand_of(pod, self._registry.inventory).devices
+        except DemandError:
+            return ()
+        counts: Counter[str] = Counter()
+        for each in devices:
+            counts[each.class_key] += each.count
+        return tuple(sorted(counts.items()))
 
 
-def _counts(pod: Pod, registry: Registry) -> tuple[tuple[str, int], ...]:
-    try:
-        devices = demand_of(pod, registry.inventory).devices
-    except DemandError:
-        return ()
-    counts: Counter[str] = Counter()
-    for each in devices:
-        counts[each.class_key] += each.count
-    return tuple(sorted(counts.items()))
-
-
-def home_of(registry: Registry, namespace: str, now: datetime) -> Home:
-    """Return where pods of a namespace are charged, by today's labels and Tenants."""
-    requester = registry.requester(namespace)
-    places = {place for party in requester.standings() for place in party.jurisdictions()}
-    return Home(registry.rules(now).strictest(places), requester.party)
+def _trim(kept: OrderedDict[str, Any]) -> None:
+    while len(kept) > REMEMBERED:
+        kept.popitem(last=False)
 
 
 def countries_of(registry: Registry, scope: str, now: datetime) -> frozenset[str]:
     """Return the jurisdictions whose charges stand in a scope."""
     rules = registry.rules(now)
-    countries = {scope.upper()}
+    countries = {scope}
     for quota in registry.every(ComputeQuota):
         if scope_of(quota) == scope:
             countries |= rules.countries(quota.spec.jurisdictions)
@@ -159,7 +196,7 @@ def scopes_of(registry: Registry, now: datetime) -> frozenset[str]:
     for grant in registry.every(Authorization):
         tenant = registry.standings.get(grant.spec.tenant)
         governing = registry.rules(now).strictest(tenant.jurisdictions()) if tenant else ""
-        found |= {governing.lower()} if governing else set()
+        found |= {governing} if governing else set()
     return frozenset(found)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST = 1000
 LONGEST_WARNING = 120
+LONGEST_CONTACT = 200
 _ORDER = {code: place for place, code in enumerate(PublicCode)}
 _SAY_ALLOWANCE = 'see "kubectl get allowance"'
 
@@ -142,7 +143,8 @@ def quota_exceeded(tenant: str, classes: str, shortages: Sequence[Shortage]) -> 
 def denial(findings: Iterable[Finding], reference: str, contact: str) -> str:
     """Compose the one line of a denial: the most actionable first, each public sentence once."""
     ordered = sorted(findings, key=lambda finding: _ORDER[finding.reason.code])
-    ending = "; ".join(part for part in (f"ref {reference}" if reference else "", contact) if part)
+    parts = (f"ref {reference}" if reference else "", printable(contact)[:LONGEST_CONTACT])
+    ending = "; ".join(part for part in parts if part)
     sentences = list(dict.fromkeys(map(_opened, ordered)))
     if ordered[0].reason is Reason.QuotaExceeded and "exceeded quota: " in ordered[0].sentence:
         return _fitted("; ".join(sentences), f"; {ending}]")
@@ -185,6 +187,8 @@ def _warning(text: str) -> str:
 
 def printable(text: str) -> str:
     """Return the text as one line of printable ASCII: what a tenant wrote comes back without control characters."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(char if " " <= char <= "~" else "?" for char in text)
 
 

@@ -7,10 +7,10 @@ resource is rounded up to a whole number, as ``Quantity.Value()`` does.
 from __future__ import annotations
 
 import re
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 
 _GRAMMAR = re.compile(
-    r"^(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))(?:(?P<suffix>n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)|[eE](?P<exponent>[+-]?\d+))?$"
+    r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))(?:(?P<suffix>n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)|[eE](?P<exponent>[+-]?\d+))?"
 )
 _SUFFIXES = {
     "n": Decimal("1e-9"),
@@ -34,6 +34,8 @@ LARGEST = 2**63 - 1
 
 _LONGEST = 128
 _LARGEST_EXPONENT = 100
+_EXACT = Context(prec=2 * _LONGEST)
+"""Enough digits for the longest text with any suffix: the default 28 would round a fraction away."""
 
 
 class QuantityError(ValueError):
@@ -45,30 +47,38 @@ def count(text: str | float) -> int:
 
     Raises ``QuantityError`` for anything that is not a quantity, and for a negative one.
     """
-    if type(text) is int:
-        return _bounded(Decimal(text), str(text))
+    if type(text) is int and text >= 0:
+        return min(text, LARGEST)
     if type(text) is str and text.isascii() and text.isdigit() and len(text) < len(str(LARGEST)):
         return int(text)
-    return _bounded(_parse(str(text)), str(text))
+    return _bounded(_parse(_text(text)))
+
+
+def _text(value: str | float) -> str:
+    try:
+        return str(value)
+    except ValueError:  # more digits than Python writes out (sys.get_int_max_str_digits)
+        raise QuantityError(
+            "a number of thousands of digits is not a quantity; write a whole number such as 8"
+        ) from None
 
 
 def _parse(text: str) -> Decimal:
-    match = _GRAMMAR.match(text) if len(text) <= _LONGEST and text.isascii() else None
+    match = _GRAMMAR.fullmatch(text) if len(text) <= _LONGEST and text.isascii() else None
     if match is None:
         message = f"{text[:40]!r} is not a quantity; write a whole number such as 8"
         raise QuantityError(message)
     number, suffix, exponent = match["number"], match["suffix"], match["exponent"]
     if suffix:
-        return Decimal(number) * _SUFFIXES[suffix]
+        return _EXACT.multiply(Decimal(number), _SUFFIXES[suffix])
     if not exponent:
         return Decimal(number)
     if len(exponent) > len(f"+{_LARGEST_EXPONENT}"):
         exponent = f"{'-' if exponent[0] == '-' else ''}{_LARGEST_EXPONENT}"
-    return Decimal(number).scaleb(max(-_LARGEST_EXPONENT, min(_LARGEST_EXPONENT, int(exponent))))
+    return Decimal(number).scaleb(max(-_LARGEST_EXPONENT, min(_LARGEST_EXPONENT, int(exponent))), _EXACT)
 
 
-def _bounded(value: Decimal, text: str) -> int:
+def _bounded(value: Decimal) -> int:
     if value < 0:
-        message = f"{text[:40]!r} is negative; a count of devices starts at 0"
-        raise QuantityError(message)
+        raise QuantityError(f"'{value:.6g}' is negative; a count of devices starts at 0")
     return min(int(value.to_integral_value(ROUND_CEILING)), LARGEST)

@@ -189,7 +189,7 @@ def _annotations(judgement: Judgement) -> dict[str, str]:
         "decision": judgement.decision,
         "reason": ",".join(dict.fromkeys(str(finding.reason) for finding in judgement.findings)),
         "tenant": judgement.tenant,
-        "quota": ",".join(level.limit.key for level in judgement.levels),
+        "quota": ",".join(dict.fromkeys(level.limit.key for level in judgement.levels)),
         "ref": judgement.reference,
     }
     return {key: value for key, value in found.items() if value}
