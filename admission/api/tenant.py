@@ -304,7 +304,7 @@ class StandingStatus(Model):
     """Computed by computegate from spec and status: the jurisdictions that govern this tenant."""
 
     cleared: bool = False
-    """Whether the tenant, as a party, is cleared now; rules still decide per class and place."""
+    """Whether the tenant is cleared now for every controlled class that the cluster has."""
     reason: str = ""
     """The first reason when it is not."""
     governing: str = ""

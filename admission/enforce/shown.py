@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from admission.api.allowance import AllowanceStatus, ClassUse, LastDenial
 from admission.api.quota import ComputeQuotaStatus, Use
 from admission.api.tenant import StandingStatus
+from admission.catalogue.control import Entry
 from admission.decide.limits import held
+from admission.decide.party import check_clearance, check_rules
+from admission.decide.question import Question, Requester
+from admission.demand.pod import Demand, Devices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from admission.decide.limits import Unit
     from admission.decide.registry import Registry
     from admission.ledger.ledger import View
+    from admission.review.reasons import Reason
     from admission.tenants.standing import Standing
 
 
@@ -30,21 +36,45 @@ def quota_status(quota: ComputeQuota, view: View | None, registry: Registry, now
         weights = rules.weights(quota.spec.classes, unit)
         return Use(used=held(view.used, weights), reserved=held(view.reserved, weights), limit=limit)
 
+    counted = rules.weights(quota.spec.classes, "devices")
     devices = use("devices", quota.spec.limits.devices)
     limit = "-" if devices.limit is None else str(devices.limit)
     return ComputeQuotaStatus(
         devices=devices,
         tpp=use("tpp", quota.spec.limits.tpp),
         summary=f"{devices.used}+{devices.reserved}/{limit}",
-        tenants=len({party for party, _ in (*view.used, *view.reserved)}),
+        tenants=len(
+            {party for party, key in (*view.used, *view.reserved) if not counted.keys().isdisjoint(key.split("|"))}
+        ),
     )
 
 
-def standing_status(standing: Standing, registry: Registry, now: datetime) -> StandingStatus:
+def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | None:
+    """Why the tenant would be denied some controlled class that the cluster has, or None.
+
+    The same checks as at admission, asked for each controlled class at each of its places.
+    """
+    rules, places = registry.rules(now), defaultdict[str, set[str]](set)
+    for target in registry.inventory.targets:
+        for name in target.classes:
+            if rules.entry(name) is not Entry.NONE:
+                places[name].add(target.country)
+    devices = tuple(Devices(name, 1, (name,), tuple(sorted(where))) for name, where in sorted(places.items()))
+    requester = Requester("", standing.name, standing)
+    question = Question(Demand(devices), requester, rules, registry.catalogue, (), (), now)
+    findings = [
+        finding
+        for check in (check_clearance, check_rules)
+        for _, finding in check(question, rules.strictest(standing.jurisdictions()))
+        if finding is not None and not finding.advisory
+    ]
+    return findings[0].reason if findings else standing.clearance(now)
+
+
+def standing_status(standing: Standing, reason: Reason | None, registry: Registry, now: datetime) -> StandingStatus:
     """The tenant's standing, for operators."""
     jurisdictions = standing.jurisdictions()
     governing = registry.rules(now).strictest(jurisdictions)
-    reason = standing.clearance(now)
     return StandingStatus(
         cleared=reason is None,
         reason=str(reason) if reason else "",
@@ -60,10 +90,9 @@ def _why(standing: Standing, governing: str) -> str:
 
 
 def allowance_status(
-    standing: Standing, use: Mapping[str, int], denial: LastDenial | None, contact: str, now: datetime
+    standing: Standing, reason: Reason | None, use: Mapping[str, int], denial: LastDenial | None, contact: str
 ) -> AllowanceStatus:
     """What a tenant may see of itself: its public code at the most, never a reason."""
-    reason = standing.clearance(now)
     kyc = standing.tenant.status.kyc
     return AllowanceStatus(
         tenant=standing.name,

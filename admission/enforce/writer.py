@@ -16,7 +16,7 @@ from admission.api.quota import ComputeQuota
 from admission.api.tenant import StandingStatus
 from admission.cluster.client import ClusterError
 from admission.decide.compute import scope_of
-from admission.enforce.shown import allowance_status, quota_status, standing_status
+from admission.enforce.shown import allowance_status, obstacle, quota_status, standing_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.pods import PodCensus
+    from admission.review.reasons import Reason
+    from admission.tenants.standing import Standing
 
 ALLOWANCE = "compute"
 """The one Allowance of a namespace."""
@@ -96,6 +98,7 @@ class StatusWriter:
         self._registry, self._ledger, self._census = registry, ledger, census
         self._allowances, self._contact, self._now = allowances, contact, now
         self._written: dict[str, float] = {}
+        self._obstacles: dict[str, tuple[tuple[object, ...], Reason | None]] = {}
 
     async def run(self) -> None:
         """Go round until cancelled."""
@@ -111,9 +114,18 @@ class StatusWriter:
             if status.model_copy(update={"conditions": quota.status.conditions}) != quota.status:
                 await self._patcher.patch(f"computequotas/{quota.name}", _dumped(status))
 
+    def _obstacle(self, standing: Standing) -> Reason | None:
+        """What stands in the tenant's way, found anew when anything that decides it has changed."""
+        now = self._now()
+        basis = (standing, self._registry.rules(now), self._registry.inventory, standing.clearance(now))
+        known = self._obstacles.get(standing.name)
+        if known is None or any(a is not b for a, b in zip(known[0], basis, strict=True)):
+            known = self._obstacles[standing.name] = (basis, obstacle(standing, self._registry, now))
+        return known[1]
+
     async def _standings(self) -> None:
         for place, standing in enumerate(tuple(self._registry.standings.values())):
-            status = standing_status(standing, self._registry, self._now())
+            status = standing_status(standing, self._obstacle(standing), self._registry, self._now())
             if status != (standing.tenant.status.standing or StandingStatus()):
                 await self._patcher.patch(f"tenants/{standing.name}", {"standing": _dumped(status)})
             if place % _BATCH == 0:
@@ -137,7 +149,8 @@ class StatusWriter:
         if standing is None:
             status = type(current.status)()
         else:
-            status = allowance_status(standing, use.get(tenant, {}), denial, self._contact, self._now())
+            own = use.get(tenant, {})
+            status = allowance_status(standing, self._obstacle(standing), own, denial, self._contact)
         path = f"namespaces/{namespace}/allowances/{ALLOWANCE}"
         fields = {key: value for key, value in _dumped(status).items() if key != "lastDenial"}
         wrong = status.model_copy(update={"last_denial": denial}) != current.status
