@@ -84,6 +84,18 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
 
 
+def distinct(key: str) -> pydantic.AfterValidator:
+    """Return the check that no two items of a list share a key: in a cluster, ``x-kubernetes-list-type: map`` is it."""
+
+    def check(items: list[Any]) -> list[Any]:
+        keys = [getattr(item, key) for item in items]
+        for twice in (value for value in set(keys) if keys.count(value) > 1):
+            raise ValueError(f"{key} {twice!r} stands twice; each is given once")
+        return items
+
+    return pydantic.AfterValidator(check)
+
+
 Country = Annotated[str, pydantic.Field(pattern=r"^[A-Z]{2}$", min_length=2, max_length=2)]
 """ISO 3166-1 alpha-2, upper case."""
 

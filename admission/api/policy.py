@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 import pydantic
 
-from admission.api.object import CRD, ClassRef, Country, Jurisdiction, Model, Object, Text, rules
+from admission.api.object import CRD, ClassRef, Country, Jurisdiction, Model, Object, Text, distinct, rules
 
 # Each of these is said by the CRD's own rule in a cluster, and by the model where objects come from files.
 _LEVEL_MISSING = "effect Level needs level"
@@ -152,6 +152,7 @@ class AccessPolicySpec(Model):
         pydantic.Field(
             max_length=256, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
         ),
+        distinct("name"),
     ] = []
     """The rules, in any order."""
     groups: Annotated[
@@ -159,6 +160,7 @@ class AccessPolicySpec(Model):
         pydantic.Field(
             max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
         ),
+        distinct("name"),
     ] = []
     """Groups of jurisdictions, added to the built-in ones (`ear-a1`, `ear-a5`, `ear-a6`, `ear-d1`, `ear-d4`, `ear-d5`, `ear-headquarters`, `ear-destinations`)."""
     jurisdiction_order: Annotated[list[Jurisdiction], pydantic.Field(max_length=250)] = []

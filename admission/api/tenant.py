@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 import pydantic
 
-from admission.api.object import CRD, Condition, Country, Model, Name, Object, Text, rules
+from admission.api.object import CRD, Condition, Country, Model, Name, Object, Text, distinct, rules
 
 TENANT_ITSELF = "tenant"
 """The party id by which ownership statements refer to the tenant itself."""
@@ -22,6 +22,7 @@ _OWNS_ITSELF = "a party cannot own itself; correct owner or owned"
 _OWN_PARENT = "a tenant cannot be its own parent; leave ultimateParent out and set independent: true"
 _INDEPENDENT = "independent: true says that there is no parent; leave ultimateParent out"
 _PARENT_MISSING = "ultimateParent is not among parties; add the party, with its headquarters"
+_NOT_ITSELF = f"the id '{TENANT_ITSELF}' stands for the tenant itself; choose another"
 _OWNER_MISSING = "an owner in ownership is not among parties; add the party"
 _SUPPLIES_ITSELF = "a tenant cannot supply itself; name the reseller's Tenant in suppliedBy"
 
@@ -84,11 +85,7 @@ class Identifier(Model):
 class Party(Model):
     """A legal or natural person in the ownership graph above the tenant."""
 
-    model_config = pydantic.ConfigDict(
-        json_schema_extra=rules(
-            (f"self.id != '{TENANT_ITSELF}'", f"the id '{TENANT_ITSELF}' stands for the tenant itself; choose another")
-        )
-    )
+    model_config = pydantic.ConfigDict(json_schema_extra=rules((f"self.id != '{TENANT_ITSELF}'", _NOT_ITSELF)))
 
     id: PartyID
     """The id by which ownership statements refer to this party."""
@@ -102,6 +99,12 @@ class Party(Model):
     """Country of formation (ISO 3166-1 alpha-2)."""
     identifiers: Annotated[list[Identifier], pydantic.Field(max_length=16)] = []
     """Registered identifiers; screening tries them before names."""
+
+    @pydantic.model_validator(mode="after")
+    def _is_another(self) -> Self:
+        if self.id == TENANT_ITSELF:
+            raise ValueError(_NOT_ITSELF)
+        return self
 
 
 class Share(Model):
@@ -200,6 +203,7 @@ class TenantSpec(Model):
         pydantic.Field(
             max_length=200, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"]}
         ),
+        distinct("id"),
     ] = []
     """Everyone known to stand above the tenant: owners, parents, controllers."""
     ownership: Annotated[list[Ownership], pydantic.Field(max_length=400)] = []
