@@ -1,0 +1,53 @@
+"""What the documentation says is what the program does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from admission.review.reasons import PublicCode
+from admission.server.record import Record
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")])
+
+
+def masked(text: str) -> str:
+    """References differ from run to run, and with them where a line is broken."""
+    return " ".join(re.sub(r"[0-9a-f]{10}", "REFERENCE", text).split())
+
+
+def test_the_readme_shows_what_the_demo_prints() -> None:
+    shown = re.search(r"```\n( 1\. .*?|1\. .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    command = [sys.executable, "-m", "examples.demo"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert shown is not None
+    assert masked(shown[1]) in masked(printed)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_field_of_the_decision_record_is_documented() -> None:
+    page = (ROOT / "docs" / "decision-record.md").read_text()
+    fields = {field.encode_name for field in msgspec.structs.fields(Record)}
+    assert {field for field in fields if f"`{field}" not in page} == set()
+
+
+def test_every_public_code_is_explained_to_tenants() -> None:
+    page = (ROOT / "docs" / "denials.md").read_text()
+    assert [code for code in PublicCode if f"| `{code}` |" not in page] == []
+
+
+def test_every_metric_is_documented_and_every_documented_one_exists() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    documented = set(re.findall(r"`(computegate_[a-z_]+)`", page))
+    sources = "".join(path.read_text() for path in (ROOT / "admission").rglob("*.py"))
+    named = set(re.findall(r'"(computegate_[a-z_]+)"', sources))
+    assert {name.removesuffix("_total") for name in documented} == named
