@@ -13,15 +13,19 @@ UNCOVERED = {"declared_use"}
 """Facts of the spec that a clearance does not cover: rules test them on their own."""
 
 
+UNORDERED = {"parties", "ownership", "identifiers", "payment"}
+"""Lists whose order carries no meaning."""
+
+
 def identity_digest(spec: TenantSpec) -> str:
     """Return ``sha256:<hex>`` over the identity facts: names, places, parties, owners, kind, supplier, payment.
 
-    The order of parties, statements, identifiers and payment means carries no meaning and changes nothing.
+    The order within the lists of ``UNORDERED`` changes nothing.
     """
     facts = spec.model_dump(mode="json", by_alias=True, exclude=UNCOVERED, exclude_defaults=True)
-    for name in ("parties", "ownership", "identifiers", "payment"):
-        if name in facts:
-            facts[name] = sorted(facts[name], key=_canonical)
+    for holder in (*facts.get("parties", ()), facts):
+        for name in UNORDERED & set(holder):
+            holder[name] = sorted(holder[name], key=_canonical)
     return f"sha256:{hashlib.sha256(_canonical(facts).encode()).hexdigest()}"
 
 

@@ -9,6 +9,7 @@ both cascades only ever add.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,18 @@ from admission.api.tenant import TENANT_ITSELF
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from admission.api.tenant import Ownership, Party, TenantSpec
 
 THRESHOLD = 50.0
 """Percent, in aggregate, from which ownership counts."""
 
-UNNAMED = "unnamed"
-"""Stands for whoever holds the shares that no statement accounts for; not a legal party id elsewhere."""
+DIGITS = 6
+"""Decimals of a percentage that count: 0.3, 32.3 and 17.4 are 50 percent, though not as binary fractions."""
+
+UNNAMED = "?"
+"""Stands for whoever holds the shares that no statement accounts for; no party can have this id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +50,35 @@ class OwnershipGraph:
 
     def owned_by(self, member: Callable[[str], Ternary]) -> Ternary:
         """Whether the tenant is owned 50 percent or more, in aggregate, by parties for whom ``member`` holds."""
-        if self._reaches(lambda party: member(party) is Ternary.TRUE, lambda share: share.lower):
+        if self._reaches(lambda party: member(party) is Ternary.TRUE, _certain):
             return Ternary.TRUE
-        possible = self._reaches(lambda party: member(party) is not Ternary.FALSE, lambda share: share.upper)
+        possible = self._reaches(lambda party: member(party) is not Ternary.FALSE, _possible)
         return Ternary.UNKNOWN if possible or self.contradictory else Ternary.FALSE
 
-    def _reaches(self, member: Callable[[str], bool], amount: Callable[[Bounds], float]) -> bool:
+    def _reaches(self, member: Callable[[str], bool], amount: Callable[[_Holdings, set[str]], float]) -> bool:
         inside = {party for owners in self.owners.values() for party in owners if member(party)}
         grown = True
         while grown and TENANT_ITSELF not in inside:
             grown = False
             for owned, owners in self.owners.items():
-                if owned not in inside and _sum(owners, inside, amount) >= THRESHOLD:
+                if owned not in inside and amount(owners, inside) >= THRESHOLD:
                     inside.add(owned)
                     grown = True
         return TENANT_ITSELF in inside
 
 
-def _sum(owners: Mapping[str, Bounds], inside: set[str], amount: Callable[[Bounds], float]) -> float:
-    return sum(amount(share) for owner, share in owners.items() if owner in inside)
+_Holdings = Mapping[str, Bounds]
+
+
+def _certain(owners: _Holdings, inside: set[str]) -> float:
+    return round(sum(share.lower for owner, share in owners.items() if owner in inside), DIGITS)
+
+
+def _possible(owners: _Holdings, inside: set[str]) -> float:
+    """The upper bounds together, and no more than what the others leave for certain."""
+    most = sum(share.upper for owner, share in owners.items() if owner in inside)
+    others = sum(share.lower for owner, share in owners.items() if owner not in inside)
+    return round(min(most, 100 - others), DIGITS)
 
 
 def graph_of(spec: TenantSpec) -> OwnershipGraph:
@@ -84,19 +98,13 @@ def graph_of(spec: TenantSpec) -> OwnershipGraph:
 
 
 def _accounted(holdings: Mapping[str, Bounds], *, is_top: bool) -> dict[str, Bounds]:
-    """Cap each upper bound by what the others hold for certain, and give the rest to an unnamed owner."""
-    certain = _lower(holdings)
-    capped = {
-        owner: Bounds(share.lower, max(share.lower, min(share.upper, 100 - (certain - share.lower))))
-        for owner, share in holdings.items()
-    }
-    if not is_top and certain < 100:  # noqa: PLR2004 (percent)
-        capped[UNNAMED] = Bounds(0, 100 - certain)
-    return capped
+    """Give what nobody holds for certain to an unnamed owner, up to all of it."""
+    left = 100 - _lower(holdings)
+    return {**holdings} if is_top or left <= 0 else {**holdings, UNNAMED: Bounds(0, left)}
 
 
 def _lower(holdings: Mapping[str, Bounds]) -> float:
-    return sum(share.lower for share in holdings.values())
+    return round(sum(share.lower for share in holdings.values()), DIGITS)
 
 
 def _bounds(statement: Ownership) -> Bounds:

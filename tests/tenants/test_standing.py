@@ -1,0 +1,267 @@
+"""Clearance in time, the digest it is bound to, and the facts that rules test."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from admission.api.policy import Fact
+from admission.api.tenant import KYC, KYCState, TenantSpec
+from admission.review.reasons import Reason
+from admission.tenants.identity import identity_digest
+from admission.tenants.kyc import judge_clearance
+from admission.tenants.standing import standing_of
+from admission.tenants.ternary import Ternary
+from tests.tenants.statements import tenant
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+DIGEST = "sha256:facts"
+
+
+def _kyc(**changed: Any) -> KYC:
+    known = {"state": "Verified", "verified_at": NOW - timedelta(days=9), "expires_at": NOW + SECOND, "covers": DIGEST}
+    return KYC.model_validate(known | changed)
+
+
+@pytest.mark.parametrize(
+    ("kyc", "reason"),
+    [
+        (None, Reason.KYCMissing),
+        (_kyc(), None),
+        (_kyc(expires_at=NOW), Reason.KYCExpired),
+        (_kyc(expires_at=NOW - SECOND), Reason.KYCExpired),
+        (_kyc(expires_at=None), Reason.KYCExpired),
+        (_kyc(verified_at=NOW), None),
+        (_kyc(verified_at=NOW + SECOND), Reason.KYCPending),
+        (_kyc(verified_at=None), Reason.KYCPending),
+        (_kyc(covers="sha256:other"), Reason.KYCStale),
+        (_kyc(covers=""), Reason.KYCStale),
+        (_kyc(covers="", expires_at=NOW), Reason.KYCExpired),
+        (_kyc(state="Unverified"), Reason.KYCMissing),
+        (_kyc(state="Pending"), Reason.KYCPending),
+        (_kyc(state="NeedsReview"), Reason.NeedsReview),
+        (_kyc(state="Rejected"), Reason.KYCRejected),
+        (_kyc(state="Expired"), Reason.KYCExpired),
+        (_kyc(state="Suspended"), Reason.KYCSuspended),
+        (_kyc(state="Revoked"), Reason.KYCSuspended),
+    ],
+)
+def test_a_clearance_holds_from_its_verification_to_its_end_for_the_facts_it_covers(
+    kyc: KYC | None, reason: Reason | None
+) -> None:
+    assert judge_clearance(kyc, DIGEST, NOW) is reason
+
+
+@given(st.sampled_from(KYCState), st.none() | st.integers(-5, 5), st.none() | st.integers(-5, 5), st.booleans())
+def test_nothing_but_a_current_verification_of_these_facts_clears(
+    state: KYCState, verified: int | None, expires: int | None, covers: bool
+) -> None:
+    kyc = KYC(
+        state=state,
+        verified_at=None if verified is None else NOW + verified * SECOND,
+        expires_at=None if expires is None else NOW + expires * SECOND,
+        covers=DIGEST if covers else "sha256:other",
+    )
+    holds = state is KYCState.Verified and covers and None not in (verified, expires)
+    holds = holds and (verified or 0) <= 0 < (expires or 0)
+    assert (judge_clearance(kyc, DIGEST, NOW) is None) is holds
+
+
+FACTS: dict[str, Any] = {
+    "legalName": "Acme",
+    "kind": "Company",
+    "incorporation": "DE",
+    "headquarters": "SG",
+    "ultimateParent": "a",
+    "identifiers": [{"scheme": "LEI", "id": "1"}, {"scheme": "DUNS", "id": "2"}],
+    "parties": [
+        {"id": "a", "name": "A", "headquarters": "CN", "identifiers": [{"scheme": "LEI", "id": "3"}]},
+        {
+            "id": "b",
+            "name": "B",
+            "type": "NaturalPerson",
+            "incorporation": "US",
+            "identifiers": [{"scheme": "x", "id": "4"}, {"scheme": "a", "id": "5"}],
+        },
+    ],
+    "ownership": [
+        {"owner": "a", "share": {"exact": 60}},
+        {"owner": "b", "owned": "a", "interest": "VotingRights", "share": {"minimum": 1, "maximum": 2}},
+    ],
+    "suppliedBy": "kumo",
+    "payment": ["Card", "Invoice"],
+    "declaredUse": ["Training", "Research"],
+}
+OTHER: dict[str, Any] = {
+    "legalName": "Acme 2",
+    "name": "A2",
+    "kind": "Reseller",
+    "incorporation": "FR",
+    "headquarters": "HK",
+    "ultimateParent": "b",
+    "scheme": "other",
+    "id": "9",
+    "type": "State",
+    "owner": "c",
+    "owned": "c",
+    "interest": "Control",
+    "exact": 61,
+    "minimum": 0,
+    "maximum": 3,
+    "suppliedBy": "other",
+}
+
+
+def _places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        return [path for key, child in value.items() for path in _places(child, (*at, key))]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [path for key, child in enumerate(value) for path in _places(child, (*at, key))]
+    return [at]
+
+
+IDENTITY = [path for path in _places(FACTS) if path[0] not in {"payment", "declaredUse"} and path[-1] != "id"]
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    return identity_digest(TenantSpec.model_construct(**_fields(facts)))
+
+
+def _fields(facts: dict[str, Any]) -> dict[str, Any]:
+    extra = [{"id": "c", "name": "C"}, {"id": "9", "name": "9"}]
+    spec = TenantSpec.model_validate({**facts, "parties": [*facts["parties"], *extra]})
+    return {name: getattr(spec, name) for name in TenantSpec.model_fields}
+
+
+@pytest.mark.parametrize("path", IDENTITY, ids=lambda path: ".".join(map(str, path)))
+def test_every_identity_fact_changes_the_digest(path: tuple[Any, ...]) -> None:
+    changed = copy.deepcopy(FACTS)
+    at: Any = changed
+    for name in path[:-1]:
+        at = at[name]
+    at[path[-1]] = OTHER[path[-1]]
+    assert _digest(changed) != _digest(FACTS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"payment": ["Card"]},
+        {"payment": ["Card", "Cash"]},
+        {"parties": FACTS["parties"][:1], "ownership": FACTS["ownership"][:1]},
+        {"ownership": []},
+        {"ultimateParent": None},
+        {"ultimateParent": None, "independent": True},
+        {"identifiers": []},
+        {"suppliedBy": None},
+    ],
+    ids=str,
+)
+def test_a_fact_added_or_left_out_changes_the_digest(change: dict[str, Any]) -> None:
+    assert _digest({**FACTS, **change}) != _digest(FACTS)
+
+
+def _turned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _turned(child) for key, child in reversed(value.items())}
+    return [_turned(child) for child in reversed(value)] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        _turned(FACTS),
+        {**FACTS, "declaredUse": ["WeaponsOfMassDestruction"]},
+        {**FACTS, "declaredUse": []},
+        {**FACTS, "independent": False},
+    ],
+    ids=["every list turned round", "another use", "no use", "a default spelt out"],
+)
+def test_order_declared_use_and_spelt_out_defaults_leave_the_digest(same: dict[str, Any]) -> None:
+    assert _digest(same) == _digest(FACTS)
+
+
+@pytest.mark.parametrize(
+    ("spec", "fact", "values"),
+    [
+        ({}, Fact.Headquarters, {"DE"}),
+        ({"headquarters": None}, Fact.Headquarters, None),
+        ({}, Fact.Incorporation, None),
+        ({}, Fact.UltimateParentHeadquarters, None),
+        ({"independent": True}, Fact.UltimateParentHeadquarters, set()),
+        (
+            {"ultimateParent": "a", "parties": [{"id": "a", "name": "A", "headquarters": "CN"}]},
+            Fact.UltimateParentHeadquarters,
+            {"CN"},
+        ),
+        ({"ultimateParent": "a", "parties": [{"id": "a", "name": "A"}]}, Fact.UltimateParentHeadquarters, None),
+        (
+            {
+                "ultimateParent": "a",
+                "parties": [{"id": "a", "name": "A", "type": "NaturalPerson", "headquarters": "CN"}],
+            },
+            Fact.UltimateParentHeadquarters,
+            set(),
+        ),
+        ({}, Fact.AccessCountry, None),
+        ({}, Fact.Payment, None),
+        ({"payment": ["Cash"]}, Fact.Payment, {"Cash"}),
+        ({}, Fact.DeclaredUse, None),
+        ({}, Fact.TenantKind, {"Company"}),
+        ({}, Fact.Screening, None),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_what_is_not_declared_is_unknown_and_what_cannot_be_is_empty(
+    spec: dict[str, Any], fact: Fact, values: set[str] | None
+) -> None:
+    found = standing_of(tenant(spec)).facts[fact]
+    assert found == (None if values is None else frozenset(values))
+
+
+OWNERS = {
+    "parties": [
+        {"id": "a", "name": "A", "headquarters": "CN"},
+        {"id": "b", "name": "B", "headquarters": "CN"},
+        {"id": "c", "name": "C", "headquarters": "US", "type": "State"},
+        {"id": "p", "name": "P", "headquarters": "RU", "type": "NaturalPerson"},
+    ],
+    "ownership": [
+        {"owner": "a", "share": {"exact": 25}},
+        {"owner": "b", "share": {"exact": 25}},
+        {"owner": "p", "share": {"exact": 50}},
+    ],
+}
+
+
+def test_owners_of_one_country_add_up_and_a_natural_person_has_none() -> None:
+    standing = standing_of(tenant(OWNERS))
+    assert standing.facts[Fact.OwnerHeadquarters] == frozenset({"CN"})
+    assert standing.owned_from(frozenset({"RU"})) is Ternary.UNKNOWN  # A and B have owners of their own
+    assert standing.jurisdictions() == ("CN", "DE")
+
+
+@pytest.mark.parametrize(
+    ("state", "matched", "value"),
+    [
+        ("Clear", [], "Clear"),
+        ("Candidate", [], "Candidate"),
+        ("Match", [], "Match"),
+        ("Clear", ["tenant"], "Match"),
+        ("Clear", ["p"], "Match"),
+        ("Clear", ["a"], "Candidate"),
+        ("Clear", ["a", "b"], "Match"),
+        ("Clear", ["nobody"], "Candidate"),
+    ],
+)
+def test_half_or_more_by_listed_parties_is_a_match_and_less_is_to_be_reviewed(
+    state: str, matched: list[str], value: str
+) -> None:
+    found = standing_of(tenant(OWNERS, {"screening": {"state": state, "matchedParties": matched}}))
+    assert found.facts[Fact.Screening] == frozenset({value})
