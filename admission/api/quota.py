@@ -67,7 +67,7 @@ class ComputeQuotaStatus(Model):
         list[Condition],
         pydantic.Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
     ] = []
-    """Conditions: Ready says whether the ledger has been counted."""
+    """Conditions; `Ready` says whether the ledger has been counted."""
 
 
 class ComputeQuota(Object):

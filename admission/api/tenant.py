@@ -96,9 +96,9 @@ class Party(Model):
     headquarters: Country | None = None
     """Country of the principal place of business (ISO 3166-1 alpha-2). Absent means unknown, and unknown is not cleared."""
     incorporation: Country | None = None
-    """Country of formation (ISO 3166-1 alpha-2)."""
+    """Country of formation (ISO 3166-1 alpha-2); recorded, rules test headquarters of parties."""
     identifiers: Annotated[list[Identifier], pydantic.Field(max_length=16)] = []
-    """Registered identifiers; screening tries them before names."""
+    """Registered identifiers, for the screening integration; not tested by rules."""
 
     @pydantic.model_validator(mode="after")
     def _is_another(self) -> Self:
@@ -146,7 +146,7 @@ class Ownership(Model):
     owned: PartyID = TENANT_ITSELF
     """Party id of what is owned; `tenant` for the tenant itself."""
     interest: Literal["Shareholding", "VotingRights", "Control"] = "Shareholding"
-    """What is held. Control counts as an owner to be known, but never adds to a share."""
+    """What is held. Control is recorded, and never adds to a share."""
     share: Share = Share()
     """How much is held; an empty share is unknown, and unknown is not cleared."""
 
@@ -197,7 +197,7 @@ class TenantSpec(Model):
     ultimate_parent: PartyID | None = None
     """Id, among parties, of the party at the top of the chain of control."""
     identifiers: Annotated[list[Identifier], pydantic.Field(max_length=16)] = []
-    """Registered identifiers of the contracting party."""
+    """Registered identifiers of the contracting party, for the screening integration; not tested by rules."""
     parties: Annotated[
         list[Party],
         pydantic.Field(
@@ -336,7 +336,7 @@ class TenantStatus(Model):
         list[Condition],
         pydantic.Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
     ] = []
-    """Conditions of the tenant."""
+    """Conditions; `Cleared` is that of standing, for `kubectl wait`."""
 
 
 class Tenant(Object):

@@ -26,6 +26,7 @@ from admission.api.tenant import Tenant
 from admission.cli.files import node_of
 from admission.cluster import wire
 from admission.cluster.client import ApiError, Client, ClusterError
+from admission.cluster.events import Events, Regarding
 from admission.cluster.lease import Lease
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
 from admission.enforce.writer import DenialNotes, StatusWriter
@@ -84,6 +85,7 @@ class ClusterSource:
         self.census = PodCensus(registry, _now)
         self._allowances: dict[str, Allowance] = {}
         self._notes = DenialNotes(client)
+        self._events = Events(client, os.environ.get("POD_NAME", "computegate"), now=_now)
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: list[asyncio.Task[None]] = []
         self.reflectors = self._reflectors()
@@ -100,7 +102,12 @@ class ClusterSource:
 
     async def __aenter__(self) -> Self:
         """Start watching; ``unsynced`` tells when everything has been read once."""
-        for run in (*(reflector.run for reflector in self.reflectors.values()), self.lease.run, self._notes.run):
+        for run in (
+            *(reflector.run for reflector in self.reflectors.values()),
+            self.lease.run,
+            self._notes.run,
+            self._events.run,
+        ):
             self._tasks.append(asyncio.create_task(_kept_alive(run)))
         return self
 
@@ -140,10 +147,21 @@ class ClusterSource:
     def note_denial(self, namespace: str, judgement: Judgement, now: dt.datetime) -> None:
         """Keep the denial for the namespace's Allowance."""
         if judgement.tenant and judgement.reference:
+            self._event(judgement)
             code = str(judgement.findings[0].reason.code)
             self._notes.note(
                 namespace, LastDenial(code=code, reference=judgement.reference, at=now.replace(microsecond=0))
             )
+
+    def _event(self, judgement: Judgement) -> None:
+        """Tell the operator, on the Tenant, of the first denial for each reason within an hour."""
+        tenant = self._registry.get(Tenant, judgement.tenant)
+        if tenant is None:
+            return
+        about = Regarding(API_VERSION, "Tenant", tenant.name, tenant.metadata.uid)
+        for finding in judgement.findings:
+            note = f"{finding.detail}; ref {judgement.reference}"
+            self._events.record(about, str(finding.reason), note, action="Admission", warning=True)
 
     def figures(self, certificate_expires: float, dropped: int) -> Iterable[Metric]:
         """Return what is read at each scrape."""

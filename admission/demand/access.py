@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from admission.review.pod import Container, Pod, PodSpec
+    from admission.review.pod import Container, EnvVar, Pod, PodSpec
 
 DEVICE_ANNOTATIONS = (
     "cdi.k8s.io/",
@@ -29,6 +29,9 @@ FRACTION_ANNOTATIONS = ("gpu-fraction", "gpu-memory", "gpu-fraction-num-devices"
 
 VISIBLE_DEVICES = "_VISIBLE_DEVICES"
 """Suffix of the variables by which device runtimes are asked for devices (NVIDIA, HABANA, ASCEND ...)."""
+
+NARROWING_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"})
+"""Variables of the same form that libraries read: they hide devices of the container's own, and open none."""
 
 MOUNT_DEVICES = "/var/run/nvidia-container-devices"
 """A mount below this path is a device list to the NVIDIA runtime."""
@@ -90,13 +93,17 @@ def _of_container(container: Container, field: str) -> Iterator[Access]:
             if capability.upper() in _ADMINISTRATIVE:
                 yield Access("capability", f"{field}.securityContext.capabilities.add ({capability})")
     for variable in container.env or ():
-        if variable.name.endswith(VISIBLE_DEVICES) and (
-            variable.value_from is not None or (variable.value or "") not in _NO_DEVICES
-        ):
+        if _opens_devices(variable):
             yield Access("environment", f"{field}.env[{variable.name}]")
     for mount in container.volume_mounts or ():
         if _within(mount.mount_path, (MOUNT_DEVICES,)):
             yield Access("mount", f"{field}.volumeMounts[{mount.name}].mountPath ({mount.mount_path})")
+
+
+def _opens_devices(variable: EnvVar) -> bool:
+    if not variable.name.endswith(VISIBLE_DEVICES) or variable.name in NARROWING_VARIABLES:
+        return False
+    return variable.value_from is not None or (variable.value or "") not in _NO_DEVICES
 
 
 def _within(path: str, parents: tuple[str, ...]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from admission.catalogue.recognition import GENERIC_LABELS
 from admission.demand.inventory import TRANSIENT_TAINTS
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def _holds(key: str, operator: str, values: tuple[str, ...], target: Target, cat
 
 
 def _contradicts_class(key: str, operator: str, values: tuple[str, ...], target: Target, catalogue: Catalogue) -> bool:
-    """Whether every value asks for a chip that is known and is not the pool's."""
-    if operator != "In":
+    """Whether every value asks for a chip that is known and is not the pool's; a family's name may mean either."""
+    if operator != "In" or key in GENERIC_LABELS:
         return False
     asked = [catalogue.by_node_labels({key: value}) for value in values]
     return all(name is not None and name not in target.classes for name in asked)
@@ -90,6 +91,6 @@ def _tolerates(toleration: Toleration, taint: Taint) -> bool:
         return False
     if toleration.key and toleration.key != taint.key:
         return False
-    if (toleration.operator or "Equal") == "Exists":
-        return True
+    if toleration.operator not in {None, "", "Equal"}:
+        return True  # Exists, and what newer schedulers compare numerically (Gt, Lt): it may tolerate
     return bool(toleration.key) and (toleration.value or "") == taint.value

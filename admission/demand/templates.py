@@ -69,6 +69,8 @@ def _pods(document: dict[str, Any], kind: _Kind) -> int | None:
     if kind.path and not kind.counts:
         return None
     beside = _at(document, kind.path[:-1])
-    given = [beside.get(name) for name in kind.counts] if isinstance(beside, dict) else []
-    counts = [value for value in given if isinstance(value, int)]
-    return min(counts) if counts else 1
+    given = {name: beside[name] for name in kind.counts if isinstance(beside, dict) and beside.get(name) is not None}
+    for name, count in given.items():
+        if type(count) is not int or count < 0:
+            raise TemplateError(f"{'.'.join((*kind.path[:-1], name))}: {str(count)[:40]!r} is no count of pods")
+    return min(given.values(), default=1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from admission.api.allowance import AllowanceStatus, ClassUse, LastDenial
+from admission.api.object import Condition
 from admission.api.quota import ComputeQuotaStatus, Use
 from admission.api.tenant import StandingStatus
 from admission.catalogue.control import Entry
@@ -15,10 +16,10 @@ from admission.decide.question import Question, Requester
 from admission.demand.pod import Demand, Devices
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from admission.api.quota import ComputeQuota
+    from admission.api.quota import Authorization, ComputeQuota
     from admission.decide.limits import Unit
     from admission.decide.registry import Registry
     from admission.ledger.ledger import View
@@ -28,24 +29,58 @@ if TYPE_CHECKING:
 
 def quota_status(quota: ComputeQuota, view: View | None, registry: Registry, now: datetime) -> ComputeQuotaStatus:
     """Use against a quota as the ledger has it; nothing where the ledger has not been counted."""
-    if view is None or not view.initialized:
-        return ComputeQuotaStatus(summary="counting")
+    counted = view is not None and view.initialized
+    ready = condition(
+        "Ready",
+        "Counted" if counted else "Counting",
+        holds=counted,
+        current=quota.status.conditions,
+        now=now,
+        generation=quota.metadata.generation,
+    )
+    if view is None or not counted:
+        return ComputeQuotaStatus(summary="counting", conditions=[ready])
     rules = registry.rules(now)
 
     def use(unit: Unit, limit: int | None) -> Use:
         weights = rules.weights(quota.spec.classes, unit)
         return Use(used=held(view.used, weights), reserved=held(view.reserved, weights), limit=limit)
 
-    counted = rules.weights(quota.spec.classes, "devices")
+    weights = rules.weights(quota.spec.classes, "devices")
     devices = use("devices", quota.spec.limits.devices)
     limit = "-" if devices.limit is None else str(devices.limit)
     return ComputeQuotaStatus(
         devices=devices,
         tpp=use("tpp", quota.spec.limits.tpp),
+        conditions=[ready],
         summary=f"{devices.used}+{devices.reserved}/{limit}",
         tenants=len(
-            {party for party, key in (*view.used, *view.reserved) if not counted.keys().isdisjoint(key.split("|"))}
+            {party for party, key in (*view.used, *view.reserved) if not weights.keys().isdisjoint(key.split("|"))}
         ),
+    )
+
+
+def authorization_use(grant: Authorization, views: Iterable[View | None], registry: Registry, now: datetime) -> int:
+    """Devices that the authorization's tenant holds of the classes it covers, by the ledger that counts most."""
+    weights = registry.rules(now).weights(grant.spec.classes, "devices")
+    tenants = (
+        {a: n for a, n in view.used.items() if a[0].partition("/")[0] == grant.spec.tenant} for view in views if view
+    )
+    return max((held(accounts, weights) for accounts in tenants), default=0)
+
+
+def condition(
+    kind: str, reason: str, *, holds: bool, current: Iterable[Condition], now: datetime, generation: int
+) -> Condition:
+    """Return the condition, with the time of the current one while its status stays the same."""
+    status: Literal["True", "False"] = "True" if holds else "False"
+    since = [each.last_transition_time for each in current if each.type == kind and each.status == status]
+    return Condition(
+        type=kind,
+        status=status,
+        reason=reason,
+        last_transition_time=since[0] if since else now.replace(microsecond=0),
+        observed_generation=generation,
     )
 
 

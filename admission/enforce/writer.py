@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from admission.api import API_VERSION, TENANT_LABEL
-from admission.api.quota import ComputeQuota
-from admission.api.tenant import StandingStatus
+from admission.api.quota import Authorization, ComputeQuota
 from admission.cluster.client import ClusterError
 from admission.decide.compute import scope_of
-from admission.enforce.shown import allowance_status, obstacle, quota_status, standing_status
+from admission.enforce.shown import (
+    allowance_status,
+    authorization_use,
+    condition,
+    obstacle,
+    quota_status,
+    standing_status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,6 +110,7 @@ class StatusWriter:
         """Go round until cancelled."""
         while True:
             await self._quotas()
+            await self._authorizations()
             await self._standings()
             await self._own_figures()
             await asyncio.sleep(ROUND_SECONDS)
@@ -111,7 +118,7 @@ class StatusWriter:
     async def _quotas(self) -> None:
         for quota in self._registry.every(ComputeQuota):
             status = quota_status(quota, self._ledger.view(scope_of(quota)), self._registry, self._now())
-            if status.model_copy(update={"conditions": quota.status.conditions}) != quota.status:
+            if status != quota.status:
                 await self._patcher.patch(f"computequotas/{quota.name}", _dumped(status))
 
     def _obstacle(self, standing: Standing) -> Reason | None:
@@ -125,11 +132,31 @@ class StatusWriter:
 
     async def _standings(self) -> None:
         for place, standing in enumerate(tuple(self._registry.standings.values())):
-            status = standing_status(standing, self._obstacle(standing), self._registry, self._now())
-            if status != (standing.tenant.status.standing or StandingStatus()):
-                await self._patcher.patch(f"tenants/{standing.name}", {"standing": _dumped(status)})
+            await self._standing(standing)
             if place % _BATCH == 0:
                 await asyncio.sleep(0)
+
+    async def _standing(self, standing: Standing) -> None:
+        reason, shown = self._obstacle(standing), standing.tenant.status
+        status = standing_status(standing, reason, self._registry, self._now())
+        cleared = condition(
+            "Cleared",
+            str(reason or "Cleared"),
+            holds=reason is None,
+            current=shown.conditions,
+            now=self._now(),
+            generation=standing.tenant.metadata.generation,
+        )
+        if status != shown.standing or [cleared] != shown.conditions:
+            wanted = {"standing": _dumped(status), "conditions": [_dumped(cleared)]}
+            await self._patcher.patch(f"tenants/{standing.name}", wanted)
+
+    async def _authorizations(self) -> None:
+        for grant in self._registry.every(Authorization):
+            views = (self._ledger.view(scope) for scope in self._ledger.scopes())
+            used = authorization_use(grant, views, self._registry, self._now())
+            if used != grant.status.used:
+                await self._patcher.patch(f"authorizations/{grant.name}", {"used": used})
 
     async def _own_figures(self) -> None:
         use, clock = self._census.use(), asyncio.get_running_loop().time()

@@ -1,0 +1,60 @@
+"""The product as it is served on a laptop, for a cleared tenant with pods of a controlled class.
+
+Usage: product.py PORT CERTIFICATE KEY [QUOTA]
+
+Without QUOTA no limit stands in the way, so that a request is parsed, judged by every rule, answered, counted and
+recorded, and no ledger is asked.  With it every new pod is reserved in the ledger in memory too, where nothing
+folds: entries then grow with the run, as they would not in a cluster.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+
+
+def main(port: str, certificate: str, key: str, quota: str = "") -> None:
+    """Write the objects and become the server."""
+    folder = Path(tempfile.mkdtemp())
+    objects = folder / "objects"
+    objects.mkdir()
+    (objects / "objects.yaml").write_text(yaml.safe_dump_all(_objects(quota)))
+    listen = {"host": "127.0.0.1", "port": int(port), "metricsHost": "127.0.0.1", "metricsPort": 0}
+    settings = {
+        "mode": "enforce",
+        "listen": listen,
+        "tls": {"certFile": certificate, "keyFile": key},
+        "drainSeconds": 0,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    command = [sys.executable, "-m", "admission.cli.main", "serve", "--config", str(folder / "config.yaml")]
+    os.chdir(ROOT)
+    os.execv(sys.executable, [*command, "--standalone", str(objects)])  # noqa: S606 (the program that is measured)
+
+
+def _objects(quota: str) -> list[dict[str, object]]:
+    """The example policy and a cleared tenant, whose namespace is that of the bodies."""
+    examples = ROOT / "examples" / "objects"
+    policy = yaml.safe_load((examples / "policy.yaml").read_text())
+    pools = list(yaml.safe_load_all((examples / "pools.yaml").read_text()))
+    tenant = next(iter(yaml.safe_load_all((examples / "tenants.yaml").read_text())))
+    for pool in pools:
+        pool["spec"]["acceleratorClass"] = "h100-sxm"
+        pool["spec"]["place"]["country"] = "DE"
+    policy["spec"]["rules"] = [rule for rule in policy["spec"]["rules"] if rule["effect"] != "Quota"]
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team-a"}}
+    namespace["metadata"]["labels"] = {"computegate.io/tenant": tenant["metadata"]["name"]}  # type: ignore[index]  # a dict
+    limits = {"jurisdictions": ["DE"], "limits": {"devices": 2**31}}
+    limit = {"apiVersion": policy["apiVersion"], "kind": "ComputeQuota", "metadata": {"name": "de"}, "spec": limits}
+    return [policy, *pools, tenant, namespace, *([limit] if quota else [])]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
