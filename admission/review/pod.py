@@ -44,12 +44,16 @@ class Resources(_Wire, frozen=True):
     requests: dict[str, str | int | float] | None = None
 
 
+class Elsewhere(_Wire, frozen=True):
+    """Where a value comes from; kept only to know that it is not in the pod."""
+
+
 class EnvVar(_Wire, frozen=True):
-    """One variable; ``value_from`` is kept only to know that the value is not in the pod."""
+    """One variable: its value, or that it comes from elsewhere."""
 
     name: str = ""
     value: str | None = None
-    value_from: msgspec.Raw | None = None
+    value_from: Elsewhere | None = None
 
 
 class Capabilities(_Wire, frozen=True):

@@ -200,3 +200,10 @@ def test_an_answer_is_an_admission_review(response: wire.Response, expected: dic
     answer = json.loads(wire.encode(response))
     assert answer.pop("response") == expected
     assert answer == {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
+
+
+def test_an_environment_variable_from_elsewhere_reads_from_json_and_from_yaml_alike() -> None:
+    pod = {
+        "spec": {"containers": [{"env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]}]}
+    }
+    assert msgspec.json.decode(json.dumps(pod), type=Pod) == msgspec.convert(pod, Pod)
