@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import datetime as dt
 import functools
 import logging
 import os
 import pathlib
 import secrets
-import signal
 import uuid
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,23 +22,20 @@ from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.cli.files import node_of
+from admission.cli.upkeep import Upkeep, kept_alive
 from admission.cluster import wire
 from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.events import Events, Regarding
 from admission.cluster.lease import Lease
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
-from admission.enforce.writer import DenialNotes, StatusWriter
+from admission.enforce.writer import DenialNotes
 from admission.ledger.ledger import Ledger
 from admission.ledger.objects import LedgerObject, ObjectStore
-from admission.ledger.pods import PodCensus, PodWitness, scopes_of
-from admission.ledger.reconciler import Reconciler, Waits
-from admission.ledger.store import StoreError
-from admission.review.pod import Pod
 from admission.server.figures import figures_of
 from admission.server.tls import Certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Iterable
 
     from prometheus_client.metrics_core import Metric
 
@@ -62,8 +57,6 @@ DECIDING: tuple[type[Object], ...] = (
 FRESH = frozenset({"namespaces", "tenants"})
 """Collections that say who is behind a request: too old, they would let a revoked tenant in."""
 
-UPKEEP_SECONDS = 1.0
-
 _namespaces = msgspec.json.Decoder(wire.Namespace)
 logger = logging.getLogger(__name__)
 
@@ -82,15 +75,13 @@ class ClusterSource:
         self.reference_key = reference_key
         self.store = ObjectStore(client)
         self.ledger = Ledger(self.store)
-        self.census = PodCensus(registry, _now)
         self._allowances: dict[str, Allowance] = {}
         self._notes = DenialNotes(client)
         self._events = Events(client, os.environ.get("POD_NAME", "computegate"), now=_now)
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: list[asyncio.Task[None]] = []
         self.reflectors = self._reflectors()
-        self._pods: Reflector[Pod] | None = None
-        self.reconciler: Reconciler | None = None
+        self._upkeep: Upkeep | None = None
         identity = f"{os.environ.get('POD_NAME', 'computegate')}_{uuid.uuid4()}"
         self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
 
@@ -108,7 +99,7 @@ class ClusterSource:
             self._notes.run,
             self._events.run,
         ):
-            self._tasks.append(asyncio.create_task(_kept_alive(run)))
+            self._tasks.append(asyncio.create_task(kept_alive(run)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -217,9 +208,8 @@ class ClusterSource:
         match event:
             case Added(item=item) | Modified(item=item):
                 self.store.observe(item)
-                self.census.learn(item.spec.scope, item.snapshot.state.inflight)
-                if self.reconciler is not None:
-                    self.reconciler.wake()
+                if self._upkeep is not None:
+                    self._upkeep.heed(item)
             case Deleted() | Malformed():
                 self.store.forget()
 
@@ -230,91 +220,30 @@ class ClusterSource:
             case Deleted(key=key) | Malformed(key=key):
                 self._allowances.pop(key, None)
 
-    # -- upkeep, by the leader -------------------------------------------------------------------
+    # -- leadership ------------------------------------------------------------------------------
 
     def _lead(self, held: bool) -> None:
         for task in self._leading:
             task.cancel()
-        self._leading = [asyncio.create_task(self._upkeep())] if held else []
+        self._leading = [asyncio.create_task(kept_alive(self._term))] if held else []
 
-    async def _upkeep(self) -> None:
-        """Watch pods, fold and expire, and keep statuses current, while the lease is held."""
+    async def _term(self) -> None:
+        """Do the upkeep until the lease is lost."""
         for reflector in self.reflectors.values():
             await reflector.wait_synced()
-        self.census = census = PodCensus(self._registry, _now)
-        self._pods = pods = Reflector(
-            self.client, "/api/v1/pods", Pod, on_change=functools.partial(_on_pod, census, self)
-        )
-        waits = Waits(absent=self._settings.ledger.expire_seconds, rebuild=self._settings.ledger.rebuild_seconds)
-        self.reconciler = Reconciler(
-            self.store,
-            lambda: _up_to(census, pods, self.store),
-            PodWitness(self.client, self._registry, _now),
-            clock=asyncio.get_running_loop().time,
-            waits=waits,
-            restored=self._restored,
-        )
-        writer = StatusWriter(
+        self._upkeep = Upkeep(
             self.client,
             self._registry,
             self.ledger,
-            census,
+            self.store,
             allowances=self._allowances,
-            contact=self._settings.contact,
+            settings=self._settings,
             now=_now,
         )
-        async with asyncio.TaskGroup() as group:
-            for run in (pods.run, self.reconciler.run, writer.run, self._ensure):
-                group.create_task(_kept_alive(run))
-
-    def _restored(self) -> None:
-        """The cluster went back to a backup: every copy of it is newer than it is.  Begin again from nothing.
-
-        The process ends and its supervisor starts it anew; that drops every cache at once.
-        """
-        logger.critical("the cluster's store is older than what was read of it: a backup was restored; starting anew")
-        signal.raise_signal(signal.SIGTERM)
-
-    async def _ensure(self) -> None:
-        """Make the ledger of every scope that some limit stands in."""
-        while True:
-            for scope in scopes_of(self._registry, _now()):
-                with contextlib.suppress(StoreError):
-                    await self.ledger.ensure(scope, timeout=2.0)
-            await asyncio.sleep(UPKEEP_SECONDS)
-
-
-def _on_pod(census: PodCensus, source: ClusterSource, event: Event[Pod]) -> None:
-    match event:
-        case Added(item=item) | Modified(item=item):
-            census.take(item)
-        case Deleted(old=old) | Malformed(old=old):
-            if old is not None:
-                census.lose(old.metadata.uid)
-    if source.reconciler is not None:
-        source.reconciler.wake()
-
-
-def _up_to(census: PodCensus, pods: Reflector[Pod], store: ObjectStore) -> PodCensus | None:
-    """The census as far as the watch has come; None while a list runs, when old and new stand together."""
-    if not pods.settled:
-        return None
-    for scope in store.scopes():
-        snapshot = store.cached(scope)
-        if snapshot is not None:
-            census.learn(scope, snapshot.state.inflight)
-    census.resource_version = pods.resource_version
-    return census
-
-
-async def _kept_alive(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run for as long as the program; what fails unexpectedly is said and begun again."""
-    while True:
         try:
-            await run()
-        except Exception:
-            logger.exception("%s failed; beginning again", getattr(run, "__qualname__", run))
-        await asyncio.sleep(1)
+            await self._upkeep.run()
+        finally:
+            self._upkeep = None
 
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:

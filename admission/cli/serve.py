@@ -28,6 +28,8 @@ from admission.server.tls import CertificateError
 if TYPE_CHECKING:
     import argparse
 
+    from admission.cli.source import Source
+
 
 ENTRIES = (("enforced", 512), ("observed", 128))
 
@@ -52,15 +54,13 @@ async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
         await _answer(source, registry, settings)
 
 
-async def _source(
-    arguments: argparse.Namespace, registry: Registry, settings: Settings
-) -> FolderSource | ClusterSource:
+async def _source(arguments: argparse.Namespace, registry: Registry, settings: Settings) -> Source:
     if arguments.standalone is not None:
         return FolderSource(arguments.standalone, registry, settings)
     return await ClusterSource.connect(arguments.kubeconfig, registry, settings)
 
 
-async def _answer(source: FolderSource | ClusterSource, registry: Registry, settings: Settings) -> None:
+async def _answer(source: Source, registry: Registry, settings: Settings) -> None:
     metrics, counts = Metrics(name for name, _ in ENTRIES), Counts()
     recorder, certificate = Recorder(sys.stdout.buffer), source.certificate()
     judge = Judge(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,16 @@ class Source(Protocol):
 
     ledger: Ledger
     reference_key: bytes
-    releases_on_delete: bool
+
+    @property
+    def releases_on_delete(self) -> bool:
+        """Whether the review of a deletion is the proof that a pod is gone, for want of a watch."""
+
+    async def __aenter__(self) -> Self:
+        """Begin to keep the registry current."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop, and give back what was taken."""
 
     def certificate(self) -> Certificate:
         """Return the serving certificate."""

@@ -1,0 +1,125 @@
+"""What one replica does for all, while it holds the lease: follow the pods, fold the ledgers, write statuses.
+
+Safety never rests on there being one: two at once only cost more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from typing import TYPE_CHECKING, Any
+
+from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
+from admission.enforce.writer import StatusWriter
+from admission.ledger.pods import PodCensus, PodWitness, scopes_of
+from admission.ledger.reconciler import Reconciler, Waits
+from admission.ledger.store import StoreError
+from admission.review.pod import Pod
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from admission.api.allowance import Allowance
+    from admission.cluster.client import Client
+    from admission.decide.registry import Registry
+    from admission.ledger.ledger import Ledger
+    from admission.ledger.objects import LedgerObject, ObjectStore
+    from admission.server.settings import Settings
+
+ENSURE_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """One term of leadership; made anew for each, so that no copy of the pods outlives it."""
+
+    def __init__(
+        self,
+        client: Client,
+        registry: Registry,
+        ledger: Ledger,
+        store: ObjectStore,
+        *,
+        allowances: Mapping[str, Allowance],
+        settings: Settings,
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self._registry, self._ledger, self._store, self._now = registry, ledger, store, now
+        self._census = PodCensus(registry, now)
+        self._unreadable: dict[str, str] = {}
+        self._pods = Reflector(client, "/api/v1/pods", Pod, on_change=self._on_pod)
+        self._reconciler = Reconciler(
+            store,
+            self._up_to,
+            PodWitness(client, registry, now),
+            clock=asyncio.get_running_loop().time,
+            waits=Waits(absent=settings.ledger.expire_seconds, rebuild=settings.ledger.rebuild_seconds),
+            restored=_start_anew,
+        )
+        self._writer = StatusWriter(
+            client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
+        )
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for run in (self._pods.run, self._reconciler.run, self._writer.run, self._ensure):
+                group.create_task(kept_alive(run))
+
+    def heed(self, ledger: LedgerObject) -> None:
+        """Take note of a newer version of a ledger: pods are attributed as its entries say."""
+        self._census.learn(ledger.spec.scope, ledger.snapshot.state.inflight)
+        self._reconciler.wake()
+
+    def _on_pod(self, event: Event[Pod]) -> None:
+        match event:
+            case Added(item=item) | Modified(item=item):
+                self._census.take(item)
+            case Malformed(key=key, old=Pod() as old):
+                self._unreadable[key] = old.metadata.uid  # it goes on holding what it held
+            case Deleted(key=key, old=old):
+                uid = old.metadata.uid if old is not None else self._unreadable.pop(key, "")
+                self._census.lose(uid)
+        self._reconciler.wake()
+
+    def _up_to(self) -> PodCensus | None:
+        """The census as far as the watch has come; None while a list runs, when old and new stand together."""
+        if not self._pods.settled:
+            return None
+        for scope in self._store.scopes():
+            snapshot = self._store.cached(scope)
+            if snapshot is not None:
+                self._census.learn(scope, snapshot.state.inflight)
+        self._census.resource_version = self._pods.resource_version
+        return self._census
+
+    async def _ensure(self) -> None:
+        """Make the ledger of every scope that some limit stands in."""
+        while True:
+            for scope in scopes_of(self._registry, self._now()):
+                with contextlib.suppress(StoreError):
+                    await self._ledger.ensure(scope, timeout=2.0)
+            await asyncio.sleep(ENSURE_SECONDS)
+
+
+def _start_anew() -> None:
+    """The cluster went back to a backup, so that every copy of it is newer than it is.
+
+    The process ends and its supervisor starts it again: that drops every copy at once.
+    """
+    logger.critical("the cluster's store is older than what was read of it: a backup was restored; starting anew")
+    signal.raise_signal(signal.SIGTERM)
+
+
+async def kept_alive(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run for as long as the program; what fails unexpectedly is said and begun again."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            logger.exception("%s failed; beginning again", getattr(run, "__qualname__", run))
+        await asyncio.sleep(1)
