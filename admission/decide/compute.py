@@ -51,7 +51,7 @@ def check_hold(question: Question, governing: str) -> Iterator[Result]:
     """The pod ends within the longest hold of every quota that counts it."""
     deadline = question.demand.deadline_seconds
     for quota in quotas_of(question, governing):
-        longest = quota.spec.limits.longest_hold
+        longest = _longest_hold(quota, of_reseller="/" in question.requester.party)
         if longest is None:
             continue
         finding = None
@@ -62,6 +62,13 @@ def check_hold(question: Question, governing: str) -> Iterator[Result]:
             finding = Finding(Reason.HoldTooLong, sentence, f"{deadline} s")
         inputs = {"longestHold": longest, "activeDeadlineSeconds": str(deadline)}
         yield Check(f"hold {quota.name}", "", "fail" if finding else "pass", inputs), finding
+
+
+def _longest_hold(quota: ComputeQuota, *, of_reseller: bool) -> str | None:
+    """The shortest of the quota's longest holds: its own, each tenant's, each reseller's."""
+    spec = quota.spec
+    parts = (spec.limits, spec.per_tenant, spec.per_reseller if of_reseller else None)
+    return min((part.longest_hold for part in parts if part and part.longest_hold), key=seconds_of, default=None)
 
 
 def check_grants(question: Question, governing: str) -> Iterator[Result]:
@@ -119,13 +126,13 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
     limits: dict[str, list[Limit]] = {}
     for quota in quotas_of(question, governing):
         limits.setdefault(scope_of(quota), []).extend(_limits(question, quota, party))
-    for rule, effect, class_name, _ in _asked(question, governing):
-        if effect is Effect.Authorization:
+    for _, effect, class_name, advisory in _asked(question, governing):
+        if effect is Effect.Authorization and not advisory:
             granted = limits.setdefault(governing, [])
             granted.extend(
                 _authorized(question, grant, party)
                 for grant in _authorizations(question, class_name)[:1]
-                if rule and all(limit.key != grant.name for limit in granted)
+                if all(limit.key != grant.name for limit in granted)
             )
     return tuple(Scope(name, tuple(each)) for name, each in sorted(limits.items()))
 

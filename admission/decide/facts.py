@@ -24,10 +24,12 @@ def undecided(rule: ResolvedRule, party: Standing, place: str, governing: str) -
 
 def holds(test: ResolvedTest, party: Standing, place: str, governing: str) -> Ternary:
     """Whether one test holds."""
-    if test.fact is Fact.OwnerHeadquarters and test.operator in {"In", "NotIn"}:
-        owned = party.owned_from(test.values)
-        return owned if test.operator == "In" else ~owned
-    values = _values(test.fact, party, place, governing)
+    if test.fact is Fact.OwnerHeadquarters and test.operator != "Exists":
+        return _owners(test, party)
+    return _compared(test, _values(test.fact, party, place, governing))
+
+
+def _compared(test: ResolvedTest, values: Values) -> Ternary:
     match test.operator:
         case "Unknown":
             return Ternary.TRUE if values is None else Ternary.FALSE
@@ -36,6 +38,20 @@ def holds(test: ResolvedTest, party: Standing, place: str, governing: str) -> Te
         case "In":
             return _among(values, test.values)
     return ~_among(values, test.values)
+
+
+def denies_everybody(rule: ResolvedRule, place: str) -> bool:
+    """Whether the rule's tests hold whoever asks: they are about the place alone, or there are none."""
+    at = frozenset({place}) if place else None
+    return all(test.fact is Fact.Place and _compared(test, at) is not Ternary.FALSE for test in rule.tests)
+
+
+def _owners(test: ResolvedTest, party: Standing) -> Ternary:
+    """Owners' headquarters are unknown where owners without a known one may hold half or more by themselves."""
+    if test.operator == "Unknown":
+        return Ternary.FALSE if party.owned_from(frozenset()) is Ternary.FALSE else Ternary.TRUE
+    owned = party.owned_from(test.values)
+    return owned if test.operator == "In" else ~owned
 
 
 def _among(values: Values, wanted: frozenset[str]) -> Ternary:

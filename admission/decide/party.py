@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact
 from admission.catalogue.control import Entry
-from admission.decide.facts import applies, undecided
+from admission.decide.facts import applies, denies_everybody, undecided
 from admission.decide.question import Check, Question
 from admission.review import messages
 from admission.review.finding import Finding
@@ -26,6 +26,7 @@ _DENIED_BY = {
     Fact.OwnerHeadquarters: Reason.OwnershipNotCleared,
     Fact.DeclaredUse: Reason.EndUseNotCleared,
 }
+_CANDIDATE = frozenset({"Candidate"})
 _UNKNOWN_FACT = {
     Fact.Place: Reason.JurisdictionNotAllowed,
     Fact.DeclaredUse: Reason.EndUseNotCleared,
@@ -48,16 +49,31 @@ def is_controlled(question: Question) -> bool:
     )
 
 
-def check_tenant(question: Question, _governing: str) -> Iterator[Result]:
-    """A namespace without a known tenant gets nothing controlled."""
+def check_tenant(question: Question, governing: str) -> Iterator[Result]:
+    """A namespace without a known tenant gets nothing controlled, nor does a tenant of no known jurisdiction."""
     requester = question.requester
-    needed = question.demand.devices and (is_controlled(question) or question.rules.unidentified_denies)
-    if requester.tenant is not None or not needed:
+    if requester.tenant is not None:
+        if not governing and is_controlled(question):
+            yield _not_cleared(question, requester.tenant_name, Reason.JurisdictionNotAllowed, "no jurisdiction known")
+        return
+    needed = is_controlled(question) or question.rules.unidentified_denies or _denied_to_all(question)
+    if not question.demand.devices or not needed:
         return
     detail = f"label names {requester.tenant_name!r}, no such Tenant" if requester.tenant_name else "no tenant label"
     yield (
         Check("tenant", requester.tenant_name, "fail", {"namespace": requester.namespace, "detail": detail}),
         Finding(Reason.TenantUnknown, messages.tenant_unknown(requester.namespace), detail, requester.tenant_name),
+    )
+
+
+def _denied_to_all(question: Question) -> bool:
+    """Whether a rule denies a class at a place to whoever asks: then also to those whom nobody knows."""
+    return any(
+        rule.effect is Effect.Deny and not rule.advisory and denies_everybody(rule, place)
+        for devices in question.demand.devices
+        for class_name in devices.classes
+        for rule in question.rules.about(class_name)
+        for place in devices.places
     )
 
 
@@ -127,23 +143,27 @@ def check_rules(question: Question, governing: str) -> Iterator[Result]:
 
 
 def _rules_of(question: Question, party: Standing, class_name: str, place: str, governing: str) -> Iterator[Result]:
-    covered, doubtful = False, False
+    covered = False
+    doubts: list[Fact] = []
     for rule in question.rules.about(class_name):
         outcome = applies(rule, party, place, governing)
         if outcome is Ternary.FALSE:
             continue
         if rule.effect is Effect.Allow:
-            covered, doubtful = covered or outcome is Ternary.TRUE, doubtful or outcome is Ternary.UNKNOWN
+            covered = covered or outcome is Ternary.TRUE
+            doubts += undecided(rule, party, place, governing)
             finding = None
         else:
-            covered = covered or outcome is Ternary.TRUE
+            # A Deny that only observes must not stand in for the rule that lets a party in.
+            covers = outcome is Ternary.TRUE and not (rule.advisory and rule.effect is Effect.Deny)
+            covered = covered or covers
             at = _At(party, class_name, place, governing)
             finding = _restricted(question, rule, at)
         inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
         verdict = "pass" if finding is None else "fail"
         yield Check(f"rule {rule.name} {rule.effect}", party.name, verdict, inputs), finding
     if not covered and question.rules.entry(class_name) is not Entry.NONE:
-        reason = Reason.OwnerUnknown if doubtful else Reason.JurisdictionNotAllowed
+        reason = _UNKNOWN_FACT.get(doubts[0], Reason.OwnerUnknown) if doubts else Reason.JurisdictionNotAllowed
         inputs = {"class": class_name, "place": place, "governing": governing}
         _, finding = _not_cleared(
             question, party.name, reason, f"no rule covers {class_name} for {governing or 'nowhere'}"
@@ -163,6 +183,9 @@ class _At(NamedTuple):
 def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:
     """What a restricting rule that applies, or may apply, holds against the party."""
     party = at.party
+    lapsed = party.clearance(question.now) if rule.effect is Effect.Level and not is_controlled(question) else None
+    if lapsed is not None:  # of controlled classes the clearance is checked anyway
+        return _not_cleared(question, party.name, lapsed, f"KYC: {lapsed}", rule)[1]
     if rule.effect is Effect.Level and party.level < (rule.rule.level or 0):
         sentence = messages.level_too_low(party.name, f"class {at.class_name}", rule.rule.level or 0)
         return Finding(
@@ -177,6 +200,8 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
     else:
         tested = [_DENIED_BY[test.fact] for test in rule.tests if test.fact in _DENIED_BY]
         reason = tested[0] if tested else Reason.JurisdictionNotAllowed
+        if reason is Reason.ListedParty and party.facts[Fact.Screening] == _CANDIDATE:
+            reason = Reason.NeedsReview
         detail = f"{rule.rule.basis.title} ({rule.rule.basis.type}, {rule.rule.status})"
     return _not_cleared(question, party.name, reason, detail, rule)[1]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from admission.api.policy import Effect, Fact, Mode, Rule
 from admission.catalogue.control import Entry
 from admission.catalogue.jurisdictions import GROUPS, members
-from admission.demand.pod import UNKNOWN_CLASS
+from admission.demand.reach import UNKNOWN_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

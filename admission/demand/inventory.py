@@ -6,16 +6,19 @@ excludes it; a pool declares only some labels, so a selector on another one leav
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
 
 from admission.catalogue.resources import ResourceRole, role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping
 
     from admission.api.accelerator import AcceleratorPool
     from admission.catalogue.catalogue import Catalogue
+    from admission.demand.reach import Reach
 
 TRANSIENT_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "ToBeDeletedByClusterAutoscaler")
 """Taints that come and go with a node's health; a node that carries one may be back before the pod is bound."""
@@ -66,6 +69,8 @@ class Inventory:
     targets: tuple[Target, ...]
     nodes: Mapping[str, Target]
     catalogue: Catalogue
+    reached: LRUCache[Hashable, Reach] = field(default_factory=lambda: LRUCache(4096), compare=False, repr=False)
+    """What ``reach`` found, by constraints; tenants choose the constraints, so it is bounded."""
 
 
 def take_inventory(

@@ -10,22 +10,15 @@ from typing import TYPE_CHECKING
 
 from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
+from admission.demand.reach import UNKNOWN_CLASS, reach
 from admission.demand.request import effective_request
-from admission.demand.scheduling import can_land
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from admission.catalogue.catalogue import Catalogue
-    from admission.demand.inventory import Inventory, Target
+    from admission.demand.inventory import Inventory
     from admission.demand.request import Requests
     from admission.review.pod import Pod, PodSpec
-
-UNKNOWN_CLASS = "unknown"
-"""The class of a device that nobody can name; cleared for no one."""
-
-MOST_NAMED_TARGETS = 16
-"""So many reachable nodes and pools are named in the record; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +87,13 @@ def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> It
             continue
         if kind is ResourceRole.QUALIFIER:
             if vendor not in counted:
-                shared.setdefault(vendor, _reach(name, 1, spec, inventory))
+                shared.setdefault(vendor, _devices(name, 1, spec, inventory))
         elif kind is ResourceRole.SHARE:
-            devices = _reach(name, amount, spec, inventory)
+            devices = _devices(name, amount, spec, inventory)
             if vendor not in shared or shared[vendor].count < devices.count:
                 shared[vendor] = devices
         else:
-            yield _reach(name, amount, spec, inventory)
+            yield _devices(name, amount, spec, inventory)
     yield from shared.values()
 
 
@@ -109,41 +102,8 @@ def _of_claims(spec: PodSpec) -> Iterable[Devices]:
         yield Devices(f"resourceClaims[{claim.name}]", 1, (UNKNOWN_CLASS,), ("",))
 
 
-def _reach(resource: str, units: int, spec: PodSpec, inventory: Inventory) -> Devices:
-    """Find every class and place that so many units of this resource can have for this pod."""
-    targets = tuple(_reachable(resource, spec, inventory))
-    pinned = inventory.catalogue.by_resource(resource)
-    if pinned:
-        classes = {pinned}
-    else:
-        classes = {name for target in targets for name in target.classes or {UNKNOWN_CLASS}} or {UNKNOWN_CLASS}
-    return Devices(
-        resource=resource,
-        count=max(role(resource).devices(units, name) for name in classes),
-        classes=tuple(sorted(classes)),
-        places=tuple(sorted({target.country for target in targets} or {""})),
-        targets=tuple(sorted({target.name for target in targets})[:MOST_NAMED_TARGETS]),
-        narrowing=_narrowing(targets, classes, inventory.catalogue) if len(classes) > 1 else (),
-    )
-
-
-def _reachable(resource: str, spec: PodSpec, inventory: Inventory) -> Iterable[Target]:
-    if spec.node_name:
-        node = inventory.nodes.get(spec.node_name)
-        return (node,) if node else ()
-    return (
-        target
-        for target in inventory.targets
-        if resource in target.resources and can_land(spec, target, inventory.catalogue)
-    )
-
-
-def _narrowing(targets: tuple[Target, ...], classes: set[str], catalogue: Catalogue) -> tuple[tuple[str, str], ...]:
-    """For each class, a label of a reachable target that by itself names the class."""
-    found: dict[str, str] = {}
-    for target in targets:
-        for key, value in sorted(target.labels.items()):
-            name = catalogue.by_node_labels({key: value})
-            if name in classes and target.classes == {name}:
-                found.setdefault(name, f"{key}={value}")
-    return tuple(sorted(found.items()))
+def _devices(resource: str, units: int, spec: PodSpec, inventory: Inventory) -> Devices:
+    """So many units of a resource, as devices of every class that they can be for this pod."""
+    found = reach(resource, spec, inventory)
+    count = max(role(resource).devices(units, name) for name in found.classes)
+    return Devices(resource, count, *found)

@@ -1,0 +1,86 @@
+"""Which classes and places a pod's devices can have: those of every target on which it can land.
+
+Pods of one workload have the same constraints, so what was found is kept for as long as the inventory stays the
+same: walking a thousand nodes takes milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from admission.demand.scheduling import can_land
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from admission.catalogue.catalogue import Catalogue
+    from admission.demand.inventory import Inventory, Target
+    from admission.review.pod import PodSpec
+
+UNKNOWN_CLASS = "unknown"
+"""The class of a device that nobody can name; cleared for no one."""
+
+MOST_NAMED_TARGETS = 16
+"""So many reachable nodes and pools are named in the record; the rest are not."""
+
+
+class Reach(NamedTuple):
+    """Classes and places (sorted; "" is an unknown place), and the nodes and pools that have them."""
+
+    classes: tuple[str, ...]
+    places: tuple[str, ...]
+    targets: tuple[str, ...]
+    narrowing: tuple[tuple[str, str], ...]
+    """For each of several classes, a ``label=value`` that would narrow the pod to it, where a target shows one."""
+
+
+def reach(resource: str, spec: PodSpec, inventory: Inventory) -> Reach:
+    """Return what a device of this resource can be for a pod with these constraints."""
+    key = _constraints(resource, spec)
+    found = inventory.reached.get(key)
+    if found is None:
+        found = inventory.reached[key] = _found(resource, spec, inventory)
+    return found
+
+
+def _constraints(resource: str, spec: PodSpec) -> Hashable:
+    """Everything of a pod that ``can_land`` reads."""
+    selector = tuple(sorted(spec.node_selector.items())) if spec.node_selector else ()
+    return resource, spec.node_name, selector, spec.affinity, spec.tolerations
+
+
+def _found(resource: str, spec: PodSpec, inventory: Inventory) -> Reach:
+    targets = tuple(_reachable(resource, spec, inventory))
+    pinned = inventory.catalogue.by_resource(resource)
+    if pinned:
+        classes = {pinned}
+    else:
+        classes = {name for target in targets for name in target.classes or {UNKNOWN_CLASS}} or {UNKNOWN_CLASS}
+    return Reach(
+        classes=tuple(sorted(classes)),
+        places=tuple(sorted({target.country for target in targets} or {""})),
+        targets=tuple(sorted({target.name for target in targets})[:MOST_NAMED_TARGETS]),
+        narrowing=_narrowing(targets, classes, inventory.catalogue) if len(classes) > 1 else (),
+    )
+
+
+def _reachable(resource: str, spec: PodSpec, inventory: Inventory) -> Iterable[Target]:
+    if spec.node_name:
+        node = inventory.nodes.get(spec.node_name)
+        return (node,) if node else ()
+    return (
+        target
+        for target in inventory.targets
+        if resource in target.resources and can_land(spec, target, inventory.catalogue)
+    )
+
+
+def _narrowing(targets: tuple[Target, ...], classes: set[str], catalogue: Catalogue) -> tuple[tuple[str, str], ...]:
+    """For each class, a label of a reachable target that by itself names the class."""
+    found: dict[str, str] = {}
+    for target in targets:
+        for key, value in sorted(target.labels.items()):
+            name = catalogue.by_node_labels({key: value})
+            if name in classes and target.classes == {name}:
+                found.setdefault(name, f"{key}={value}")
+    return tuple(sorted(found.items()))
