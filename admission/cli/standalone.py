@@ -14,7 +14,6 @@ from admission.cli import files
 from admission.ledger.draft import UNWATCHED
 from admission.ledger.ledger import Ledger
 from admission.ledger.memory import MemoryStore
-from admission.server import selfsigned
 from admission.server.metrics import gauge
 from admission.server.tls import Certificate
 
@@ -74,6 +73,8 @@ class FolderSource:
         tls = self._settings.tls
         if tls.cert_file.exists():
             return Certificate(tls.cert_file, tls.key_file)
+        from admission.server import selfsigned  # noqa: PLC0415 (only here are certificates made; 10 MB elsewhere)
+
         now = dt.datetime.now(dt.UTC)
         authority = selfsigned.Authority.make(now)
         (self._state / "ca.crt").write_bytes(authority.pem())

@@ -131,6 +131,8 @@ class StatusWriter:
         return known[1]
 
     async def _standings(self) -> None:
+        for name in self._obstacles.keys() - self._registry.standings.keys():
+            del self._obstacles[name]
         for place, standing in enumerate(tuple(self._registry.standings.values())):
             await self._standing(standing)
             if place % _BATCH == 0:
