@@ -28,6 +28,7 @@ from bench.contender import CLIENT_CORE, Contender, pinned
 
 HERE = Path(__file__).parent
 MEASURES = {"rps": "requests/s", "p50_us": "p50 µs", "p99_us": "p99 µs", "cpu_us": "server CPU µs/request"}
+HTTP_ONLY = f"{sys.executable} {HERE / 'target.py'} {{port}} {{certificate}} {{key}}"
 PRODUCT = f"{sys.executable} {HERE / 'product.py'} {{port}} {{certificate}} {{key}}"
 Figures = dict[str, float]
 
@@ -59,6 +60,8 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--command", default=PRODUCT, help="our server; {port}, {certificate}, {key} are filled in")
+    only = "our HTTP layer alone, with a review function that decides nothing"
+    parser.add_argument("--http-only", action="store_const", const=HTTP_ONLY, dest="command", help=only)
     parser.add_argument("--path", default="/validate/enforced?timeout=10s", help="path of our server and of Go's")
     parser.add_argument("--namespace", default="team-a", help="namespace of the pods")
     parser.add_argument("--uids", type=int, default=1000, help="how many different pods to send")

@@ -7,7 +7,7 @@ excludes it; a pool declares only some labels, so a selector on another one leav
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cachetools import LRUCache
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from admission.api.accelerator import AcceleratorPool
     from admission.catalogue.catalogue import Catalogue
-    from admission.demand.reach import Reach
 
 TRANSIENT_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "ToBeDeletedByClusterAutoscaler")
 """Taints that come and go with a node's health; a node that carries one may be back before the pod is bound."""
@@ -60,6 +59,16 @@ class Target:
     resources: frozenset[str]
     classes: frozenset[str]
     country: str
+
+
+class Reach(NamedTuple):
+    """Classes and places (sorted; "" is an unknown place), and the nodes and pools that have them."""
+
+    classes: tuple[str, ...]
+    places: tuple[str, ...]
+    targets: tuple[str, ...]
+    narrowing: tuple[tuple[str, str], ...]
+    """For each of several classes, a ``label=value`` that would narrow the pod to it, where a target shows one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ same: walking a thousand nodes takes milliseconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from admission.demand.inventory import Reach
 from admission.demand.scheduling import can_land
 
 if TYPE_CHECKING:
@@ -22,16 +23,6 @@ UNKNOWN_CLASS = "unknown"
 
 MOST_NAMED_TARGETS = 16
 """So many reachable nodes and pools are named in the record; the rest are not."""
-
-
-class Reach(NamedTuple):
-    """Classes and places (sorted; "" is an unknown place), and the nodes and pools that have them."""
-
-    classes: tuple[str, ...]
-    places: tuple[str, ...]
-    targets: tuple[str, ...]
-    narrowing: tuple[tuple[str, str], ...]
-    """For each of several classes, a ``label=value`` that would narrow the pod to it, where a target shows one."""
 
 
 def reach(resource: str, spec: PodSpec, inventory: Inventory) -> Reach:
