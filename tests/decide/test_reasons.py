@@ -1,0 +1,342 @@
+"""Each reason, from the smallest question that has it; and what no tenant may read in any of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from admission.decide.decide import decide
+from admission.review import messages
+from admission.review.reasons import PublicCode, Reason
+from tests.decide.questions import (
+    ALLOW,
+    COUNT,
+    EITHER,
+    H100,
+    UNCONTROLLED,
+    World,
+    grant,
+    party,
+    policy,
+    quota,
+    rule,
+    tenant,
+    world,
+)
+from tests.demand.cluster import pod
+
+LEVEL = rule("level", "Level", level=3)
+AUTHORIZE = rule("licence", "Authorization")
+RESELLER = tenant("kumo", kind="Reseller")
+CUSTOMER = tenant("tanuki", suppliedBy="kumo")
+SOLD = {"computegate.io/tenant": "kumo", "computegate.io/end-customer": "tanuki"}
+
+
+def _deny(*test: Any, **fields: Any) -> Any:
+    return policy(ALLOW, rule("deny", "Deny", test, **fields))
+
+
+def _kyc(**changed: Any) -> World:
+    return world(tenant(status={"kyc": changed}))
+
+
+def _owned(share: float | None, **spec: Any) -> Any:
+    held = {} if share is None else {"exact": share}
+    return tenant(parties=[party("redgate", "CN")], ownership=[{"owner": "redgate", "share": held}], **spec)
+
+
+CASES: dict[str, tuple[World, set[Reason]]] = {
+    "a cleared tenant with an open policy": (world(), set()),
+    "a privileged pod": (
+        world(pod=pod({"securityContext": {"privileged": True}})),
+        {Reason.DeviceBypass},
+    ),
+    "a resource that nobody knows": (world(pod=pod({"example.com/chip": 1})), {Reason.ClassUnknown}),
+    "a claim": (
+        world(pod=pod({}, resourceClaims=[{"name": "a", "resourceClaimName": "b"}])),
+        {Reason.ClassUnknown},
+    ),
+    "no node to land on": (
+        world(pod=pod({"nvidia.com/gpu": 1}, nodeSelector={"a": "b"})),
+        {Reason.ClassUnknown},
+    ),
+    "two classes where a choice is asked for": (
+        world(policy(ALLOW, ambiguousClass="Deny"), pod=EITHER),
+        {Reason.ClassAmbiguous},
+    ),
+    "two classes where none is": (world(pod=EITHER), set()),
+    "no tenant label": (World(labels={}), {Reason.TenantUnknown}),
+    "a tenant that is not there": (World(labels={"computegate.io/tenant": "ghost"}), {Reason.TenantUnknown}),
+    "no tenant and an uncontrolled chip": (World(labels={}, pod=UNCONTROLLED), set()),
+    "no tenant and an uncontrolled chip where tenants must be known": (
+        World(objects=(policy(unidentifiedTenant="Deny"),), labels={}, pod=UNCONTROLLED),
+        {Reason.TenantUnknown},
+    ),
+    "no tenant and an uncontrolled chip that is denied to all": (
+        World(objects=(policy(rule("no", "Deny", classes=["t4"])),), labels={}, pod=UNCONTROLLED),
+        {Reason.TenantUnknown},
+    ),
+    "no tenant and an uncontrolled chip at a place that is denied to all": (
+        World(objects=(policy(rule("no", "Deny", ("Place", "In", "DE"), classes=["*"])),), labels={}, pod=UNCONTROLLED),
+        {Reason.TenantUnknown},
+    ),
+    "no tenant and an uncontrolled chip denied elsewhere": (
+        World(objects=(policy(rule("no", "Deny", ("Place", "In", "CN"), classes=["*"])),), labels={}, pod=UNCONTROLLED),
+        set(),
+    ),
+    "no KYC": (world(tenant(status={"kyc": None})), {Reason.KYCMissing}),
+    "KYC unverified": (_kyc(state="Unverified"), {Reason.KYCMissing}),
+    "KYC pending": (_kyc(state="Pending"), {Reason.KYCPending}),
+    "KYC to be reviewed": (_kyc(state="NeedsReview"), {Reason.NeedsReview}),
+    "KYC rejected": (_kyc(state="Rejected"), {Reason.KYCRejected}),
+    "KYC suspended": (_kyc(state="Suspended"), {Reason.KYCSuspended}),
+    "KYC revoked": (_kyc(state="Revoked"), {Reason.KYCSuspended}),
+    "KYC expired": (_kyc(expiresAt="2026-11-22T12:00:00Z"), {Reason.KYCExpired}),
+    "KYC of other facts": (_kyc(covers="sha256:other"), {Reason.KYCStale}),
+    "no KYC and an uncontrolled chip": (world(tenant(status={"kyc": None}), pod=UNCONTROLLED), set()),
+    "a level too low": (world(policy(LEVEL)), {Reason.KYCLevelTooLow}),
+    "a level high enough": (world(policy(LEVEL), tenant(status={"kyc": {"level": 3}})), set()),
+    "a level asked for an uncontrolled chip of a clearance that has lapsed": (
+        world(
+            policy(rule("level", "Level", classes=["*"])),
+            tenant(status={"kyc": {"state": "Rejected"}}),
+            pod=UNCONTROLLED,
+        ),
+        {Reason.KYCRejected},
+    ),
+    "no rule": (world(policy()), {Reason.JurisdictionNotAllowed}),
+    "no policy at all": (World(objects=(tenant(),)), {Reason.JurisdictionNotAllowed}),
+    "no rule and an uncontrolled chip": (world(policy(), pod=UNCONTROLLED), set()),
+    "a rule for another country": (
+        world(policy(rule("fr", "Allow", ("Headquarters", "In", "FR")))),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "a rule for another class": (world(policy(rule("t4", "Allow", classes=["t4"]))), {Reason.JurisdictionNotAllowed}),
+    "a rule that may cover, of unknown owners": (
+        world(
+            policy(rule("own", "Allow", ("OwnerHeadquarters", "NotIn", "CN"))),
+            tenant(parties=[party("x", None)], ownership=[{"owner": "x", "share": {"exact": 60}}]),
+        ),
+        {Reason.OwnerUnknown},
+    ),
+    "a rule that may cover, of an unknown place": (
+        world(policy(rule("place", "Allow", ("Place", "In", "DE"))), country=""),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "no jurisdiction known": (world(tenant(headquarters="absent")), {Reason.JurisdictionNotAllowed}),
+    "no jurisdiction known and an uncontrolled chip": (world(tenant(headquarters="absent"), pod=UNCONTROLLED), set()),
+    "headquarters denied": (world(_deny("Headquarters", "In", "DE")), {Reason.JurisdictionNotAllowed}),
+    "a group denied": (
+        world(_deny("Headquarters", "In", "ear-d5"), tenant(headquarters="CN")),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "a parent denied": (
+        world(
+            _deny("UltimateParentHeadquarters", "In", "CN"),
+            tenant(parties=[party("top", "CN")], ultimateParent="top"),
+        ),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "a parent unknown": (
+        world(_deny("UltimateParentHeadquarters", "In", "CN"), tenant(independent=False)),
+        {Reason.OwnerUnknown},
+    ),
+    "a place denied": (world(_deny("Place", "In", "DE")), {Reason.JurisdictionNotAllowed}),
+    "a place unknown": (world(_deny("Place", "In", "CN"), country=""), {Reason.JurisdictionNotAllowed}),
+    "owners denied": (world(_deny("OwnerHeadquarters", "In", "CN"), _owned(50)), {Reason.OwnershipNotCleared}),
+    "owners of less than half": (world(_deny("OwnerHeadquarters", "In", "CN"), _owned(49)), set()),
+    "owners of nobody knows how much": (
+        world(_deny("OwnerHeadquarters", "In", "CN"), _owned(None)),
+        {Reason.OwnerUnknown},
+    ),
+    "owners unknown, where that is denied": (
+        world(_deny("OwnerHeadquarters", "Unknown"), tenant(independent=False)),
+        {Reason.OwnershipNotCleared},
+    ),
+    "owners known, where not to know them is denied": (world(_deny("OwnerHeadquarters", "Unknown"), _owned(60)), set()),
+    "a listed tenant": (
+        world(_deny("Screening", "In", "Match"), tenant(status={"screening": {"matchedParties": ["tenant"]}})),
+        {Reason.ListedParty},
+    ),
+    "a listed owner of half": (
+        world(
+            _deny("Screening", "In", "Match"),
+            _owned(50, status={"screening": {"state": "Match", "matchedParties": ["redgate"]}}),
+        ),
+        {Reason.ListedParty},
+    ),
+    "a name hit not yet judged": (
+        world(_deny("Screening", "In", "Match", "Candidate"), tenant(status={"screening": {"state": "Candidate"}})),
+        {Reason.NeedsReview},
+    ),
+    "never screened": (
+        world(_deny("Screening", "In", "Match"), tenant(status={"screening": None})),
+        {Reason.NeedsReview},
+    ),
+    "an end use denied": (world(_deny("DeclaredUse", "In", "Training")), {Reason.EndUseNotCleared}),
+    "no end use declared": (
+        world(_deny("DeclaredUse", "In", "WeaponsOfMassDestruction"), tenant(declaredUse=[])),
+        {Reason.EndUseNotCleared},
+    ),
+    "access from nobody knows where": (world(_deny("AccessCountry", "In", "CN")), {Reason.NeedsReview}),
+    "access from a denied country": (
+        world(_deny("AccessCountry", "In", "CN"), tenant(status={"access": {"countries": ["DE", "CN"]}})),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "no authorization": (world(policy(AUTHORIZE)), {Reason.AuthorizationRequired}),
+    "an authorization": (world(policy(AUTHORIZE), grant()), set()),
+    "another tenant's authorization": (world(policy(AUTHORIZE), grant(holder="other")), {Reason.AuthorizationRequired}),
+    "an authorization of another class": (
+        world(policy(AUTHORIZE), grant(classes=["t4"])),
+        {Reason.AuthorizationRequired},
+    ),
+    "an authorization that has ended": (
+        world(policy(AUTHORIZE), grant(validUntil="2026-11-22T12:00:00Z")),
+        {Reason.AuthorizationRequired},
+    ),
+    "an authorization that ends in a second": (
+        world(policy(AUTHORIZE), grant(validUntil="2026-11-22T12:00:01Z")),
+        set(),
+    ),
+    "an authorization that begins now": (world(policy(AUTHORIZE), grant(validFrom="2026-11-22T12:00:00Z")), set()),
+    "an authorization that begins in a second": (
+        world(policy(AUTHORIZE), grant(validFrom="2026-11-22T12:00:01Z")),
+        {Reason.AuthorizationRequired},
+    ),
+    "no quota where one is asked": (world(policy(COUNT)), {Reason.QuotaExceeded}),
+    "a quota where one is asked": (world(policy(COUNT), quota()), set()),
+    "a quota of a group where one is asked": (
+        world(policy(COUNT, groups=[{"name": "home", "countries": ["DE"]}]), quota("home", "home")),
+        set(),
+    ),
+    "another country's quota": (world(policy(COUNT), quota("fr", "FR")), {Reason.QuotaExceeded}),
+    "another class's quota": (world(policy(COUNT), quota(classes=["t4"])), {Reason.QuotaExceeded}),
+    "no end to the hold": (world(quota(limits={"longestHold": "1d"})), {Reason.HoldUnbounded}),
+    "a hold too long": (
+        world(quota(limits={"longestHold": "1d"}), pod=pod({"nvidia.com/h100": 1}, activeDeadlineSeconds=86401)),
+        {Reason.HoldTooLong},
+    ),
+    "a hold as long as may be": (
+        world(quota(limits={"longestHold": "1d"}), pod=pod({"nvidia.com/h100": 1}, activeDeadlineSeconds=86400)),
+        set(),
+    ),
+    "a hold too long for one tenant": (
+        world(quota(perTenant={"longestHold": "1h"}), pod=pod({"nvidia.com/h100": 1}, activeDeadlineSeconds=3601)),
+        {Reason.HoldTooLong},
+    ),
+    "a hold too long for a reseller": (
+        world(RESELLER, CUSTOMER, quota(perReseller={"longestHold": "1h"}), labels=SOLD),
+        {Reason.HoldUnbounded},
+    ),
+    "a reseller's longest hold, no reseller": (world(quota(perReseller={"longestHold": "1h"})), set()),
+    "a reseller's namespace without an end customer": (
+        world(RESELLER, labels={"computegate.io/tenant": "kumo"}),
+        {Reason.EndCustomerMissing},
+    ),
+    "a reseller's namespace without an end customer, an uncontrolled chip": (
+        world(RESELLER, labels={"computegate.io/tenant": "kumo"}, pod=UNCONTROLLED),
+        set(),
+    ),
+    "a reseller and its end customer": (world(RESELLER, CUSTOMER, labels=SOLD), set()),
+    "a reseller and a stranger": (world(RESELLER, tenant("tanuki"), labels=SOLD), {Reason.EndCustomerNotCleared}),
+    "a reseller and nobody": (world(RESELLER, labels=SOLD), {Reason.EndCustomerNotCleared}),
+    "a reseller and an end customer that is not cleared": (
+        world(RESELLER, tenant("tanuki", {"kyc": {"state": "Pending"}}, suppliedBy="kumo"), labels=SOLD),
+        {Reason.EndCustomerNotCleared},
+    ),
+    "a reseller that is not cleared": (
+        world(tenant("kumo", {"kyc": {"state": "Suspended"}}, kind="Reseller"), CUSTOMER, labels=SOLD),
+        {Reason.KYCSuspended},
+    ),
+    "an end customer in its own namespace": (
+        world(RESELLER, CUSTOMER, labels={"computegate.io/tenant": "tanuki"}),
+        set(),
+    ),
+    "an end customer whose supplier is not there": (
+        world(CUSTOMER, labels={"computegate.io/tenant": "tanuki"}),
+        {Reason.TenantUnknown},
+    ),
+    "an end customer whose supplier is not cleared": (
+        world(tenant("kumo", {"kyc": None}, kind="Reseller"), CUSTOMER, labels={"computegate.io/tenant": "tanuki"}),
+        {Reason.KYCMissing},
+    ),
+    "an end customer that a rule denies": (
+        world(
+            _deny("Headquarters", "In", "JP"),
+            RESELLER,
+            tenant("tanuki", suppliedBy="kumo", headquarters="JP"),
+            labels=SOLD,
+        ),
+        {Reason.EndCustomerNotCleared},
+    ),
+    "two classes of which one is denied": (
+        world(policy(ALLOW, rule("no", "Deny", classes=["a100-80gb"])), pod=EITHER),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "two classes of which one is covered": (
+        world(policy(rule("h", "Allow", classes=["h100-sxm"])), pod=EITHER),
+        {Reason.JurisdictionNotAllowed},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "reasons"), CASES.values(), ids=CASES)
+def test_a_question_has_these_reasons_and_no_other(asked: World, reasons: set[Reason]) -> None:
+    verdict = asked.verdict()
+    assert set(verdict.reasons()) == reasons
+    assert verdict.checks or not verdict.findings
+    if reasons:
+        assert verdict.scopes == ()
+
+
+BY_LEDGER = {Reason.AuthorizationExhausted, Reason.NotSynced, Reason.LedgerBusy, Reason.Draining}
+"""Reasons that are not found by checks."""
+
+UNUSED = {Reason.HoursExhausted}
+"""Device-hours are not counted yet."""
+
+
+def test_every_reason_that_checks_can_find_is_found_above() -> None:
+    found = {reason for _, reasons in CASES.values() for reason in reasons}
+    assert found == set(Reason) - BY_LEDGER - UNUSED
+
+
+@pytest.mark.parametrize("asked", [case for case, _ in CASES.values()], ids=CASES)
+def test_no_sentence_names_a_list_an_owner_a_rule_a_country_or_an_operators_reason(asked: World) -> None:
+    secrets = {"secret", "redgate", "list", "owner", "parent", "headquarters", "screening", "match", "sanction"}
+    secrets |= {"kyc", "cn", "de", "jp", "ear-d5", "access/"}
+    operators = {str(reason).lower() for reason in Reason} - {str(code).lower() for code in PublicCode}
+    for finding in asked.verdict().findings:
+        words = messages.denial([finding], "ref", "").lower()
+        assert not {word for word in secrets if word in words.replace(";", " ").split()}
+        assert not {word for word in operators | {"secret", "redgate", "ear-"} if word in words}
+
+
+@pytest.mark.parametrize("asked", [case for case, _ in CASES.values()], ids=CASES)
+def test_the_same_question_has_the_same_verdict(asked: World) -> None:
+    question = asked.question()
+    first, again, anew = decide(question), decide(question), asked.verdict()
+    assert first.findings == again.findings == anew.findings
+    assert first.checks == again.checks == anew.checks
+    assert first.charge == again.charge == anew.charge
+    assert [scope.name for scope in first.scopes] == [scope.name for scope in anew.scopes]
+
+
+def test_everybodys_reasons_stand_in_one_verdict() -> None:
+    bad = tenant(status={"kyc": {"state": "Rejected"}}, headquarters="CN", declaredUse=[])
+    rules = policy(
+        rule("a", "Deny", ("Headquarters", "In", "CN")),
+        rule("b", "Deny", ("DeclaredUse", "In", "Training")),
+        LEVEL,
+        AUTHORIZE,
+        COUNT,
+    )
+    assert set(world(bad, rules, pod=H100).verdict().reasons()) == {
+        Reason.KYCRejected,
+        Reason.JurisdictionNotAllowed,
+        Reason.EndUseNotCleared,
+        Reason.KYCLevelTooLow,
+        Reason.AuthorizationRequired,
+        Reason.QuotaExceeded,
+    }
