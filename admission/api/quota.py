@@ -59,6 +59,8 @@ class ComputeQuotaStatus(Model):
     """Accelerators at once."""
     tpp: Use | None = None
     """Total processing performance at once."""
+    observed: int = 0
+    """Accelerators held beside, in namespaces that are not enforced; never counted against the limit."""
     summary: str = ""
     """used+reserved/limit, for printing."""
     tenants: int = 0
@@ -80,6 +82,7 @@ class ComputeQuota(Object):
             ("Jurisdictions", "string", ".spec.jurisdictions", "whose tenants count here"),
             ("Classes", "string", ".spec.classes", "classes that count"),
             ("Devices", "string", ".status.summary", "used+reserved/limit"),
+            ("Observed", "integer", ".status.observed", "held in namespaces that are not enforced"),
             ("TPP", "integer", ".status.tpp.used", "TPP held"),
             ("TPP-Limit", "integer", ".spec.limits.tpp", "limit of TPP"),
             ("Tenants", "integer", ".status.tenants", "tenants that hold something"),

@@ -14,11 +14,9 @@ import msgspec
 from admission.api.policy import Mode
 from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
+from admission.cli.embedded import embedded_ledger
 from admission.decide.registry import Registry
 from admission.demand.templates import Template, TemplateError, template_of
-from admission.ledger.draft import UNWATCHED
-from admission.ledger.ledger import Ledger
-from admission.ledger.memory import MemoryStore
 from admission.server.judge import Ask, Judge
 
 if TYPE_CHECKING:
@@ -67,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce)
     waiting = [document for document in files.read(arguments.files) if not files.take(registry, document)]
-    ledger = Ledger(MemoryStore(initialized=True), caps=UNWATCHED)
+    ledger = embedded_ledger()
     judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
     rows = []
     for document in waiting:
@@ -89,7 +87,7 @@ async def _row(judge: Judge, document: Document, template: Template, default: st
     namespace, name = str(metadata.get("namespace") or default), str(metadata.get("name", ""))
     pods, admitted = template.pods if template.pods is not None else 1, 0
     while True:
-        ask = Ask(str(uuid.uuid4()), namespace, name, template.pod)
+        ask = Ask(str(uuid.uuid4()), namespace, name, template.pod, dry_run=pods == 0)
         judgement = await judge.judge(ask, now, asyncio.get_running_loop().time() + 10)
         admitted += not judgement.findings
         if judgement.findings or admitted >= min(pods, MOST_PODS):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from admission.review.messages import printable
 from admission.server.record import SCHEMA, Record
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not found:
         print(f"no decision with reference {arguments.reference} in {arguments.source}", file=sys.stderr)
         return 1
-    print("\n".join(_told(found[-1])))
+    print("\n".join(map(printable, _told(found[-1]))))  # tenants choose paths and names, not what a terminal does
     if len(found) > 1:
         print(f"\n{len(found)} decisions have this reference, from {found[0].at} on; the latest is shown")
     return 0

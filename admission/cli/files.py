@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,9 @@ def _documents(path: pathlib.Path) -> Iterator[Document]:
         nodes = yaml.compose_all(text, Loader=_Loader)
         for place, node in enumerate(nodes):
             if node is not None:
-                yield from _taken_apart(str(path), place, _constructed(node))
+                yield from _taken_apart(str(path), place, _constructed(node, f"{path}[{place}]"))
+    except FileError:
+        raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise FileError(f"{path}: {' '.join(str(error).split())}") from None
 
@@ -95,15 +98,15 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return the mapping; a duplicate key is an error, as the API server's strict decoding has it."""
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1 and key != "<<":
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        twice = next((key for key, times in keys.items() if times > 1 and key != "<<"), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"key {twice!r} stands twice", node.start_mark)
         return dict(super().construct_mapping(node, deep=deep))
 
 
-def _constructed(node: yaml.Node) -> Any:
-    _measure(node)
+def _constructed(node: yaml.Node, where: str) -> Any:
+    _measure(node, where)
     loader = _Loader("")
     try:
         return loader.construct_document(node)
@@ -111,18 +114,20 @@ def _constructed(node: yaml.Node) -> Any:
         loader.dispose()
 
 
-def _measure(node: yaml.Node) -> None:
+def _measure(node: yaml.Node, where: str) -> None:
     """Count the nodes as if aliases were copied, before anything is built from them."""
     left, stack = MOST_ALIASED, [(node, 0)]
     while stack:
         current, depth = stack.pop()
         left -= 1
         if left < 0 or depth > DEEPEST:
-            raise FileError(f"more than {MOST_ALIASED} nodes or {DEEPEST} levels; is this one object?")
+            raise FileError(f"{where}: more than {MOST_ALIASED} nodes or {DEEPEST} levels; is this one object?")
         if isinstance(current, yaml.MappingNode):
             stack += [(each, depth + 1) for pair in current.value for each in pair]
         elif isinstance(current, yaml.SequenceNode):
             stack += [(each, depth + 1) for each in current.value]
+        elif any("\ud800" <= char <= "\udfff" for char in current.value):
+            raise FileError(f"{where}: half of a surrogate pair in a text; write the character itself")
 
 
 def _taken_apart(file: str, place: int, content: Any) -> Iterator[Document]:
@@ -148,10 +153,13 @@ def take(registry: Registry, document: Document) -> bool:
         return True
     if document.kind == "Namespace":
         namespace = _converted(document, wire.Namespace)
+        _named(document, namespace.metadata.name)
         registry.put_namespace(namespace.metadata.name, namespace.metadata.labels or {})
         return True
     if document.kind == "Node":
-        registry.put_node(node_of(_converted(document, wire.Node)))
+        node = _converted(document, wire.Node)
+        _named(document, node.metadata.name)
+        registry.put_node(node_of(node))
         return True
     return False
 
@@ -168,9 +176,13 @@ def parse(document: Document) -> Object:
         named: Object = kind.model_validate({**content, "metadata": metadata})
     except pydantic.ValidationError as error:
         raise FileError(f"{document.where} {document.kind}: {explain_validation(error)}") from None
-    if not named.name:
-        raise FileError(f"{document.where} {document.kind}: metadata.name is missing")
+    _named(document, named.name)
     return obj.model_copy(update={"metadata": named.metadata})
+
+
+def _named(document: Document, name: str) -> None:
+    if not name:
+        raise FileError(f"{document.where} {document.kind}: metadata.name is missing")
 
 
 def _converted(document: Document, kind: type[Any]) -> Any:

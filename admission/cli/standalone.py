@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
-from admission.ledger.draft import UNWATCHED
-from admission.ledger.ledger import Ledger
-from admission.ledger.memory import MemoryStore
+from admission.cli.embedded import embedded_ledger
 from admission.server.metrics import gauge
 from admission.server.tls import Certificate
 
@@ -47,7 +45,7 @@ class FolderSource:
         if not folder.is_dir():
             raise files.FileError(f"{folder}: no such folder; give one with objects in YAML files")
         self._folder, self._registry, self._settings = folder, registry, settings
-        self.ledger = Ledger(MemoryStore(initialized=True), caps=UNWATCHED)
+        self.ledger = embedded_ledger()
         self._problem, self._read_at = "", 0.0
         self._stamp: object = None
         self._state = folder / STATE
@@ -114,7 +112,9 @@ class FolderSource:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            stamp = await asyncio.to_thread(self._stamped)
+            stamp: object = None
+            with contextlib.suppress(OSError):
+                stamp = await asyncio.to_thread(self._stamped)
             if stamp == self._stamp and not self._problem:
                 self._read_at = asyncio.get_running_loop().time()
             else:
@@ -123,13 +123,15 @@ class FolderSource:
     def _reload(self) -> None:
         try:
             self._load()
-        except files.FileError as error:
+        except (files.FileError, OSError) as error:
             if str(error) != self._problem:
                 logger.warning("the objects stay as they were: %s", error)
             self._problem = str(error)
 
     def _load(self) -> None:
         """Read everything into a fresh registry, then take its contents over."""
+        if not self._folder.is_dir():
+            raise files.FileError(f"{self._folder}: the folder is gone")
         stamp, fresh = self._stamped(), self._registry.emptied(Catalogue.builtin())
         for document in files.read(sorted(self._sources())):
             files.take(fresh, document)

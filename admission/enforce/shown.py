@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.api.quota import Authorization, ComputeQuota
-    from admission.decide.limits import Unit
+    from admission.decide.limits import Account, Unit
     from admission.decide.registry import Registry
     from admission.ledger.ledger import View
     from admission.review.reasons import Reason
     from admission.tenants.standing import Standing
 
 
-def quota_status(quota: ComputeQuota, view: View | None, registry: Registry, now: datetime) -> ComputeQuotaStatus:
+def quota_status(
+    quota: ComputeQuota, view: View | None, observed: Mapping[Account, int], registry: Registry, now: datetime
+) -> ComputeQuotaStatus:
     """Use against a quota as the ledger has it; nothing where the ledger has not been counted."""
     counted = view is not None and view.initialized
     ready = condition(
@@ -53,6 +55,7 @@ def quota_status(quota: ComputeQuota, view: View | None, registry: Registry, now
         devices=devices,
         tpp=use("tpp", quota.spec.limits.tpp),
         conditions=[ready],
+        observed=held(observed, weights),
         summary=f"{devices.used}+{devices.reserved}/{limit}",
         tenants=len(
             {party for party, key in (*view.used, *view.reserved) if not weights.keys().isdisjoint(key.split("|"))}

@@ -117,7 +117,9 @@ class StatusWriter:
 
     async def _quotas(self) -> None:
         for quota in self._registry.every(ComputeQuota):
-            status = quota_status(quota, self._ledger.view(scope_of(quota)), self._registry, self._now())
+            scope = scope_of(quota)
+            view, observed = self._ledger.view(scope), self._census.observed(scope)
+            status = quota_status(quota, view, observed, self._registry, self._now())
             if status != quota.status:
                 await self._patcher.patch(f"computequotas/{quota.name}", _dumped(status))
 

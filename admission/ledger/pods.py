@@ -114,9 +114,16 @@ class PodCensus:
 
     def charges(self, scope: str) -> Mapping[Account, int]:
         """Return what the live pods hold that are charged in a scope."""
+        return self._accounts(scope, enforced=True)
+
+    def observed(self, scope: str) -> Mapping[Account, int]:
+        """Return what the live pods hold that would be charged in a scope if their namespaces were enforced."""
+        return self._accounts(scope, enforced=False)
+
+    def _accounts(self, scope: str, *, enforced: bool) -> Mapping[Account, int]:
         countries = countries_of(self._registry, scope, self._now())
         total: Counter[Account] = Counter()
-        for held in self.held(enforced=True):
+        for held in self.held(enforced=enforced):
             if scope in held.scopes or held.governing in countries:
                 for key, count in held.counts:
                     total[held.party, key] += count

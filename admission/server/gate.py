@@ -87,34 +87,39 @@ class Gate:
 
     async def _judged(self, entry: str, request: Request, deadline: float, begun: float) -> Judgement:
         """Judge, or join the judgement of the same object that is under way or was made a moment ago."""
-        if request.namespace not in self._judge.registry.namespaces:
-            await self._find_namespace(request.namespace)
-        ask = _ask(entry, request)
-        mode = Mode.Enforce if ask.enforced else self._judge.registry.mode(ask.namespace)
+        registry = self._judge.registry
+        known = request.namespace in registry.namespaces or await self._find_namespace(request.namespace)
+        ask = _ask(entry, request, namespace_known=known)
+        mode = Mode.Enforce if ask.enforced else registry.mode(ask.namespace)
         key = (ask.uid, request.operation, ask.dry_run, mode, hash(bytes(request.object)))
-        known = self._repeats.get(key) if ask.uid else None
-        if known is not None:
-            return await asyncio.shield(known)
-        task = asyncio.ensure_future(self._judge.judge(ask, datetime.now(UTC), deadline))
-        if ask.uid:
-            self._repeats[key] = task
-            task.add_done_callback(lambda ended: self._keep_final(key, ended))
-        # Shielded: a caller that gives up takes neither the others' answer nor the reservation's.
-        judgement = await asyncio.shield(task)
+        task = self._repeats.get(key) if ask.uid else None
+        if task is None:
+            task = asyncio.ensure_future(self._first(entry, request, ask, deadline, begun, key))
+            if ask.uid:
+                self._repeats[key] = task
+        # Shielded: a caller that gives up must take neither the others' answer nor the reservation's.
+        return await asyncio.shield(task)
+
+    async def _first(
+        self, entry: str, request: Request, ask: Ask, deadline: float, begun: float, key: tuple[object, ...]
+    ) -> Judgement:
+        """Judge and account for it, whether or not the caller still waits; what time may heal is judged anew."""
+        try:
+            judgement = await self._judge.judge(ask, datetime.now(UTC), deadline)
+        except BaseException:
+            self._repeats.pop(key, None)
+            raise
+        if judgement.is_passing:
+            self._repeats.pop(key, None)
         self._account(entry, request, ask, judgement, time.monotonic() - begun)
         return judgement
-
-    def _keep_final(self, key: tuple[object, ...], ended: asyncio.Future[Judgement]) -> None:
-        """Forget what a repeat should be judged anew for: failures, and denials that time may lift."""
-        if ended.cancelled() or ended.exception() is not None or ended.result().is_passing:
-            self._repeats.pop(key, None)
 
     def _account(self, entry: str, request: Request, ask: Ask, judgement: Judgement, seconds: float) -> None:
         decision = judgement.decision
         self._metrics.decided(entry, judgement.mode, decision, seconds)
         if judgement.demand.is_empty and not judgement.findings:
             return
-        self._metrics.refused([finding.reason for finding in judgement.findings], judgement.mode)
+        self._metrics.refused(dict.fromkeys(finding.reason for finding in judgement.findings), judgement.mode)
         self._metrics.asked(
             ((name, each.count) for each in judgement.demand.devices for name in each.classes), decision
         )
@@ -160,7 +165,7 @@ class Gate:
         return wire.encode(wire.allowed(request.uid))
 
 
-def _ask(entry: str, request: Request) -> Ask:
+def _ask(entry: str, request: Request, *, namespace_known: bool) -> Ask:
     pod = wire.parse_pod(request.object)
     return Ask(
         uid=pod.metadata.uid,
@@ -170,6 +175,7 @@ def _ask(entry: str, request: Request) -> Ask:
         before=wire.parse_pod(request.old_object) if request.operation == "UPDATE" else None,
         dry_run=bool(request.dry_run),
         enforced=entry == "enforced",
+        namespace_known=namespace_known,
     )
 
 

@@ -47,6 +47,8 @@ class Ask:
     dry_run: bool = False
     enforced: bool = False
     """Whether it came through the entry of enforced namespaces, whatever our own watch says of the mode."""
+    namespace_known: bool = True
+    """Whether anybody could tell the namespace's labels: without them it is not known who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class Judge:
         if case.demand.is_empty:
             return Judgement(mode, case.demand, (), Verdict((), ()))
         waiting = self._unready() or self.registry.held_back
+        if not waiting and not ask.namespace_known:
+            waiting = f"namespace {ask.namespace} is not known here yet"
         if waiting:
             finding = Finding(Reason.NotSynced, messages.not_synced(), waiting)
             return self._judgement(case, Verdict((finding,), ()))

@@ -7,6 +7,7 @@ dates, and never leaves the log.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Mapping
@@ -127,8 +128,9 @@ class Recorder:
             self.dropped += 1
 
     def close(self, timeout: float = 5.0) -> None:
-        """Write what is queued and stop."""
-        self._lines.put(None, timeout=timeout)
+        """Write what is queued and stop; a stream that nobody reads is left."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put(None, timeout=timeout)
         self._thread.join(timeout)
 
     def _write(self) -> None:

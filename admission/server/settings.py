@@ -81,10 +81,10 @@ def read_settings(path: pathlib.Path | None) -> Settings:
         return Settings()
     try:
         return Settings.model_validate(yaml.safe_load(path.read_text()) or {})
-    except (OSError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: {error}") from None
     except pydantic.ValidationError as error:
         raise SettingsError(f"{path}: {explain_validation(error)}") from None
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: {' '.join(str(error).split())}") from None
 
 
 def explain_validation(error: pydantic.ValidationError) -> str:
