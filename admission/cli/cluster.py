@@ -31,6 +31,7 @@ from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modifi
 from admission.enforce.writer import DenialNotes
 from admission.ledger.ledger import Ledger
 from admission.ledger.objects import LedgerObject, ObjectStore
+from admission.review import messages
 from admission.server.figures import figures_of
 from admission.server.tls import Certificate
 
@@ -139,7 +140,7 @@ class ClusterSource:
         """Keep the denial for the namespace's Allowance."""
         if judgement.tenant and judgement.reference:
             self._event(judgement)
-            code = str(judgement.findings[0].reason.code)
+            code = str(messages.leading(judgement.findings))
             self._notes.note(
                 namespace, LastDenial(code=code, reference=judgement.reference, at=now.replace(microsecond=0))
             )

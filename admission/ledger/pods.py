@@ -2,7 +2,7 @@
 
 A pod with a reservation is charged to the party and in the scopes that the reservation named, and to no fewer
 devices until it is bound; then to its node's class.  A pod without one (from before the install, of an observed
-namespace, or of before this process led) is attributed by today's labels when it is first seen.
+namespace, or of before this process led) is attributed by today's labels as soon as they allow.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from admission.api.quota import Authorization, ComputeQuota
 from admission.cluster import wire
 from admission.decide.compute import scope_of
 from admission.demand.pod import demand_of
+from admission.demand.reach import UNKNOWN_CLASS
 from admission.demand.request import DemandError
 from admission.review.pod import Pod
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from admission.cluster.client import Client
     from admission.decide.limits import Account
     from admission.decide.registry import Registry
+    from admission.demand.inventory import Inventory
     from admission.ledger.state import Entry
 
 ENDED = frozenset({"Succeeded", "Failed"})
@@ -68,6 +70,9 @@ class PodCensus:
         self._idle: dict[str, str] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._promises: OrderedDict[str, Promise] = OrderedDict()
+        self._homeless: set[str] = set()
+        self._unnamed: dict[str, Pod] = {}
+        self._named_by: Inventory | None = None
         self.resource_version = 0
 
     def take(self, pod: Pod) -> None:
@@ -84,10 +89,14 @@ class PodCensus:
             self._idle[uid] = pod.metadata.namespace
         else:
             self._hold(uid, pod.metadata.namespace, counts, bound=bool(pod.spec.node_name))
+            if _is_unnamed(self._held[uid]):
+                self._unnamed[uid] = pod
 
     def lose(self, uid: str) -> None:
         """Take out a pod that is gone, or has ended."""
         self._held.pop(uid, None)
+        self._homeless.discard(uid)
+        self._unnamed.pop(uid, None)
         self._idle.pop(uid, None)
         self._promises.pop(uid, None)
         self._gone[uid] = None
@@ -121,6 +130,7 @@ class PodCensus:
         return self._accounts(scope, enforced=False)
 
     def _accounts(self, scope: str, *, enforced: bool) -> Mapping[Account, int]:
+        self._settle()
         countries = countries_of(self._registry, scope, self._now())
         total: Counter[Account] = Counter()
         for held in self.held(enforced=enforced):
@@ -144,6 +154,7 @@ class PodCensus:
 
     def use(self) -> Mapping[str, Counter[str]]:
         """Return what each tenant holds by class key, enforced or not; a reseller's with its customers'."""
+        self._settle()
         found: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for held in self._held.values():
             for tenant in held.party.split("/"):
@@ -163,6 +174,35 @@ class PodCensus:
             bound=bound,
             scopes=promise.scopes if promise else frozenset(),
         )
+        if promise is None and not governing:
+            self._homeless.add(uid)
+
+    def _settle(self) -> None:
+        """Attribute and name what could not be when it was first seen; what was once found stays.
+
+        So a namespace that is bound to a tenant, and a pool that is declared, bring along what runs there already.
+        """
+        homes: dict[str, tuple[str, str]] = {}
+        for uid in tuple(self._homeless):
+            held = self._held[uid]
+            if held.namespace not in homes:
+                homes[held.namespace] = self._home(held.namespace)
+            governing, party = homes[held.namespace]
+            if held.scopes or governing:
+                self._homeless.discard(uid)
+            if not held.scopes:
+                self._held[uid] = held._replace(governing=governing, party=party)
+        if self._unnamed and self._registry.inventory is not self._named_by:
+            self._named_by = self._registry.inventory
+            self._name()
+
+    def _name(self) -> None:
+        for uid, pod in tuple(self._unnamed.items()):
+            held = self._held[uid]
+            if not held.scopes:
+                self._held[uid] = held = held._replace(counts=self._counts(pod))
+            if not _is_unnamed(held):
+                del self._unnamed[uid]
 
     def _home(self, namespace: str) -> tuple[str, str]:
         """The governing jurisdiction and the party of a namespace, by today's labels and Tenants."""
@@ -185,6 +225,10 @@ class PodCensus:
 def _trim(kept: OrderedDict[str, Any]) -> None:
     while len(kept) > REMEMBERED:
         kept.popitem(last=False)
+
+
+def _is_unnamed(held: Held) -> bool:
+    return any(UNKNOWN_CLASS in key.split("|") for key, _ in held.counts)
 
 
 def countries_of(registry: Registry, scope: str, now: datetime) -> frozenset[str]:

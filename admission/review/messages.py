@@ -140,6 +140,11 @@ def quota_exceeded(tenant: str, classes: str, shortages: Sequence[Shortage]) -> 
     return f"{numbers} [{PublicCode.LimitReached}: {own}; {_SAY_ALLOWANCE}"
 
 
+def leading(findings: Iterable[Finding]) -> PublicCode:
+    """Return the code that leads the line of a denial."""
+    return min((finding.reason.code for finding in findings), key=_ORDER.__getitem__)
+
+
 def denial(findings: Iterable[Finding], reference: str, contact: str) -> str:
     """Compose the one line of a denial: the most actionable first, each public sentence once."""
     ordered = sorted(findings, key=lambda finding: _ORDER[finding.reason.code])

@@ -1,0 +1,63 @@
+"""A control plane of its own with everything installed, as the guards would bind every other test."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.objects import examples, of, pool
+from tests.e2e.world import World
+from tools.controlplane import ControlPlane
+from tools.installation import Installation
+from tools.process import binaries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+QUIET = "AT BE BG CA HR CZ DK EE FI FR GR HU IE IT LV LT LU MT NL NZ PL PT RO SK SI ES SE CH GB AU AR BR CL UY PE"
+"""Countries that no rule of the examples names: each test takes its own, so that no two share a ledger."""
+
+_countries = iter(QUIET.split())
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Return the installation in enforce, with one replica and the examples' rules and pools."""
+    directory = tmp_path_factory.mktemp("e2e")
+    ledger: dict[str, float] = {"rebuildSeconds": 1, "expireSeconds": 44}
+    with ControlPlane(directory / "plane") as plane, Installation(plane, directory / "gate", ledger=ledger) as gate:
+        World(gate).apply(
+            *examples("policy", "pools"),
+            of("AccessPolicy", "one-class", {"ambiguousClass": "Deny"}),
+            pool("a100-warsaw", "a100-80gb", "PL"),
+            pool("mystery-vienna", "mystery", "AT", "example.com/mystery"),
+        )
+        yield gate
+
+
+@pytest.fixture(scope="session")
+def world(installed: Installation) -> World:
+    """Return the shared installation."""
+    return World(installed)
+
+
+@pytest.fixture
+def country() -> str:
+    """Return a country that no other test has."""
+    return next(_countries)
+
+
+@pytest.fixture
+def unique() -> str:
+    """Return a name that no other test has."""
+    return f"t{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Return the path of promtool."""
+    return binaries("promtool")["promtool"]

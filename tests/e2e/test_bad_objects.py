@@ -1,0 +1,156 @@
+"""Objects that make no sense are refused by the API server itself, in our words."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from admission.api.tenant import TRANSITIONS, KYCState
+from tests.e2e.objects import of
+
+if TYPE_CHECKING:
+    from tests.e2e.world import World
+
+FACTS = {"legalName": "Acme", "kind": "Company"}
+RULE = {"name": "r", "basis": {"type": "Law", "title": "T"}, "effect": "Deny"}
+GRANT = {"number": "L-1", "tenant": "acme", "classes": ["*"], "devices": 1}
+GRANT |= {"validFrom": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
+POOL = {"nodeLabels": {"a": "b"}, "acceleratorClass": "t4", "resources": ["nvidia.com/gpu"]}
+OWNER = {"owner": "top", "owned": "tenant"}
+TOP = {"id": "top", "name": "Top"}
+
+BAD: list[tuple[str, str, dict[str, Any], str]] = [
+    (
+        "its own parent",
+        "Tenant",
+        {**FACTS, "ultimateParent": "tenant"},
+        "a tenant cannot be its own parent; leave ultimateParent out and set independent: true",
+    ),
+    (
+        "independent below a parent",
+        "Tenant",
+        {**FACTS, "independent": True, "ultimateParent": "top", "parties": [TOP]},
+        "independent: true says that there is no parent; leave ultimateParent out",
+    ),
+    (
+        "a parent nobody named",
+        "Tenant",
+        {**FACTS, "ultimateParent": "top"},
+        "ultimateParent is not among parties; add the party, with its headquarters",
+    ),
+    (
+        "an owner nobody named",
+        "Tenant",
+        {**FACTS, "ownership": [OWNER]},
+        "an owner in ownership is not among parties; add the party",
+    ),
+    (
+        "an owner of itself",
+        "Tenant",
+        {**FACTS, "parties": [TOP], "ownership": [{"owner": "top", "owned": "top"}]},
+        "a party cannot own itself; correct owner or owned",
+    ),
+    (
+        "a party called tenant",
+        "Tenant",
+        {**FACTS, "parties": [{"id": "tenant", "name": "X"}]},
+        "the id 'tenant' stands for the tenant itself; choose another",
+    ),
+    (
+        "two shares at once",
+        "Tenant",
+        {**FACTS, "parties": [TOP], "ownership": [{**OWNER, "share": {"exact": 5, "minimum": 3}}]},
+        "give either exact, or minimum and maximum",
+    ),
+    (
+        "a range upside down",
+        "Tenant",
+        {**FACTS, "parties": [TOP], "ownership": [{**OWNER, "share": {"minimum": 9, "maximum": 3}}]},
+        "minimum is above maximum",
+    ),
+    (
+        "more than everything",
+        "Tenant",
+        {**FACTS, "parties": [TOP], "ownership": [{**OWNER, "share": {"exact": 101}}]},
+        "spec.ownership[0].share.exact",
+    ),
+    (
+        "its own supplier",
+        "Tenant",
+        {**FACTS, "suppliedBy": "bad"},
+        "a tenant cannot supply itself; name the reseller's Tenant in suppliedBy",
+    ),
+    ("an unknown kind of customer", "Tenant", {**FACTS, "kind": "Friend"}, 'spec.kind: Unsupported value: "Friend"'),
+    ("a country's name", "Tenant", {**FACTS, "headquarters": "China"}, "spec.headquarters"),
+    ("a country in lower case", "Tenant", {**FACTS, "headquarters": "cn"}, "spec.headquarters"),
+    ("nobody's name", "Tenant", {**FACTS, "legalName": ""}, "spec.legalName"),
+    ("a misspelt field", "Tenant", {**FACTS, "headquaters": "DE"}, 'unknown field "spec.headquaters"'),
+    (
+        "a rule that ends before it begins",
+        "AccessPolicy",
+        {"rules": [{**RULE, "effective": "2027-01-01T00:00:00Z", "expires": "2026-01-01T00:00:00Z"}]},
+        "effective is not before expires",
+    ),
+    ("a level without a level", "AccessPolicy", {"rules": [{**RULE, "effect": "Level"}]}, "effect Level needs level"),
+    (
+        "a test without values",
+        "AccessPolicy",
+        {"rules": [{**RULE, "when": [{"fact": "Headquarters", "operator": "In"}]}]},
+        "In and NotIn need values; Exists and Unknown take none",
+    ),
+    (
+        "an unknown fact",
+        "AccessPolicy",
+        {"rules": [{**RULE, "when": [{"fact": "Mood", "operator": "Exists"}]}]},
+        'Unsupported value: "Mood"',
+    ),
+    ("the same rule twice", "AccessPolicy", {"rules": [RULE, RULE]}, "Duplicate value"),
+    ("an unknown mode", "AccessPolicy", {"mode": "dream"}, 'spec.mode: Unsupported value: "dream"'),
+    (
+        "less than nothing",
+        "ComputeQuota",
+        {"jurisdictions": ["DE"], "limits": {"devices": -1}},
+        "spec.limits.devices",
+    ),
+    ("for no jurisdiction", "ComputeQuota", {"jurisdictions": [], "limits": {}}, "spec.jurisdictions"),
+    (
+        "a hold without a unit",
+        "ComputeQuota",
+        {"jurisdictions": ["DE"], "limits": {"longestHold": "30"}},
+        "spec.limits.longestHold",
+    ),
+    (
+        "a licence that ends before it begins",
+        "Authorization",
+        {**GRANT, "validUntil": "2025-01-01T00:00:00Z"},
+        "validFrom is not before validUntil",
+    ),
+    ("a pool nowhere on Earth", "AcceleratorPool", {**POOL, "place": {"country": "Mars"}}, "spec.place.country"),
+    ("a chip of no speed", "AcceleratorClass", {"throughput": [{"bits": 16, "teraOps": 0}]}, "teraOps"),
+]
+
+
+@pytest.mark.parametrize(("kind", "spec", "says"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_an_object_that_makes_no_sense_is_refused(world: World, kind: str, spec: dict[str, Any], says: str) -> None:
+    refused = world.try_create(of(kind, "bad", spec), "--dry-run=server")
+    assert refused.returncode == 1
+    assert says in refused.stderr
+
+
+def test_a_clearance_takes_only_the_steps_there_are(world: World, unique: str) -> None:
+    world.kubectl("create", "-f", "-", stdin=json.dumps(of("Tenant", unique, FACTS)))
+    patch = ("patch", "tenants.computegate.io", unique, "--subresource=status", "--type=merge", "-p")
+
+    def become(state: str) -> str:
+        return world.kubectl(*patch, json.dumps({"status": {"kyc": {"state": state}}}), check=False).stderr
+
+    words = "this transition is not allowed: Unverified > Pending > Verified or Rejected"
+    assert become("Unverified") == ""
+    for forbidden in set(KYCState) - {KYCState.Unverified, *TRANSITIONS[KYCState.Unverified]}:
+        assert words in become(forbidden)
+    for state in ("Pending", "Verified", "Revoked"):
+        assert become(state) == ""
+    assert words in become("Verified"), "a revoked clearance starts again at Pending"
+    assert 'Unsupported value: "Blessed"' in become("Blessed")

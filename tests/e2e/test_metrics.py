@@ -1,0 +1,59 @@
+"""What a live replica exposes: well-formed, and bounded however many tenants there are."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.e2e.objects import gpu_pod, namespace, quota, tenant
+from tests.e2e.wire import Line, review, send
+from tests.e2e.world import eventually, samples, value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.world import World
+
+LABELS = {
+    *("entry", "mode", "decision", "reason", "accelerator_class", "outcome", "cause"),
+    *("resource", "scope", "quota", "version", "le"),
+}
+"""Every label there is.  The last values but `version` and `le` are of the operator's objects or of the code."""
+
+
+def test_the_exposition_passes_promtool(world: World, promtool: Path) -> None:
+    send(world.installed.replicas[0], review(gpu_pod("any", "nowhere")))
+    exposition = world.metrics()
+    assert "computegate_decisions_total" in exposition
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=exposition, capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_no_tenant_or_namespace_adds_a_series(world: World, unique: str) -> None:
+    world.apply(tenant(unique, "DE"), namespace(unique, unique))
+    with Line(world.installed.replicas[0]) as line:
+        for chip in ("t4", "h100-sxm"):
+            line.send(review(gpu_pod("trainer", unique, chip=chip)))
+    before = samples(world.metrics())
+    many = [f"{unique}-{number}" for number in range(30)]
+    world.apply(*(tenant(name, "DE", {"state": "Rejected"}) for name in many), *(namespace(n, n) for n in many))
+    with Line(world.installed.replicas[0]) as line:
+        for name in many:
+            answer = line.send(review(gpu_pod("trainer", name, chip="t4")))
+            assert answer.status == 200
+            assert line.send(review(gpu_pod("trainer", name))).response["allowed"] is False
+    after = samples(world.metrics())
+    assert value(world.metrics(), "computegate_decisions_total", decision="denied") > len(many)
+    assert {name for name, _ in after} == {name for name, _ in before}
+    labels = {key for _, pairs in after for key, _ in pairs}
+    assert labels <= LABELS
+    assert not [pairs for _, pairs in after if any(text.startswith(unique) for _, text in pairs)]
+
+
+def test_a_quotas_series_go_with_the_quota(world: World, country: str, unique: str) -> None:
+    world.apply(quota(unique, country, 4))
+    assert f'quota="{unique}"' in world.metrics()
+    world.kubectl("delete", "computequota", unique)
+    eventually(lambda: f'quota="{unique}"' not in world.metrics())
