@@ -94,25 +94,23 @@ class Gate:
         key = (ask.uid, request.operation, ask.dry_run, mode, hash(bytes(request.object)))
         task = self._repeats.get(key) if ask.uid else None
         if task is None:
-            task = asyncio.ensure_future(self._first(entry, request, ask, deadline, begun, key))
+            task = asyncio.ensure_future(self._first(entry, request, ask, deadline, begun))
             if ask.uid:
                 self._repeats[key] = task
-        # Shielded: a caller that gives up must take neither the others' answer nor the reservation's.
+                task.add_done_callback(lambda ended: self._keep_final(key, ended))
+        # Shielded: a caller that gives up takes neither the others' answer nor the reservation's.
         return await asyncio.shield(task)
 
-    async def _first(
-        self, entry: str, request: Request, ask: Ask, deadline: float, begun: float, key: tuple[object, ...]
-    ) -> Judgement:
-        """Judge and account for it, whether or not the caller still waits; what time may heal is judged anew."""
-        try:
-            judgement = await self._judge.judge(ask, datetime.now(UTC), deadline)
-        except BaseException:
-            self._repeats.pop(key, None)
-            raise
-        if judgement.is_passing:
-            self._repeats.pop(key, None)
+    async def _first(self, entry: str, request: Request, ask: Ask, deadline: float, begun: float) -> Judgement:
+        """Judge and account for it, whether or not the caller still waits."""
+        judgement = await self._judge.judge(ask, datetime.now(UTC), deadline)
         self._account(entry, request, ask, judgement, time.monotonic() - begun)
         return judgement
+
+    def _keep_final(self, key: tuple[object, ...], ended: asyncio.Future[Judgement]) -> None:
+        """Forget what a repeat should be judged anew for: failures, and denials that time may lift."""
+        if ended.cancelled() or ended.exception() is not None or ended.result().is_passing:
+            self._repeats.pop(key, None)
 
     def _account(self, entry: str, request: Request, ask: Ask, judgement: Judgement, seconds: float) -> None:
         decision = judgement.decision

@@ -1,0 +1,115 @@
+"""A gate over a small world, an embedded ledger behind it, and the reviews that are put to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from admission.api.policy import Mode
+from admission.cli.embedded import embedded_ledger
+from admission.server.gate import Gate
+from admission.server.judge import Judge
+from admission.server.metrics import Metrics
+from tests.decide.questions import World, quota, world
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from admission.ledger.ledger import Ledger
+    from admission.server.record import Record
+
+KEY, CONTACT = b"k" * 32, "ops@example.com"
+ENTRIES = ("enforced", "observed")
+GPU = {"containers": [{"name": "main", "resources": {"limits": {"nvidia.com/h100": "1"}}}]}
+CPU = {"containers": [{"name": "main", "resources": {"limits": {"cpu": "1"}}}]}
+
+
+class Door:
+    """A gate with everything it leaves behind: records, metrics, the ledger."""
+
+    def __init__(
+        self,
+        of: World | None = None,
+        *,
+        mode: Mode = Mode.Enforce,
+        unready: Callable[[], str] = lambda: "",
+        ledger: Ledger | None = None,
+        found: bool = True,
+        **fields: Any,
+    ) -> None:
+        self.registry = (of or world(quota())).registry()
+        self.registry.default_mode = mode
+        self.ledger = ledger or embedded_ledger()
+        self.records: list[Record] = []
+        self.metrics = Metrics(ENTRIES)
+        self.asked_for: list[str] = []
+        judge = Judge(self.registry, self.ledger, reference_key=KEY, contact=CONTACT, unready=unready)
+
+        async def find(name: str) -> bool:
+            self.asked_for.append(name)
+            return found
+
+        self.gate = Gate(
+            judge,
+            self.ledger,
+            metrics=self.metrics,
+            record=self.records.append,
+            contact=CONTACT,
+            find_namespace=find,
+            **fields,
+        )
+
+    async def ask(self, body: bytes, entry: str = "observed", budget: float = 5) -> dict[str, Any]:
+        """Return the ``response`` of the answer."""
+        answer: dict[str, Any] = json.loads(await self.gate.review(entry, budget, body))
+        response: dict[str, Any] = answer["response"]
+        return response
+
+    def held(self, scope: str = "DE") -> int:
+        """Return the devices that stand in the ledger of a scope."""
+        view = self.ledger.view(scope)
+        return sum([*view.used.values(), *view.reserved.values()]) if view else 0
+
+    def sample(self, name: str, **labels: str) -> float:
+        """Return one figure of the metrics; 0 where it was never counted."""
+        return self.metrics.registry.get_sample_value(name, labels) or 0
+
+
+def review(spec: dict[str, Any] | None = None, uid: str = "pod-1", **fields: Any) -> bytes:
+    """Return the review of a pod's creation, with fields of ``request`` replaced."""
+    old = fields.pop("old", None)
+    request = {
+        "uid": f"review-of-{uid}",
+        "operation": "CREATE",
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "namespace": "lab",
+        "name": uid,
+        "userInfo": {"username": "alice"},
+        "object": _pod(uid, GPU if spec is None else spec),
+        "oldObject": None if old is None else _pod(uid, old),
+        **fields,
+    }
+    return json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}).encode()
+
+
+def _pod(uid: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"name": uid, "namespace": "lab", "uid": uid}, "spec": spec}
+
+
+def gpus(count: int) -> dict[str, Any]:
+    return {"containers": [{"name": "main", "resources": {"limits": {"nvidia.com/h100": str(count)}}}]}
+
+
+def run(*bodies: bytes, door: Door, entry: str = "observed") -> list[dict[str, Any]]:
+    """Put reviews one after the other; return the responses."""
+
+    async def asked() -> list[dict[str, Any]]:
+        return [await door.ask(body, entry) for body in bodies]
+
+    return asyncio.run(asked())
+
+
+def deadline() -> float:
+    return time.monotonic() + 5

@@ -1,0 +1,408 @@
+"""One review through everything: modes, repeats, updates, deletions, and what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from admission.api.policy import AccessPolicy, Mode
+from admission.api.quota import ComputeQuota
+from admission.api.tenant import Tenant
+from admission.ledger.ledger import Ledger
+from admission.ledger.memory import MemoryStore
+from admission.review.reasons import Reason
+from admission.review.wire import BadReview
+from admission.server.record import Record
+from tests.decide.questions import World, grant, policy, quota, rule, tenant, world
+from tests.gate.reviews import CPU, GPU, KEY, Door, gpus, review, run
+
+if TYPE_CHECKING:
+    from admission.ledger.state import State
+    from admission.ledger.store import Snapshot
+
+EXPIRED = world(tenant(status={"kyc": {"expiresAt": "2026-02-01T00:00:00Z"}}), quota())
+LABEL = "computegate.io/mode"
+ACME = {"computegate.io/tenant": "acme"}
+SNEAK = {"name": "d", "env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]}
+DEBUGGER = {**GPU, "ephemeralContainers": [{"name": "debug", "securityContext": {"privileged": True}}]}
+
+
+@pytest.mark.parametrize(
+    ("default", "label", "entry", "decision"),
+    [
+        ("observe", None, "observed", "would_deny"),
+        ("warn", None, "observed", "would_deny"),
+        ("enforce", None, "observed", "denied"),
+        ("observe", "enforce", "observed", "denied"),
+        ("enforce", "observe", "observed", "would_deny"),
+        ("enforce", "warn", "observed", "would_deny"),
+        ("observe", "strict", "observed", "denied"),
+        ("observe", "observe", "enforced", "denied"),
+    ],
+)
+def test_the_mode_is_the_namespaces_or_the_default_or_that_of_the_entry(
+    default: str, label: str | None, entry: str, decision: str
+) -> None:
+    door = Door(EXPIRED._replace(labels=ACME | ({LABEL: label} if label else {})), mode=Mode(default))
+    (response,) = run(review(), door=door, entry=entry)
+    assert response["allowed"] is (decision != "denied")
+    assert [record.decision for record in door.records] == [decision]
+    warned = decision == "would_deny" and (label or default) == "warn"
+    assert bool(response.get("warnings")) is warned
+
+
+def test_a_denial_says_the_same_everywhere() -> None:
+    door = Door(EXPIRED)
+    (response,) = run(review(), door=door)
+    (record,) = door.records
+    assert response["status"]["code"] == 403
+    assert response["status"]["message"] == record.message
+    assert f"ref {record.reference}; ops@example.com" in record.message
+    assert response["auditAnnotations"] == {
+        "decision": "denied",
+        "reason": "KYCExpired",
+        "tenant": "acme",
+        "ref": record.reference,
+    }
+    assert response["status"]["details"]["causes"][0]["reason"] == "NotCleared"
+    assert "KYC" not in str(response["status"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "mode", "held"),
+    [
+        ({}, Mode.Enforce, 3),
+        ({"dryRun": True}, Mode.Enforce, 0),
+        ({}, Mode.Warn, 0),
+        ({}, Mode.Observe, 0),
+    ],
+    ids=["enforced", "dry run", "warned", "observed"],
+)
+def test_only_what_is_enforced_and_real_is_reserved(fields: dict[str, Any], mode: Mode, held: int) -> None:
+    door = Door(mode=mode)
+    (response,) = run(review(gpus(3), **fields), door=door)
+    assert response["allowed"]
+    assert door.held() == held
+    assert [record.decision for record in door.records] == ["allowed"]
+    assert [(each.before, each.after) for each in door.records[0].quota] == [(0, 3)]
+
+
+def test_a_dry_run_that_does_not_fit_is_denied_as_it_would_be() -> None:
+    door = Door()
+    granted, dry, real = run(review(gpus(8)), review(uid="b", dryRun=True), review(uid="c"), door=door)
+    assert granted["allowed"]
+    assert dry["status"]["message"] == real["status"]["message"]
+    assert real["status"]["message"].startswith(
+        "exceeded quota: home, requested: nvidia.com/h100=1, used: nvidia.com/h100=8, limited: nvidia.com/h100=8 "
+        "[LimitReached: tenant acme, class h100-sxm, 0 left for you"
+    )
+
+
+def test_what_others_hold_only_shows_as_what_is_left() -> None:
+    both = World(objects=(tenant(), tenant("other"), policy(rule("a", "Allow")), quota()))
+    door = Door(both)
+    door.registry.put_namespace("theirs", {"computegate.io/tenant": "other"})
+    _, response = run(review(gpus(6), uid="a", namespace="theirs"), review(gpus(4), uid="b"), door=door)
+    message = response["status"]["message"]
+    assert "requested: nvidia.com/h100=4, used: nvidia.com/h100=0, limited: nvidia.com/h100=2" in message
+    assert "2 left for you" in message
+    assert "6" not in message.partition("ref ")[0]
+    assert "other" not in message
+
+
+@pytest.mark.parametrize("entries", [("observed", "observed"), ("enforced", "observed"), ("observed", "enforced")])
+def test_the_same_pod_reviewed_twice_is_reserved_and_told_once(entries: tuple[str, str]) -> None:
+    door = Door()
+
+    async def twice() -> list[dict[str, Any]]:
+        return list(await asyncio.gather(*(door.ask(review(gpus(5)), entry) for entry in entries)))
+
+    assert [response["allowed"] for response in asyncio.run(twice())] == [True, True]
+    assert door.held() == 5
+    assert len(door.records) == 1
+    counted = [
+        door.sample("computegate_decisions_total", entry=entry, mode="enforce", decision="allowed")
+        for entry in ("enforced", "observed")
+    ]
+    assert sum(counted) == 1
+    assert door.sample("computegate_devices_total", accelerator_class="h100-sxm", decision="allowed") == 5
+
+
+def test_another_uid_is_another_pod() -> None:
+    door = Door()
+    run(review(gpus(2), uid="a"), review(gpus(2), uid="b"), door=door)
+    assert door.held() == 4
+
+
+def test_a_repeat_answers_the_uid_of_its_own_review() -> None:
+    first, second = run(review(), review().replace(b"review-of", b"repeat-of"), door=Door())
+    assert (first["uid"], second["uid"]) == ("review-of-pod-1", "repeat-of-pod-1")
+
+
+class Slow(MemoryStore):
+    """A store that takes its time, as a cluster does."""
+
+    delay = 0.2
+
+    async def write(self, scope: str, state: State, version: int, timeout: float) -> Snapshot:  # noqa: ASYNC109 (the interface's)
+        await asyncio.sleep(self.delay)
+        return await super().write(scope, state, version, timeout)
+
+
+def test_a_caller_that_gives_up_leaves_a_record_and_its_retry_gets_the_reservation() -> None:
+    door = Door(ledger=Ledger(Slow(initialized=True)))
+
+    async def retried() -> dict[str, Any]:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(door.ask(review(gpus(2))), 0.05)
+        return await door.ask(review(gpus(2)))
+
+    assert asyncio.run(retried())["allowed"]
+    assert door.held() == 2
+    assert [record.decision for record in door.records] == ["allowed"]
+
+
+def test_try_again_is_not_remembered() -> None:
+    waits = ["still loading"]
+    door = Door(unready=lambda: waits[0])
+    body = review()
+
+    async def retried() -> list[dict[str, Any]]:
+        first = await door.ask(body)
+        waits[0] = ""
+        return [first, await door.ask(body)]
+
+    first, second = asyncio.run(retried())
+    assert (first["status"]["code"], second["allowed"]) == (429, True)
+    assert first["status"]["message"] == "[TryAgain] access data is still loading; retrying is safe"
+    assert "retryAfterSeconds" not in str(first)
+
+
+def test_a_ledger_without_time_answers_try_again() -> None:
+    door = Door(ledger=Ledger(Slow(initialized=True)))
+
+    async def asked() -> dict[str, Any]:
+        response = await door.ask(review(), budget=0.05)
+        await door.ledger.close()
+        return response
+
+    response = asyncio.run(asked())
+    assert (response["allowed"], response["status"]["code"]) == (False, 429)
+    assert [record.reasons for record in door.records] == [("LedgerBusy",)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "allowed"),
+    [
+        (GPU, DEBUGGER, False),
+        (DEBUGGER, DEBUGGER, True),
+        (GPU, {**GPU, "ephemeralContainers": [{"name": "debug"}]}, True),
+        (CPU, {**CPU, "ephemeralContainers": [SNEAK]}, False),
+        (gpus(1), gpus(2), False),
+        (gpus(2), gpus(1), True),
+        (CPU, GPU, False),
+    ],
+    ids=["a privileged debugger", "as before", "a plain debugger", "one with a device", "raised", "lowered", "added"],
+)
+def test_an_update_may_not_reach_further_than_the_pod_did(
+    old: dict[str, Any], new: dict[str, Any], allowed: bool
+) -> None:
+    door = Door()
+    body = review(new, operation="UPDATE", subResource="ephemeralcontainers", old=old)
+    (response,) = run(body, door=door)
+    assert response["allowed"] is allowed
+    assert door.held() == 0
+
+
+def test_a_deleted_pod_frees_its_devices_in_standalone() -> None:
+    door = Door(release_on_delete=True)
+    gone = review(operation="DELETE", old=gpus(8), object=None)
+    dry = review(operation="DELETE", old=gpus(8), object=None, dryRun=True)
+    stranger = review(operation="DELETE", old=gpus(8), object=None, uid="stranger")
+    created, *deleted = run(review(gpus(8)), dry, stranger, door=door)
+    assert (created["allowed"], door.held()) == (True, 8)
+    assert [response["allowed"] for response in deleted] == [True, True]
+    run(gone, door=door)
+    assert door.held() == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"operation": "DELETE"},
+        {"operation": "CONNECT"},
+        {"resource": {"group": "", "version": "v1", "resource": "nodes"}},
+        {"resource": {"group": "", "version": "v1", "resource": "x" * 9000}},
+        {"object": None},
+        {"object": {"spec": {"containers": "many"}}},
+        {"operation": "UPDATE", "oldObject": None},
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_what_is_not_judged_here_says_so_and_leaves_nothing(fields: dict[str, Any]) -> None:
+    door = Door()
+    with pytest.raises(BadReview) as caught:
+        run(review(**fields), door=door)
+    assert len(str(caught.value)) < 300
+    assert (door.held(), door.records) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        (gpus(-1), "ClassUnknown"),
+        ({"containers": [{"name": "a", "resources": {"limits": {"nvidia.com/h100": "many"}}}]}, "ClassUnknown"),
+        ({"containers": [{"name": "a", "resources": {"limits": {"nvidia.com/h100": "1" * 99}}}]}, "QuotaExceeded"),
+    ],
+    ids=["negative", "no quantity", "absurd"],
+)
+def test_an_absurd_quantity_is_denied_and_reserves_nothing(spec: dict[str, Any], reason: str) -> None:
+    door = Door()
+    (response,) = run(review(spec), door=door)
+    assert (response["allowed"], response["status"]["code"]) == (False, 403)
+    assert [record.reasons for record in door.records] == [(reason,)]
+    assert door.held() == 0
+
+
+@pytest.mark.parametrize("kind", [AccessPolicy, ComputeQuota], ids=lambda kind: kind.__name__)
+def test_a_decisive_object_that_cannot_be_read_holds_requests_for_devices_only(kind: Any) -> None:
+    door = Door()
+    door.registry.refuse(kind, "broken", "spec.rules: no list")
+    gpu, cpu = run(review(uid="a"), review(CPU, uid="b"), door=door)
+    assert (gpu["status"]["code"], cpu["allowed"]) == (429, True)
+    assert [record.reasons for record in door.records] == [("NotSynced",)]
+    assert "broken: spec.rules: no list" in door.records[0].findings[0].detail
+    assert "broken" not in str(gpu)
+    door.registry.drop(kind, "broken")
+    assert run(review(uid="a"), door=door)[0]["allowed"]
+
+
+def test_a_tenant_that_cannot_be_read_is_an_unknown_tenant() -> None:
+    door = Door()
+    door.registry.refuse(Tenant, "acme", "spec.kind: unknown")
+    run(review(), door=door)
+    assert [record.reasons for record in door.records] == [("TenantUnknown",)]
+
+
+def test_while_our_own_data_is_not_there_only_what_needs_no_device_passes() -> None:
+    door = Door(unready=lambda: "tenants: silent for 91 s")
+    gpu, cpu = run(review(uid="a"), review(CPU, uid="b"), door=door)
+    assert (gpu["status"]["code"], cpu["allowed"]) == (429, True)
+    observed = Door(unready=lambda: "tenants: silent", mode=Mode.Observe)
+    assert run(review(), door=observed)[0]["allowed"]
+
+
+@pytest.mark.parametrize(("found", "code", "reason"), [(True, 403, "TenantUnknown"), (False, 429, "NotSynced")])
+def test_a_namespace_that_nobody_can_tell_is_waited_for_not_refused(found: bool, code: int, reason: str) -> None:
+    door = Door(found=found)
+    gpu, cpu = run(review(namespace="new", uid="a"), review(CPU, namespace="new", uid="b"), door=door)
+    assert (gpu["status"]["code"], cpu["allowed"]) == (code, True)
+    assert [record.reasons for record in door.records] == [(reason,)]
+    assert door.asked_for == ["new", "new"]
+
+
+def test_an_excluded_namespace_is_not_judged() -> None:
+    door = Door(EXPIRED, excluded=["lab"])
+    assert run(review(), door=door)[0]["allowed"]
+    assert door.records == []
+
+
+@pytest.mark.parametrize(
+    ("draining", "entry", "allowed", "line"),
+    [
+        (False, "enforced", False, "too many requests for accelerators at once"),
+        (True, "enforced", False, "this replica is shutting down"),
+        (False, "observed", True, ""),
+    ],
+)
+def test_without_room_the_answer_is_made_at_once(draining: bool, entry: str, allowed: bool, line: str) -> None:
+    door = Door(mode=Mode.Observe)
+    door.gate.draining = draining
+    response = json.loads(door.gate.busy(entry, review()))["response"]
+    assert response["allowed"] is allowed
+    if not allowed:
+        assert response["status"]["message"] == f"[TryAgain] {line}; retrying is safe"
+        assert response["status"]["code"] == 429
+    assert door.records == []
+    with pytest.raises(BadReview):
+        door.gate.busy(entry, b"{}")
+
+
+def test_a_pod_that_asks_for_nothing_is_counted_and_not_recorded() -> None:
+    door = Door()
+    run(review(CPU), door=door)
+    assert door.records == []
+    assert door.sample("computegate_decisions_total", entry="observed", mode="enforce", decision="allowed") == 1
+
+
+def test_a_reason_is_counted_once_for_each_judgement() -> None:
+    denied = policy(rule("a", "Deny"), rule("b", "Deny", ("Headquarters", "In", "DE")), rule("c", "Allow"))
+    door = Door(world(denied, quota()))
+    run(review(uid="a"), review(uid="a"), review(uid="b"), door=door)
+    assert door.sample("computegate_denial_reasons_total", reason="JurisdictionNotAllowed", mode="enforce") == 2
+
+
+def test_no_metric_has_a_label_that_a_tenant_chooses() -> None:
+    door = Door()
+    for number in range(50):
+        spec = {"containers": [{"name": f"c{number}", "resources": {"limits": {f"evil.example/{number}": 1}}}]}
+        run(review(spec, uid=f"u{number}", namespace=f"ns{number}", userInfo={"username": f"u{number}"}), door=door)
+    reasons, modes = set(map(str, Reason)), set(map(str, Mode))
+    bounded = {
+        "reason": reasons,
+        "mode": modes,
+        "entry": {"enforced", "observed"},
+        "decision": {"allowed", "denied", "would_deny"},
+        "accelerator_class": {"unknown"},
+    }
+    for family in door.metrics.registry.collect():
+        for sample in family.samples:
+            for label, value in sample.labels.items():
+                assert label in {"version", "le"} or value in bounded[label]
+
+
+WARNED = world(
+    quota(perTenant={"devices": 10}, limits={"devices": 100}),
+    tenant(status={"kyc": {"expiresAt": "2027-11-01T00:00:00Z"}}),
+)
+
+
+def test_a_tenant_is_warned_of_its_own_limit_once_an_hour_and_never_of_a_shared_one() -> None:
+    door = Door(WARNED)
+    few, many, again = run(review(gpus(7), uid="a"), review(gpus(1), uid="b"), review(gpus(1), uid="c"), door=door)
+    assert "warnings" not in few
+    assert many["warnings"] == ['quota home is 80 percent used; see "kubectl get allowance"']
+    assert "warnings" not in again
+    shared = Door(world(quota(), tenant(status={"kyc": {"expiresAt": "2027-11-01T00:00:00Z"}})))
+    assert "warnings" not in run(review(gpus(8)), door=shared)[0]
+
+
+def test_an_exhausted_authorization_tells_its_holders_own_figures() -> None:
+    door = Door(world(policy(rule("a", "Authorization")), grant(devices=2)))
+    first, second = run(review(gpus(1), uid="a"), review(gpus(2), uid="b"), door=door)
+    assert first["allowed"]
+    assert second["status"]["message"].startswith(
+        "[LimitReached] authorization D-1 covers 2 devices, 1 are in use, 2 more are asked; free some; ref "
+    )
+    assert [record.reasons for record in door.records] == [(), ("AuthorizationExhausted",)]
+
+
+def test_a_record_line_reads_back_and_tells_everything() -> None:
+    door = Door(EXPIRED)
+    run(review(gpus(2)), door=door)
+    line = msgspec.json.encode(door.records[0])
+    assert b"\n" not in line
+    record = msgspec.json.decode(line, type=Record)
+    assert record == door.records[0]
+    assert (record.caller, record.tenant, record.party, record.governing) == ("alice", "acme", "acme", "DE")
+    assert [(each.resource, each.count, each.classes) for each in record.demand] == [
+        ("nvidia.com/h100", 2, ("h100-sxm",))
+    ]
+    assert [(each.reason, each.code) for each in record.findings] == [("KYCExpired", "NotCleared")]
+    assert {check.name for check in record.checks} >= {"kyc", "class of nvidia.com/h100", "rule access/allow Allow"}
+    assert record.versions.rules
+    assert KEY not in line
