@@ -14,7 +14,7 @@ from admission.review.reasons import PublicCode, Reason
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from admission.decide.rulebook import ResolvedRule
     from admission.tenants.standing import Standing
@@ -163,12 +163,18 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
         verdict = "pass" if finding is None else "fail"
         yield Check(f"rule {rule.name} {rule.effect}", party.name, verdict, inputs), finding
     if not covered and question.rules.entry(class_name) is not Entry.NONE:
-        reason = _UNKNOWN_FACT.get(doubts[0], Reason.OwnerUnknown) if doubts else Reason.JurisdictionNotAllowed
+        reason = _doubted(doubts)
         inputs = {"class": class_name, "place": place, "governing": governing}
         _, finding = _not_cleared(
             question, party.name, reason, f"no rule covers {class_name} for {governing or 'nowhere'}"
         )
         yield Check("rules cover the class", party.name, "fail", inputs), finding
+
+
+def _doubted(facts: Iterable[Fact]) -> Reason:
+    """Return the reason for rules that may let a party in, by the facts nobody knows: the same in any order."""
+    reasons = {_UNKNOWN_FACT.get(fact, Reason.OwnerUnknown) for fact in facts}
+    return max(reasons, key=tuple(Reason).index, default=Reason.JurisdictionNotAllowed)
 
 
 class _At(NamedTuple):

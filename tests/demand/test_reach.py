@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from admission.demand.pod import UNKNOWN_CLASS, Devices, demand_of
+from admission.demand.pod import Devices, demand_of
+from admission.demand.reach import UNKNOWN_CLASS
 from tests.demand.cluster import A100, GPU, H100, PRODUCT, T4, inventory, node, pod, pool
 
 INSTANCE = "node.kubernetes.io/instance-type"
