@@ -37,7 +37,7 @@ def answer(
     if mode == "observe":
         return wire.allowed(request.uid, (), annotations)
     if mode == "warn":
-        return wire.allowed(request.uid, (messages.would_be_denied(line), *warnings), annotations)
+        return wire.allowed(request.uid, (messages.would_be_denied(line, reference), *warnings), annotations)
     return wire.denied(request.uid, status_code(findings), line, _details(request, findings), annotations)
 
 

@@ -170,9 +170,9 @@ def _fitted(text: str, ending: str) -> str:
     return (text if len(text) <= room else f"{text[: room - 4]} ...") + ending
 
 
-def would_be_denied(line: str) -> str:
-    """A denial that the mode turns into a warning."""
-    return _warning(f"would be denied when enforced: {line}")
+def would_be_denied(line: str, reference: str) -> str:
+    """A denial that the mode turns into a warning: its beginning, and the reference by which the rest is found."""
+    return _warning(f"would be denied when enforced: {line}", f" (ref {reference})" if reference else "")
 
 
 def nearly_used_up(quota: str, percent: int) -> str:
@@ -185,9 +185,9 @@ def clearance_ends(tenant: str, day: str) -> str:
     return _warning(f"the clearance of tenant {tenant} ends on {day}; have it renewed")
 
 
-def _warning(text: str) -> str:
-    text = printable(text)
-    return text if len(text) <= LONGEST_WARNING else f"{text[: LONGEST_WARNING - 4]} ..."
+def _warning(text: str, ending: str = "") -> str:
+    text, room = printable(text), LONGEST_WARNING - len(" ...") - len(ending)
+    return text if len(text) <= LONGEST_WARNING else f"{text[:room]} ...{ending}"
 
 
 def printable(text: str) -> str:

@@ -187,10 +187,18 @@ def test_whatever_a_tenant_writes_a_denial_is_one_short_line_of_printable_ascii_
     assert "ref 7f3a9c0d12" in line
 
 
+def test_a_warning_of_a_denial_keeps_the_reference() -> None:
+    line = denial([Finding(Reason.KYCExpired, messages.not_cleared("acme", "class h100-sxm"))], "7f3a9c0d12", CONTACT)
+    assert messages.would_be_denied(line, "7f3a9c0d12") == (
+        "would be denied when enforced: [NotCleared] tenant acme is not cleared for class h100-sxm; running "
+        " ... (ref 7f3a9c0d12)"
+    )
+
+
 @given(HOSTILE)
 def test_a_warning_is_one_short_line_of_printable_ascii(text: str) -> None:
     warnings = (
-        messages.would_be_denied(text),
+        messages.would_be_denied(text, "7f3a9c0d12"),
         messages.nearly_used_up(text, 90),
         messages.clearance_ends(text, "2026-01-01"),
     )
