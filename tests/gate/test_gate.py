@@ -256,7 +256,7 @@ def test_what_is_not_judged_here_says_so_and_leaves_nothing(fields: dict[str, An
     [
         (gpus(-1), "ClassUnknown"),
         ({"containers": [{"name": "a", "resources": {"limits": {"nvidia.com/h100": "many"}}}]}, "ClassUnknown"),
-        ({"containers": [{"name": "a", "resources": {"limits": {"nvidia.com/h100": "1" * 99}}}]}, "QuotaExceeded"),
+        ({"containers": [{"name": "a", "resources": {"limits": {"nvidia.com/h100": "1" * 99}}}]}, "ClassUnknown"),
     ],
     ids=["negative", "no quantity", "absurd"],
 )
