@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
 from admission.demand.reach import UNKNOWN_CLASS, reach
-from admission.demand.request import effective_request
+from admission.demand.request import DemandError, effective_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +39,10 @@ class Devices:
         return "|".join(self.classes)
 
 
+MOST_DEVICES = 2**31 - 1
+"""In one pod.  Far above what exists, and low enough that neither a ledger's sums nor a status's outgrow 64 bits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
     """Everything a pod can obtain, and for how long at most (seconds; None is unbounded)."""
@@ -63,6 +67,9 @@ def demand_of(pod: Pod, inventory: Inventory) -> Demand:
     """
     requests = effective_request(pod.spec)
     devices = [*_of_resources(requests, pod.spec, inventory), *_of_claims(pod.spec)]
+    for each in devices:
+        if each.count > MOST_DEVICES:
+            raise DemandError(f"it asks for {each.count} of {each.resource}, and at most {MOST_DEVICES} can be counted")
     every_device = tuple(
         Access("allDevices", f"the resource {name}, which opens every device of the node")
         for name in requests

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 REPEAT_SECONDS = 60
 """A judgement answers repeats of the same object for so long: longer than any retry of one create (34 s)."""
 
+LONGEST_UID = 64
+LONGEST_NAME = 253
+"""Characters; the API server's uids have 36, and no name of it is longer."""
+
 WARN_FROM_PERCENT = 80
 WARN_DAYS = 14
 
@@ -165,10 +169,16 @@ class Gate:
 
 def _ask(entry: str, request: Request, *, namespace_known: bool) -> Ask:
     pod = wire.parse_pod(request.object)
+    uid, name = pod.metadata.uid, request.name or pod.metadata.name or pod.metadata.generate_name
+    if len(uid) > LONGEST_UID or not (uid or request.dry_run):
+        # By its uid a pod is counted once: two without one would be one.
+        raise wire.BadReview(f"request.object.metadata.uid has {len(uid)} characters; the API server gives it 36")
+    if max(len(name), len(request.namespace)) > LONGEST_NAME:
+        raise wire.BadReview(f"the name or the namespace is longer than {LONGEST_NAME} characters")
     return Ask(
-        uid=pod.metadata.uid,
+        uid=uid,
         namespace=request.namespace,
-        name=request.name or pod.metadata.name or pod.metadata.generate_name,
+        name=name,
         pod=pod,
         before=wire.parse_pod(request.old_object) if request.operation == "UPDATE" else None,
         dry_run=bool(request.dry_run),

@@ -63,6 +63,9 @@ NO_REVIEW: dict[str, tuple[bytes, int, str]] = {
     "an unknown operation": (_changed("request.operation", "DREAM"), 400, "DREAM of pods is not judged here"),
     "another resource": (_changed("request.resource.resource", "secrets"), 400, "CREATE of secrets is not judged here"),
     "a pod that is a list": (_changed("request.object", [1]), 400, "request.object cannot be read"),
+    "a pod without a uid": (_changed("request.object.metadata.uid", None), 400, "metadata.uid has 0 characters"),
+    "a uid of a megabyte": (_changed("request.object.metadata.uid", "f" * (1 << 20)), 400, "metadata.uid has 1048576"),
+    "a name of a megabyte": (_changed("request.name", "n" * (1 << 20)), 400, "longer than 253 characters"),
     "containers of text": (_changed("request.object.spec.containers", "all"), 400, "request.object cannot be read"),
 }
 """What is no review: body, status, words of the answer."""
@@ -82,7 +85,10 @@ ABSURD: dict[str, tuple[bytes, str]] = {
     "a negative quantity": (_changed(f"{LIMITS}.nvidia;com/gpu", "-1"), "[NotPermitted]"),
     "no number": (_changed(f"{LIMITS}.nvidia;com/gpu", "many"), "[NotPermitted]"),
     "an empty quantity": (_changed(f"{LIMITS}.nvidia;com/gpu", ""), "[NotPermitted]"),
-    "more than there is": (_changed(f"{LIMITS}.nvidia;com/gpu", "9E"), "exceeded quota: bad-input"),
+    "more than there is": (
+        _changed(f"{LIMITS}.nvidia;com/gpu", "9E"),
+        "[NotPermitted] this pod cannot be judged: it asks for 9000000000000000000 of",
+    ),
     "a googol": (_changed(f"{LIMITS}.nvidia;com/gpu", "1e100"), ""),
     "an exponent without end": (_changed(f"{LIMITS}.nvidia;com/gpu", "1e999999999"), ""),
     "ten thousand digits": (_changed(f"{LIMITS}.nvidia;com/gpu", "9" * 10_000), ""),

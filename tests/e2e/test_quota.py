@@ -124,6 +124,20 @@ def test_an_ephemeral_container_that_reaches_devices_is_refused(world: World, co
     assert _debug(world, unique, plain) == ""
 
 
+def test_requests_beyond_all_reason_do_not_lock_the_others_out(world: World, country: str, unique: str) -> None:
+    world.apply(quota(unique, country, 4), tenant(unique, country), namespace(unique, unique))
+    line = world.denial(gpu_pod("vast", unique, 2**63 - 1, "t4"))
+    assert line.startswith(
+        "[NotPermitted] this pod cannot be judged: it asks for 9223372036854775807 of nvidia.com/gpu"
+    )
+    world.admit(*(gpu_pod(f"vast-{number}", unique, 2**31 - 1, "t4") for number in range(3)))
+    vast = f"{unique},h100-sxm:1,t4:{3 * (2**31 - 1)}"
+    world.admit(gpu_pod("small", unique))
+    eventually(lambda: world.ledger(country)["used"], lambda used: used == vast)
+    world.await_use(unique, 1)
+    world.admit(gpu_pod("another", unique))
+
+
 def _debug(world: World, where: str, container: Object) -> str:
     """Add an ephemeral container to the pod as kubectl debug does; return what was said against it."""
     stored = world.get("pods", "server", "-n", where)
