@@ -130,7 +130,10 @@ class AuthorizationStatus(Model):
 
 
 class Authorization(Object):
-    """A licence or an approved exception that lets one tenant use classes for which a rule asks an authorization."""
+    """A licence or an approved exception that lets one tenant use classes for which a rule asks an authorization.
+
+    Of several that are valid for a class, the one that ends first is used.
+    """
 
     crd = CRD(
         plural="authorizations",

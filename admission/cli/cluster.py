@@ -83,6 +83,7 @@ class ClusterSource:
         self._leading: list[asyncio.Task[None]] = []
         self.reflectors = self._reflectors()
         self._upkeep: Upkeep | None = None
+        self._said = ""
         identity = f"{os.environ.get('POD_NAME', 'computegate')}_{uuid.uuid4()}"
         self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
 
@@ -190,6 +191,9 @@ class ClusterSource:
                 self._registry.drop(kind, key)
             case Malformed(key=key, error=error):
                 self._registry.refuse(kind, key, error)
+        if self.reflectors[kind.crd.plural].synced and self._registry.held_back != self._said:
+            self._said = self._registry.held_back
+            logger.warning("controlled requests wait: %s", self._said or "no longer")
 
     def _on_namespace(self, event: Event[wire.Namespace]) -> None:
         match event:

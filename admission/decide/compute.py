@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from admission.api.quota import Authorization, ComputeQuota, Limits
     from admission.decide.party import Result
 
+AUTHORIZATION = "authorization/"
+"""Before the name of an Authorization in a limit's key: a quota may have the same name."""
+
 
 def check_access(question: Question, _governing: str) -> Iterator[Result]:
     """No device is reached past a request."""
@@ -132,7 +135,7 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
             granted.extend(
                 _authorized(question, grant, party)
                 for grant in _authorizations(question, class_name)[:1]
-                if all(limit.key != grant.name for limit in granted)
+                if all(limit.key != AUTHORIZATION + grant.name for limit in granted)
             )
     return tuple(Scope(name, tuple(each)) for name, each in sorted(limits.items()))
 
@@ -180,7 +183,7 @@ def _authorized(question: Question, grant: Authorization, party: str) -> Limit:
         return account == party
 
     weights = question.rules.weights(grant.spec.classes, "devices")
-    return Limit(grant.name, "devices", grant.spec.devices, weights, is_party, is_party)
+    return Limit(AUTHORIZATION + grant.name, "devices", grant.spec.devices, weights, is_party, is_party)
 
 
 def _authorizations(question: Question, class_name: str) -> tuple[Authorization, ...]:
@@ -202,7 +205,7 @@ def _counts(question: Question, quota: ComputeQuota, class_name: str) -> bool:
 def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> Finding:
     """The finding of a ledger that has no room: an authorization's own, or a quota's."""
     short = tuple(shortages)
-    grants = {grant.name: grant for grant in question.authorizations}
+    grants = {AUTHORIZATION + grant.name: grant for grant in question.authorizations}
     first = short[0]
     if first.quota in grants:
         grant = grants[first.quota]

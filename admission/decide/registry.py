@@ -13,8 +13,10 @@ from admission.api import END_CUSTOMER_LABEL, MODE_LABEL, TENANT_LABEL
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.object import Object
 from admission.api.policy import AccessPolicy, Mode
+from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.catalogue.chip import Chip
+from admission.decide.dangling import find_dangling
 from admission.decide.question import Requester
 from admission.decide.rulebook import Rulebook
 from admission.demand.inventory import Inventory, Node, take_inventory
@@ -51,6 +53,7 @@ class Registry:
         self._catalogue: Catalogue | None = None
         self._inventory: Inventory | None = None
         self._rulebook: Rulebook | None = None
+        self._held_back: str | None = None
 
     def put(self, obj: Object) -> None:
         """Take in an object, new or changed."""
@@ -72,6 +75,7 @@ class Registry:
         """Note an object that cannot be read: it counts as absent, and a decisive one holds controlled requests."""
         self.drop(kind, name)
         self.unreadable[kind.__name__, name] = problem
+        self._held_back = None
 
     def every(self, kind: type[T]) -> tuple[T, ...]:
         """Return all objects of a kind."""
@@ -90,6 +94,7 @@ class Registry:
         self.__dict__.update(other.__dict__)
 
     def _invalidate(self, kind: str) -> None:
+        self._held_back = None
         if kind in _NAMES_DEVICES:
             self._catalogue = self._inventory = self._rulebook = None
         if kind == "AccessPolicy":
@@ -112,8 +117,14 @@ class Registry:
 
     @property
     def held_back(self) -> str:
-        """Why controlled requests must wait: the decisive objects that cannot be read, or ""."""
-        return "; ".join(f"{kind} {name}: {why}" for (kind, name), why in self.unreadable.items() if kind in DECISIVE)
+        """Why controlled requests must wait: decisive objects that cannot be read or name what is not there, or ""."""
+        if self._held_back is None:
+            unreadable = [f"{kind} {name}: {why}" for (kind, name), why in self.unreadable.items() if kind in DECISIVE]
+            dangling = find_dangling(
+                self.every(AccessPolicy), self.every(ComputeQuota), self.every(Authorization), self.catalogue.chips
+            )
+            self._held_back = "; ".join((*unreadable, *dangling))
+        return self._held_back
 
     @property
     def catalogue(self) -> Catalogue:

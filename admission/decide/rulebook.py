@@ -107,7 +107,7 @@ class RulesInForce:
         return self._weights[key]
 
     def countries(self, references: Iterable[str]) -> frozenset[str]:
-        """Countries meant by codes and groups; a group that nobody defines has no members."""
+        """Countries meant by codes and groups; a group that nobody defines holds requests back (``dangling``)."""
         found: set[str] = set()
         for reference in references:
             found |= self.groups.get(reference, frozenset({reference}))
@@ -135,15 +135,18 @@ class Rulebook:
         return current
 
     def _resolve(self, now: datetime) -> RulesInForce:
-        groups = {name: members(name, now) for name in GROUPS}
-        for policy in self._policies:
-            groups |= {group.name: frozenset(group.countries) for group in policy.spec.groups}
+        builtin = {name: members(name, now) for name in GROUPS}
+        groups = _merged(builtin, self._policies)
         specs = [policy.spec for policy in self._policies]
         order = [reference for spec in specs for reference in spec.jurisdiction_order]
         return RulesInForce(
             since=now,
             until=self._next_change(now),
-            rules=tuple(_resolved(policy, rule, groups) for policy, rule in self._rules() if _in_force(rule, now)),
+            rules=tuple(
+                _resolved(policy, rule, builtin | _groups(policy))
+                for policy, rule in self._rules()
+                if _in_force(rule, now)
+            ),
             groups=groups,
             ranks=_ranks(order or ["ear-headquarters", "ear-destinations"], groups),
             catalogue=self._catalogue,
@@ -166,6 +169,20 @@ def _in_force(rule: Rule, now: datetime) -> bool:
     begun = rule.effective is None or rule.effective <= now
     ended = rule.expires is not None and rule.expires <= now
     return rule.status in APPLIED and begun and not ended
+
+
+def _groups(policy: AccessPolicy) -> dict[str, frozenset[str]]:
+    """A policy's own groups: what its rules mean by them, whatever others call by the same name."""
+    return {group.name: frozenset(group.countries) for group in policy.spec.groups}
+
+
+def _merged(builtin: Mapping[str, frozenset[str]], policies: Iterable[AccessPolicy]) -> dict[str, frozenset[str]]:
+    """All groups, for quotas and the order: a name that several policies give means all that they say."""
+    groups = dict(builtin)
+    for policy in policies:
+        for name, countries in _groups(policy).items():
+            groups[name] = groups.get(name, frozenset()) | countries
+    return groups
 
 
 def _resolved(policy: AccessPolicy, rule: Rule, groups: Mapping[str, frozenset[str]]) -> ResolvedRule:

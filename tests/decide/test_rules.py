@@ -241,7 +241,7 @@ KUMO, TANUKI = tenant("kumo", kind="Reseller"), tenant("tanuki", suppliedBy="kum
                 grant("sooner", validUntil="2026-12-01T00:00:00Z", devices=2),
             ),
             None,
-            {("DE", "sooner", "devices", 2)},
+            {("DE", "authorization/sooner", "devices", 2)},
         ),
         ((policy(ALLOW, rule("a", "Authorization", ("Headquarters", "In", "CN"))), grant()), None, set()),
     ],

@@ -1,0 +1,66 @@
+"""A misspelt group or class must not open what it was meant to close."""
+
+from typing import Any
+
+import pytest
+
+from admission.api.policy import AccessPolicy
+from admission.api.quota import Authorization, ComputeQuota
+from admission.catalogue.catalogue import Catalogue
+from admission.decide.registry import Registry
+
+BASIS = {"type": "ProviderPolicy", "title": "test"}
+
+
+def policy(rule: dict[str, Any], **spec: Any) -> AccessPolicy:
+    rules = [{"name": "rule", "basis": BASIS, "effect": "Deny", **rule}]
+    return AccessPolicy.model_validate(
+        {"kind": "AccessPolicy", "metadata": {"name": "p"}, "spec": {"rules": rules, **spec}}
+    )
+
+
+def quota(**spec: Any) -> ComputeQuota:
+    body = {"jurisdictions": ["DE"], "limits": {}, **spec}
+    return ComputeQuota.model_validate({"kind": "ComputeQuota", "metadata": {"name": "q"}, "spec": body})
+
+
+def grant(*classes: str) -> Authorization:
+    until = {"validFrom": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
+    body = {"number": "1", "tenant": "acme", "classes": classes, "devices": 1, **until}
+    return Authorization.model_validate({"kind": "Authorization", "metadata": {"name": "a"}, "spec": body})
+
+
+def test_of(values: list[str]) -> dict[str, Any]:
+    return {"when": [{"fact": "Headquarters", "operator": "In", "values": values}]}
+
+
+test_of.__test__ = False  # type: ignore[attr-defined]  # a builder
+
+
+@pytest.mark.parametrize(
+    ("obj", "said"),
+    [
+        (policy(test_of(["CN", "ear-d5"])), ""),
+        (policy(test_of(["ours"]), groups=[{"name": "ours", "countries": ["DE"]}]), ""),
+        (policy(test_of(["ear-d55"])), "AccessPolicy p: rule rule names the group ear-d55, which nobody defines"),
+        (policy({"classes": ["h100-smx"]}), "AccessPolicy p: rule rule names the class h100-smx, which nobody defines"),
+        (policy({"classes": ["h100-sxm", "3A090.a.1", "Controlled", "*"]}), ""),
+        (policy({}, jurisdictionOrder=["eard5"]), "AccessPolicy p: jurisdictionOrder names the group eard5, which nobody defines"),
+        (quota(jurisdictions=["europe"]), "ComputeQuota q names the group europe, which nobody defines"),
+        (quota(classes=["h200"]), "ComputeQuota q names the class h200, which nobody defines"),
+        (quota(classes=["h200-sxm"]), ""),
+        (grant("b2000"), "Authorization a names the class b2000, which nobody defines"),
+    ],
+)  # fmt: skip
+def test_a_reference_that_leads_nowhere_holds_controlled_requests_back(obj: Any, said: str) -> None:
+    registry = Registry(Catalogue.builtin())
+    registry.put(obj)
+    assert registry.held_back == said
+
+
+def test_defining_what_was_missing_lets_requests_go_on() -> None:
+    registry = Registry(Catalogue.builtin())
+    registry.put(quota(jurisdictions=["europe"]))
+    assert registry.held_back
+    registry.put(policy({}, groups=[{"name": "europe", "countries": ["DE", "FR"]}]))
+    assert registry.held_back == ""
