@@ -45,7 +45,7 @@ test_of.__test__ = False  # type: ignore[attr-defined]  # a builder
         (policy(test_of(["ear-d55"])), "AccessPolicy p: rule rule names the group ear-d55, which nobody defines"),
         (policy({"classes": ["h100-smx"]}), "AccessPolicy p: rule rule names the class h100-smx, which nobody defines"),
         (policy({"classes": ["h100-sxm", "3A090.a.1", "Controlled", "*"]}), ""),
-        (policy({}, jurisdictionOrder=["eard5"]), "AccessPolicy p: jurisdictionOrder names the group eard5, which nobody defines"),
+        (policy({}, jurisdictionOrder=["d5"]), "AccessPolicy p: jurisdictionOrder names the group d5, which nobody defines"),
         (quota(jurisdictions=["europe"]), "ComputeQuota q names the group europe, which nobody defines"),
         (quota(classes=["h200"]), "ComputeQuota q names the class h200, which nobody defines"),
         (quota(classes=["h200-sxm"]), ""),

@@ -233,7 +233,7 @@ KUMO, TANUKI = tenant("kumo", kind="Reseller"), tenant("tanuki", suppliedBy="kum
             None,
             {("DE", "home", "devices", 8), ("DE", "two", "devices", 5)},
         ),
-        ((policy(rule("a", "Authorization")), grant()), None, {("DE", "licence", "devices", 4)}),
+        ((policy(rule("a", "Authorization")), grant()), None, {("DE", "authorization/licence", "devices", 4)}),
         (
             (
                 policy(rule("a", "Authorization")),
