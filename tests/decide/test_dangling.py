@@ -37,21 +37,24 @@ def test_of(values: list[str]) -> dict[str, Any]:
 test_of.__test__ = False  # type: ignore[attr-defined]  # a builder
 
 
+NOBODY = "which nobody defines"
+
+
 @pytest.mark.parametrize(
     ("obj", "said"),
     [
         (policy(test_of(["CN", "ear-d5"])), ""),
         (policy(test_of(["ours"]), groups=[{"name": "ours", "countries": ["DE"]}]), ""),
-        (policy(test_of(["ear-d55"])), "AccessPolicy p: rule rule names the group ear-d55, which nobody defines"),
-        (policy({"classes": ["h100-smx"]}), "AccessPolicy p: rule rule names the class h100-smx, which nobody defines"),
+        (policy(test_of(["ear-d55"])), f"AccessPolicy p: rule rule names the group ear-d55, {NOBODY}"),
+        (policy({"classes": ["h100-smx"]}), f"AccessPolicy p: rule rule names the class h100-smx, {NOBODY}"),
         (policy({"classes": ["h100-sxm", "3A090.a.1", "Controlled", "*"]}), ""),
-        (policy({}, jurisdictionOrder=["d5"]), "AccessPolicy p: jurisdictionOrder names the group d5, which nobody defines"),
-        (quota(jurisdictions=["europe"]), "ComputeQuota q names the group europe, which nobody defines"),
-        (quota(classes=["h200"]), "ComputeQuota q names the class h200, which nobody defines"),
+        (policy({}, jurisdictionOrder=["d5"]), f"AccessPolicy p: jurisdictionOrder names the group d5, {NOBODY}"),
+        (quota(jurisdictions=["europe"]), f"ComputeQuota q names the group europe, {NOBODY}"),
+        (quota(classes=["h200"]), f"ComputeQuota q names the class h200, {NOBODY}"),
         (quota(classes=["h200-sxm"]), ""),
-        (grant("b2000"), "Authorization a names the class b2000, which nobody defines"),
+        (grant("b2000"), f"Authorization a names the class b2000, {NOBODY}"),
     ],
-)  # fmt: skip
+)
 def test_a_reference_that_leads_nowhere_holds_controlled_requests_back(obj: Any, said: str) -> None:
     registry = Registry(Catalogue.builtin())
     registry.put(obj)
