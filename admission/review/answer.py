@@ -28,16 +28,11 @@ def answer(
 ) -> Response:
     """Return the response to a request with these denying findings.
 
-    A request that is denied carries no warnings; one that would have been denied carries that as a warning
-    in mode ``warn`` and nothing in mode ``observe``.
+    Only mode ``enforce`` denies.  A request that is denied carries no warnings.
     """
-    if not findings:
+    if not findings or mode != "enforce":
         return wire.allowed(request.uid, warnings, annotations)
     line = messages.denial(findings, reference, contact)
-    if mode == "observe":
-        return wire.allowed(request.uid, (), annotations)
-    if mode == "warn":
-        return wire.allowed(request.uid, (messages.would_be_denied(line, reference), *warnings), annotations)
     return wire.denied(request.uid, status_code(findings), line, _details(request, findings), annotations)
 
 

@@ -137,7 +137,7 @@ def quota_exceeded(tenant: str, classes: str, shortages: Sequence[Shortage]) -> 
         for short in shortages
     )
     own = f"tenant {tenant}, class {classes}, {first.left} left for you"
-    return f"{numbers} [{PublicCode.LimitReached}: {own}; {_SAY_ALLOWANCE}"
+    return f"{numbers} [{PublicCode.LimitReached}: {own}; {_SAY_ALLOWANCE}]"
 
 
 def leading(findings: Iterable[Finding]) -> PublicCode:
@@ -151,17 +151,20 @@ def denial(findings: Iterable[Finding], reference: str, contact: str) -> str:
     parts = (f"ref {reference}" if reference else "", printable(contact)[:LONGEST_CONTACT])
     ending = "; ".join(part for part in parts if part)
     sentences = list(dict.fromkeys(map(_opened, ordered)))
-    if ordered[0].reason is Reason.QuotaExceeded and "exceeded quota: " in ordered[0].sentence:
-        return _fitted("; ".join(sentences), f"; {ending}]")
+    if _is_quota_line(ordered[0]):
+        return _fitted("; ".join(sentences).removesuffix("]"), f"; {ending}]")
     if ordered[0].reason.code is PublicCode.TryAgain:
         return _fitted(sentences[0], "")
     return _fitted("; ".join(sentences), f"; {ending}" if ending else "")
 
 
 def _opened(finding: Finding) -> str:
-    if finding.reason is Reason.QuotaExceeded and finding.sentence.startswith("exceeded quota: "):
-        return finding.sentence
-    return f"[{finding.reason.code}] {finding.sentence}"
+    return finding.sentence if _is_quota_line(finding) else f"[{finding.reason.code}] {finding.sentence}"
+
+
+def _is_quota_line(finding: Finding) -> bool:
+    """Whether the sentence is one that tools parse: it begins as ResourceQuota's does and ends with a bracket."""
+    return finding.reason is Reason.QuotaExceeded and finding.sentence.startswith("exceeded quota: ")
 
 
 def _fitted(text: str, ending: str) -> str:

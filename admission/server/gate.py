@@ -138,16 +138,19 @@ class Gate:
             mode=judgement.mode,
             reference=judgement.reference,
             contact=self._contact,
-            warnings=self._warnings(judgement) if not judgement.findings else (),
+            warnings=self._warnings(judgement),
             annotations=_annotations(judgement),
         )
 
     def _warnings(self, judgement: Judgement) -> tuple[str, ...]:
-        """Tell a tenant what is about to end, each thing at most once an hour."""
-        if judgement.mode is Mode.Observe or not judgement.tenant:
+        """Tell a tenant what would be denied or is about to end, each thing at most once an hour."""
+        if judgement.mode is Mode.Observe or judgement.decision == "denied":
             return ()
-        found = [(f"quota {level.limit.key}", _nearly(level)) for level in judgement.levels]
-        found.append(("clearance", self._ending(judgement.tenant)))
+        if judgement.findings:
+            found = [(judgement.reference, messages.would_be_denied(judgement.message, judgement.reference))]
+        else:
+            found = [(f"quota {level.limit.key}", _nearly(level)) for level in judgement.levels]
+            found.append(("clearance", self._ending(judgement.tenant)))
         fresh = [(kind, text) for kind, text in found if text and (judgement.tenant, kind) not in self._warned]
         for kind, _ in fresh:
             self._warned[judgement.tenant, kind] = True

@@ -371,6 +371,13 @@ WARNED = world(
 )
 
 
+def test_a_warning_of_a_denial_is_given_once_an_hour_for_the_same_reference() -> None:
+    first, again = run(review(uid="a"), review(uid="b"), door=Door(EXPIRED, mode=Mode.Warn))
+    assert first["warnings"][0].startswith("would be denied when enforced: [NotCleared]")
+    assert again["allowed"]
+    assert "warnings" not in again
+
+
 def test_a_tenant_is_warned_of_its_own_limit_once_an_hour_and_never_of_a_shared_one() -> None:
     door = Door(WARNED)
     few, many, again = run(review(gpus(7), uid="a"), review(gpus(1), uid="b"), review(gpus(1), uid="c"), door=door)
