@@ -38,9 +38,7 @@ class Shortage(NamedTuple):
 
 def not_cleared(tenant: str, what: str) -> str:
     """The one sentence behind every reason of NotCleared."""
-    return (
-        f"tenant {tenant} is not cleared for {what}; running pods are unaffected; ask for its clearance to be renewed"
-    )
+    return f"tenant {tenant} is not cleared for {what}; running pods are unaffected; ask for clearance"
 
 
 def under_review(tenant: str, what: str) -> str:
@@ -90,7 +88,9 @@ def authorization_required(tenant: str, what: str) -> str:
 
 def authorization_exhausted(number: str, requested: int, used: int, granted: int) -> str:
     """The tenant's own authorization has no room."""
-    return f"authorization {number} covers {granted} devices, {used} are in use, {requested} more are asked; free some"
+    return (
+        f"authorization {number} covers {granted} at once: {used} in use, {requested} asked; free some or ask for more"
+    )
 
 
 def no_quota(tenant: str, what: str) -> str:
@@ -154,7 +154,7 @@ def denial(findings: Iterable[Finding], reference: str, contact: str) -> str:
     if _is_quota_line(ordered[0]):
         return _fitted("; ".join(sentences).removesuffix("]"), f"; {ending}]")
     if ordered[0].reason.code is PublicCode.TryAgain:
-        return _fitted(sentences[0], "")
+        return _fitted(sentences[0], f"; {parts[1]}" if parts[1] else "")
     return _fitted("; ".join(sentences), f"; {ending}" if ending else "")
 
 

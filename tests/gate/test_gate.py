@@ -18,7 +18,7 @@ from admission.review.reasons import Reason
 from admission.review.wire import BadReview
 from admission.server.record import Record
 from tests.decide.questions import World, grant, policy, quota, rule, tenant, world
-from tests.gate.reviews import CPU, GPU, KEY, Door, gpus, review, run
+from tests.gate.reviews import CONTACT, CPU, GPU, KEY, Door, gpus, review, run
 
 if TYPE_CHECKING:
     from admission.ledger.state import State
@@ -178,7 +178,7 @@ def test_try_again_is_not_remembered() -> None:
 
     first, second = asyncio.run(retried())
     assert (first["status"]["code"], second["allowed"]) == (429, True)
-    assert first["status"]["message"] == "[TryAgain] access data is still loading; retrying is safe"
+    assert first["status"]["message"] == f"[TryAgain] access data is still loading; retrying is safe; {CONTACT}"
     assert "retryAfterSeconds" not in str(first)
 
 
@@ -325,7 +325,7 @@ def test_without_room_the_answer_is_made_at_once(draining: bool, entry: str, all
     response = json.loads(door.gate.busy(entry, review()))["response"]
     assert response["allowed"] is allowed
     if not allowed:
-        assert response["status"]["message"] == f"[TryAgain] {line}; retrying is safe"
+        assert response["status"]["message"] == f"[TryAgain] {line}; retrying is safe; {CONTACT}"
         assert response["status"]["code"] == 429
     assert door.records == []
     with pytest.raises(BadReview):
@@ -393,7 +393,7 @@ def test_an_exhausted_authorization_tells_its_holders_own_figures() -> None:
     first, second = run(review(gpus(1), uid="a"), review(gpus(2), uid="b"), door=door)
     assert first["allowed"]
     assert second["status"]["message"].startswith(
-        "[LimitReached] authorization D-1 covers 2 devices, 1 are in use, 2 more are asked; free some; ref "
+        "[LimitReached] authorization D-1 covers 2 at once: 1 in use, 2 asked; free some or ask for more; ref "
     )
     assert [record.reasons for record in door.records] == [(), ("AuthorizationExhausted",)]
 

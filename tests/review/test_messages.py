@@ -97,8 +97,8 @@ LINES: list[tuple[Reason, str, str]] = [
         Reason.KYCExpired,
         messages.not_cleared("acme", "class h100-sxm"),
         (
-            "[NotCleared] tenant acme is not cleared for class h100-sxm; running pods are unaffected; ask for its "
-            f"clearance to be renewed{END}"
+            "[NotCleared] tenant acme is not cleared for class h100-sxm; running pods are unaffected; ask "
+            f"for clearance{END}"
         ),
     ),
     (
@@ -141,15 +141,23 @@ LINES: list[tuple[Reason, str, str]] = [
     (
         Reason.AuthorizationExhausted,
         messages.authorization_exhausted("D-1", 8, 4, 10),
-        f"[LimitReached] authorization D-1 covers 10 devices, 4 are in use, 8 more are asked; free some{END}",
+        f"[LimitReached] authorization D-1 covers 10 at once: 4 in use, 8 asked; free some or ask for more{END}",
     ),
-    (Reason.NotSynced, messages.not_synced(), "[TryAgain] access data is still loading; retrying is safe"),
+    (
+        Reason.NotSynced,
+        messages.not_synced(),
+        f"[TryAgain] access data is still loading; retrying is safe; {CONTACT}",
+    ),
     (
         Reason.LedgerBusy,
         messages.ledger_busy(),
-        "[TryAgain] too many requests for accelerators at once; retrying is safe",
+        f"[TryAgain] too many requests for accelerators at once; retrying is safe; {CONTACT}",
     ),
-    (Reason.Draining, messages.draining(), "[TryAgain] this replica is shutting down; retrying is safe"),
+    (
+        Reason.Draining,
+        messages.draining(),
+        f"[TryAgain] this replica is shutting down; retrying is safe; {CONTACT}",
+    ),
 ]
 
 
