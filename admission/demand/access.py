@@ -53,18 +53,18 @@ class Access(NamedTuple):
     field: str
 
 
-def find_access(pod: Pod, *, granted: bool) -> tuple[Access, ...]:
+def find_access(pod: Pod, *, granted: bool, fractions_counted: bool = False) -> tuple[Access, ...]:
     """Return every way past a request that the pod shows.
 
     ``granted`` is whether the pod asks for a device openly; a runtime class of a device runtime is then no
-    finding, as the devices are counted anyway.
+    finding, as the devices are counted anyway.  Nor are annotations for a share of a device where they are counted.
     """
-    return (*_annotations(pod), *_of_spec(pod.spec, granted=granted))
+    return (*_annotations(pod, fractions_counted=fractions_counted), *_of_spec(pod.spec, granted=granted))
 
 
-def _annotations(pod: Pod) -> Iterator[Access]:
+def _annotations(pod: Pod, *, fractions_counted: bool) -> Iterator[Access]:
     for key in sorted(pod.metadata.annotations or ()):
-        if key.startswith(DEVICE_ANNOTATIONS) or key in FRACTION_ANNOTATIONS:
+        if key.startswith(DEVICE_ANNOTATIONS) or (key in FRACTION_ANNOTATIONS and not fractions_counted):
             yield Access("annotation", f"metadata.annotations[{key}]")
 
 

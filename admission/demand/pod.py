@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
+from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
 from admission.demand.reach import UNKNOWN_CLASS, reach
-from admission.demand.request import DemandError, effective_request
+from admission.demand.request import DemandError, effective_request, implied_devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +67,11 @@ def demand_of(pod: Pod, inventory: Inventory) -> Demand:
     class: which ones they stand for is not in the pod.
     """
     requests = effective_request(pod.spec)
-    devices = [*_of_resources(requests, pod.spec, inventory), *_of_claims(pod.spec)]
+    devices = [
+        *_of_resources(requests, pod.spec, inventory),
+        *_of_annotations(pod, inventory),
+        *_of_claims(pod.spec),
+    ]
     for each in devices:
         if each.count > MOST_DEVICES:
             raise DemandError(f"it asks for {each.count} of {each.resource}, and at most {MOST_DEVICES} can be counted")
@@ -77,7 +82,7 @@ def demand_of(pod: Pod, inventory: Inventory) -> Demand:
     )
     return Demand(
         devices=tuple(devices),
-        access=(*every_device, *find_access(pod, granted=bool(devices))),
+        access=(*every_device, *find_access(pod, granted=bool(devices), fractions_counted=True)),
         deadline_seconds=pod.spec.active_deadline_seconds,
         requests=tuple(requests.items()),
     )
@@ -85,16 +90,14 @@ def demand_of(pod: Pod, inventory: Inventory) -> Demand:
 
 def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> Iterable[Devices]:
     """Devices by resource: shares of one vendor are of the same devices, and what only qualifies adds none."""
-    roles = {name: role(name) for name in requests}
-    counted = {each.vendor for each in roles.values() if each.kind in {ResourceRole.COUNT, ResourceRole.SHARE}}
     shared: dict[str, Devices] = {}
+    qualifiers: dict[str, str] = {}
     for name, amount in requests.items():
-        kind, vendor = roles[name].kind, roles[name].vendor
+        kind, vendor = role(name).kind, role(name).vendor
         if kind in {ResourceRole.HARMLESS, ResourceRole.ALL, ResourceRole.NATIVE}:
             continue
         if kind is ResourceRole.QUALIFIER:
-            if vendor not in counted:
-                shared.setdefault(vendor, _devices(name, 1, spec, inventory))
+            qualifiers.setdefault(vendor, name)
         elif kind is ResourceRole.SHARE:
             devices = _devices(name, amount, spec, inventory)
             if vendor not in shared or shared[vendor].count < devices.count:
@@ -102,6 +105,16 @@ def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> It
         else:
             yield _devices(name, amount, spec, inventory)
     yield from shared.values()
+    if qualifiers:
+        for vendor, count in implied_devices(spec).items():
+            yield _devices(qualifiers[vendor], count, spec, inventory)
+
+
+def _of_annotations(pod: Pod, inventory: Inventory) -> Iterable[Devices]:
+    """Devices of which the pod is given a share without a request: the scheduler holds them by a pod of its own."""
+    count = fraction_devices(pod)
+    if count:
+        yield Devices(FRACTION, count, *reach(FRACTION_RESOURCE, pod.spec, inventory))
 
 
 def _of_claims(spec: PodSpec) -> Iterable[Devices]:

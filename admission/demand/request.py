@@ -7,10 +7,10 @@ init container with the sidecars started before it), plus the pod's overhead.  R
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from admission.catalogue.resources import is_extended
+from admission.catalogue.resources import ResourceRole, is_extended, role
 from admission.review.quantity import LARGEST, QuantityError, count
 
 if TYPE_CHECKING:
@@ -32,22 +32,42 @@ def effective_request(spec: PodSpec) -> Requests:
 
     Raises ``DemandError`` for a quantity that is not one, and for a pod too large to be read.
     """
+    effective = _effective(spec, _requested)
+    effective.update(_extended(spec.overhead or {}, "spec.overhead"))
+    return {name: min(amount, LARGEST) for name, amount in sorted(effective.items()) if amount > 0}
+
+
+def implied_devices(spec: PodSpec) -> Mapping[str, int]:
+    """Return the devices that qualifiers alone obtain, by vendor: one for each container that states no count.
+
+    HAMi's webhook, for one, gives a device to every container that asks for device memory or cores only.  The
+    arithmetic is that of the pod's request.  Raises ``DemandError``.
+    """
+    return {vendor: devices for vendor, devices in sorted(_effective(spec, _implied).items()) if devices}
+
+
+def _implied(container: Container, where: str) -> Mapping[str, int]:
+    roles = [role(name) for name, amount in _requested(container, where).items() if amount]
+    stated = {each.vendor for each in roles if each.kind in {ResourceRole.COUNT, ResourceRole.SHARE}}
+    return {each.vendor: 1 for each in roles if each.kind is ResourceRole.QUALIFIER and each.vendor not in stated}
+
+
+def _effective(spec: PodSpec, asked: Callable[[Container, str], Mapping[str, int]]) -> Counter[str]:
+    """Return the larger of what runs and what starts, of whatever ``asked`` says of a container."""
     containers, inits = spec.containers or (), spec.init_containers or ()
     if len(containers) + len(inits) > MOST_CONTAINERS:
         raise DemandError(f"spec: more than {MOST_CONTAINERS} containers; split the pod")
-    running = _total(_requested(container, "containers") for container in containers)
+    running = _total(asked(container, "containers") for container in containers)
     sidecars: Counter[str] = Counter()
     starting: Counter[str] = Counter()
     for init in inits:
-        wanted = _requested(init, "initContainers")
+        wanted = asked(init, "initContainers")
         if init.restart_policy == "Always":
             sidecars.update(wanted)
             starting |= sidecars
         else:
             starting |= _total((wanted, sidecars))
-    effective = (running + sidecars) | starting
-    effective.update(_extended(spec.overhead or {}, "spec.overhead"))
-    return {name: min(amount, LARGEST) for name, amount in sorted(effective.items()) if amount > 0}
+    return (running + sidecars) | starting
 
 
 def _requested(container: Container, where: str) -> Mapping[str, int]:
