@@ -55,7 +55,7 @@ class Upkeep:
         self._reconciler = Reconciler(
             store,
             self._up_to,
-            PodWitness(client, registry, now),
+            PodWitness(client, self._census),
             clock=asyncio.get_running_loop().time,
             waits=Waits(absent=settings.ledger.expire_seconds, rebuild=settings.ledger.rebuild_seconds),
             restored=_start_anew,

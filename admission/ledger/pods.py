@@ -67,6 +67,7 @@ class PodCensus:
         self._registry = registry
         self._now = now
         self._held: dict[str, Held] = {}
+        self._inherited: Mapping[str, Held] = {}
         self._idle: dict[str, str] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._promises: OrderedDict[str, Promise] = OrderedDict()
@@ -75,14 +76,22 @@ class PodCensus:
         self._named_by: Inventory | None = None
         self.resource_version = 0
 
+    def heir(self) -> PodCensus:
+        """Return an empty census that attributes the pods it will see as this one does."""
+        heir = PodCensus(self._registry, self._now)
+        heir._inherited = self._held
+        heir._promises = OrderedDict(self._promises)
+        return heir
+
     def take(self, pod: Pod) -> None:
         """Take in a pod that exists."""
         uid = pod.metadata.uid
         if pod.status.phase in ENDED:
             self.lose(uid)
             return
-        before = self._held.get(uid)
+        before = self._held.get(uid) or self._inherited.get(uid)
         if before is not None and (before.bound or not pod.spec.node_name):
+            self._held[uid] = before
             return
         counts = self._counts(pod)
         if not counts and before is None and uid not in self._promises:
@@ -162,7 +171,7 @@ class PodCensus:
         return found
 
     def _hold(self, uid: str, namespace: str, counts: tuple[tuple[str, int], ...], *, bound: bool) -> None:
-        promise, before = self._promises.get(uid), self._held.get(uid)
+        promise, before = self._promises.get(uid), self._held.get(uid) or self._inherited.get(uid)
         governing, party = (before.governing, before.party) if before else self._home(namespace)
         if promise is not None and (not bound or not counts):
             counts = promise.counts
@@ -254,12 +263,12 @@ def scopes_of(registry: Registry, now: datetime) -> frozenset[str]:
 class PodWitness:
     """Quorum reads of pods; see ``admission.ledger.census.Witness``."""
 
-    def __init__(self, client: Client, registry: Registry, now: Callable[[], datetime], page: int = 100) -> None:
-        self._client, self._registry, self._now, self._page = client, registry, now, page
+    def __init__(self, client: Client, census: PodCensus, page: int = 100) -> None:
+        self._client, self._census, self._page = client, census, page
 
     async def recount(self) -> PodCensus:
-        """Count all pods by a paged list begun now."""
-        census = PodCensus(self._registry, self._now)
+        """Count all pods by a paged list begun now, attributed as the census of the watch has them."""
+        census = self._census.heir()
         query = {"limit": str(self._page)}
         while True:
             page = _page.decode(await self._client.get("/api/v1/pods", query))
