@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from admission.api.policy import Effect
 from admission.decide.duration import seconds_of, text_of
-from admission.decide.facts import applies
+from admission.decide.facts import applicable
 from admission.decide.limits import Charge, Limit, Scope
 from admission.decide.party import what
 from admission.decide.question import Check, Question
 from admission.review import messages
 from admission.review.finding import Finding
 from admission.review.reasons import Reason
-from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -94,13 +94,10 @@ def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, st
     found: dict[tuple[str, Effect, str, bool], None] = {}
     for devices in question.demand.devices:
         for class_name in devices.classes:
-            for rule in question.rules.about(class_name):
-                if rule.effect in {Effect.Authorization, Effect.Quota} and any(
-                    applies(rule, party, place, governing) is not Ternary.FALSE
-                    for party in question.requester.standings()
-                    for place in devices.places
-                ):
-                    found[rule.name, rule.effect, class_name, rule.advisory] = None
+            for party, place in itertools.product(question.requester.standings(), devices.places):
+                for rule, _ in applicable(question.rules, party, class_name, place, governing):
+                    if rule.effect in {Effect.Authorization, Effect.Quota}:
+                        found[rule.name, rule.effect, class_name, rule.advisory] = None
     return found
 
 

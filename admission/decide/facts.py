@@ -8,8 +8,30 @@ from admission.api.policy import Fact
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
-    from admission.decide.rulebook import ResolvedRule, ResolvedTest
+    from admission.decide.rulebook import ResolvedRule, ResolvedTest, RulesInForce
     from admission.tenants.standing import Standing, Values
+
+
+MOST_KEPT = 100_000
+"""So many answers of ``applicable`` are kept for one set of rules; past that they are found anew."""
+
+
+def applicable(
+    rules: RulesInForce, party: Standing, class_name: str, place: str, governing: str
+) -> tuple[tuple[ResolvedRule, Ternary], ...]:
+    """Return the rules about a class that apply to the party at the place, or may, each with which of the two.
+
+    It depends on nothing else, so it is kept for as long as these rules and this standing are the current ones.
+    """
+    key = (id(party), class_name, place, governing)
+    kept = rules.applicable.get(key)
+    if kept is None:
+        outcomes = ((rule, applies(rule, party, place, governing)) for rule in rules.about(class_name))
+        kept = party, tuple(each for each in outcomes if each[1] is not Ternary.FALSE)
+        if len(rules.applicable) >= MOST_KEPT:
+            rules.applicable.clear()
+        rules.applicable[key] = kept  # it holds the party, so that no other object gets its id meanwhile
+    return kept[1]
 
 
 def applies(rule: ResolvedRule, party: Standing, place: str, governing: str) -> Ternary:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact
 from admission.catalogue.control import Entry
-from admission.decide.facts import applies, denies_everybody, undecided
+from admission.decide.facts import applicable, denies_everybody, undecided
 from admission.decide.question import Check, Question
 from admission.review import messages
 from admission.review.finding import Finding
@@ -145,10 +145,7 @@ def check_rules(question: Question, governing: str) -> Iterator[Result]:
 def _rules_of(question: Question, party: Standing, class_name: str, place: str, governing: str) -> Iterator[Result]:
     covered = False
     doubts: list[Fact] = []
-    for rule in question.rules.about(class_name):
-        outcome = applies(rule, party, place, governing)
-        if outcome is Ternary.FALSE:
-            continue
+    for rule, outcome in applicable(question.rules, party, class_name, place, governing):
         if rule.effect is Effect.Allow:
             covered = covered or outcome is Ternary.TRUE
             doubts += undecided(rule, party, place, governing)

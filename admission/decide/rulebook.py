@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from admission.api.policy import AccessPolicy
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.limits import Unit
+    from admission.tenants.standing import Standing
+    from admission.tenants.ternary import Ternary
 
 APPLIED = frozenset({"InForce", "ByLetter"})
 """Statuses of rules that are applied; stayed, unenforced and proposed rules are only read."""
@@ -73,6 +75,10 @@ class RulesInForce:
     unidentified_denies: bool = False
     version: str = ""
     _entries: dict[str, Entry] = field(default_factory=dict, compare=False, repr=False)
+    applicable: dict[tuple[int, str, str, str], tuple[Standing, tuple[tuple[ResolvedRule, Ternary], ...]]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What ``facts.applicable`` found."""
     _by_class: dict[str, tuple[ResolvedRule, ...]] = field(default_factory=dict, compare=False, repr=False)
     _weights: dict[tuple[str, ...], Mapping[str, int]] = field(default_factory=dict, compare=False, repr=False)
 
