@@ -7,6 +7,7 @@ import datetime as dt
 import secrets
 import sys
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,8 +16,14 @@ from admission.api.policy import Mode
 from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
 from admission.cli.embedded import embedded_ledger
+from admission.cli.surroundings import Surroundings
 from admission.decide.registry import Registry
-from admission.demand.templates import Template, TemplateError, template_of
+from admission.demand.request import DemandError
+from admission.demand.workloads.answer import workload_of
+from admission.demand.workloads.count import CountError
+from admission.demand.workloads.fields import at, listed, mapped
+from admission.demand.workloads.table import builtin
+from admission.demand.workloads.template import read_template
 from admission.server.judge import Ask, Judge
 
 if TYPE_CHECKING:
@@ -24,13 +31,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from admission.cli.files import Document
+    from admission.demand.workloads.expand import Role
+    from admission.review.pod import Pod
 
 MOST_PODS = 10_000
 """Pods of one workload that are judged one by one; what is beyond is not."""
 
+_COUNTS = (
+    ("spec", "replicas"),
+    ("spec", "parallelism"),
+    ("spec", "completions"),
+    ("spec", "jobTemplate", "spec", "parallelism"),
+    ("spec", "jobTemplate", "spec", "completions"),
+)
+"""Counts of Kubernetes' own kinds, which the API server refuses as text."""
+
+_ONLY = frozenset({"pod", "replica", "daemon", "job", "template"})
+"""Names of the only role of a kind, which the line need not name."""
+
 
 class Row(msgspec.Struct, frozen=True):
-    """The verdict on one object: ``admitted`` of ``pods`` pods would be created."""
+    """The verdict on one role of an object: ``admitted`` of ``pods`` pods would be created."""
 
     file: str
     doc: int
@@ -43,6 +64,7 @@ class Row(msgspec.Struct, frozen=True):
     admitted: int
     reasons: tuple[str, ...] = ()
     message: str = ""
+    role: str = ""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     _print(rows, arguments.output)
     if not rows:
-        print("computegate check: no pod and no workload of Kubernetes in these files", file=sys.stderr)
+        print("computegate check: no pod and no workload in these files", file=sys.stderr)
         return 2
     return int(any(row.decision != "allowed" for row in rows))
 
@@ -67,27 +89,51 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     waiting = [document for document in files.read(arguments.files) if not files.take(registry, document)]
     ledger = embedded_ledger()
     judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
-    rows = []
+    around = Surroundings((document.file, document.content) for document in waiting)
+    rows: list[Row] = []
     for document in waiting:
         try:
-            template = template_of(document.content)
-        except TemplateError as error:
+            pods = [(role, _pod(role)) for role in _roles(document, around)]
+        except (CountError, DemandError) as error:
             raise files.FileError(f"{document.where} {document.kind}: {error}") from None
-        if template is None:
-            print(f"{document.where} {document.kind}: not judged, no workload of Kubernetes itself", file=sys.stderr)
-        else:
-            rows.append(await _row(judge, document, template, arguments.namespace, now))
+        if not pods:
+            print(f"{document.where} {document.kind}: not judged, it makes no pods that can be seen", file=sys.stderr)
+        for role, pod in pods:
+            rows.append(await _row(judge, document, role, pod, default=arguments.namespace, now=now))
     return rows
 
 
-async def _row(judge: Judge, document: Document, template: Template, default: str, now: dt.datetime) -> Row:
-    """Judge the workload's pods one by one until one is denied; each that is admitted is counted."""
-    metadata = document.content.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
+def _roles(document: Document, around: Surroundings) -> tuple[Role, ...]:
+    """Return the roles of the workload; raises ``CountError`` for what the API server would refuse."""
+    content, kind = document.content, builtin().kind(document.content.get("apiVersion"), document.kind)
+    for path in _COUNTS:
+        value = at(content, *path)
+        if isinstance(value, str):
+            raise CountError(f"{'.'.join(path)}: {value[:40]!r} is no count of pods")
+    roles = workload_of(content, builtin(), around.around(document.file, content)).roles
+    needed = [rule.pod.partition(" | ")[0] for rule in kind.role if rule.each == "."] if kind else []
+    if not roles and needed:
+        raise CountError(f"{needed[0]} is missing")
+    return tuple(replace(role, pods=0) for role in roles) if kind and kind.template else roles
+
+
+def _pod(role: Role) -> Pod:
+    """Return a pod of the role, with the claims that its controller adds; raises ``DemandError``."""
+    spec = mapped(role.template, "spec")
+    claims = [*listed(spec.get("resourceClaims")), *({"name": name} for name, _ in role.claims)]
+    template = read_template({**role.template, "spec": {**spec, "resourceClaims": claims}} if claims else role.template)
+    if template.unread:
+        raise DemandError(template.unread[0])
+    return template.pod
+
+
+async def _row(judge: Judge, document: Document, role: Role, pod: Pod, *, default: str, now: dt.datetime) -> Row:
+    """Judge the role's pods one by one until one is denied; each that is admitted is counted."""
+    metadata = mapped(document.content, "metadata")
     namespace, name = str(metadata.get("namespace") or default), str(metadata.get("name", ""))
-    pods, admitted = template.pods if template.pods is not None else 1, 0
+    pods, admitted = role.pods if isinstance(role.pods, int) else 1, 0
     while True:
-        ask = Ask(str(uuid.uuid4()), namespace, name, template.pod, dry_run=pods == 0)
+        ask = Ask(str(uuid.uuid4()), namespace, name, pod, dry_run=pods == 0)
         judgement = await judge.judge(ask, now, asyncio.get_running_loop().time() + 10)
         admitted += not judgement.findings
         if judgement.findings or admitted >= min(pods, MOST_PODS):
@@ -104,6 +150,7 @@ async def _row(judge: Judge, document: Document, template: Template, default: st
         admitted=min(admitted, pods),
         reasons=tuple(dict.fromkeys(str(each.reason) for each in judgement.findings)),
         message=judgement.message,
+        role=role.name,
     )
 
 
@@ -114,6 +161,8 @@ def _print(rows: Iterable[Row], output: str) -> None:
         return
     for row in rows:
         name = f"{row.kind} {row.namespace}/{row.name}"
+        if row.role not in _ONLY:
+            name += f" {row.role}"
         print(f"{row.decision:10} {row.admitted}/{row.pods} pods  {name} (tenant {row.tenant or '-'})")
         if row.message:
             print(f"           {row.message}")

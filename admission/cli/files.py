@@ -106,7 +106,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _constructed(node: yaml.Node, where: str) -> Any:
-    _measure(node, where)
+    measure(node, where)
     loader = _Loader("")
     try:
         return loader.construct_document(node)
@@ -114,14 +114,14 @@ def _constructed(node: yaml.Node, where: str) -> Any:
         loader.dispose()
 
 
-def _measure(node: yaml.Node, where: str) -> None:
-    """Count the nodes as if aliases were copied, before anything is built from them."""
-    left, stack = MOST_ALIASED, [(node, 0)]
+def measure(node: yaml.Node, where: str, most: int = MOST_ALIASED) -> None:
+    """Count the nodes as if aliases were copied, before anything is built from them; raises ``FileError``."""
+    left, stack = most, [(node, 0)]
     while stack:
         current, depth = stack.pop()
         left -= 1
         if left < 0 or depth > DEEPEST:
-            raise FileError(f"{where}: more than {MOST_ALIASED} nodes or {DEEPEST} levels; is this one object?")
+            raise FileError(f"{where}: more than {most} nodes or {DEEPEST} levels; is this one object?")
         if isinstance(current, yaml.MappingNode):
             stack += [(each, depth + 1) for pair in current.value for each in pair]
         elif isinstance(current, yaml.SequenceNode):

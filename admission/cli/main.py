@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from admission import __version__
-from admission.cli import check, digest, explain, serve
+from admission.cli import check, demand, digest, explain, serve
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _serve(commands)
     _check(commands)
+    _demand(commands)
     _explain(commands)
     _digest(commands)
     chosen = parser.parse_args(arguments)
@@ -53,6 +54,21 @@ def _check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--at", metavar="INSTANT", help="judge as of this instant (RFC 3339); default is now")
     parser.add_argument("--contact", default="", help="printed at the end of denials")
     parser.set_defaults(run=check.run)
+
+
+def _demand(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "demand",
+        help="say what each object in manifests can obtain",
+        description="One entry for each document: what one pod asks for, how many pods, and the ways around asking.  "
+        "Exit code 0: all answered, 1: some documents are broken, 2: bad usage.",
+    )
+    parser.add_argument("-f", "--file", type=pathlib.Path, nargs="+", action="extend", required=True, dest="files")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "--kinds", type=pathlib.Path, action="append", metavar="FILE", help="kinds of workloads besides the known ones"
+    )
+    parser.set_defaults(run=demand.run)
 
 
 def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,0 +1,78 @@
+"""Pod templates found by their shape, in kinds that nobody listed and in corners of kinds that somebody did.
+
+Whatever holds a list of containers is taken for a pod's spec, and what is multiplied around it (``replicas``,
+``parallelism`` ...) for the number of its pods.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from admission.catalogue.resources import ResourceRole, role
+from admission.demand.workloads.count import UNKNOWN, Count, CountError, count_of, times
+from admission.demand.workloads.expand import MOST_ROLES, Role, template_of_resources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MULTIPLIERS = ("replicas", "parallelism", "count", "numOfHosts", "instances")
+"""Fields beside or around a template that usually multiply its pods."""
+
+_HARMLESS = frozenset({ResourceRole.NATIVE, ResourceRole.HARMLESS})
+_CONTAINERS = ("containers", "initContainers")
+
+
+def roles_by_shape(document: dict[str, Any], *, resources_too: bool) -> Iterator[Role]:
+    """Yield a role for each pod's spec in the object, and with ``resources_too`` for each lone map of resources."""
+    found = 0
+    stack: list[tuple[Any, str, Count, dict[str, Any]]] = [(document, "", 1, {})]
+    while stack and found < MOST_ROLES:
+        value, where, pods, around = stack.pop()
+        if isinstance(value, dict):
+            template = _template(value, around, resources_too=resources_too)
+            if template is not None:
+                found += 1
+                yield Role(where.lstrip(".") or "object", template, pods=pods)
+                continue
+            beside = times(pods, _multiplier(value))
+            stack += [(inner, f"{where}.{key}", beside, value) for key, inner in reversed(value.items())]
+        elif isinstance(value, list):
+            stack += [(inner, f"{where}[{place}]", pods, {}) for place, inner in reversed(tuple(enumerate(value)))]
+
+
+def _template(value: dict[str, Any], around: dict[str, Any], *, resources_too: bool) -> dict[str, Any] | None:
+    """Return a pod template, if the value is a pod's spec or, where wanted, a map of an accelerator's quantities."""
+    if any(_is_containers(value.get(name)) for name in _CONTAINERS):
+        return {"metadata": around.get("metadata") if around.get("spec") is value else None, "spec": value}
+    if resources_too and any(_states_devices(value.get(name)) for name in ("limits", "requests")):
+        return template_of_resources(value)
+    return None
+
+
+def _is_containers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+
+
+def _states_devices(value: Any) -> bool:
+    return isinstance(value, dict) and any(isinstance(key, str) and role(key).kind not in _HARMLESS for key in value)
+
+
+def _multiplier(value: dict[str, Any]) -> Count:
+    """Return how many times what stands in the map is there, by the fields that usually say so."""
+    counts: list[Count] = []
+    for name in MULTIPLIERS:
+        if value.get(name) is not None:
+            try:
+                counts.append(count_of(value[name]))
+            except CountError:
+                counts.append(UNKNOWN)
+    return times(*counts)
+
+
+def containers_of(template: dict[str, Any]) -> Iterator[int]:
+    """Yield the identities of a template's containers, by which what was found already is told from what was not."""
+    spec = template.get("spec")
+    if isinstance(spec, dict):
+        for name in _CONTAINERS:
+            if isinstance(spec.get(name), list):
+                yield from (id(each) for each in spec[name])
