@@ -48,7 +48,7 @@ class Upkeep:
         settings: Settings,
         now: Callable[[], dt.datetime],
     ) -> None:
-        self._registry, self._ledger, self._store, self._now = registry, ledger, store, now
+        self._registry, self._ledger, self._store = registry, ledger, store
         self._census = PodCensus(registry, now)
         self._unreadable: dict[str, str] = {}
         self._pods = Reflector(client, "/api/v1/pods", Pod, on_change=self._on_pod)
@@ -100,7 +100,7 @@ class Upkeep:
     async def _ensure(self) -> None:
         """Make the ledger of every scope that some limit stands in."""
         while True:
-            for scope in scopes_of(self._registry, self._now()):
+            for scope in scopes_of(self._registry):
                 with contextlib.suppress(StoreError):
                     await self._ledger.ensure(scope, timeout=2.0)
             await asyncio.sleep(ENSURE_SECONDS)

@@ -76,7 +76,7 @@ def _longest_hold(quota: ComputeQuota, *, of_reseller: bool) -> str | None:
 
 def check_grants(question: Question, governing: str) -> Iterator[Result]:
     """Where a rule asks for an authorization or a quota, there is one."""
-    for rule_name, effect, class_name, advisory in _asked(question, governing):
+    for rule_name, effect, class_name in _asked(question, governing):
         if effect is Effect.Authorization:
             ready = bool(_authorizations(question, class_name))
             reason, say = Reason.AuthorizationRequired, messages.authorization_required
@@ -86,18 +86,18 @@ def check_grants(question: Question, governing: str) -> Iterator[Result]:
         party = question.requester.tenant_name
         check = Check(f"grant {rule_name}", party, "pass" if ready else "fail", {"class": class_name})
         sentence = say(party, f"class {class_name}")
-        yield check, None if ready else Finding(reason, sentence, class_name, party, rule_name, advisory=advisory)
+        yield check, None if ready else Finding(reason, sentence, class_name, party, rule_name)
 
 
-def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, str, bool]]:
+def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, str]]:
     """Rules that apply, or may apply, and ask for a grant: each once for each class."""
-    found: dict[tuple[str, Effect, str, bool], None] = {}
+    found: dict[tuple[str, Effect, str], None] = {}
     for devices in question.demand.devices:
         for class_name in devices.classes:
             for party, place in itertools.product(question.requester.standings(), devices.places):
                 for rule, _ in applicable(question.rules, party, class_name, place, governing):
                     if rule.effect in {Effect.Authorization, Effect.Quota}:
-                        found[rule.name, rule.effect, class_name, rule.advisory] = None
+                        found[rule.name, rule.effect, class_name] = None
     return found
 
 
@@ -126,14 +126,10 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
     limits: dict[str, list[Limit]] = {}
     for quota in quotas_of(question, governing):
         limits.setdefault(scope_of(quota), []).extend(_limits(question, quota, party))
-    for _, effect, class_name, advisory in _asked(question, governing):
-        if effect is Effect.Authorization and not advisory:
-            granted = limits.setdefault(governing, [])
-            granted.extend(
-                _authorized(question, grant, party)
-                for grant in _authorizations(question, class_name)[:1]
-                if all(limit.key != AUTHORIZATION + grant.name for limit in granted)
-            )
+    for _, effect, class_name in _asked(question, governing):
+        if effect is Effect.Authorization:
+            for grant in _authorizations(question, class_name)[:1]:
+                limits[scope_of_grant(grant)] = [_authorized(question, grant, party)]
     return tuple(Scope(name, tuple(each)) for name, each in sorted(limits.items()))
 
 
@@ -142,7 +138,16 @@ def scope_of(quota: ComputeQuota) -> str:
     named = quota.spec.jurisdictions
     if len(named) == 1:
         return named[0]
-    return f"quota-{hashlib.sha256(quota.name.encode()).hexdigest()[:16]}"
+    return f"quota-{_short(quota.name)}"
+
+
+def scope_of_grant(grant: Authorization) -> str:
+    """The ledger of an authorization: its own, as its tenant's customers may be of several jurisdictions."""
+    return f"authorization-{_short(grant.name)}"
+
+
+def _short(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def _limits(question: Question, quota: ComputeQuota, party: str) -> Iterator[Limit]:
@@ -158,7 +163,7 @@ def _limits(question: Question, quota: ComputeQuota, party: str) -> Iterator[Lim
     if quota.spec.per_tenant is not None:
         yield from _caps(question, quota, quota.spec.per_tenant, is_tenant, is_tenant)
     if quota.spec.per_reseller is not None and reseller:
-        yield from _caps(question, quota, quota.spec.per_reseller, is_reseller, is_reseller)
+        yield from _caps(question, quota, quota.spec.per_reseller, is_reseller, is_tenant)
 
 
 def _caps(
@@ -179,8 +184,11 @@ def _authorized(question: Question, grant: Authorization, party: str) -> Limit:
     def is_party(account: str) -> bool:
         return account == party
 
+    def is_holder(account: str) -> bool:
+        return grant.spec.tenant in account.split("/")
+
     weights = question.rules.weights(grant.spec.classes, "devices")
-    return Limit(AUTHORIZATION + grant.name, "devices", grant.spec.devices, weights, is_party, is_party)
+    return Limit(AUTHORIZATION + grant.name, "devices", grant.spec.devices, weights, is_holder, is_party)
 
 
 def _authorizations(question: Question, class_name: str) -> tuple[Authorization, ...]:

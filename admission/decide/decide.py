@@ -41,7 +41,7 @@ def decide(question: Question) -> Verdict:
     results = [result for check in CHECKS for result in check(question, governing)]
     findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))
     verdict = Verdict(findings, tuple(check for check, _ in results), governing, charge_of(question))
-    if verdict.denying or not question.demand.devices:
+    if verdict.findings or not question.demand.devices:
         return verdict
     return Verdict(findings, verdict.checks, governing, verdict.charge, scopes_of(question, governing))
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from admission.demand.reach import UNKNOWN_CLASS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -19,8 +21,12 @@ Account = tuple[str, str]
 
 
 def measure(counts: Iterable[tuple[str, int]], weights: Mapping[str, int]) -> int:
-    """Return devices by class key in the unit of the weights: alternatives weigh what the heaviest of them does."""
-    return sum(count * max(weights.get(name, 0) for name in key.split("|")) for key, count in counts)
+    """Return devices by class key in the unit of the weights: alternatives weigh what the heaviest of them does.
+
+    A class without a weight, such as one whose AcceleratorClass was deleted, weighs what an unknown one does.
+    """
+    other = weights.get(UNKNOWN_CLASS, 0)
+    return sum(count * max(weights.get(name, other) for name in key.split("|")) for key, count in counts)
 
 
 def held(accounts: Mapping[Account, int], weights: Mapping[str, int]) -> int:
@@ -53,9 +59,9 @@ def _merged(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
 class Limit:
     """How much the accounts of some parties may hold at once.
 
-    ``key`` is the quota or authorization by name.  ``weights`` is the weight of one device by class name; a
-    class that is missing weighs nothing.  ``parties`` says whose accounts count (None: everybody's), ``own``
-    which of them are the asking tenant's own and may be shown to it.
+    ``key`` is the quota or authorization by name.  ``weights`` is the weight of one device by class name.
+    ``parties`` says whose accounts count (None: everybody's), ``own`` which of them are the asking tenant's own
+    and may be shown to it.
     """
 
     key: str

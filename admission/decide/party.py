@@ -69,7 +69,7 @@ def check_tenant(question: Question, governing: str) -> Iterator[Result]:
 def _denied_to_all(question: Question) -> bool:
     """Whether a rule denies a class at a place to whoever asks: then also to those whom nobody knows."""
     return any(
-        rule.effect is Effect.Deny and not rule.advisory and denies_everybody(rule, place)
+        rule.effect is Effect.Deny and denies_everybody(rule, place)
         for devices in question.demand.devices
         for class_name in devices.classes
         for rule in question.rules.about(class_name)
@@ -90,9 +90,23 @@ def check_supply(question: Question, _governing: str) -> Iterator[Result]:
         )
     if requester.customer_name:
         yield _customer_known(question)
-    if requester.supplier_name and requester.supplier is None:
-        yield _not_cleared(
-            question, requester.supplier_name, Reason.TenantUnknown, f"supplier {requester.supplier_name} is no Tenant"
+    yield from _chain(question)
+
+
+def _chain(question: Question) -> Iterator[Result]:
+    """One supplier and one customer are judged; whoever stands further along the chain is not, so there is none."""
+    requester = question.requester
+    supplier, customer = requester.supplier, requester.customer
+    if requester.supplier_name and supplier is None:
+        yield _not_cleared(question, requester.supplier_name, Reason.TenantUnknown, "the supplier is no Tenant")
+    if supplier is not None and (supplier.tenant.spec.supplied_by or requester.customer_name):
+        detail = "the supplier is supplied itself, or supplies a supplier"
+        yield _not_cleared(question, supplier.name, Reason.EndCustomerNotCleared, detail)
+    if customer is not None and customer.is_intermediary:
+        sentence = messages.end_customer_missing(customer.name, requester.namespace)
+        yield (
+            Check("endCustomer", customer.name, "fail", {"kind": str(customer.tenant.spec.kind)}),
+            Finding(Reason.EndCustomerMissing, sentence, "the end customer supplies others", customer.name),
         )
 
 
@@ -151,9 +165,7 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
             doubts += undecided(rule, party, place, governing)
             finding = None
         else:
-            # A Deny that only observes must not stand in for the rule that lets a party in.
-            covers = outcome is Ternary.TRUE and not (rule.advisory and rule.effect is Effect.Deny)
-            covered = covered or covers
+            covered = covered or outcome is Ternary.TRUE
             at = _At(party, class_name, place, governing)
             finding = _restricted(question, rule, at)
         inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
@@ -191,9 +203,7 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
         return _not_cleared(question, party.name, lapsed, f"KYC: {lapsed}", rule)[1]
     if rule.effect is Effect.Level and party.level < (rule.rule.level or 0):
         sentence = messages.level_too_low(party.name, f"class {at.class_name}", rule.rule.level or 0)
-        return Finding(
-            Reason.KYCLevelTooLow, sentence, f"level {party.level}", party.name, rule.name, advisory=rule.advisory
-        )
+        return Finding(Reason.KYCLevelTooLow, sentence, f"level {party.level}", party.name, rule.name)
     if rule.effect is not Effect.Deny:
         return None
     unknown = undecided(rule, party, at.place, at.governing)
@@ -212,16 +222,16 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
 def _not_cleared(
     question: Question, party: str, reason: Reason, detail: str, rule: ResolvedRule | None = None
 ) -> tuple[Check, Finding]:
-    """Put a reason about a party into the words of its public code; an end customer's are all one reason."""
-    if party == question.requester.customer_name:
+    """Put a reason about a party into the words of its public code; an end customer's are all one reason.
+
+    The sentence names the tenant of the namespace, or its end customer: how a supplier stands is not theirs to read.
+    """
+    requester = question.requester
+    if party == requester.customer_name:
         reason, detail = Reason.EndCustomerNotCleared, f"{reason}: {detail}"
+    elif reason is Reason.TenantUnknown:
+        reason = Reason.EndCustomerNotCleared
+    named = requester.tenant_name if party == requester.supplier_name else party
     say = messages.under_review if reason.code is PublicCode.UnderReview else messages.not_cleared
-    finding = Finding(
-        reason,
-        say(party, what(question)),
-        detail,
-        party,
-        rule.name if rule else "",
-        advisory=rule.advisory if rule else False,
-    )
+    finding = Finding(reason, say(named, what(question)), detail, party, rule.name if rule else "")
     return Check("party", party, "fail", {"detail": detail}), finding

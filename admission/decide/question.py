@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from admission.api.policy import Mode
     from admission.api.quota import Authorization, ComputeQuota
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.limits import Charge, Scope
@@ -80,16 +79,6 @@ class Verdict:
     charge: Charge | None = None
     scopes: tuple[Scope, ...] = ()
 
-    @property
-    def denying(self) -> tuple[Finding, ...]:
-        """The findings that deny; those of a policy that only observes are advisory."""
-        return tuple(finding for finding in self.findings if not finding.advisory)
-
     def reasons(self) -> tuple[Reason, ...]:
-        """The reasons of the findings that deny, each once."""
-        return tuple(dict.fromkeys(finding.reason for finding in self.denying))
-
-
-def lenient(*modes: Mode) -> Mode:
-    """Return the mildest of the modes: observe before warn before enforce."""
-    return min(modes, key=("observe", "warn", "enforce").index)
+        """The reasons of the findings, each once."""
+        return tuple(dict.fromkeys(finding.reason for finding in self.findings))

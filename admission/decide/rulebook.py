@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -48,12 +49,11 @@ class ResolvedTest:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedRule:
-    """A rule in force: ``policy/name``, its tests, and whether its policy only observes."""
+    """A rule in force: ``policy/name`` and its tests."""
 
     name: str
     rule: Rule
     tests: tuple[ResolvedTest, ...]
-    advisory: bool
 
     @property
     def effect(self) -> Effect:
@@ -63,7 +63,11 @@ class ResolvedRule:
 
 @dataclass(frozen=True)
 class RulesInForce:
-    """The rules of one instant.  Valid from ``since`` until ``until``, when the next of them begins or ends."""
+    """The rules of one instant.  Valid from ``since`` until ``until``, when the next of them begins or ends.
+
+    They are those of the policies that enforce.  ``proposed`` are the rules as they would be if every policy
+    did, where some only observe or warn; ``warning`` are the policies that warn.
+    """
 
     since: datetime
     until: datetime
@@ -74,6 +78,8 @@ class RulesInForce:
     ambiguous_class_denies: bool = False
     unidentified_denies: bool = False
     version: str = ""
+    proposed: RulesInForce | None = None
+    warning: frozenset[str] = frozenset()
     _entries: dict[str, Entry] = field(default_factory=dict, compare=False, repr=False)
     applicable: dict[tuple[int, str, str, str], tuple[Standing, tuple[tuple[ResolvedRule, Ternary], ...]]] = field(
         default_factory=dict, compare=False, repr=False
@@ -109,7 +115,9 @@ class RulesInForce:
             meant = [name for name in self.catalogue.chips if self.class_matches(name, key[1:])]
             # What nobody can name counts in every limit: unknown is not cleared.
             weighed = [*meant, UNKNOWN_CLASS]
-            self._weights[key] = {name: 1 if unit == "devices" else self.catalogue.tpp(name) for name in weighed}
+            self._weights[key] = dict.fromkeys(self.catalogue.chips, 0) | {
+                name: 1 if unit == "devices" else self.catalogue.tpp(name) for name in weighed
+            }
         return self._weights[key]
 
     def countries(self, references: Iterable[str]) -> frozenset[str]:
@@ -137,20 +145,27 @@ class Rulebook:
         """Return the rules in force at ``now``."""
         current = self._current
         if current is None or not current.since <= now < current.until:
-            current = self._current = self._resolve(now)
+            enforcing = tuple(policy for policy in self._policies if policy.spec.mode is Mode.Enforce)
+            current = self._resolve(now, enforcing)
+            if enforcing != self._policies:
+                warning = frozenset(policy.name for policy in self._policies if policy.spec.mode is Mode.Warn)
+                proposed = self._resolve(now, self._policies)
+                current = dataclasses.replace(current, proposed=proposed, warning=warning)
+            self._current = current
         return current
 
-    def _resolve(self, now: datetime) -> RulesInForce:
+    def _resolve(self, now: datetime, policies: tuple[AccessPolicy, ...]) -> RulesInForce:
         builtin = {name: members(name, now) for name in GROUPS}
         groups = _merged(builtin, self._policies)
-        specs = [policy.spec for policy in self._policies]
+        specs = [policy.spec for policy in policies]
         order = [reference for spec in specs for reference in spec.jurisdiction_order]
         return RulesInForce(
             since=now,
             until=self._next_change(now),
             rules=tuple(
                 _resolved(policy, rule, builtin | _groups(policy))
-                for policy, rule in self._rules()
+                for policy in policies
+                for rule in policy.spec.rules
                 if _in_force(rule, now)
             ),
             groups=groups,
@@ -161,13 +176,11 @@ class Rulebook:
             version=self._version,
         )
 
-    def _rules(self) -> Iterable[tuple[AccessPolicy, Rule]]:
-        return ((policy, rule) for policy in self._policies for rule in policy.spec.rules)
-
     def _next_change(self, now: datetime) -> datetime:
         """The next instant of any rule; country groups and control entries change at midnight UTC at the most."""
         midnight = datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
-        instants = [moment for _, rule in self._rules() for moment in (rule.effective, rule.expires)]
+        rules = [rule for policy in self._policies for rule in policy.spec.rules]
+        instants = [moment for rule in rules for moment in (rule.effective, rule.expires)]
         return min([midnight, *(moment for moment in instants if moment is not None and moment > now)])
 
 
@@ -193,7 +206,7 @@ def _merged(builtin: Mapping[str, frozenset[str]], policies: Iterable[AccessPoli
 
 def _resolved(policy: AccessPolicy, rule: Rule, groups: Mapping[str, frozenset[str]]) -> ResolvedRule:
     tests = tuple(ResolvedTest(test.fact, test.operator, _values(test.fact, test.values, groups)) for test in rule.when)
-    return ResolvedRule(f"{policy.name}/{rule.name}", rule, tests, advisory=policy.spec.mode is not Mode.Enforce)
+    return ResolvedRule(f"{policy.name}/{rule.name}", rule, tests)
 
 
 def _values(fact: Fact, values: Iterable[str], groups: Mapping[str, frozenset[str]]) -> frozenset[str]:

@@ -104,7 +104,7 @@ def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | 
         finding
         for check in (check_clearance, check_rules)
         for _, finding in check(question, rules.strictest(standing.jurisdictions()))
-        if finding is not None and not finding.advisory
+        if finding is not None
     ]
     return findings[0].reason if findings else standing.clearance(now)
 

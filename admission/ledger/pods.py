@@ -15,7 +15,7 @@ import msgspec
 from admission.api.policy import Mode
 from admission.api.quota import Authorization, ComputeQuota
 from admission.cluster import wire
-from admission.decide.compute import scope_of
+from admission.decide.compute import scope_of, scope_of_grant
 from admission.demand.pod import demand_of
 from admission.demand.reach import UNKNOWN_CLASS
 from admission.demand.request import DemandError
@@ -140,10 +140,10 @@ class PodCensus:
 
     def _accounts(self, scope: str, *, enforced: bool) -> Mapping[Account, int]:
         self._settle()
-        countries = countries_of(self._registry, scope, self._now())
+        belongs = membership(self._registry, scope, self._now())
         total: Counter[Account] = Counter()
         for held in self.held(enforced=enforced):
-            if scope in held.scopes or held.governing in countries:
+            if scope in held.scopes or belongs(held):
                 for key, count in held.counts:
                     total[held.party, key] += count
         return total
@@ -240,24 +240,25 @@ def _is_unnamed(held: Held) -> bool:
     return any(UNKNOWN_CLASS in key.split("|") for key, _ in held.counts)
 
 
-def countries_of(registry: Registry, scope: str, now: datetime) -> frozenset[str]:
-    """Return the jurisdictions whose charges stand in a scope."""
+def membership(registry: Registry, scope: str, now: datetime) -> Callable[[Held], bool]:
+    """Return what tells whether a pod without a reservation is charged in a scope: by jurisdiction, or by grant."""
+    for grant in registry.every(Authorization):
+        if scope_of_grant(grant) == scope:
+            tenant = grant.spec.tenant
+            return lambda held: tenant in held.party.split("/")
     rules = registry.rules(now)
     countries = {scope}
     for quota in registry.every(ComputeQuota):
         if scope_of(quota) == scope:
             countries |= rules.countries(quota.spec.jurisdictions)
-    return frozenset(countries)
+    return lambda held: held.governing in countries
 
 
-def scopes_of(registry: Registry, now: datetime) -> frozenset[str]:
+def scopes_of(registry: Registry) -> frozenset[str]:
     """Return every scope in which some quota or authorization stands."""
-    found = {scope_of(quota) for quota in registry.every(ComputeQuota)}
-    for grant in registry.every(Authorization):
-        tenant = registry.standings.get(grant.spec.tenant)
-        governing = registry.rules(now).strictest(tenant.jurisdictions()) if tenant else ""
-        found |= {governing} if governing else set()
-    return frozenset(found)
+    return frozenset(
+        {*map(scope_of, registry.every(ComputeQuota)), *map(scope_of_grant, registry.every(Authorization))}
+    )
 
 
 class PodWitness:

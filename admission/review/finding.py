@@ -22,5 +22,3 @@ class Finding:
     """The tenant it is about."""
     rule: str = ""
     """``policy/rule`` where a rule decided."""
-    advisory: bool = False
-    """True where the policy behind it only observes or warns: it is recorded, and never denies."""

@@ -118,6 +118,11 @@ def not_synced() -> str:
     return "access data is still loading; retrying is safe"
 
 
+def rules_broken() -> str:
+    """An object of the operator cannot be read, or names what is not there: nobody can be judged by it."""
+    return "an access rule here has an error that the operator must mend; retrying helps when that is done"
+
+
 def ledger_busy() -> str:
     """No reservation in time."""
     return "too many requests for accelerators at once; retrying is safe"
@@ -153,8 +158,6 @@ def denial(findings: Iterable[Finding], reference: str, contact: str) -> str:
     sentences = list(dict.fromkeys(map(_opened, ordered)))
     if _is_quota_line(ordered[0]):
         return _fitted("; ".join(sentences).removesuffix("]"), f"; {ending}]")
-    if ordered[0].reason.code is PublicCode.TryAgain:
-        return _fitted(sentences[0], f"; {parts[1]}" if parts[1] else "")
     return _fitted("; ".join(sentences), f"; {ending}" if ending else "")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-ENTRIES = (("enforced", 512), ("observed", 128), ("workloads", 64))
+ENTRIES = (("enforced", 512), ("observed", 128))
 """Webhook entries and how many reviews of each may be in work at once.  Each has its own bound, so that
-neither observed reviews nor those of templates can starve the enforced ones."""
+observed reviews cannot starve the enforced ones."""
 
 
 @dataclass(frozen=True, slots=True)

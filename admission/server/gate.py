@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from admission.server.metrics import Metrics
     from admission.server.record import Record
 
+ENFORCED = "enforced"
+"""The entry of enforced namespaces.  Any other only lets pass what it has no room or time to judge."""
+
 REPEAT_SECONDS = 60
 """A judgement answers repeats of the same object for so long: longer than any retry of one create (34 s)."""
 
@@ -77,17 +80,24 @@ class Gate:
         if request.namespace in self._excluded:
             return wire.encode(wire.allowed(request.uid))
         judgement = await self._judged(entry, request, begun + budget, begun)
+        if entry != ENFORCED and judgement.is_passing:
+            return wire.encode(wire.allowed(request.uid))
         return wire.encode(self._answered(request, judgement))
 
-    def busy(self, _entry: str, body: bytes) -> bytes:
-        """Answer at once that there is no room: the HTTP layer's bound, or its deadline, was reached."""
+    def busy(self, entry: str, body: bytes) -> bytes:
+        """Answer at once that there is no room: the HTTP layer's bound, or its deadline, was reached.
+
+        Only the enforced entry refuses for want of room or time: a pod of an enforced namespace comes through it
+        too, with more of both.
+        """
         request = wire.parse_review(body)
+        if entry != ENFORCED:
+            return wire.encode(wire.allowed(request.uid))
         reason = Reason.Draining if self.draining else Reason.LedgerBusy
         say = messages.draining if self.draining else messages.ledger_busy
-        mode = Mode.Enforce if _entry == "enforced" else self._judge.registry.mode(request.namespace)
-        self._metrics.refused((reason,), mode)
+        self._metrics.refused((reason,), Mode.Enforce)
         finding = Finding(reason, say())
-        return wire.encode(answer(request, (finding,), mode=mode, reference="", contact=self._contact))
+        return wire.encode(answer(request, (finding,), mode=Mode.Enforce, reference="", contact=self._contact))
 
     async def _judged(self, entry: str, request: Request, deadline: float, begun: float) -> Judgement:
         """Judge, or join the judgement of the same object that is under way or was made a moment ago."""
@@ -96,12 +106,15 @@ class Gate:
         ask = _ask(entry, request, namespace_known=known)
         mode = Mode.Enforce if ask.enforced else registry.mode(ask.namespace)
         key = (ask.uid, request.operation, ask.dry_run, mode, hash(bytes(request.object)))
-        task = self._repeats.get(key) if ask.uid else None
-        if task is None:
-            task = asyncio.ensure_future(self._first(entry, request, ask, deadline, begun))
-            if ask.uid:
-                self._repeats[key] = task
-                task.add_done_callback(lambda ended: self._keep_final(key, ended))
+        joined = self._repeats.get(key) if ask.uid else None
+        if joined is not None:
+            judgement = await asyncio.shield(joined)
+            if not judgement.is_passing or time.monotonic() >= deadline:
+                return judgement
+        task = asyncio.ensure_future(self._first(entry, request, ask, deadline, begun))
+        if ask.uid:
+            self._repeats[key] = task
+            task.add_done_callback(lambda ended: self._keep_final(key, ended))
         # Shielded: a caller that gives up takes neither the others' answer nor the reservation's.
         return await asyncio.shield(task)
 
@@ -113,8 +126,9 @@ class Gate:
 
     def _keep_final(self, key: tuple[object, ...], ended: asyncio.Future[Judgement]) -> None:
         """Forget what a repeat should be judged anew for: failures, and denials that time may lift."""
-        if ended.cancelled() or ended.exception() is not None or ended.result().is_passing:
-            self._repeats.pop(key, None)
+        passing = ended.cancelled() or ended.exception() is not None or ended.result().is_passing
+        if passing and self._repeats.get(key) is ended:
+            del self._repeats[key]
 
     def _account(self, entry: str, request: Request, ask: Ask, judgement: Judgement, seconds: float) -> None:
         decision = judgement.decision
@@ -122,6 +136,8 @@ class Gate:
         if judgement.demand.is_empty and not judgement.findings:
             return
         self._metrics.refused(dict.fromkeys(finding.reason for finding in judgement.findings), judgement.mode)
+        advised = dict.fromkeys(finding.reason for finding in judgement.advisory)
+        self._metrics.refused(advised, Mode.Warn if judgement.warned else Mode.Observe)
         self._metrics.asked(
             ((name, each.count) for each in judgement.demand.devices for name in each.classes), decision
         )
@@ -146,7 +162,7 @@ class Gate:
         """Tell a tenant what would be denied or is about to end, each thing at most once an hour."""
         if judgement.mode is Mode.Observe or judgement.decision == "denied":
             return ()
-        if judgement.findings:
+        if judgement.findings or judgement.warned:
             found = [(judgement.reference, messages.would_be_denied(judgement.message, judgement.reference))]
         else:
             found = [(f"quota {level.limit.key}", _nearly(level)) for level in judgement.levels]
@@ -173,8 +189,10 @@ class Gate:
 def _ask(entry: str, request: Request, *, namespace_known: bool) -> Ask:
     pod = wire.parse_pod(request.object)
     uid, name = pod.metadata.uid, request.name or pod.metadata.name or pod.metadata.generate_name
-    if len(uid) > LONGEST_UID or not (uid or request.dry_run):
+    if not (uid or request.dry_run):
         # By its uid a pod is counted once: two without one would be one.
+        raise wire.BadReview("request.object.metadata.uid is missing; the API server gives every pod one")
+    if len(uid) > LONGEST_UID:
         raise wire.BadReview(f"request.object.metadata.uid has {len(uid)} characters; the API server gives it 36")
     if max(len(name), len(request.namespace)) > LONGEST_NAME:
         raise wire.BadReview(f"the name or the namespace is longer than {LONGEST_NAME} characters")
@@ -185,7 +203,7 @@ def _ask(entry: str, request: Request, *, namespace_known: bool) -> Ask:
         pod=pod,
         before=wire.parse_pod(request.old_object) if request.operation == "UPDATE" else None,
         dry_run=bool(request.dry_run),
-        enforced=entry == "enforced",
+        enforced=entry == ENFORCED,
         namespace_known=namespace_known,
     )
 

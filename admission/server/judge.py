@@ -6,6 +6,7 @@ behind it.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,12 +67,16 @@ class Judgement:
     reference: str = ""
     message: str = ""
     rules_version: str = ""
+    advisory: tuple[Finding, ...] = ()
+    """What would deny besides, if every policy enforced."""
+    warned: bool = False
+    """Whether a policy that warns is behind one of them."""
 
     @property
     def decision(self) -> str:
         """``allowed``, ``denied``, or ``would_deny`` where the mode lets pass what is found."""
         if not self.findings:
-            return "allowed"
+            return "would_deny" if self.advisory else "allowed"
         return "denied" if self.mode is Mode.Enforce else "would_deny"
 
     @property
@@ -111,11 +116,13 @@ class Judge:
             return self._judgement(_Case(ask, now, mode, Demand()), Verdict((finding,), ()))
         if case.demand.is_empty:
             return Judgement(mode, case.demand, (), Verdict((), ()))
-        waiting = self._unready() or self.registry.held_back
+        waiting, say = self._unready(), messages.not_synced
+        if not waiting and self.registry.held_back:
+            waiting, say = self.registry.held_back, messages.rules_broken
         if not waiting and not ask.namespace_known:
             waiting = f"namespace {ask.namespace} is not known here yet"
         if waiting:
-            finding = Finding(Reason.NotSynced, messages.not_synced(), waiting)
+            finding = Finding(Reason.NotSynced, say(), waiting)
             return self._judgement(case, Verdict((finding,), ()))
         return await self._decide(case, deadline)
 
@@ -131,25 +138,33 @@ class Judge:
             now=case.now,
         )
         verdict = decide(question)
+        advisory = _advisory(question, verdict)
         if not verdict.scopes or verdict.charge is None:
-            return self._judgement(case, verdict)
+            return self._judgement(case, verdict, advisory=advisory)
         scopes = tuple((scope.name, scope.limits) for scope in verdict.scopes)
         request = LedgerRequest(ask.uid, ask.namespace, ask.name, verdict.charge, scopes)
         reserving = case.mode is Mode.Enforce and not ask.dry_run
         outcome = await self._ledger.reserve(request, deadline) if reserving else self._ledger.evaluate(request)
         found, levels = _of_outcome(question, outcome)
-        return self._judgement(case, verdict, found, levels)
+        return self._judgement(case, verdict, found, levels, advisory)
 
     def _judgement(
-        self, case: _Case, verdict: Verdict, found: tuple[Finding, ...] = (), levels: tuple[Level, ...] = ()
+        self,
+        case: _Case,
+        verdict: Verdict,
+        found: tuple[Finding, ...] = (),
+        levels: tuple[Level, ...] = (),
+        advisory: tuple[Finding, ...] = (),
     ) -> Judgement:
         requester = self.registry.requester(case.ask.namespace)
-        findings = (*verdict.denying, *found)
+        findings = (*verdict.findings, *found)
         reference = message = ""
-        if findings:
-            reasons = [finding.reason for finding in findings]
+        shown = findings or advisory
+        if shown:
+            reasons = [finding.reason for finding in shown]
             reference = reference_of(self._key, requester.tenant_name, case.ask.namespace, reasons, case.now)
-            message = messages.denial(findings, reference, self._contact)
+            message = messages.denial(shown, reference, self._contact)
+        rules = self.registry.rules(case.now)
         return Judgement(
             mode=case.mode,
             demand=case.demand,
@@ -160,7 +175,9 @@ class Judge:
             party=requester.party,
             reference=reference,
             message=message,
-            rules_version=self.registry.rules(case.now).version,
+            rules_version=rules.version,
+            advisory=advisory,
+            warned=any(finding.rule.partition("/")[0] in rules.warning for finding in advisory),
         )
 
 
@@ -182,6 +199,14 @@ def _demand(ask: Ask, registry: Registry) -> Demand:
     known = set(find_access(ask.before, granted=bool(had)))
     added = [access for access in find_access(ask.pod, granted=bool(had)) if access not in known]
     return Demand(access=(*(Access("resize", f"the raised request for {name}") for name in raised), *added))
+
+
+def _advisory(question: Question, verdict: Verdict) -> tuple[Finding, ...]:
+    """What would deny besides, if the policies that only observe or warn did enforce."""
+    if question.rules.proposed is None:
+        return ()
+    proposed = decide(dataclasses.replace(question, rules=question.rules.proposed))
+    return tuple(finding for finding in proposed.findings if finding not in verdict.findings)
 
 
 def _of_outcome(question: Question, outcome: Outcome) -> tuple[tuple[Finding, ...], tuple[Level, ...]]:

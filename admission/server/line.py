@@ -45,7 +45,7 @@ def line_of(
             for each in judgement.demand.devices
         ),
         access=tuple(access.field for access in judgement.demand.access),
-        reasons=tuple(dict.fromkeys(str(finding.reason) for finding in judgement.findings)),
+        reasons=tuple(dict.fromkeys(str(finding.reason) for finding in judgement.findings or judgement.advisory)),
         message=judgement.message,
         rules=tuple(sorted({finding.rule for finding in judgement.findings if finding.rule})),
         findings=_findings(judgement),
@@ -57,10 +57,10 @@ def line_of(
 
 
 def _findings(judgement: Judgement) -> tuple[FindingOf, ...]:
-    advisory = [finding for finding in judgement.verdict.findings if finding.advisory]
+    found = [(each, False) for each in judgement.findings] + [(each, True) for each in judgement.advisory]
     return tuple(
-        FindingOf(str(each.reason), str(each.reason.code), each.party, each.rule, each.detail, each.advisory)
-        for each in (*judgement.findings, *advisory)
+        FindingOf(str(each.reason), str(each.reason.code), each.party, each.rule, each.detail, advisory)
+        for each, advisory in found
     )
 
 

@@ -68,10 +68,6 @@ class Certificate:
 
     _differs_since: float | None
 
-    def serving_current(self) -> bool:
-        """Whether new connections get the certificate that is on disk, and it has not expired."""
-        return self.problem() is None
-
     def problem(self) -> str | None:
         """Return why the served certificate is not the current one, or None."""
         now = self._clock()

@@ -255,7 +255,7 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     ),
     "an end customer whose supplier is not there": (
         world(CUSTOMER, labels={"computegate.io/tenant": "tanuki"}),
-        {Reason.TenantUnknown},
+        {Reason.EndCustomerNotCleared},
     ),
     "an end customer whose supplier is not cleared": (
         world(tenant("kumo", {"kyc": None}, kind="Reseller"), CUSTOMER, labels={"computegate.io/tenant": "tanuki"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +18,7 @@ from admission.ledger.memory import MemoryStore
 from admission.review.reasons import Reason
 from admission.review.wire import BadReview
 from admission.server.record import Record
-from tests.decide.questions import World, grant, policy, quota, rule, tenant, world
+from tests.decide.questions import OPEN, World, grant, policy, quota, rule, tenant, world
 from tests.gate.reviews import CONTACT, CPU, GPU, KEY, Door, gpus, review, run
 
 if TYPE_CHECKING:
@@ -53,6 +54,33 @@ def test_the_mode_is_the_namespaces_or_the_default_or_that_of_the_entry(
     assert [record.decision for record in door.records] == [decision]
     warned = decision == "would_deny" and (label or default) == "warn"
     assert bool(response.get("warnings")) is warned
+
+
+@pytest.mark.parametrize("mode", ["observe", "warn"])
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"rules": [rule("no", "Deny")]}, "JurisdictionNotAllowed"),
+        ({"rules": [rule("deep", "Level", level=4)]}, "KYCLevelTooLow"),
+        ({"rules": [rule("ask", "Authorization")]}, "AuthorizationRequired"),
+    ],
+    ids=["deny", "level", "authorization"],
+)
+def test_a_policy_that_only_observes_or_warns_changes_nothing_but_is_told(
+    mode: str, spec: dict[str, Any], reason: str
+) -> None:
+    door = Door(world(tenant(), OPEN, quota(), policy(*spec["rules"], name="trial", mode=mode)))
+    (response,) = run(review(), door=door, entry="enforced")
+    assert response["allowed"]
+    assert [(record.decision, record.reasons) for record in door.records] == [("would_deny", (reason,))]
+    assert bool(response.get("warnings")) is (mode == "warn")
+    assert door.sample("computegate_denial_reasons_total", reason=reason, mode=mode) == 1
+    assert door.held() == 1
+
+
+def test_a_policy_that_only_observes_lets_nobody_in_either() -> None:
+    door = Door(world(tenant(), quota(), policy(rule("all", "Allow"), mode="observe")))
+    assert not run(review(), door=door, entry="enforced")[0]["allowed"]
 
 
 def test_a_denial_says_the_same_everywhere() -> None:
@@ -172,21 +200,38 @@ def test_try_again_is_not_remembered() -> None:
     body = review()
 
     async def retried() -> list[dict[str, Any]]:
-        first = await door.ask(body)
+        first = await door.ask(body, "enforced")
         waits[0] = ""
-        return [first, await door.ask(body)]
+        return [first, await door.ask(body, "enforced")]
 
     first, second = asyncio.run(retried())
     assert (first["status"]["code"], second["allowed"]) == (429, True)
-    assert first["status"]["message"] == f"[TryAgain] access data is still loading; retrying is safe; {CONTACT}"
+    assert first["status"]["message"].startswith("[TryAgain] access data is still loading; retrying is safe; ref ")
     assert "retryAfterSeconds" not in str(first)
+
+
+def test_the_observing_entry_never_refuses_for_want_of_room_or_time() -> None:
+    door = Door(unready=lambda: "still loading")
+    assert run(review(), door=door, entry="observed")[0]["allowed"]
+    assert run(review(uid="b"), door=door, entry="enforced")[0]["status"]["code"] == 429
+    assert json.loads(door.gate.busy("observed", review()))["response"]["allowed"]
+
+
+def test_the_enforced_entry_judges_again_what_the_observing_one_had_no_time_for() -> None:
+    door = Door(ledger=Ledger(Slow(initialized=True), clock=time.monotonic))
+
+    async def both() -> list[dict[str, Any]]:
+        asked = (door.ask(review(), "observed", 0.05), door.ask(review(), "enforced", 5))
+        return list(await asyncio.gather(*asked))
+
+    assert [response["allowed"] for response in asyncio.run(both())] == [True, True]
 
 
 def test_a_ledger_without_time_answers_try_again() -> None:
     door = Door(ledger=Ledger(Slow(initialized=True)))
 
     async def asked() -> dict[str, Any]:
-        response = await door.ask(review(), budget=0.05)
+        response = await door.ask(review(), "enforced", budget=0.05)
         await door.ledger.close()
         return response
 
@@ -272,13 +317,13 @@ def test_an_absurd_quantity_is_denied_and_reserves_nothing(spec: dict[str, Any],
 def test_a_decisive_object_that_cannot_be_read_holds_requests_for_devices_only(kind: Any) -> None:
     door = Door()
     door.registry.refuse(kind, "broken", "spec.rules: no list")
-    gpu, cpu = run(review(uid="a"), review(CPU, uid="b"), door=door)
+    gpu, cpu = run(review(uid="a"), review(CPU, uid="b"), door=door, entry="enforced")
     assert (gpu["status"]["code"], cpu["allowed"]) == (429, True)
     assert [record.reasons for record in door.records] == [("NotSynced",)]
     assert "broken: spec.rules: no list" in door.records[0].findings[0].detail
     assert "broken" not in str(gpu)
     door.registry.drop(kind, "broken")
-    assert run(review(uid="a"), door=door)[0]["allowed"]
+    assert run(review(uid="a"), door=door, entry="enforced")[0]["allowed"]
 
 
 def test_a_tenant_that_cannot_be_read_is_an_unknown_tenant() -> None:
@@ -290,7 +335,7 @@ def test_a_tenant_that_cannot_be_read_is_an_unknown_tenant() -> None:
 
 def test_while_our_own_data_is_not_there_only_what_needs_no_device_passes() -> None:
     door = Door(unready=lambda: "tenants: silent for 91 s")
-    gpu, cpu = run(review(uid="a"), review(CPU, uid="b"), door=door)
+    gpu, cpu = run(review(uid="a"), review(CPU, uid="b"), door=door, entry="enforced")
     assert (gpu["status"]["code"], cpu["allowed"]) == (429, True)
     observed = Door(unready=lambda: "tenants: silent", mode=Mode.Observe)
     assert run(review(), door=observed)[0]["allowed"]
@@ -299,7 +344,7 @@ def test_while_our_own_data_is_not_there_only_what_needs_no_device_passes() -> N
 @pytest.mark.parametrize(("found", "code", "reason"), [(True, 403, "TenantUnknown"), (False, 429, "NotSynced")])
 def test_a_namespace_that_nobody_can_tell_is_waited_for_not_refused(found: bool, code: int, reason: str) -> None:
     door = Door(found=found)
-    gpu, cpu = run(review(namespace="new", uid="a"), review(CPU, namespace="new", uid="b"), door=door)
+    gpu, cpu = run(review(namespace="new", uid="a"), review(CPU, namespace="new", uid="b"), door=door, entry="enforced")
     assert (gpu["status"]["code"], cpu["allowed"]) == (code, True)
     assert [record.reasons for record in door.records] == [(reason,)]
     assert door.asked_for == ["new", "new"]

@@ -146,17 +146,17 @@ LINES: list[tuple[Reason, str, str]] = [
     (
         Reason.NotSynced,
         messages.not_synced(),
-        f"[TryAgain] access data is still loading; retrying is safe; {CONTACT}",
+        f"[TryAgain] access data is still loading; retrying is safe{END}",
     ),
     (
         Reason.LedgerBusy,
         messages.ledger_busy(),
-        f"[TryAgain] too many requests for accelerators at once; retrying is safe; {CONTACT}",
+        f"[TryAgain] too many requests for accelerators at once; retrying is safe{END}",
     ),
     (
         Reason.Draining,
         messages.draining(),
-        f"[TryAgain] this replica is shutting down; retrying is safe; {CONTACT}",
+        f"[TryAgain] this replica is shutting down; retrying is safe{END}",
     ),
 ]
 
