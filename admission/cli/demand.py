@@ -81,7 +81,7 @@ def row_of(each: Document | Broken, table: Table, at_hand: Surroundings) -> tupl
             each.file, each.place, "", "", "", "", "unknown-shape", notes=[f"error: {each.problem}"]
         ), each.problem
     content, metadata = each.content, mapped(each.content, "metadata")
-    about = (text(content, "kind"), text(content, "apiVersion"), text(metadata, "name"), text(metadata, "namespace"))
+    about = (text(content, "kind"), text(content, "apiVersion"), _name(metadata), text(metadata, "namespace"))
     if not about[0]:
         return Row(each.file, each.place, *about, "not-a-workload", notes=["no kind: no object of Kubernetes"]), ""
     try:
@@ -89,6 +89,10 @@ def row_of(each: Document | Broken, table: Table, at_hand: Surroundings) -> tupl
     except (CountError, DemandError) as error:
         return Row(each.file, each.place, *about, "unknown-shape", notes=[f"error: {error}"]), str(error)
     return _row(each, about, found), ""
+
+
+def _name(metadata: dict[str, Any]) -> str:
+    return text(metadata, "name") or text(metadata, "generateName")
 
 
 def _row(document: Document, about: tuple[str, str, str, str], found: Answer) -> Row:

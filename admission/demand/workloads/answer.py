@@ -224,11 +224,11 @@ def _summed(expected: str, demands: tuple[RoleDemand, ...], notes: tuple[str, ..
     )
 
 
-def _size(each: RoleDemand) -> tuple[bool, int, int]:
+def _size(each: RoleDemand) -> tuple[bool, int, int, str]:
     """By what one pod is larger than another: what cannot be counted, then devices, then everything."""
     numbers = {name: amount for name, amount in each.per_pod.items() if isinstance(amount, int)}
     devices = sum(n for name, n in numbers.items() if role(name).kind is not ResourceRole.QUALIFIER)
-    return len(numbers) < len(each.per_pod), devices, sum(numbers.values())
+    return len(numbers) < len(each.per_pod), devices, sum(numbers.values()), str(sorted(each.per_pod.items()))
 
 
 def _total(demands: Iterable[RoleDemand]) -> Amounts:
@@ -266,7 +266,7 @@ def _multiplied(amount: int | str, pods: Count) -> int | str:
 
 def _sum(parts: list[int | str]) -> int | str:
     number = count.total(part for part in parts if isinstance(part, int))
-    texts = list(dict.fromkeys(part for part in parts if isinstance(part, str)))
+    texts = sorted({part for part in parts if isinstance(part, str)})
     unresolved = [part for part in texts if part.startswith("?:")]
     if unresolved:
         return unresolved[0]

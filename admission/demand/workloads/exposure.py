@@ -84,8 +84,8 @@ def told_apart(found: Access) -> Access:
 
 
 def reaches_devices(found: Access) -> bool:
-    """Whether the finding leads to devices by itself."""
-    return found.way not in {"nodeName", OTHER_PATH}
+    """Whether the finding leads to devices by itself; the namespaces of the node and its choice only help others."""
+    return found.way not in {"hostPID", "hostIPC", "nodeName", OTHER_PATH}
 
 
 def _leads_to_devices(field: str) -> bool:

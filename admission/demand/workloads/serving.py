@@ -86,7 +86,10 @@ def _claims_by_annotation(document: dict[str, Any]) -> tuple[tuple[str, Count], 
 
 def _llm_part(prefix: str, part: dict[str, Any], claims: tuple[tuple[str, Count], ...]) -> Iterator[Role]:
     template, worker = part.get("template"), part.get("worker")
-    replicas, ceiling = number(part, "replicas", 1), number(mapped(part, "scaling"), "maxReplicas", None)
+    scaling = mapped(part, "scaling")
+    replicas, ceiling = number(part, "replicas", None), number(scaling, "maxReplicas", None)
+    if replicas is None:
+        replicas = number(scaling, "minReplicas", 1) or 1
     if not isinstance(worker, dict):
         if isinstance(template, dict) or (claims and (part.get("replicas") is not None or not prefix)):
             spec = template if isinstance(template, dict) else {}

@@ -23,15 +23,20 @@ _CONTAINERS = ("containers", "initContainers")
 
 
 def roles_by_shape(document: dict[str, Any], *, resources_too: bool) -> Iterator[Role]:
-    """Yield a role for each pod's spec in the object, and with ``resources_too`` for each lone map of resources."""
+    """Yield a role for each pod's spec in the object, and with ``resources_too`` for each lone map of resources.
+
+    Raises ``CountError`` for an object with more of them than can be followed.
+    """
     found = 0
     stack: list[tuple[Any, str, Count, dict[str, Any]]] = [(document, "", 1, {})]
-    while stack and found < MOST_ROLES:
+    while stack:
         value, where, pods, around = stack.pop()
         if isinstance(value, dict):
             template = _template(value, around, resources_too=resources_too)
             if template is not None:
                 found += 1
+                if found > MOST_ROLES:
+                    raise CountError(f"more than {MOST_ROLES} pod templates; split the object")
                 yield Role(where.lstrip(".") or "object", template, pods=pods)
                 continue
             beside = times(pods, _multiplier(value))

@@ -45,7 +45,9 @@ def read_template(raw: dict[str, Any]) -> Template:
     cleaned = {key: value for key, value in cleaned.items() if value is not None}
     for _ in range(MOST_UNREAD):
         try:
-            return Template(msgspec.convert(cleaned, Pod), raw, tuple(dict.fromkeys(unresolved)), tuple(unread))
+            return Template(
+                msgspec.convert(cleaned, Pod), raw, tuple(sorted(set(unresolved), reverse=True)), tuple(unread)
+            )
         except msgspec.ValidationError as error:
             cleaned, note = _without(cleaned, str(error))
             unread.append(note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from admission.demand.workloads.count import UNKNOWN, Count, times
+from admission.demand.workloads.count import UNKNOWN, Count, most, times
 from admission.demand.workloads.expand import Role, template_of_resources, template_of_spec
 from admission.demand.workloads.fields import at, listed, mapped, number, text
 from admission.demand.workloads.instances import devices_of_instances
@@ -81,17 +81,18 @@ def spark(document: dict[str, Any], workload: Workload, _: Others) -> Workload:
     settings, dynamic = mapped(spec, "sparkConf"), mapped(spec, "dynamicAllocation")
     enabled = dynamic.get("enabled") is True or str(settings.get("spark.dynamicAllocation.enabled")).lower() == "true"
     instances = _first(
-        (number(dynamic, "initialExecutors", None) if enabled else None),
-        number(mapped(spec, "executor"), "instances", None),
-        number(settings, "spark.executor.instances", None),
-        (number(dynamic, "minExecutors", None) if enabled else None),
+        number(mapped(spec, "executor"), "instances", None), number(settings, "spark.executor.instances", None)
     )
+    if enabled:  # Spark starts with the largest of the three (Utils.getDynamicAllocationInitialExecutors)
+        bounds = (number(dynamic, name, None) for name in ("initialExecutors", "minExecutors"))
+        given = [each for each in (instances, *bounds) if each is not None]
+        instances = most(given) if given else None
     ceiling = _first(
         number(dynamic, "maxExecutors", None), number(settings, "spark.dynamicAllocation.maxExecutors", None)
     )
     volumes = listed(spec.get("volumes"))
     return workload.with_roles(
-        Role("driver", _spark_pod(mapped(spec, "driver"), settings, "driver", volumes)),
+        Role("driver", _spark_pod(mapped(spec, "driver") or mapped(spec, "server"), settings, "driver", volumes)),
         Role(
             "executor",
             _spark_pod(mapped(spec, "executor"), settings, "executor", volumes),
