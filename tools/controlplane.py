@@ -99,8 +99,7 @@ class ControlPlane:
         try:
             self._run("etcd", self._etcd_flags())
             self.start_apiserver()
-            for name in self._controllers:
-                self._run(name, self._controller_flags(name))
+            self._start_controllers()
         except BaseException:
             self.stop()
             raise
@@ -120,9 +119,19 @@ class ControlPlane:
         self._processes.pop("kube-apiserver").stop()
 
     def restart_apiserver(self) -> None:
-        """End the API server and start it again on the same port; etcd keeps the objects."""
+        """End the API server and start it again on the same port; etcd keeps the objects.
+
+        The controllers are started anew too: their watches would back off for up to half a minute.
+        """
+        for name in self._controllers:
+            self._processes.pop(name).stop()
         self.stop_apiserver()
         self.start_apiserver()
+        self._start_controllers()
+
+    def _start_controllers(self) -> None:
+        for name in self._controllers:
+            self._run(name, self._controller_flags(name))
 
     def _run(self, name: str, flags: Sequence[str]) -> Process:
         process = Process.start(name, self._binaries[name], flags, self.directory)

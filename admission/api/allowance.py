@@ -18,6 +18,17 @@ class ClassUse(Model):
     """Accelerators of this class that the tenant holds, over all its namespaces."""
 
 
+class OwnLimit(Model):
+    """What one quota leaves the tenant."""
+
+    quota: str
+    """Name of the quota."""
+    used: int = 0
+    """Accelerators that the tenant holds under it."""
+    limit: int = 0
+    """Accelerators that the tenant could hold now: what it holds, and what is left for it."""
+
+
 class LastDenial(Model):
     """The latest denial in this namespace."""
 
@@ -40,6 +51,10 @@ class AllowanceStatus(Model):
     """When the clearance lapses."""
     use: list[ClassUse] = []
     """Own use, class by class."""
+    limits: list[OwnLimit] = []
+    """Own use and what is left, quota by quota."""
+    summary: str = ""
+    """quota used/limit, for printing."""
     last_denial: LastDenial | None = None
     """The latest denial in this namespace."""
     contact: str = ""
@@ -56,6 +71,7 @@ class Allowance(Object):
         columns=(
             ("Tenant", "string", ".status.tenant", "the tenant"),
             ("Clearance", "string", ".status.clearance", "Cleared, or what stands in the way"),
+            ("Use", "string", ".status.summary", "own use and what the tenant could hold, by quota"),
             ("Expires", "string", ".status.expiresAt", "when the clearance lapses"),
             ("Last-Denial", "string", ".status.lastDenial.code", "code of the latest denial"),
             ("Reference", "string", ".status.lastDenial.reference", "reference to give to the operator"),

@@ -82,7 +82,7 @@ class ClusterSource:
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: list[asyncio.Task[None]] = []
         self.reflectors = self._reflectors()
-        self._upkeep: Upkeep | None = None
+        self.upkeep: Upkeep | None = None
         self._said = ""
         identity = f"{os.environ.get('POD_NAME', 'computegate')}_{uuid.uuid4()}"
         self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
@@ -147,14 +147,17 @@ class ClusterSource:
             )
 
     def _event(self, judgement: Judgement) -> None:
-        """Tell the operator, on the Tenant, of the first denial for each reason within an hour."""
+        """Tell, on the Tenant, of the first denial for each public code within an hour.
+
+        Events of cluster-scoped objects stand in the namespace ``default``, where others than operators may read.
+        """
         tenant = self._registry.get(Tenant, judgement.tenant)
         if tenant is None:
             return
         about = Regarding(API_VERSION, "Tenant", tenant.name, tenant.metadata.uid)
-        for finding in judgement.findings:
-            note = f"{finding.detail}; ref {judgement.reference}"
-            self._events.record(about, str(finding.reason), note, action="Admission", warning=True)
+        note = f"a pod was denied; computegate explain {judgement.reference} tells why"
+        for code in dict.fromkeys(finding.reason.code for finding in judgement.findings):
+            self._events.record(about, str(code), note, action="Admission", warning=True)
 
     def figures(self, certificate_expires: float, dropped: int) -> Iterable[Metric]:
         """Return what is read at each scrape."""
@@ -213,8 +216,8 @@ class ClusterSource:
         match event:
             case Added(item=item) | Modified(item=item):
                 self.store.observe(item)
-                if self._upkeep is not None:
-                    self._upkeep.heed(item)
+                if self.upkeep is not None:
+                    self.upkeep.heed(item)
             case Deleted() | Malformed():
                 self.store.forget()
 
@@ -236,7 +239,7 @@ class ClusterSource:
         """Do the upkeep until the lease is lost."""
         for reflector in self.reflectors.values():
             await reflector.wait_synced()
-        self._upkeep = Upkeep(
+        self.upkeep = Upkeep(
             self.client,
             self._registry,
             self.ledger,
@@ -246,9 +249,9 @@ class ClusterSource:
             now=_now,
         )
         try:
-            await self._upkeep.run()
+            await self.upkeep.run()
         finally:
-            self._upkeep = None
+            self.upkeep = None
 
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:

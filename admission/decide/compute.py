@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from admission.api.quota import Authorization, ComputeQuota, Limits
     from admission.decide.party import Result
+    from admission.decide.rulebook import RulesInForce
 
 AUTHORIZATION = "authorization/"
 """Before the name of an Authorization in a limit's key: a quota may have the same name."""
@@ -125,7 +126,7 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
     party = question.requester.party
     limits: dict[str, list[Limit]] = {}
     for quota in quotas_of(question, governing):
-        limits.setdefault(scope_of(quota), []).extend(_limits(question, quota, party))
+        limits.setdefault(scope_of(quota), []).extend(limits_of(question.rules, quota, party))
     for _, effect, class_name in _asked(question, governing):
         if effect is Effect.Authorization:
             for grant in _authorizations(question, class_name)[:1]:
@@ -150,7 +151,8 @@ def _short(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def _limits(question: Question, quota: ComputeQuota, party: str) -> Iterator[Limit]:
+def limits_of(rules: RulesInForce, quota: ComputeQuota, party: str) -> Iterator[Limit]:
+    """The limits of a quota for a party: of all together, of the tenant, of its reseller."""
     reseller, _, tenant = party.rpartition("/")
 
     def is_tenant(account: str) -> bool:
@@ -159,25 +161,25 @@ def _limits(question: Question, quota: ComputeQuota, party: str) -> Iterator[Lim
     def is_reseller(account: str) -> bool:
         return account.partition("/")[0] == reseller
 
-    yield from _caps(question, quota, quota.spec.limits, None, is_tenant)
+    yield from _caps(rules, quota, quota.spec.limits, None, is_tenant)
     if quota.spec.per_tenant is not None:
-        yield from _caps(question, quota, quota.spec.per_tenant, is_tenant, is_tenant)
+        yield from _caps(rules, quota, quota.spec.per_tenant, is_tenant, is_tenant)
     if quota.spec.per_reseller is not None and reseller:
-        yield from _caps(question, quota, quota.spec.per_reseller, is_reseller, is_tenant)
+        yield from _caps(rules, quota, quota.spec.per_reseller, is_reseller, is_tenant)
 
 
 def _caps(
-    question: Question,
+    rules: RulesInForce,
     quota: ComputeQuota,
     limits: Limits,
     parties: Callable[[str], bool] | None,
     own: Callable[[str], bool],
 ) -> Iterator[Limit]:
     if limits.devices is not None:
-        weights = question.rules.weights(quota.spec.classes, "devices")
+        weights = rules.weights(quota.spec.classes, "devices")
         yield Limit(quota.name, "devices", limits.devices, weights, parties, own)
     if limits.tpp is not None:
-        yield Limit(quota.name, "tpp", limits.tpp, question.rules.weights(quota.spec.classes, "tpp"), parties, own)
+        yield Limit(quota.name, "tpp", limits.tpp, rules.weights(quota.spec.classes, "tpp"), parties, own)
 
 
 def _authorized(question: Question, grant: Authorization, party: str) -> Limit:

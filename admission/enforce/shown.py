@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Literal
 
-from admission.api.allowance import AllowanceStatus, ClassUse, LastDenial
+from admission.api.allowance import AllowanceStatus, ClassUse, LastDenial, OwnLimit
 from admission.api.object import Condition
-from admission.api.quota import ComputeQuotaStatus, Use
+from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
 from admission.api.tenant import StandingStatus
 from admission.catalogue.control import Entry
+from admission.decide.compute import limits_of, scope_of
 from admission.decide.limits import held
 from admission.decide.party import check_clearance, check_rules
 from admission.decide.question import Question, Requester
 from admission.demand.pod import Demand, Devices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from admission.api.quota import Authorization, ComputeQuota
-    from admission.decide.limits import Account, Unit
+    from admission.api.quota import Authorization
+    from admission.decide.limits import Account, Limit, Unit
     from admission.decide.registry import Registry
     from admission.ledger.ledger import View
     from admission.review.reasons import Reason
@@ -127,8 +128,37 @@ def _why(standing: Standing, governing: str) -> str:
     return ", ".join(str(fact) for fact, values in standing.facts.items() if values and governing in values)
 
 
+def own_limits(
+    party: str, governing: str, ledger: Callable[[str], View | None], registry: Registry, now: datetime
+) -> list[OwnLimit]:
+    """What each quota of devices leaves a party: its own use, and what it could hold now."""
+    rules, found = registry.rules(now), []
+    for quota in registry.every(ComputeQuota):
+        view = ledger(scope_of(quota))
+        limits = [limit for limit in limits_of(rules, quota, party) if limit.unit == "devices"]
+        if view is None or not limits or governing not in rules.countries(quota.spec.jurisdictions):
+            continue
+        accounts = Counter(view.used) + Counter(view.reserved)
+        used = held(
+            {account: count for account, count in accounts.items() if limits[0].own(account[0])}, limits[0].weights
+        )
+        left = min(limit.amount - _under(limit, accounts) for limit in limits)
+        found.append(OwnLimit(quota=quota.name, used=used, limit=used + max(0, left)))
+    return sorted(found, key=lambda each: each.quota)
+
+
+def _under(limit: Limit, accounts: Mapping[Account, int]) -> int:
+    return held({account: count for account, count in accounts.items() if limit.counts(account[0])}, limit.weights)
+
+
 def allowance_status(
-    standing: Standing, reason: Reason | None, use: Mapping[str, int], denial: LastDenial | None, contact: str
+    standing: Standing,
+    reason: Reason | None,
+    *,
+    use: Mapping[str, int],
+    limits: list[OwnLimit],
+    denial: LastDenial | None,
+    contact: str,
 ) -> AllowanceStatus:
     """What a tenant may see of itself: its public code at the most, never a reason."""
     kyc = standing.tenant.status.kyc
@@ -137,6 +167,8 @@ def allowance_status(
         clearance=str(reason.code) if reason else "Cleared",
         expires_at=kyc.expires_at if kyc else None,
         use=[ClassUse(accelerator_class=key, used=count) for key, count in sorted(use.items()) if count],
+        limits=limits,
+        summary=", ".join(f"{each.quota} {each.used}/{each.limit}" for each in limits),
         last_denial=denial,
         contact=contact,
     )

@@ -20,6 +20,7 @@ from admission.enforce.shown import (
     authorization_use,
     condition,
     obstacle,
+    own_limits,
     quota_status,
     standing_status,
 )
@@ -180,8 +181,16 @@ class StatusWriter:
         if standing is None:
             status = type(current.status)()
         else:
-            own = use.get(tenant, {})
-            status = allowance_status(standing, self._obstacle(standing), own, denial, self._contact)
+            party = self._registry.requester(namespace).party
+            governing = self._registry.rules(self._now()).strictest(standing.jurisdictions())
+            status = allowance_status(
+                standing,
+                self._obstacle(standing),
+                use=use.get(party, {}),
+                limits=own_limits(party, governing, self._ledger.view, self._registry, self._now()),
+                denial=denial,
+                contact=self._contact,
+            )
         path = f"namespaces/{namespace}/allowances/{ALLOWANCE}"
         fields = {key: value for key, value in _dumped(status).items() if key != "lastDenial"}
         wrong = status.model_copy(update={"last_denial": denial}) != current.status

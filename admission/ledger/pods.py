@@ -162,13 +162,20 @@ class PodCensus:
         )
 
     def use(self) -> Mapping[str, Counter[str]]:
-        """Return what each tenant holds by class key, enforced or not; a reseller's with its customers'."""
+        """Return what each party holds by class key, enforced or not."""
         self._settle()
         found: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for held in self._held.values():
-            for tenant in held.party.split("/"):
-                found[tenant].update(dict(held.counts))
+            found[held.party].update(dict(held.counts))
         return found
+
+    def unattributed(self) -> int:
+        """Return the devices of live pods, in namespaces that are not judged too, that no jurisdiction was found for.
+
+        As the last count of a scope or of use left it.  Safe in any thread.
+        """
+        adrift = (held for held in tuple(self._held.values()) if not held.governing and not held.scopes)
+        return sum(count for held in adrift for _, count in held.counts)
 
     def _hold(self, uid: str, namespace: str, counts: tuple[tuple[str, int], ...], *, bound: bool) -> None:
         promise, before = self._promises.get(uid), self._held.get(uid) or self._inherited.get(uid)
