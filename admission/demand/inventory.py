@@ -14,13 +14,20 @@ from cachetools import LRUCache
 from admission.catalogue.resources import ResourceRole, role
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from admission.api.accelerator import AcceleratorPool
     from admission.catalogue.catalogue import Catalogue
 
-TRANSIENT_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "ToBeDeletedByClusterAutoscaler")
-"""Taints that come and go with a node's health; a node that carries one may be back before the pod is bound."""
+_PASSING = (
+    "node.kubernetes.io/",
+    "node.cloudprovider.kubernetes.io/",
+    "ToBeDeletedByClusterAutoscaler",
+    "startup-taint.cluster-autoscaler.kubernetes.io/",
+    "status-taint.cluster-autoscaler.kubernetes.io/",
+)
+_STARTING = ("-not-ready", "/not-ready", "/unregistered", "uninitialized", "startup")
+"""Endings of the taints that network, storage and provisioning put on a node until they have started there."""
 
 
 _NO_DEVICES = frozenset({ResourceRole.NATIVE, ResourceRole.HARMLESS})
@@ -33,6 +40,11 @@ class Taint:
     key: str
     value: str
     effect: str
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether it comes and goes with a node's health or start: it may be gone before the pod is bound."""
+        return self.key.startswith(_PASSING) or self.key.endswith(_STARTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,8 @@ class Target:
     resources: frozenset[str]
     classes: frozenset[str]
     country: str
+    awaited: str | None = None
+    """Vendor of the chip that the labels name while the node offers no device of it yet; "" is any vendor."""
 
 
 class Reach(NamedTuple):
@@ -78,8 +92,16 @@ class Inventory:
     targets: tuple[Target, ...]
     nodes: Mapping[str, Target]
     catalogue: Catalogue
-    reached: LRUCache[Hashable, Reach] = field(default_factory=lambda: LRUCache(4096), compare=False, repr=False)
-    """What ``reach`` found, by constraints; tenants choose the constraints, so it is bounded."""
+    makers: frozenset[str]
+    """Vendors of the catalogue's chips, in lower case."""
+    reached: LRUCache[bytes, Reach] = field(default_factory=lambda: LRUCache(4096), compare=False, repr=False)
+    """What ``reach`` found, by constraints; tenants choose the constraints, so number and length are bounded."""
+
+    def offers(self, target: Target, resource: str) -> bool:
+        """Whether the target has the resource, or its device plugin may still announce it."""
+        if resource in target.resources:
+            return True
+        return target.awaited is not None and _may_be_of(target.awaited, resource, self.makers)
 
 
 def take_inventory(
@@ -91,15 +113,18 @@ def take_inventory(
     has both, so that neither a wrong label nor a wrong pool hides a chip.
     """
     declared = tuple(pools)
-    at_hand = {node.name: _of_node(node, declared, catalogue, default_country) for node in nodes}
+    makers = frozenset(chip.vendor.lower() for chip in catalogue.chips.values() if chip.vendor)
+    at_hand = {node.name: _of_node(node, declared, catalogue, makers, default_country) for node in nodes}
     found = (
-        *(target for target in at_hand.values() if target.resources),
+        *(target for target in at_hand.values() if target.resources or target.awaited is not None),
         *(_of_pool(p, default_country) for p in declared),
     )
-    return Inventory(found, at_hand, catalogue)
+    return Inventory(found, at_hand, catalogue, makers)
 
 
-def _of_node(node: Node, pools: tuple[AcceleratorPool, ...], catalogue: Catalogue, default_country: str) -> Target:
+def _of_node(
+    node: Node, pools: tuple[AcceleratorPool, ...], catalogue: Catalogue, makers: frozenset[str], default_country: str
+) -> Target:
     mine = [pool for pool in pools if pool.spec.node_labels.items() <= node.labels.items()]
     own = catalogue.by_node_labels(node.labels)
     countries = {pool.spec.place.country for pool in mine if pool.spec.place}
@@ -111,7 +136,26 @@ def _of_node(node: Node, pools: tuple[AcceleratorPool, ...], catalogue: Catalogu
         resources=frozenset(name for name in node.resources if role(name).kind not in _NO_DEVICES),
         classes=frozenset({pool.spec.accelerator_class for pool in mine} | ({own} if own else set())),
         country=countries.pop() if len(countries) == 1 else "" if countries else default_country,
+        awaited=_awaited(own, node, catalogue, makers) if own else None,
     )
+
+
+def _awaited(name: str, node: Node, catalogue: Catalogue, makers: frozenset[str]) -> str | None:
+    """The vendor of the chip that the node's labels name, unless a resource that can be the chip's is there."""
+    chip = catalogue.chip(name)
+    vendor = chip.vendor.lower() if chip else ""
+    for resource in node.resources:
+        kind = role(resource).kind
+        listed = kind not in _NO_DEVICES and kind is not ResourceRole.UNKNOWN
+        if catalogue.by_resource(resource) == name or (listed and _may_be_of(vendor, resource, makers)):
+            return None
+    return vendor
+
+
+def _may_be_of(vendor: str, resource: str, makers: frozenset[str]) -> bool:
+    """Whether devices of the vendor can have this resource name; schedulers and clouds rename those of any vendor."""
+    named = role(resource).vendor.lower()
+    return not vendor or named == vendor or named not in makers
 
 
 def _of_pool(pool: AcceleratorPool, default_country: str) -> Target:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from admission.demand.inventory import Reach
 from admission.demand.scheduling import can_land
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Iterable
 
     from admission.catalogue.catalogue import Catalogue
     from admission.demand.inventory import Inventory, Target
@@ -24,29 +26,34 @@ UNKNOWN_CLASS = "unknown"
 MOST_NAMED_TARGETS = 16
 """So many reachable nodes and pools are named in the record; the rest are not."""
 
+_LONGEST_KEY = 4096
+"""Bytes.  Constraints that are longer are walked each time: a tenant could fill the memory with them."""
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
 
 def reach(resource: str, spec: PodSpec, inventory: Inventory) -> Reach:
     """Return what a device of this resource can be for a pod with these constraints."""
     key = _constraints(resource, spec)
     found = inventory.reached.get(key)
     if found is None:
-        found = inventory.reached[key] = _found(resource, spec, inventory)
+        found = _found(resource, spec, inventory)
+        if len(key) <= _LONGEST_KEY:
+            inventory.reached[key] = found
     return found
 
 
-def _constraints(resource: str, spec: PodSpec) -> Hashable:
+def _constraints(resource: str, spec: PodSpec) -> bytes:
     """Everything of a pod that ``can_land`` reads."""
-    selector = tuple(sorted(spec.node_selector.items())) if spec.node_selector else ()
-    return resource, spec.node_name, selector, spec.affinity, spec.tolerations
+    return _ENCODER.encode((resource, spec.node_name, spec.node_selector, spec.affinity, spec.tolerations))
 
 
 def _found(resource: str, spec: PodSpec, inventory: Inventory) -> Reach:
     targets = tuple(_reachable(resource, spec, inventory))
     pinned = inventory.catalogue.by_resource(resource)
-    if pinned:
-        classes = {pinned}
-    else:
-        classes = {name for target in targets for name in target.classes or {UNKNOWN_CLASS}} or {UNKNOWN_CLASS}
+    classes = {name for target in targets for name in target.classes or {pinned or UNKNOWN_CLASS}}
+    if pinned or not classes:
+        classes.add(pinned or UNKNOWN_CLASS)  # not in place of what the nodes say: any device can be given any name
     return Reach(
         classes=tuple(sorted(classes)),
         places=tuple(sorted({target.country for target in targets} or {""})),
@@ -62,7 +69,7 @@ def _reachable(resource: str, spec: PodSpec, inventory: Inventory) -> Iterable[T
     return (
         target
         for target in inventory.targets
-        if resource in target.resources and can_land(spec, target, inventory.catalogue)
+        if inventory.offers(target, resource) and can_land(spec, target, inventory.catalogue)
     )
 
 

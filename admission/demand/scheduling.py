@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from admission.catalogue.recognition import GENERIC_LABELS
-from admission.demand.inventory import TRANSIENT_TAINTS
 
 if TYPE_CHECKING:
     from admission.catalogue.catalogue import Catalogue
@@ -81,7 +80,7 @@ def _compares(label: str | None, operator: str, values: tuple[str, ...]) -> bool
 
 
 def _tolerated(taint: Taint, tolerations: tuple[Toleration, ...]) -> bool:
-    if taint.effect == "PreferNoSchedule" or taint.key.startswith(TRANSIENT_TAINTS):
+    if taint.effect == "PreferNoSchedule" or taint.is_transient:
         return True
     return any(_tolerates(toleration, taint) for toleration in tolerations)
 

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from admission.catalogue.catalogue import Catalogue
+from admission.catalogue.chip import Chip
+from admission.demand.inventory import Node, take_inventory
 from admission.demand.pod import Devices, demand_of
-from admission.demand.reach import UNKNOWN_CLASS
+from admission.demand.reach import UNKNOWN_CLASS, reach
 from tests.demand.cluster import A100, GPU, H100, PRODUCT, T4, inventory, node, pod, pool
 
 INSTANCE = "node.kubernetes.io/instance-type"
@@ -23,6 +26,7 @@ WORLD = inventory(
 
 TOLERANT = [{"key": "gpu", "operator": "Exists"}]
 ALL = ("a100-80gb", "h100-sxm", "t4")
+NAMED = "nvidia.com/a100"
 
 
 def _reach(spec: dict[str, Any], world: Any = WORLD) -> Devices:
@@ -183,6 +187,101 @@ def test_what_nobody_knows_is_unknown(
 def test_a_resource_is_counted_for_what_it_gives(limits: dict[str, int], expected: set[tuple[str, int, str]]) -> None:
     devices = demand_of(pod(limits), WORLD).devices
     assert {(each.resource, each.count, each.class_key) for each in devices} == expected
+
+
+def _classes_of(resource: str, *parts: Any) -> tuple[str, ...]:
+    chip = Chip("inhouse", "", (), "", (), None, None, data_center=True, certainty="M", source="")
+    catalogue = Catalogue.builtin().adding([chip], {"example.com/inhouse": "inhouse"}, [("chip", "own", "inhouse")])
+    return reach(resource, pod(1).spec, take_inventory(parts, (), catalogue)).classes
+
+
+def _starting(product: str = H100, *resources: str, **labels: str) -> Node:
+    return node("n", product, resources=resources, **labels)
+
+
+@pytest.mark.parametrize(
+    ("resource", "starting", "reached"),
+    [
+        (GPU, _starting(), True),
+        ("nvidia.com/mig-1g.10gb", _starting(), True),
+        ("volcano.sh/vgpu-number", _starting(), True),
+        ("example.com/chip", _starting(), True),
+        ("amd.com/gpu", _starting(), False),
+        (GPU, _starting(H100, "rdma/hca", "smarter-devices/fuse"), True),
+        (GPU, _starting(H100, "amd.com/gpu"), True),
+        (GPU, _starting(H100, "nvidia.com/mig-1g.10gb"), False),
+        (GPU, _starting(H100, "volcano.sh/vgpu-number"), False),
+        (GPU, _starting("Next-Chip"), False),
+        (GPU, _starting("", chip="own"), True),
+        (GPU, _starting("", "example.com/inhouse", chip="own"), False),
+    ],
+    ids=[
+        "no device yet",
+        "a name that the plugin may give",
+        "a name that a scheduler gives to any vendor's",
+        "a name that nobody listed",
+        "another vendor's",
+        "no accelerator yet",
+        "no device of that vendor yet",
+        "devices are there, of another name",
+        "devices are there, by a scheduler's name",
+        "labels that name no chip",
+        "a chip without a vendor",
+        "a chip without a vendor is there",
+    ],
+)
+def test_a_node_whose_device_plugin_has_still_to_start_is_a_place_to_land(
+    resource: str, starting: Node, reached: bool
+) -> None:
+    chip = "inhouse" if "chip" in starting.labels else "h100-sxm"
+    here = node("t", T4, resources=(resource,))
+    assert _classes_of(resource, here, starting) == (tuple(sorted({"t4", chip})) if reached else ("t4",))
+
+
+@pytest.mark.parametrize(
+    ("key", "passes"),
+    [
+        ("node.cilium.io/agent-not-ready", True),
+        ("ebs.csi.aws.com/agent-not-ready", True),
+        ("example.com/not-ready", True),
+        ("karpenter.sh/unregistered", True),
+        ("node.example.com/uninitialized", True),
+        ("example.com/startup", True),
+        ("startup-taint.cluster-autoscaler.kubernetes.io/driver", True),
+        ("example.com/ready", False),
+        ("dedicated", False),
+    ],
+)
+def test_a_taint_that_lasts_until_something_has_started_keeps_nobody_away(key: str, passes: bool) -> None:
+    world = inventory(node("t", T4), node("h", H100, key))
+    assert _reach({}, world).classes == (("h100-sxm", "t4") if passes else ("t4",))
+
+
+@pytest.mark.parametrize(
+    ("parts", "classes"),
+    [
+        ((), ("a100-80gb",)),
+        ((node("n", A100, resources=(NAMED,)),), ("a100-80gb",)),
+        ((node("n", H100, resources=(NAMED,)),), ("a100-80gb", "h100-sxm")),
+        ((node("n", H100, resources=(NAMED,)), node("m", resources=(NAMED,))), ("a100-80gb", "h100-sxm")),
+        ((node("n", resources=(NAMED,)),), ("a100-80gb",)),
+    ],
+    ids=["nowhere", "as named", "a node says otherwise", "one node says nothing", "the node says nothing"],
+)
+def test_a_name_for_one_chip_does_not_hide_what_the_nodes_have(
+    parts: tuple[Any, ...], classes: tuple[str, ...]
+) -> None:
+    assert _classes_of(NAMED, *parts) == classes
+
+
+def test_long_constraints_are_not_kept_and_short_ones_are() -> None:
+    world = inventory(node("t", T4), node("h", H100, "gpu"))
+    for size in (1, 1, 5000):
+        spec = pod(1, **_terms([_is("zone", "NotIn", "x" * size)])).spec
+        assert reach(GPU, spec, world).classes == ("h100-sxm", "t4")
+    (key,) = world.reached
+    assert len(key) < 4096, "the key is the constraints' text, so that it costs what it says"
+    assert reach(GPU, pod(1).spec, world).classes == ("t4",)
 
 
 def test_a_claim_is_a_device_of_unknown_class() -> None:
