@@ -27,8 +27,8 @@ DEVICE_ANNOTATIONS = (
 FRACTION_ANNOTATIONS = ("gpu-fraction", "gpu-memory", "gpu-fraction-num-devices")
 """Annotations by which some schedulers grant a share of a device that no resource names."""
 
-VISIBLE_DEVICES = "_VISIBLE_DEVICES"
-"""Suffix of the variables by which device runtimes are asked for devices (NVIDIA, HABANA, ASCEND ...)."""
+VISIBLE_DEVICES = ("_VISIBLE_DEVICES", "HABANA_VISIBLE_MODULES")
+"""Endings of the variables by which device runtimes are asked for devices (NVIDIA, HABANA, ASCEND ...)."""
 
 NARROWING_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"})
 """Variables of the same form that libraries read: they hide devices of the container's own, and open none."""
@@ -39,8 +39,21 @@ MOUNT_DEVICES = "/var/run/nvidia-container-devices"
 HARMLESS_HOST_PATHS = ("/etc/localtime", "/etc/pki", "/etc/ssl", "/usr/share/zoneinfo")
 """Host paths below which no device and no runtime socket can be reached; any other may lead to one."""
 
-HARMLESS_RUNTIMES = ("crun", "gvisor", "kata", "runc", "runsc", "wasm", "youki")
-"""Prefixes of runtime class names that are not device runtimes; any other may be one."""
+HARMLESS_RUNTIMES = frozenset(
+    {
+        "crun",
+        "gvisor",
+        "kata",
+        "kata-clh",
+        "kata-cloud-hypervisor",
+        "kata-fc",
+        "kata-qemu",
+        "runc",
+        "runsc",
+        "youki",
+    }
+)
+"""Names of runtime classes that are not device runtimes; any other may be one (``kata-qemu-nvidia-gpu`` is)."""
 
 _NO_DEVICES = frozenset({"", "void", "none"})
 _ADMINISTRATIVE = frozenset({"SYS_ADMIN", "CAP_SYS_ADMIN", "ALL"})
@@ -70,7 +83,7 @@ def _annotations(pod: Pod, *, fractions_counted: bool) -> Iterator[Access]:
 
 def _of_spec(spec: PodSpec, *, granted: bool) -> Iterator[Access]:
     runtime = spec.runtime_class_name
-    if runtime and not granted and not runtime.startswith(HARMLESS_RUNTIMES):
+    if runtime and not granted and runtime not in HARMLESS_RUNTIMES:
         yield Access("runtimeClass", f"spec.runtimeClassName ({runtime})")
     for volume in spec.volumes or ():
         if volume.host_path is not None and not _within(volume.host_path.path, HARMLESS_HOST_PATHS):

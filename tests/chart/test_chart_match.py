@@ -78,6 +78,7 @@ PLAIN = {
         pytest.param(
             pod({"env": [{"name": "HABANA_VISIBLE_DEVICES", "valueFrom": FROM_FIELD}]}), id="variable from elsewhere"
         ),
+        pytest.param(pod({"env": [{"name": "HABANA_VISIBLE_MODULES", "value": "0"}]}), id="modules"),
         pytest.param(pod(initContainers=[extra(**env("0"))]), id="variable of an init container"),
         pytest.param(
             pod({"volumeMounts": [{"name": "v", "mountPath": DEVICES_AT}]}, volumes=[{"name": "v", "emptyDir": {}}]),

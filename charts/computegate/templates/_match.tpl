@@ -29,7 +29,8 @@ Evaluated in the API server; an error refuses the pod in enforced namespaces.
     || container.?securityContext.?privileged.orValue(false)
     || container.?securityContext.?capabilities.?add.orValue([]).exists(capability,
     capability.upperAscii() in ['SYS_ADMIN', 'CAP_SYS_ADMIN', 'ALL'])
-    || container.?env.orValue([]).exists(variable, variable.name.endsWith('_VISIBLE_DEVICES')
+    || container.?env.orValue([]).exists(variable,
+    (variable.name.endsWith('_VISIBLE_DEVICES') || variable.name.endsWith('HABANA_VISIBLE_MODULES'))
     && (has(variable.valueFrom) || !(variable.?value.orValue('') in ['', 'void', 'none'])))
     || container.?volumeMounts.orValue([]).exists(mount, mount.mountPath.contains('nvidia-container-devices')))
 {{- end -}}
