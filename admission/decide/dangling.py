@@ -1,11 +1,12 @@
-"""References that lead nowhere: a group or a class that nobody defines.
+"""References that lead nowhere, a group or a class that nobody defines, or two ways: a resource of two classes.
 
-A rule that names one would silently never apply, and a quota never count.  A misspelt word must not open what it
-was meant to close, so controlled requests wait until it is mended.
+A rule that names one would silently never apply, a quota never count, a device be whichever class was read last.  A
+misspelt word must not open what it was meant to close, so controlled requests wait until it is mended.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from admission.catalogue.control import Entry
@@ -15,6 +16,7 @@ from admission.decide.rulebook import COUNTRY_FACTS
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from admission.api.accelerator import AcceleratorClass, AcceleratorPool
     from admission.api.policy import AccessPolicy
     from admission.api.quota import Authorization, ComputeQuota
 
@@ -43,6 +45,22 @@ def find_dangling(
         yield from _classes(f"ComputeQuota {quota.name}", quota.spec.classes, classes)
     for grant in authorizations:
         yield from _classes(f"Authorization {grant.name}", grant.spec.classes, classes)
+
+
+def find_misnamed(
+    chips: Iterable[AcceleratorClass], pools: Iterable[AcceleratorPool], classes: Collection[str]
+) -> Iterator[str]:
+    """Yield a sentence for each pool of a class that nobody defines, and each resource that two classes claim."""
+    for pool in pools:
+        if pool.spec.accelerator_class not in classes:
+            yield f"AcceleratorPool {pool.name} names the class {pool.spec.accelerator_class}, which nobody defines"
+    claims = defaultdict[str, set[str]](set)
+    for chip in chips:
+        for resource in chip.spec.resources:
+            claims[resource].add(chip.name)
+    for resource, names in sorted(claims.items()):
+        if len(names) > 1:
+            yield f"the resource {resource} is claimed by the AcceleratorClasses {', '.join(sorted(names))}; leave one"
 
 
 def _groups(where: str, references: Iterable[str], defined: Collection[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from admission.api.policy import AccessPolicy, Mode
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.catalogue.chip import Chip
-from admission.decide.dangling import find_dangling
+from admission.decide.dangling import find_dangling, find_misnamed
 from admission.decide.question import Requester
 from admission.decide.rulebook import Rulebook
 from admission.demand.inventory import Inventory, Node, take_inventory
@@ -117,13 +117,14 @@ class Registry:
 
     @property
     def held_back(self) -> str:
-        """Why controlled requests must wait: decisive objects that cannot be read or name what is not there, or ""."""
+        """Why controlled requests must wait, or "": decisive objects that cannot be read or do not fit together."""
         if self._held_back is None:
             unreadable = [f"{kind} {name}: {why}" for (kind, name), why in self.unreadable.items() if kind in DECISIVE]
             dangling = find_dangling(
                 self.every(AccessPolicy), self.every(ComputeQuota), self.every(Authorization), self.catalogue.chips
             )
-            self._held_back = "; ".join((*unreadable, *dangling))
+            misnamed = find_misnamed(self.every(AcceleratorClass), self.every(AcceleratorPool), self.catalogue.chips)
+            self._held_back = "; ".join((*unreadable, *dangling, *misnamed))
         return self._held_back
 
     @property

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.catalogue.catalogue import Catalogue
@@ -30,6 +31,16 @@ def grant(*classes: str) -> Authorization:
     return Authorization.model_validate({"kind": "Authorization", "metadata": {"name": "a"}, "spec": body})
 
 
+def pool(name: str) -> AcceleratorPool:
+    body = {"nodeLabels": {"a": "b"}, "acceleratorClass": name, "resources": ["nvidia.com/gpu"]}
+    return AcceleratorPool.model_validate({"kind": "AcceleratorPool", "metadata": {"name": "p"}, "spec": body})
+
+
+def chip(name: str, *resources: str) -> AcceleratorClass:
+    body = {"resources": resources}
+    return AcceleratorClass.model_validate({"kind": "AcceleratorClass", "metadata": {"name": name}, "spec": body})
+
+
 def test_of(values: list[str]) -> dict[str, Any]:
     return {"when": [{"fact": "Headquarters", "operator": "In", "values": values}]}
 
@@ -53,6 +64,9 @@ NOBODY = "which nobody defines"
         (quota(classes=["h200"]), f"ComputeQuota q names the class h200, {NOBODY}"),
         (quota(classes=["h200-sxm"]), ""),
         (grant("b2000"), f"Authorization a names the class b2000, {NOBODY}"),
+        (pool("h100-sxm"), ""),
+        (pool("h100"), f"AcceleratorPool p names the class h100, {NOBODY}"),
+        (chip("inhouse", "example.com/a", "example.com/a", "nvidia.com/h100"), ""),
     ],
 )
 def test_a_reference_that_leads_nowhere_holds_controlled_requests_back(obj: Any, said: str) -> None:
@@ -66,4 +80,22 @@ def test_defining_what_was_missing_lets_requests_go_on() -> None:
     registry.put(quota(jurisdictions=["europe"]))
     assert registry.held_back
     registry.put(policy({}, groups=[{"name": "europe", "countries": ["DE", "FR"]}]))
+    assert registry.held_back == ""
+
+
+def test_a_pool_goes_on_as_soon_as_its_class_is_there() -> None:
+    registry = Registry(Catalogue.builtin())
+    registry.put(pool("inhouse"))
+    assert registry.held_back
+    registry.put(chip("inhouse"))
+    assert registry.held_back == ""
+
+
+def test_a_resource_that_two_classes_claim_holds_controlled_requests_back() -> None:
+    registry = Registry(Catalogue.builtin())
+    registry.put(chip("one", "example.com/a", "example.com/b"))
+    registry.put(chip("two", "example.com/b", "example.com/c"))
+    said = "the resource example.com/b is claimed by the AcceleratorClasses one, two; leave one"
+    assert registry.held_back == said
+    registry.drop(AcceleratorClass, "one")
     assert registry.held_back == ""
