@@ -23,7 +23,7 @@ _WAYS = {"privileged", "hostPID", "hostIPC", "nodeName", "hostPath-other"}
 _PREFIXES = {"cap": "capability", "hostPath": "hostPath", "runtimeClass": "runtimeClass"}
 """Flags with a value; ``hostPath-other`` in the index, as in the answers, is a path that leads to no device."""
 
-_DEVICE_VARIABLES = ("NVIDIA_", "HABANA_", "ASCEND_", "AMD_VISIBLE")
+_DEVICE_VARIABLES = ("NVIDIA_VISIBLE", "NVIDIA_MIG", "NVIDIA_IMEX", "HABANA_VISIBLE", "ASCEND_VISIBLE", "AMD_VISIBLE")
 _DEVICE_ANNOTATIONS = (
     "devices.gke.io",
     "cdi.k8s.io",
@@ -138,7 +138,8 @@ def _expected(row: dict[str, str], aspect: str) -> Any:
     if aspect == "category":
         return row["expected"]
     if aspect == "access":
-        return sorted({way for flag in row["flags"].split(" | ") if (way := _way(flag))})
+        ways = {way for flag in row["flags"].split(" | ") if (way := _way(flag))}
+        return sorted(ways - {"runtimeClass"} if "demand" in row["expected"] else ways)  # no way around where it asks
     return _amounts(row[aspect])
 
 

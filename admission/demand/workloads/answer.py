@@ -111,15 +111,16 @@ def workload_of(document: dict[str, Any], table: Table, others: Others, depth: i
 
 
 def _with_shapes(document: dict[str, Any], kind: Kind | None, workload: Workload) -> Workload:
-    """Return the workload with the pod templates that neither table nor code found, where they matter."""
+    """Return the workload with the pod templates that neither table nor code found; in a known kind, if they matter."""
+    if kind is not None and kind.wraps:
+        return workload  # the objects inside were searched themselves
     seen = {container for each in workload.roles for container in containers_of(each.template)}
-    known = kind is not None
     found = [
         each
-        for each in roles_by_shape(document, resources_too=not known)
-        if not seen.intersection(containers_of(each.template)) and not (known and kind is not None and kind.wraps)
+        for each in roles_by_shape(document, resources_too=kind is None)
+        if not seen.intersection(containers_of(each.template))
     ]
-    if not known:
+    if kind is None:
         note = ("the kind is in no table; its pods were found by their shape",) if found else ()
         return workload.with_roles(*found).with_notes(*note)
     matters = [replace(each, pods=UNKNOWN) for each in found if _matters(each)]

@@ -51,7 +51,8 @@ HARMLESS_DEVICE_PATHS = ("/dev/shm", "/dev/hugepages", "/dev/log", "/dev/null", 
 RAW_CAPABILITIES = frozenset({"SYS_RAWIO", "SYS_MODULE"})
 """Capabilities with which the hardware or the kernel can be programmed past the device list."""
 
-MONITOR_VARIABLES = frozenset({"NVIDIA_MIG_MONITOR_DEVICES", "NVIDIA_MIG_CONFIG_DEVICES"})
+MONITOR_VARIABLES = frozenset({"NVIDIA_MIG_MONITOR_DEVICES", "NVIDIA_MIG_CONFIG_DEVICES", "NVIDIA_IMEX_CHANNELS"})
+"""Variables by which the NVIDIA runtime opens more than devices."""
 
 
 def further_access(pod: Pod, spec: dict[str, Any]) -> Iterator[Access]:
