@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.objects import LedgerObject, ObjectStore
+    from admission.ledger.reconciler import Work
     from admission.server.settings import Settings
 
 ENSURE_SECONDS = 1.0
@@ -63,6 +64,15 @@ class Upkeep:
         self._writer = StatusWriter(
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
         )
+
+    @property
+    def work(self) -> Work:
+        """What was done to the ledgers in this term."""
+        return self._reconciler.work
+
+    def unattributed(self) -> int:
+        """Return the devices of live pods that no tenant's jurisdiction is found for."""
+        return self._census.unattributed()
 
     async def run(self) -> None:
         """Go on until cancelled."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from admission.api.quota import ComputeQuota
 from admission.decide.compute import scope_of
 from admission.decide.limits import held
-from admission.server.metrics import gauge
+from admission.server.metrics import counter, gauge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,9 +19,21 @@ if TYPE_CHECKING:
     from admission.cluster.reflector import Reflector
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
+    from admission.ledger.reconciler import Work
 
 
 Samples = dict[tuple[str, ...], float]
+
+
+class Upkept(Protocol):
+    """What the leader alone knows."""
+
+    @property
+    def work(self) -> Work:
+        """What was done to the ledgers."""
+
+    def unattributed(self) -> int:
+        """Return the devices of live pods that no tenant's jurisdiction is found for."""
 
 
 class Figured(Protocol):
@@ -29,6 +41,10 @@ class Figured(Protocol):
 
     ledger: Ledger
     lease: Lease
+
+    @property
+    def upkeep(self) -> Upkept | None:
+        """The upkeep, while this replica does it."""
 
     @property
     def reflectors(self) -> Mapping[str, Reflector[Any]]:
@@ -39,6 +55,7 @@ def figures_of(
     source: Figured, registry: Registry, now: datetime, certificate_expires: float, dropped: int
 ) -> Iterable[Metric]:
     """Return the gauges of one replica."""
+    upkeep = source.upkeep
     views = {scope: source.ledger.view(scope) for scope in source.ledger.scopes()}
     silence: Samples = {(name,): reflector.silence() for name, reflector in source.reflectors.items()}
     synced: Samples = {(name,): float(reflector.synced) for name, reflector in source.reflectors.items()}
@@ -55,6 +72,20 @@ def figures_of(
         gauge("computegate_ledger_initialized", "Whether the ledger has been counted.", counted, ("scope",)),
         gauge("computegate_ledger_inflight", "Reservations not yet folded.", entries, ("scope",)),
         *_quotas(source.ledger, registry, now),
+        *(_kept(upkeep, views) if upkeep is not None else ()),
+    )
+
+
+def _kept(upkeep: Upkept, scopes: Iterable[str]) -> Iterable[Metric]:
+    work = upkeep.work
+    uncounted: Samples = {(scope,): sum(work.uncounted.get(scope, {}).values()) for scope in scopes}
+    return (
+        counter("computegate_ledger_folds", "Writes that made a ledger follow the pods.", work.folds),
+        counter("computegate_ledger_rebuilds", "Ledgers counted anew.", work.rebuilt),
+        counter("computegate_ledger_expired", "Reservations whose pod was proved not to come.", work.expired),
+        counter("computegate_ledger_failures", "Passes that failed; each is tried again.", work.failures),
+        gauge("computegate_ledger_uncounted_devices", "Found by a recount alone.", uncounted, ("scope",)),
+        gauge("computegate_unattributed_devices", "Of no tenant's account.", {(): upkeep.unattributed()}, ()),
     )
 
 

@@ -114,6 +114,11 @@ def of_http(counts: Counts) -> Iterable[Metric]:
     return (requests, closed, in_flight, connections, handshakes)
 
 
+def counter(name: str, text: str, value: float) -> Metric:
+    """Return a counter without labels."""
+    return CounterMetricFamily(name, text, value=value)
+
+
 def gauge(name: str, text: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]) -> Metric:
     """Return a gauge with one sample for each entry of ``values``."""
     family = GaugeMetricFamily(name, text, labels=labels)

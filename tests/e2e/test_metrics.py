@@ -52,6 +52,26 @@ def test_no_tenant_or_namespace_adds_a_series(world: World, unique: str) -> None
     assert not [pairs for _, pairs in after if any(text.startswith(unique) for _, text in pairs)]
 
 
+def test_the_leader_tells_of_its_folds_and_of_devices_that_no_tenant_holds(
+    world: World, country: str, unique: str
+) -> None:
+    world.apply(quota(unique, country, 4), tenant(unique, country), namespace(unique, unique))
+    before = world.metrics()
+    world.admit(gpu_pod("trainer", unique), gpu_pod(unique, "kube-system", 3))
+    world.await_use(unique, 1)
+    assert _grown(before, world.metrics(), "computegate_ledger_folds_total") > 0
+    eventually(lambda: _grown(before, world.metrics(), "computegate_unattributed_devices"), lambda held: held == 3)
+    world.kubectl("delete", "pod", unique, "-n", "kube-system", "--force", "--grace-period=0")
+    eventually(lambda: _grown(before, world.metrics(), "computegate_unattributed_devices"), lambda held: held == 0)
+    assert (("scope", country),) in {
+        pairs for name, pairs in samples(world.metrics()) if name.endswith("uncounted_devices")
+    }
+
+
+def _grown(before: str, after: str, name: str) -> float:
+    return value(after, name) - value(before, name)
+
+
 def test_a_quotas_series_go_with_the_quota(world: World, country: str, unique: str) -> None:
     world.apply(quota(unique, country, 4))
     assert f'quota="{unique}"' in world.metrics()

@@ -90,6 +90,20 @@ def test_a_recount_attributes_as_the_watch_does_and_counts_only_what_it_sees(reg
     assert census.heir().charges("DE") == {}
 
 
+def test_devices_that_no_tenant_is_found_for_are_told_until_one_is(registry: Registry) -> None:
+    registry.put_namespace("team", {})
+    census = PodCensus(registry, lambda: NOW)
+    for each in (pod("u1"), pod("u2", node=H100), pod("idle", gpus=0), pod("promised"), pod("ended", phase="Failed")):
+        census.take(each)
+    census.learn("DE", promise("promised"))
+    assert census.unattributed() == 8
+    census.lose("u2")
+    assert census.unattributed() == 4
+    registry.put_namespace("team", {"computegate.io/tenant": "acme"})
+    census.charges("DE")
+    assert census.unattributed() == 0
+
+
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_a_pod_that_ended_holds_nothing_and_was_seen(registry: Registry, phase: str) -> None:
     census = PodCensus(registry, lambda: NOW)
