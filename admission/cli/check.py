@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
+import pydantic
 
+from admission.api.object import Country
 from admission.api.policy import Mode
 from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from admission.cli.files import Document
     from admission.demand.workloads.expand import Role
     from admission.review.pod import Pod
+
+_countries = pydantic.TypeAdapter[str](Country)
 
 MOST_PODS = 10_000
 """Pods of one workload that are judged one by one; what is beyond is not."""
@@ -85,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
-    registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce)
+    registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce, default_country=_place(arguments.place))
     waiting = [document for document in files.read(arguments.files) if not files.take(registry, document)]
     ledger = embedded_ledger()
     judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
@@ -101,6 +105,15 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
         for role, pod in pods:
             rows.append(await _row(judge, document, role, pod, default=arguments.namespace, now=now))
     return rows
+
+
+def _place(country: str | None) -> str:
+    if country is None:
+        return ""
+    try:
+        return _countries.validate_python(country)
+    except pydantic.ValidationError:
+        raise ValueError(f"--place {country[:40]!r} is no country; write two capitals, for example DE") from None
 
 
 def _roles(document: Document, around: Surroundings) -> tuple[Role, ...]:

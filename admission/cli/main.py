@@ -53,6 +53,11 @@ def _check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("-n", "--namespace", default="default", help="namespace of manifests that name none")
     parser.add_argument("--at", metavar="INSTANT", help="judge as of this instant (RFC 3339); default is now")
     parser.add_argument("--contact", default="", help="printed at the end of denials")
+    parser.add_argument(
+        "--place",
+        metavar="COUNTRY",
+        help="country of nodes and pools that declare none (ISO 3166-1, such as DE); default is unknown",
+    )
     parser.set_defaults(run=check.run)
 
 

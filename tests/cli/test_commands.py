@@ -120,6 +120,24 @@ def test_a_namespace_may_be_given_and_an_instant(folder: pathlib.Path, capsys: p
     assert [row["reasons"] for row in _rows(capsys.readouterr().out)[1:]] == [["TenantUnknown"], ["KYCExpired"]]
 
 
+def test_a_place_may_be_given_for_nodes_that_declare_none(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_home = (
+        (folder / "world.yaml")
+        .read_text()
+        .replace("effect: Allow", "effect: Allow, when: [{fact: Place, operator: In, values: [DE]}]")
+    )
+    (folder / "world.yaml").write_text(at_home)
+    node = {"metadata": {"name": "n"}, "status": {"allocatable": {"nvidia.com/h100": "8"}}}
+    documents = ({"apiVersion": "v1", "kind": "Node", **node}, POD)
+    assert _check(folder, *documents, options=("--place", "DE")) == 0
+    assert _check(folder, *documents, options=("--place", "SG")) == 1
+    assert _check(folder, *documents) == 1
+    denied = ["JurisdictionNotAllowed"]
+    assert [row["reasons"] for row in _rows(capsys.readouterr().out)] == [[], denied, denied]
+
+
 def test_the_table_shows_the_line(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "work.yaml").write_text(yaml.safe_dump_all([POD, _deployment(9)]))
     assert main(["check", "-f", str(folder / "work.yaml"), "-f", str(folder / "world.yaml"), "--at", AT]) == 1
@@ -228,6 +246,7 @@ def test_a_map_of_tens_of_thousands_of_keys_is_read_in_time(folder: pathlib.Path
         (["check", "-f", "/nowhere/x.yaml"], "No such file"),
         (["check", "-f", str(EXAMPLES), "--at", "yesterday"], "Invalid isoformat string"),
         (["check", "-f", str(EXAMPLES), "--at", "2026-01-01"], "has no time zone"),
+        (["check", "-f", str(EXAMPLES), "--place", "Germany"], "write two capitals"),
         (["digest", "-f", str(EXAMPLES / "objects/policy.yaml")], "no Tenant in these files"),
         (["digest", "-f", "/nowhere/x.yaml"], "No such file"),
         (["explain", "abc", "--from", "/nowhere/x"], "No such file"),
