@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Literal
 
 from admission.review import messages, wire
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from admission.review.wire import Request, Response
 
 Mode = Literal["observe", "warn", "enforce"]
+
+MOST_CAUSES = 8
+"""Of one answer; the record has all that was found."""
 
 
 def answer(
@@ -43,10 +47,8 @@ def status_code(findings: Sequence[Finding]) -> int:
 
 
 def _details(request: Request, findings: Sequence[Finding]) -> wire.Details:
-    causes = {
-        (str(finding.reason.code), messages.printable(finding.sentence)): wire.Cause(
-            str(finding.reason.code), messages.printable(finding.sentence)
-        )
-        for finding in findings
-    }
-    return wire.Details(request.resource.resource, request.name, request.resource.group, tuple(causes.values()))
+    causes = dict.fromkeys(
+        wire.Cause(str(finding.reason.code), messages.fitted(finding.sentence)) for finding in findings
+    )
+    first = tuple(itertools.islice(causes, MOST_CAUSES))
+    return wire.Details(request.resource.resource, request.name, request.resource.group, first)

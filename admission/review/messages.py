@@ -157,8 +157,8 @@ def denial(findings: Iterable[Finding], reference: str, contact: str) -> str:
     ending = "; ".join(part for part in parts if part)
     sentences = list(dict.fromkeys(map(_opened, ordered)))
     if _is_quota_line(ordered[0]):
-        return _fitted("; ".join(sentences).removesuffix("]"), f"; {ending}]")
-    return _fitted("; ".join(sentences), f"; {ending}" if ending else "")
+        return fitted("; ".join(sentences).removesuffix("]"), f"; {ending}]")
+    return fitted("; ".join(sentences), f"; {ending}" if ending else "")
 
 
 def _opened(finding: Finding) -> str:
@@ -170,7 +170,8 @@ def _is_quota_line(finding: Finding) -> bool:
     return finding.reason is Reason.QuotaExceeded and finding.sentence.startswith("exceeded quota: ")
 
 
-def _fitted(text: str, ending: str) -> str:
+def fitted(text: str, ending: str = "") -> str:
+    """Return one line of at most ``LONGEST`` printable characters that ends with ``ending``."""
     room = LONGEST - len(ending)
     text = printable(text)
     return (text if len(text) <= room else f"{text[: room - 4]} ...") + ending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from admission.server.record import CheckOf, DemandOf, FindingOf, ObjectOf, QuotaOf, Record, Versions
@@ -10,9 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from admission.decide.question import Check
     from admission.review.wire import Request
     from admission.server.judge import Ask, Judgement
     from admission.tenants.standing import Standing
+
+MOST_FIELDS = 32
+"""Fields of a pod that one line names, and inputs of one check: a pod can have as many as fit its 3 MiB."""
+
+LONGEST_FIELD = 512
+LONGEST_DETAIL = 2000
+"""Characters; what a tenant wrote fills no log."""
 
 
 def line_of(
@@ -44,12 +53,12 @@ def line_of(
             DemandOf(each.resource, each.count, each.classes, each.places, each.targets)
             for each in judgement.demand.devices
         ),
-        access=tuple(access.field for access in judgement.demand.access),
+        access=tuple(access.field[:LONGEST_FIELD] for access in judgement.demand.access[:MOST_FIELDS]),
         reasons=tuple(dict.fromkeys(str(finding.reason) for finding in judgement.findings or judgement.advisory)),
         message=judgement.message,
         rules=tuple(sorted({finding.rule for finding in judgement.findings if finding.rule})),
         findings=_findings(judgement),
-        checks=tuple(CheckOf(*check) for check in verdict.checks),
+        checks=tuple(map(_check, verdict.checks)),
         quota=_quota(judgement),
         versions=_versions(judgement, standings),
         duration_ms=round(seconds * 1000, 3),
@@ -59,9 +68,17 @@ def line_of(
 def _findings(judgement: Judgement) -> tuple[FindingOf, ...]:
     found = [(each, False) for each in judgement.findings] + [(each, True) for each in judgement.advisory]
     return tuple(
-        FindingOf(str(each.reason), str(each.reason.code), each.party, each.rule, each.detail, advisory)
+        FindingOf(
+            str(each.reason), str(each.reason.code), each.party, each.rule, each.detail[:LONGEST_DETAIL], advisory
+        )
         for each, advisory in found
     )
+
+
+def _check(check: Check) -> CheckOf:
+    inputs = itertools.islice(check.inputs.items(), MOST_FIELDS)
+    bounded = {name[:LONGEST_FIELD]: value[:LONGEST_DETAIL] for name, value in inputs}
+    return CheckOf(check.name, check.party, check.outcome, bounded)
 
 
 def _quota(judgement: Judgement) -> tuple[QuotaOf, ...]:

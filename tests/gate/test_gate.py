@@ -443,6 +443,18 @@ def test_an_exhausted_authorization_tells_its_holders_own_figures() -> None:
     assert [record.reasons for record in door.records] == [(), ("AuthorizationExhausted",)]
 
 
+def test_however_much_a_pod_names_its_record_is_bounded() -> None:
+    volumes = [{"name": f"v{number}", "hostPath": {"path": f"/dev/{'x' * 5000}"}} for number in range(100)]
+    door = Door()
+    (response,) = run(review({**GPU, "volumes": volumes}), door=door)
+    (record,) = door.records
+    assert record.reasons == ("DeviceBypass",)
+    assert (len(record.access), max(map(len, record.access))) == (32, 512)
+    assert [len(finding.detail) for finding in record.findings] == [2000]
+    assert len(msgspec.json.encode(record)) < 64 << 10
+    assert len(str(response)) < 16 << 10
+
+
 def test_a_record_line_reads_back_and_tells_everything() -> None:
     door = Door(EXPIRED)
     run(review(gpus(2)), door=door)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admission.review import messages
-from admission.review.answer import answer, status_code
+from admission.review import messages, wire
+from admission.review.answer import MOST_CAUSES, answer, status_code
 from admission.review.finding import Finding
 from admission.review.messages import Shortage, denial
 from admission.review.reasons import PublicCode, Reason
@@ -245,6 +245,27 @@ def test_the_mode_decides_what_a_finding_does(mode: str, allowed: bool) -> None:
         assert [cause.reason for cause in response.status.details.causes] == ["NotCleared"]
         assert "secret" not in str(response)
         assert "KYCExpired" not in str(response)
+
+
+@given(st.lists(HOSTILE, max_size=30))
+def test_the_causes_of_a_denial_are_few_short_and_printable(words: list[str]) -> None:
+    findings = [Finding(Reason.DeviceBypass, word) for word in (*map(str, range(9)), *words)]
+    response = answer(REQUEST, findings, mode="enforce", reference="r", contact=CONTACT)
+    assert response.status is not None
+    assert response.status.details is not None
+    causes = [cause.message for cause in response.status.details.causes]
+    assert causes == [str(number) for number in range(MOST_CAUSES)]
+    assert len(wire.encode(response)) < (MOST_CAUSES + 1) * messages.LONGEST * 2
+
+
+@given(HOSTILE)
+def test_a_cause_is_cut_as_the_line_is(text: str) -> None:
+    response = answer(REQUEST, [Finding(Reason.KYCStale, text)], mode="enforce", reference="r", contact=CONTACT)
+    assert response.status is not None
+    assert response.status.details is not None
+    (cause,) = response.status.details.causes
+    assert len(cause.message) <= messages.LONGEST
+    assert all(" " <= char <= "~" for char in cause.message)
 
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
