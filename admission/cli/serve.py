@@ -16,7 +16,7 @@ from admission.cli.standalone import FolderSource
 from admission.cluster.client import ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.decide.registry import Registry
-from admission.server.config import Counts, ServerConfig
+from admission.server.config import ENTRIES, Counts, ServerConfig
 from admission.server.gate import Gate
 from admission.server.judge import Judge
 from admission.server.metrics import Metrics, of_http
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from admission.cli.source import Source
 
-
-ENTRIES = (("enforced", 512), ("observed", 128))
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +105,6 @@ def _config(settings: Settings) -> ServerConfig:
         port=settings.listen.port,
         metrics_host=settings.listen.metrics_host,
         metrics_port=settings.listen.metrics_port,
-        entries=ENTRIES,
         drain_seconds=settings.drain_seconds,
     )
 

@@ -42,7 +42,6 @@ _SERVER_ERROR = 500
 _ERROR = 300  # redirects are not followed: a token must not travel
 
 _status = msgspec.json.Decoder(wire.Status)
-_version = msgspec.json.Decoder(wire.Version)
 
 
 class ClusterError(Exception):
@@ -195,14 +194,6 @@ class Client:
         return await self.request(
             "PATCH", path, body=body, content_type="application/merge-patch+json", timeout=timeout
         )
-
-    async def delete(self, path: str) -> bytes:
-        """DELETE one object."""
-        return await self.request("DELETE", path)
-
-    async def server_version(self) -> wire.Version:
-        """Return the API server's version."""
-        return _version.decode(await self.get("/version"))
 
     async def close(self) -> None:
         """Close every connection."""

@@ -71,14 +71,6 @@ class Status(_Wire, frozen=True):
     details: StatusDetails | None = None
 
 
-class Version(_Wire, frozen=True):
-    """The answer of ``/version``; ``minor`` may carry a suffix, as in ``35+``."""
-
-    major: str
-    minor: str
-    git_version: str
-
-
 class Namespace(_Wire, frozen=True):
     """A namespace: its labels say whose it is and how it is judged."""
 
@@ -97,7 +89,6 @@ class NodeSpec(_Wire, frozen=True):
     """What keeps pods off a node."""
 
     taints: tuple[Taint, ...] | None = None
-    unschedulable: bool = False
 
 
 class NodeStatus(_Wire, frozen=True):

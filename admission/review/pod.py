@@ -14,15 +14,6 @@ class _Wire(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """A wire struct: unknown fields are skipped; collections are never mutated."""
 
 
-class Owner(_Wire, frozen=True):
-    """One entry of ``metadata.ownerReferences``."""
-
-    kind: str = ""
-    name: str = ""
-    uid: str = ""
-    controller: bool = False
-
-
 class Meta(_Wire, frozen=True):
     """The parts of ``metadata`` that we read."""
 
@@ -34,7 +25,6 @@ class Meta(_Wire, frozen=True):
     deletion_timestamp: str | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
-    owner_references: tuple[Owner, ...] | None = None
 
 
 class Resources(_Wire, frozen=True):
@@ -104,8 +94,6 @@ class PodResourceClaim(_Wire, frozen=True):
     """A reference to a ResourceClaim or to its template (dynamic resource allocation)."""
 
     name: str = ""
-    resource_claim_name: str | None = None
-    resource_claim_template_name: str | None = None
 
 
 class Requirement(_Wire, frozen=True):
@@ -165,14 +153,12 @@ class PodSpec(_Wire, frozen=True):
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] | None = None
     active_deadline_seconds: int | None = None
-    scheduler_name: str | None = None
 
 
 class PodStatus(_Wire, frozen=True):
-    """Phase and start, as the ledger's fold needs them."""
+    """The phase: whether the pod has ended."""
 
     phase: str = ""
-    start_time: str | None = None
 
 
 class Pod(_Wire, frozen=True):

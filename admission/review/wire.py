@@ -51,7 +51,6 @@ class Request(_Wire, frozen=True):
     operation: str
     kind: Kind = Kind()
     resource: Resource = Resource()
-    sub_resource: str = ""
     name: str = ""
     namespace: str = ""
     user_info: User = User()

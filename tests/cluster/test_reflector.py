@@ -283,7 +283,7 @@ async def _write(client: Client, collection: str, name: str, value: str | None =
         body = {"metadata": {"name": name, "labels": {"value": value}}}
         await client.create(collection, json.dumps(body).encode())
     elif value is None:
-        await client.delete(f"{collection}/{name}")
+        await client.request("DELETE", f"{collection}/{name}")
     else:
         await client.merge_patch(
             f"{collection}/{name}", json.dumps({"metadata": {"labels": {"value": value}}}).encode()

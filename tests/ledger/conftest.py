@@ -75,7 +75,7 @@ async def _objects() -> AsyncIterator[Backend]:
 async def _quotaledgers(plane: ControlPlane) -> AsyncIterator[Backend]:
     client = await Client.connect(plane.kubeconfig)
     try:
-        await client.delete(COLLECTION)
+        await client.request("DELETE", COLLECTION)
         yield _QuotaLedgers(client)
     finally:
         await client.close()

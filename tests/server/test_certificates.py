@@ -80,7 +80,7 @@ def test_a_torn_pair_keeps_the_old_certificate(server: Running, file: str, conte
     assert served(server) == before
     assert server.post()[0] == 200
     assert server.certificate.reloads == {"failed": 1}
-    assert server.certificate.serving_current(), "a moment of difference is how files are replaced"
+    assert server.certificate.problem() is None, "a moment of difference is how files are replaced"
 
 
 def test_files_that_stay_wrong_make_it_unready_until_they_are_right(server: Running) -> None:
@@ -92,7 +92,7 @@ def test_files_that_stay_wrong_make_it_unready_until_they_are_right(server: Runn
     assert "key values mismatch" in str(certificate.problem())
     rotate(server)
     certificate.refresh()
-    assert certificate.serving_current()
+    assert certificate.problem() is None
 
 
 def test_an_expired_certificate_is_unready_and_never_replaces_a_valid_one(server: Running) -> None:
@@ -104,7 +104,7 @@ def test_an_expired_certificate_is_unready_and_never_replaces_a_valid_one(server
     assert "has expired" in str(expired.problem())
     rotate(server)
     assert expired.refresh()
-    assert expired.serving_current()
+    assert expired.problem() is None
 
 
 def test_readiness_names_the_certificate(start: Callable[..., Running]) -> None:

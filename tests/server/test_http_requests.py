@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@pytest.mark.parametrize("entry", ["enforced", "observed", "workloads"])
+@pytest.mark.parametrize("entry", ["enforced", "observed"])
 def test_each_entry_reaches_the_review_under_its_name(server: Running, entry: str) -> None:
     status, body = server.post(path=f"/validate/{entry}")
     assert (status, json.loads(body)["entry"]) == (200, entry)
