@@ -63,7 +63,7 @@ NO_REVIEW: dict[str, tuple[bytes, int, str]] = {
     "an unknown operation": (_changed("request.operation", "DREAM"), 400, "DREAM of pods is not judged here"),
     "another resource": (_changed("request.resource.resource", "secrets"), 400, "CREATE of secrets is not judged here"),
     "a pod that is a list": (_changed("request.object", [1]), 400, "request.object cannot be read"),
-    "a pod without a uid": (_changed("request.object.metadata.uid", None), 400, "metadata.uid has 0 characters"),
+    "a pod without a uid": (_changed("request.object.metadata.uid", None), 400, "metadata.uid is missing"),
     "a uid of a megabyte": (_changed("request.object.metadata.uid", "f" * (1 << 20)), 400, "metadata.uid has 1048576"),
     "a name of a megabyte": (_changed("request.name", "n" * (1 << 20)), 400, "longer than 253 characters"),
     "containers of text": (_changed("request.object.spec.containers", "all"), 400, "request.object cannot be read"),
