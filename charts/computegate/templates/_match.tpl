@@ -12,27 +12,38 @@ Evaluated in the API server; an error refuses the pod in enforced namespaces.
     && has(object.metadata.annotations) && 'kubernetes.io/config.mirror' in object.metadata.annotations)
 - name: can-reach-a-device
   expression: >-
-    size(object.spec.?resourceClaims.orValue([])) > 0
+    {{- include "computegate.asksForDevices" . | nindent 4 }}
     || object.spec.?runtimeClassName.orValue('') != ''
     || (request.operation == 'CREATE' && object.spec.?nodeName.orValue('') != '')
-    || object.spec.?overhead.orValue({}).exists(name, {{ include "computegate.isDevice" "name" }})
     || object.spec.?volumes.orValue([]).exists(volume, has(volume.hostPath))
-    || object.metadata.?annotations.orValue({}).exists(key,
-    key in ['gpu-fraction', 'gpu-memory', 'gpu-fraction-num-devices']
-    || key.startsWith('cdi.k8s.io/') || key.startsWith('nvidia.cdi.k8s.io/') || key.startsWith('devices.gke.io/')
-    || key.startsWith('devices.nri.io') || key.startsWith('cdi-devices.nri.io')
-    || key.startsWith('io.kubernetes.cri-o.Devices'))
     || (object.spec.?containers.orValue([]) + object.spec.?initContainers.orValue([])
     + object.spec.?ephemeralContainers.orValue([])).exists(container,
-    container.?resources.?limits.orValue({}).exists(name, {{ include "computegate.isDevice" "name" }})
-    || container.?resources.?requests.orValue({}).exists(name, {{ include "computegate.isDevice" "name" }})
-    || container.?securityContext.?privileged.orValue(false)
+    container.?securityContext.?privileged.orValue(false)
     || container.?securityContext.?capabilities.?add.orValue([]).exists(capability,
     capability.upperAscii() in ['SYS_ADMIN', 'CAP_SYS_ADMIN', 'ALL'])
     || container.?env.orValue([]).exists(variable,
     (variable.name.endsWith('_VISIBLE_DEVICES') || variable.name.endsWith('HABANA_VISIBLE_MODULES'))
     && (has(variable.valueFrom) || !(variable.?value.orValue('') in ['', 'void', 'none'])))
     || container.?volumeMounts.orValue([]).exists(mount, mount.mountPath.contains('nvidia-container-devices')))
+{{- end -}}
+
+{{/* What the pod asks for openly: by resource, claim or annotation. */}}
+{{- define "computegate.asksForDevices" -}}
+size(object.spec.?resourceClaims.orValue([])) > 0
+|| object.spec.?overhead.orValue({}).exists(name, {{ include "computegate.isDevice" "name" }})
+|| object.metadata.?annotations.orValue({}).exists(key, {{ include "computegate.opensDevices" "key" }})
+|| (object.spec.?containers.orValue([]) + object.spec.?initContainers.orValue([])
++ object.spec.?ephemeralContainers.orValue([])).exists(container,
+container.?resources.?limits.orValue({}).exists(name, {{ include "computegate.isDevice" "name" }})
+|| container.?resources.?requests.orValue({}).exists(name, {{ include "computegate.isDevice" "name" }}))
+{{- end -}}
+
+{{/* Annotations by which a runtime injects devices, or a scheduler grants shares of them. */}}
+{{- define "computegate.opensDevices" -}}
+({{ . }} in ['gpu-fraction', 'gpu-memory', 'gpu-fraction-num-devices']
+|| {{ . }}.startsWith('cdi.k8s.io/') || {{ . }}.startsWith('nvidia.cdi.k8s.io/') || {{ . }}.startsWith('devices.gke.io/')
+|| {{ . }}.startsWith('devices.nri.io') || {{ . }}.startsWith('cdi-devices.nri.io')
+|| {{ . }}.startsWith('io.kubernetes.cri-o.Devices'))
 {{- end -}}
 
 {{/*

@@ -1,0 +1,142 @@
+"""The guard of what a pod can reach, on a real API server: nothing that was judged at creation grows by an update."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tools.kubectl import Kubectl
+
+NAME = "reach"
+GPU = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
+GATED = {"schedulingGates": [{"name": "example.com/wait"}]}
+PODS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
+    "pending": (GPU, {}, {}),
+    "gated": (GPU, GATED, {}),
+    "claiming": ({}, {"resourceClaims": [{"name": "c", "resourceClaimName": "c"}]}, {}),
+    "sharing": ({}, {}, {"gpu-fraction": "0.5"}),
+    "bound": (GPU, {"nodeName": "n"}, {}),
+    "plain": ({}, {}, {}),
+}
+"""Container, spec and annotations by the pod's name."""
+
+KEPT = {"key": "team", "operator": "Equal", "value": "a", "effect": "NoExecute", "tolerationSeconds": 60}
+SET = "set them at creation, create the pod anew"
+TOLERATION = {"key": "h100", "operator": "Exists", "effect": "NoSchedule"}
+NO_TOLERATION, NO_ANNOTATION = "cannot gain tolerations; " + SET, "cannot change; " + SET
+
+
+@pytest.fixture(scope="module")
+def cluster(installed: Kubectl) -> Kubectl:
+    """The installation with a namespace in enforce, and in it pods that were created before it was."""
+    installed("create", "namespace", NAME)
+    installed("wait", "--for=create", "serviceaccount/default", "-n", NAME, "--timeout=30s")
+    for name, (container, spec, annotations) in PODS.items():
+        full = {"containers": [{"name": "c", "image": "i", **container}], "tolerations": [KEPT], **spec}
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "annotations": annotations},
+            "spec": full,
+        }
+        installed("create", "-n", NAME, "-f", "-", stdin=json.dumps(manifest))
+    installed("label", "namespace", NAME, "computegate.io/mode=enforce")
+    for _ in range(60):
+        if tolerate(installed, "pending", TOLERATION):
+            return installed
+    pytest.fail("a pending pod can still gain tolerations in a namespace that is enforced")
+
+
+def patch(cluster: Kubectl, pod: str, change: Any, *flags: str) -> str:
+    """Return what the API server says against a patch; a list is a JSON patch."""
+    kind = "json" if isinstance(change, list) else "merge"
+    command = ("patch", "pod", pod, "-n", NAME, "--dry-run=server", f"--type={kind}", "--patch", json.dumps(change))
+    return cluster(*command, *flags, check=False).stderr
+
+
+def tolerate(cluster: Kubectl, pod: str, toleration: dict[str, Any]) -> str:
+    return patch(cluster, pod, [{"op": "add", "path": "/spec/tolerations/-", "value": toleration}])
+
+
+@pytest.mark.parametrize("pod", ["pending", "gated", "claiming", "sharing"])
+@pytest.mark.parametrize(
+    "toleration",
+    [
+        TOLERATION,
+        {"operator": "Exists"},
+        {"key": "node.kubernetes.io", "operator": "Exists"},
+        {"key": "team", "operator": "Equal", "value": "b", "effect": "NoExecute"},
+        {"key": "team", "operator": "Equal", "value": "a", "effect": "NoSchedule"},
+        {"key": "team", "operator": "Exists", "effect": "NoExecute"},
+    ],
+    ids=["a taint", "every taint", "a key like the nodes' own", "another value", "another effect", "any value"],
+)
+def test_a_pod_that_waits_for_devices_gains_no_toleration(
+    cluster: Kubectl, pod: str, toleration: dict[str, Any]
+) -> None:
+    assert NO_TOLERATION in tolerate(cluster, pod, toleration)
+
+
+@pytest.mark.parametrize(
+    ("pod", "toleration"),
+    [
+        ("pending", {"key": "node.kubernetes.io/disk-pressure", "operator": "Exists"}),
+        ("bound", TOLERATION),
+        ("plain", TOLERATION),
+    ],
+    ids=["of a node's health", "where it runs already", "without devices"],
+)
+def test_other_tolerations_are_gained(cluster: Kubectl, pod: str, toleration: dict[str, Any]) -> None:
+    assert tolerate(cluster, pod, toleration) == ""
+
+
+def test_a_toleration_that_is_held_may_end_sooner_or_later(cluster: Kubectl) -> None:
+    stored = json.loads(cluster("get", "pod", "pending", "-n", NAME, "-o", "json").stdout)["spec"]["tolerations"]
+    changed = [each | {"tolerationSeconds": 5} for each in stored]
+    assert changed != stored
+    assert patch(cluster, "pending", {"spec": {"tolerations": changed}}) == ""
+
+
+@pytest.mark.parametrize("way", [(), ("--subresource=status",)], ids=["pods", "pods/status"])
+@pytest.mark.parametrize(
+    ("pod", "key", "value"),
+    [
+        *(
+            ("plain", key, "nvidia.com/gpu=all")
+            for key in (
+                "cdi.k8s.io/x",
+                "nvidia.cdi.k8s.io/container.c",
+                "devices.gke.io/container.c",
+                "devices.nri.io/container.c",
+                "cdi-devices.nri.io/container.c",
+                "io.kubernetes.cri-o.Devices",
+            )
+        ),
+        ("plain", "gpu-memory", ""),
+        ("bound", "cdi.k8s.io/x", "nvidia.com/gpu=all"),
+        ("sharing", "gpu-fraction-num-devices", "8"),
+        ("sharing", "gpu-fraction", "1"),
+        ("sharing", "gpu-fraction", None),
+    ],
+)
+def test_annotations_that_give_devices_do_not_change(
+    cluster: Kubectl, pod: str, key: str, value: str | None, way: tuple[str, ...]
+) -> None:
+    assert NO_ANNOTATION in patch(cluster, pod, {"metadata": {"annotations": {key: value}}}, *way)
+
+
+@pytest.mark.parametrize("way", [(), ("--subresource=status",)], ids=["pods", "pods/status"])
+@pytest.mark.parametrize("pod", PODS)
+def test_other_annotations_and_the_status_change(cluster: Kubectl, pod: str, way: tuple[str, ...]) -> None:
+    change = {"metadata": {"annotations": {"example.com/gpu": "x"}}, "status": {"message": "x"}}
+    assert patch(cluster, pod, change, *way) == ""
+
+
+def test_a_namespace_that_is_not_enforced_is_left_alone(cluster: Kubectl) -> None:
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pending"}}
+    spec = {"containers": [{"name": "c", "image": "i", **GPU}]}
+    cluster("create", "-n", "default", "-f", "-", stdin=json.dumps(manifest | {"spec": spec}))
+    change = {"metadata": {"annotations": {"gpu-fraction": "0.5"}}}
+    flags = ("-n", "default", "--type=merge", "--dry-run=server", "--patch", json.dumps(change))
+    assert cluster("patch", "pod", "pending", *flags).returncode == 0
+    cluster("delete", "pod", "pending", "-n", "default", "--wait=false")
