@@ -1,59 +1,83 @@
-"""References that lead nowhere, a group or a class that nobody defines, or two ways: a resource of two classes.
+"""Words that mean nothing: a group or class that nobody defines, a country that is none, a resource of two chips.
 
-A rule that names one would silently never apply, a quota never count, a device be whichever class was read last.  A
-misspelt word must not open what it was meant to close, so controlled requests wait until it is mended.
+A restricting rule that names one would silently never apply, a quota never count, a device be whichever class was
+read last.  A misspelt word must not open what it was meant to close, so controlled requests wait until it is
+mended.  Where it could only close (an Allow rule, an authorization, a pool), nothing need wait.
 """
 
 from __future__ import annotations
 
+import typing
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from admission.api.policy import Effect, Fact
+from admission.api.tenant import Screening, TenantKind, TenantSpec
 from admission.catalogue.control import Entry
+from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.catalogue.jurisdictions import GROUPS
 from admission.decide.rulebook import COUNTRY_FACTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from admission.api.accelerator import AcceleratorClass, AcceleratorPool
-    from admission.api.policy import AccessPolicy
-    from admission.api.quota import Authorization, ComputeQuota
+    from admission.api.accelerator import AcceleratorClass
+    from admission.api.policy import AccessPolicy, Rule
+    from admission.api.quota import ComputeQuota
 
 ANY_CLASS = frozenset({"*", "Controlled", "Uncontrolled", *map(str, Entry)})
 
 
+def _words(annotation: object) -> frozenset[str]:
+    """The words of a Literal, however deep it stands in the annotation."""
+    if typing.get_origin(annotation) is typing.Literal:
+        return frozenset(typing.get_args(annotation))
+    return frozenset(word for inner in typing.get_args(annotation) for word in _words(inner))
+
+
+WORDS: dict[Fact, frozenset[str]] = {
+    Fact.TenantKind: frozenset(map(str, TenantKind)),
+    Fact.Payment: _words(TenantSpec.model_fields["payment"].annotation),
+    Fact.DeclaredUse: _words(TenantSpec.model_fields["declared_use"].annotation),
+    Fact.Screening: _words(Screening.model_fields["state"].annotation),
+}
+"""The closed set of words that a fact can have."""
+
+
 def find_dangling(
-    policies: Collection[AccessPolicy],
-    quotas: Iterable[ComputeQuota],
-    authorizations: Iterable[Authorization],
-    classes: Collection[str],
+    policies: Collection[AccessPolicy], quotas: Iterable[ComputeQuota], classes: Collection[str]
 ) -> Iterator[str]:
-    """Yield a sentence for each reference to a group or a class that nobody defines."""
+    """Yield a sentence for each word of a restricting rule, an order or a quota that means nothing."""
     everyones = GROUPS | {group.name for policy in policies for group in policy.spec.groups}
+    ordering = [policy.name for policy in policies if policy.spec.jurisdiction_order]
+    if len(ordering) > 1:
+        yield f"AccessPolicies {', '.join(sorted(ordering))} each set jurisdictionOrder; leave one"
     for policy in policies:
-        own = GROUPS | {group.name for group in policy.spec.groups}
-        yield from _groups(f"AccessPolicy {policy.name}: jurisdictionOrder", policy.spec.jurisdiction_order, everyones)
+        where = f"AccessPolicy {policy.name}"
+        yield from _jurisdictions(f"{where}: jurisdictionOrder", policy.spec.jurisdiction_order, everyones)
         for rule in policy.spec.rules:
-            where = f"AccessPolicy {policy.name}: rule {rule.name}"
-            yield from _classes(where, rule.classes, classes)
-            for test in rule.when:
-                if test.fact in COUNTRY_FACTS:
-                    yield from _groups(where, test.values, own)
+            if rule.effect is not Effect.Allow:
+                own = GROUPS | {group.name for group in policy.spec.groups}
+                yield from _of_rule(f"{where}: rule {rule.name}", rule, own, classes)
     for quota in quotas:
-        yield from _groups(f"ComputeQuota {quota.name}", quota.spec.jurisdictions, everyones)
+        yield from _jurisdictions(f"ComputeQuota {quota.name}", quota.spec.jurisdictions, everyones)
         yield from _classes(f"ComputeQuota {quota.name}", quota.spec.classes, classes)
-    for grant in authorizations:
-        yield from _classes(f"Authorization {grant.name}", grant.spec.classes, classes)
 
 
-def find_misnamed(
-    chips: Iterable[AcceleratorClass], pools: Iterable[AcceleratorPool], classes: Collection[str]
-) -> Iterator[str]:
-    """Yield a sentence for each pool of a class that nobody defines, and each resource that two classes claim."""
-    for pool in pools:
-        if pool.spec.accelerator_class not in classes:
-            yield f"AcceleratorPool {pool.name} names the class {pool.spec.accelerator_class}, which nobody defines"
+def _of_rule(where: str, rule: Rule, groups: Collection[str], classes: Collection[str]) -> Iterator[str]:
+    yield from _classes(where, rule.classes, classes)
+    for test in rule.when:
+        if test.fact in COUNTRY_FACTS:
+            yield from _jurisdictions(where, test.values, groups)
+        else:
+            words = WORDS[test.fact]
+            unknown = [value for value in test.values if value not in words]
+            for value in unknown:
+                yield f"{where}: {test.fact} is never {value}; it is one of {', '.join(sorted(words))}"
+
+
+def find_claimed_twice(chips: Iterable[AcceleratorClass]) -> Iterator[str]:
+    """Yield a sentence for each resource that two classes claim."""
     claims = defaultdict[str, set[str]](set)
     for chip in chips:
         for resource in chip.spec.resources:
@@ -63,9 +87,12 @@ def find_misnamed(
             yield f"the resource {resource} is claimed by the AcceleratorClasses {', '.join(sorted(names))}; leave one"
 
 
-def _groups(where: str, references: Iterable[str], defined: Collection[str]) -> Iterator[str]:
+def _jurisdictions(where: str, references: Iterable[str], groups: Collection[str]) -> Iterator[str]:
     for name in references:
-        if not name.isupper() and name not in defined:
+        if name.isupper() and name not in COUNTRIES:
+            meant = f"; {OFTEN_MEANT[name]} is" if name in OFTEN_MEANT else ""
+            yield f"{where} names {name}, which is no country code of ISO 3166-1{meant}"
+        elif not name.isupper() and name not in groups:
             yield f"{where} names the group {name}, which nobody defines"
 
 

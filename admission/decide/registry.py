@@ -13,10 +13,10 @@ from admission.api import END_CUSTOMER_LABEL, MODE_LABEL, TENANT_LABEL
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.object import Object
 from admission.api.policy import AccessPolicy, Mode
-from admission.api.quota import Authorization, ComputeQuota
+from admission.api.quota import ComputeQuota
 from admission.api.tenant import Tenant
 from admission.catalogue.chip import Chip
-from admission.decide.dangling import find_dangling, find_misnamed
+from admission.decide.dangling import find_claimed_twice, find_dangling
 from admission.decide.question import Requester
 from admission.decide.rulebook import Rulebook
 from admission.demand.inventory import Inventory, Node, take_inventory
@@ -120,11 +120,9 @@ class Registry:
         """Why controlled requests must wait, or "": decisive objects that cannot be read or do not fit together."""
         if self._held_back is None:
             unreadable = [f"{kind} {name}: {why}" for (kind, name), why in self.unreadable.items() if kind in DECISIVE]
-            dangling = find_dangling(
-                self.every(AccessPolicy), self.every(ComputeQuota), self.every(Authorization), self.catalogue.chips
-            )
-            misnamed = find_misnamed(self.every(AcceleratorClass), self.every(AcceleratorPool), self.catalogue.chips)
-            self._held_back = "; ".join((*unreadable, *dangling, *misnamed))
+            dangling = find_dangling(self.every(AccessPolicy), self.every(ComputeQuota), self.catalogue.chips)
+            twice = find_claimed_twice(self.every(AcceleratorClass))
+            self._held_back = "; ".join((*unreadable, *dangling, *twice))
         return self._held_back
 
     @property

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from admission.api.policy import Fact
 from admission.api.tenant import TENANT_ITSELF, Tenant, TenantKind
+from admission.catalogue.countries import COUNTRIES
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
 from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of
@@ -99,7 +100,8 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
 
 
 def _known(value: str | None) -> Values:
-    return None if value is None else frozenset({value})
+    """A code that is no country says as little as none at all."""
+    return frozenset({value}) if value in COUNTRIES else None
 
 
 def _parent_headquarters(tenant: Tenant) -> Values:
@@ -131,6 +133,6 @@ def _headquartered(graph: OwnershipGraph, party: str, countries: frozenset[str])
         return Ternary.UNKNOWN
     if known.type == "NaturalPerson":
         return Ternary.FALSE
-    if known.headquarters is None:
+    if known.headquarters not in COUNTRIES:
         return Ternary.UNKNOWN
     return Ternary.TRUE if known.headquarters in countries else Ternary.FALSE

@@ -63,9 +63,18 @@ NOBODY = "which nobody defines"
         (quota(jurisdictions=["europe"]), f"ComputeQuota q names the group europe, {NOBODY}"),
         (quota(classes=["h200"]), f"ComputeQuota q names the class h200, {NOBODY}"),
         (quota(classes=["h200-sxm"]), ""),
-        (grant("b2000"), f"Authorization a names the class b2000, {NOBODY}"),
-        (pool("h100-sxm"), ""),
-        (pool("h100"), f"AcceleratorPool p names the class h100, {NOBODY}"),
+        (grant("b2000"), ""),
+        (pool("h100"), ""),
+        (policy({**test_of(["ear-d55"]), "effect": "Allow"}), ""),
+        (policy(test_of(["UK"])), "AccessPolicy p: rule rule names UK, which is no country code of ISO 3166-1; GB is"),
+        (quota(jurisdictions=["EU"]), "ComputeQuota q names EU, which is no country code of ISO 3166-1"),
+        (
+            policy({"when": [{"fact": "Screening", "operator": "In", "values": ["match"]}]}),
+            "AccessPolicy p: rule rule: Screening is never match; it is one of Candidate, Clear, Match",
+        ),
+        (policy({"when": [{"fact": "DeclaredUse", "operator": "In", "values": ["Training"]}]}), ""),
+        (policy({"when": [{"fact": "Payment", "operator": "NotIn", "values": ["Card"]}]}), ""),
+        (policy({"when": [{"fact": "TenantKind", "operator": "In", "values": ["Broker"]}]}), ""),
         (chip("inhouse", "example.com/a", "example.com/a", "nvidia.com/h100"), ""),
     ],
 )
@@ -83,12 +92,12 @@ def test_defining_what_was_missing_lets_requests_go_on() -> None:
     assert registry.held_back == ""
 
 
-def test_a_pool_goes_on_as_soon_as_its_class_is_there() -> None:
+def test_two_orders_of_jurisdictions_have_no_order_between_them() -> None:
     registry = Registry(Catalogue.builtin())
-    registry.put(pool("inhouse"))
-    assert registry.held_back
-    registry.put(chip("inhouse"))
-    assert registry.held_back == ""
+    for name in ("one", "two"):
+        made = policy({}, jurisdictionOrder=["CN"])
+        registry.put(made.model_copy(update={"metadata": made.metadata.model_copy(update={"name": name})}))
+    assert registry.held_back == "AccessPolicies one, two each set jurisdictionOrder; leave one"
 
 
 def test_a_resource_that_two_classes_claim_holds_controlled_requests_back() -> None:
