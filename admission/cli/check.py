@@ -11,11 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
-import pydantic
 
-from admission.api.object import Country
 from admission.api.policy import Mode
 from admission.catalogue.catalogue import Catalogue
+from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.cli import files
 from admission.cli.embedded import embedded_ledger
 from admission.cli.surroundings import Surroundings
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from admission.cli.files import Document
     from admission.demand.workloads.expand import Role
     from admission.review.pod import Pod
-
-_countries = pydantic.TypeAdapter[str](Country)
 
 MOST_PODS = 10_000
 """Pods of one workload that are judged one by one; what is beyond is not."""
@@ -108,12 +105,10 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
 
 
 def _place(country: str | None) -> str:
-    if country is None:
-        return ""
-    try:
-        return _countries.validate_python(country)
-    except pydantic.ValidationError:
-        raise ValueError(f"--place {country[:40]!r} is no country; write two capitals, for example DE") from None
+    if country is None or country in COUNTRIES:
+        return country or ""
+    meant = OFTEN_MEANT.get(country, "DE for Germany")
+    raise ValueError(f"--place {country[:40]!r} is no country of ISO 3166-1; write its two letters, such as {meant}")
 
 
 def _roles(document: Document, around: Surroundings) -> tuple[Role, ...]:
