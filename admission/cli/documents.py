@@ -30,10 +30,10 @@ MOST_FAST_NESTING = 400
 """The C parser overflows its stack on input that is nested much deeper; such input goes to the slower one."""
 
 _SEPARATOR = re.compile(r"^---(?=[\s]|$)[^\S\n]*", re.MULTILINE)
-_CONTENT = re.compile(r"^(?!\s*(?:#|%|$|\.\.\.\s*$))", re.MULTILINE)
-_PREFIX = re.compile(r"^[\s?:-]*", re.MULTILINE)
+_CONTENT = re.compile(r"^(?![^\S\n]*(?:#|%|$|\.\.\.[^\S\n]*$))", re.MULTILINE)
+_PREFIX = re.compile(r"^[ \t?:-]*", re.MULTILINE)
 _DIRECTIVE_LINE = re.compile(r"^[^\S\n]*(?:\{\{[^{}]*\}\}[^\S\n]*)+$\n?", re.MULTILINE)
-_DIRECTIVE = re.compile(r"\{\{(?P<inner>.*?)\}\}", re.DOTALL)
+_DIRECTIVE = re.compile(r"\{\{(?P<inner>[^{}]*)\}\}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from admission.demand.request import DemandError
 from admission.review.quantity import QuantityError, count
 
 if TYPE_CHECKING:
+    from admission.demand.request import Requests
     from admission.review.pod import Pod
 
 FRACTION = "gpu-fraction"
@@ -22,12 +23,16 @@ _MEMORY = "gpu-memory"
 _NUMBER = "gpu-fraction-num-devices"
 
 
-def fraction_devices(pod: Pod) -> int:
-    """Return of how many devices the annotations ask a share; raises ``DemandError`` for a number that is none."""
+def fraction_devices(pod: Pod, requests: Requests) -> int:
+    """Return of how many devices the annotations ask a share, besides those that the pod requests as a whole.
+
+    The scheduler refuses both in one pod, and any other scheduler gives the whole devices alone.  Raises
+    ``DemandError`` for a number that is none.
+    """
     annotations = pod.metadata.annotations or {}
     if not annotations or not annotations.keys() & {FRACTION, _MEMORY, _NUMBER}:
         return 0
     try:
-        return max(1, count(annotations.get(_NUMBER, "1")))
+        return max(0, max(1, count(annotations.get(_NUMBER, "1"))) - requests.get(FRACTION_RESOURCE, 0))
     except QuantityError as error:
         raise DemandError(f"metadata.annotations[{_NUMBER}]: {error}") from None

@@ -69,7 +69,7 @@ def demand_of(pod: Pod, inventory: Inventory) -> Demand:
     requests = effective_request(pod.spec)
     devices = [
         *_of_resources(requests, pod.spec, inventory),
-        *_of_annotations(pod, inventory),
+        *_of_annotations(pod, requests, inventory),
         *_of_claims(pod.spec),
     ]
     for each in devices:
@@ -110,9 +110,9 @@ def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> It
             yield _devices(qualifiers[vendor], count, spec, inventory)
 
 
-def _of_annotations(pod: Pod, inventory: Inventory) -> Iterable[Devices]:
+def _of_annotations(pod: Pod, requests: Requests, inventory: Inventory) -> Iterable[Devices]:
     """Devices of which the pod is given a share without a request: the scheduler holds them by a pod of its own."""
-    count = fraction_devices(pod)
+    count = fraction_devices(pod, requests)
     if count:
         yield Devices(FRACTION, count, *reach(FRACTION_RESOURCE, pod.spec, inventory))
 

@@ -75,6 +75,34 @@ def test_a_broken_document_is_reported_and_its_neighbours_answered(
     assert says in broken["notes"][0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["\n" * 4_000_000, "a: [" + "{{" * 1_000_000, "{{ a\n" * 500_000, "--- " * 1_000_000, "---\n" * 90_000],
+    ids=["blank lines", "directives without end", "directives over lines", "dashes", "documents"],
+)
+def test_a_large_file_of_nothing_is_read_in_time(text: str, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    begun = time.monotonic()
+    main(["demand", "-f", str(tmp_path)])
+    assert time.monotonic() - begun < 30
+
+
+def test_a_long_string_that_may_hold_a_manifest_is_searched_in_time(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in ("a." * 1_000_000, "a" * 2_000_000, "a.b/" * 500_000, "a.b/c" + " " * 2_000_000):
+        data = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "data": {"x": f"apiVersion: v1 kind: Pod {text} amd.com/gpu: 1"},
+        }
+        (tmp_path / "a.json").write_text(json.dumps(data))
+        begun = time.monotonic()
+        assert main(["demand", "-o", "json", "-f", str(tmp_path)]) == 0
+        assert time.monotonic() - begun < 30
+        assert _rows(capsys)[0]["expected"] == "embedded-manifest"
+
+
 def test_a_file_that_cannot_be_read_is_reported(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "large.yaml").write_text("a: " + "x" * (9 << 20))

@@ -60,10 +60,17 @@ def test_qualifiers_beside_another_containers_count_are_devices_of_their_own() -
 def test_an_annotation_for_a_share_is_demand_and_no_way_around_it(annotations: dict[str, str], devices: int) -> None:
     asking = pod({}, metadata={"annotations": annotations})
     demand = demand_of(asking, inventory())
-    assert fraction_devices(asking) == sum(each.count for each in demand.devices) == devices
+    assert fraction_devices(asking, {}) == sum(each.count for each in demand.devices) == devices
     assert demand.access == ()
+
+
+@pytest.mark.parametrize(("whole", "devices"), [(0, 2), (1, 2), (2, 2), (4, 4)])
+def test_shares_are_of_no_more_devices_than_the_pod_requests_as_a_whole(whole: int, devices: int) -> None:
+    annotations = {"gpu-fraction": "0.5", "gpu-fraction-num-devices": "2"}
+    demand = demand_of(pod(whole, metadata={"annotations": annotations}), inventory())
+    assert sum(each.count for each in demand.devices) == devices
 
 
 def test_a_number_of_shared_devices_that_is_none_is_refused() -> None:
     with pytest.raises(DemandError, match=r"gpu-fraction-num-devices.*'many' is not a quantity"):
-        fraction_devices(pod({}, metadata={"annotations": {"gpu-fraction-num-devices": "many"}}))
+        fraction_devices(pod({}, metadata={"annotations": {"gpu-fraction-num-devices": "many"}}), {})

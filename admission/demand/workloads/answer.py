@@ -35,7 +35,9 @@ _COUNTED = frozenset(
     {ResourceRole.COUNT, ResourceRole.SHARE, ResourceRole.QUALIFIER, ResourceRole.UNKNOWN, ResourceRole.ALL}
 )
 _PERCENT = 100
-_QUANTITY = re.compile(r"""["']?((?:[\w-]+\.)+[\w-]+/[\w.-]+)["']?\s*[:=]\s*["']?(?:[1-9$]|\{\{)""")
+_NAME = r"(?:[\w-]{1,63}\.){1,8}[\w-]{1,63}/[\w.-]{1,63}"
+_QUANTITY = re.compile(rf"""["']?(?<![\w.-])({_NAME})["']?\s{{0,9}}[:=]\s{{0,9}}["']?(?:[1-9$]|\{{\{{)""")
+"""A resource and a quantity in the text of a manifest; bounded, as tenants write the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _role_demand(each: Role, others: Others) -> RoleDemand:
     pod, spec = template.pod, mapped(each.template, "spec")
     requests = effective_request(pod.spec)
     per_pod: Amounts = {name: amount for name, amount in requests.items() if role(name).kind in _COUNTED}
-    per_pod.update(_implied(requests, implied_devices(pod.spec), fraction_devices(pod)))
+    per_pod.update(_implied(requests, implied_devices(pod.spec), fraction_devices(pod, requests)))
     for name, quantity in template.unresolved:
         if role(name).kind in _COUNTED:
             per_pod[name] = f"?:{quantity}"

@@ -99,7 +99,7 @@ def claims_of_pod(spec: dict[str, Any], others: Others) -> tuple[Devices, dict[s
         if template:
             found = others("ResourceClaimTemplate", template)
             devices: Devices = devices_of_claim(found) if found else {f"?:{template}": 1}
-            if _of_group(spec, template, others):
+            if _of_group(spec, text(claim, "name"), template, others):
                 shared[template] = devices
             else:
                 for name, count in devices.items():
@@ -115,9 +115,9 @@ def claims_of_pod(spec: dict[str, Any], others: Others) -> tuple[Devices, dict[s
     return own, shared, notes
 
 
-def _of_group(spec: dict[str, Any], template: str, others: Others) -> bool:
-    """Whether the pods' group has one claim for all of them made from the template (KEP-5729)."""
+def _of_group(spec: dict[str, Any], name: str, template: str, others: Others) -> bool:
+    """Whether the pods' group has one claim for all of them: of the same name, from the same template (KEP-5729)."""
     group = text(mapped(spec, "schedulingGroup"), "podGroupName")
     found = others("PodGroup", group) if group else None
     claims = listed(mapped(found, "spec").get("resourceClaims"))
-    return any(text(each, "resourceClaimTemplateName") == template for each in claims)
+    return any((text(each, "name"), text(each, "resourceClaimTemplateName")) == (name, template) for each in claims)

@@ -143,20 +143,29 @@ def kaito(document: dict[str, Any], workload: Workload, _: Others) -> Workload:
     """Kaito: the instance type decides the devices of each node, at most all of them for the model's pod."""
     spec = mapped(document, "spec")
     wanted = mapped(document, "resource") or mapped(spec, "compute") or mapped(spec, "template", "resource")
-    inference = mapped(document, "inference") or mapped(spec, "template", "inference")
+    inference = mapped(document, "inference") or mapped(spec, "template", "inference") or mapped(spec, "inference")
     preset = text(mapped(inference, "preset"), "name") or text(mapped(document, "tuning", "preset"), "name")
-    instance = text(wanted, "instanceType")
-    nodes = times(number(wanted, "count", 1) or 1, number(spec, "replicas", 1) or 1)
     own = mapped(inference, "template") or mapped(document, "tuning", "template")
-    resource, devices = devices_of_instances().get(instance, ("", 0))
-    template = own or template_of_spec({}, [])
-    if devices:
-        limits = {"limits": {resource: devices}}
-        template = template_of_resources(limits) if not own else _at_least(own, resource, devices)
+    nodes = times(number(wanted, "count", 1) or 1, number(spec, "replicas", 1))
+    roles = [_kaito_role("workspace", wanted, own, nodes, number(spec, "nodeCountLimit", None))]
+    if "roles" in spec:  # a MultiRoleInference
+        parts = [part for part in listed(spec["roles"]) if isinstance(part, dict)]
+        roles = [_kaito_role(text(each, "type"), each, {}, number(each, "replicas", 1), None) for each in parts]
+        wanted = next((part for part in parts if part.get("instanceType")), {})
+    instance = text(wanted, "instanceType")
     refers = [f"instanceType={instance}"] if instance else []
     refers += [f"preset={preset}"] if preset else []
-    note = f"by instance type {instance or 'unset'} x {nodes}: the controller sets the devices"
-    return workload.with_roles(Role("workspace", template, pods=nodes)).referring(*refers).with_notes(note)
+    note = f"by instance type {instance or 'unset'}: the controller sets the devices"
+    return workload.with_roles(*roles).referring(*refers).with_notes(note)
+
+
+def _kaito_role(name: str, wanted: dict[str, Any], own: dict[str, Any], nodes: Count, most: Count | None) -> Role:
+    """Return the pods on nodes of an instance type; of a type that is not known, without devices."""
+    resource, devices = devices_of_instances().get(text(wanted, "instanceType"), ("", 0))
+    template = own or template_of_spec({}, [])
+    if devices:
+        template = _at_least(own, resource, devices) if own else template_of_resources({"limits": {resource: devices}})
+    return Role(name, template, pods=nodes, most=most)
 
 
 def _at_least(template: dict[str, Any], resource: str, devices: int) -> dict[str, Any]:
