@@ -58,9 +58,7 @@ def quota_status(
         conditions=[ready],
         observed=held(observed, weights),
         summary=f"{devices.used}+{devices.reserved}/{limit}",
-        tenants=len(
-            {party for party, key in (*view.used, *view.reserved) if not weights.keys().isdisjoint(key.split("|"))}
-        ),
+        tenants=len({a[0] for a, count in (*view.used.items(), *view.reserved.items()) if held({a: count}, weights)}),
     )
 
 

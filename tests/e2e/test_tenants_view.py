@@ -109,7 +109,7 @@ def test_a_refused_tenant_reads_its_code_its_reference_and_whom_to_ask(world: Wo
         _assert_discreet(text)
         assert "neighbour" not in text
     printed = world.kubectl("get", "allowance", "-n", where, user=reader).stdout
-    assert printed.split()[:6] == ["NAME", "TENANT", "CLEARANCE", "EXPIRES", "LAST-DENIAL", "REFERENCE"]
+    assert printed.split()[:7] == ["NAME", "TENANT", "CLEARANCE", "USE", "EXPIRES", "LAST-DENIAL", "REFERENCE"]
 
 
 def test_a_cleared_tenant_reads_its_own_figures_and_not_its_neighbours(world: World, reader: str) -> None:
