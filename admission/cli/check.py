@@ -88,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
 async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce, default_country=_place(arguments.place))
     waiting = [document for document in files.read(arguments.files) if not files.take(registry, document)]
+    if registry.held_back:
+        raise files.FileError(registry.held_back)
     ledger = embedded_ledger()
     judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
     around = Surroundings((document.file, document.content) for document in waiting)

@@ -136,6 +136,8 @@ class FolderSource:
         for document in files.read(sorted(self._sources())):
             files.take(fresh, document)
         self._registry.become(fresh)
+        if fresh.held_back:
+            logger.warning("controlled requests wait: %s", fresh.held_back)
         self._stamp, self._problem, self._read_at = stamp, "", asyncio.get_running_loop().time()
 
     def _sources(self) -> list[pathlib.Path]:

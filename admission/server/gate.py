@@ -64,7 +64,7 @@ class Gate:
         self._contact, self._excluded, self._find_namespace = contact, frozenset(excluded), find_namespace
         self._release_on_delete = release_on_delete
         self._repeats: TTLCache[tuple[object, ...], asyncio.Future[Judgement]] = TTLCache(8192, REPEAT_SECONDS)
-        self._warned: TTLCache[tuple[str, str], bool] = TTLCache(4096, 3600)
+        self._warned: TTLCache[tuple[str, str, str], bool] = TTLCache(4096, 3600)
         self.on_denial: Callable[[str, Judgement, datetime], None] = lambda *_: None
         self.draining = False
 
@@ -154,12 +154,12 @@ class Gate:
             mode=judgement.mode,
             reference=judgement.reference,
             contact=self._contact,
-            warnings=self._warnings(judgement),
+            warnings=self._warnings(judgement, request.user_info.username),
             annotations=_annotations(judgement),
         )
 
-    def _warnings(self, judgement: Judgement) -> tuple[str, ...]:
-        """Tell a tenant what would be denied or is about to end, each thing at most once an hour."""
+    def _warnings(self, judgement: Judgement, caller: str) -> tuple[str, ...]:
+        """Tell a tenant what would be denied or is about to end, each caller each thing at most once an hour."""
         if judgement.mode is Mode.Observe or judgement.decision == "denied":
             return ()
         if judgement.findings or judgement.warned:
@@ -167,9 +167,9 @@ class Gate:
         else:
             found = [(f"quota {level.limit.key}", _nearly(level)) for level in judgement.levels]
             found.append(("clearance", self._ending(judgement.tenant)))
-        fresh = [(kind, text) for kind, text in found if text and (judgement.tenant, kind) not in self._warned]
+        fresh = [(kind, text) for kind, text in found if text and (judgement.tenant, caller, kind) not in self._warned]
         for kind, _ in fresh:
-            self._warned[judgement.tenant, kind] = True
+            self._warned[judgement.tenant, caller, kind] = True
         return tuple(text for _, text in fresh)
 
     def _ending(self, tenant: str) -> str:
