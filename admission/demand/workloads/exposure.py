@@ -11,7 +11,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from admission.demand.access import Access
-from admission.demand.workloads.fields import listed, mapped
+from admission.demand.workloads.fields import listed, mapped, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def further_access(pod: Pod, spec: dict[str, Any]) -> Iterator[Access]:
                 if str(capability).upper().removeprefix("CAP_") in RAW_CAPABILITIES:
                     yield Access("capability", f"spec.{where}[{mapped(container).get('name')}] ({capability})")
             for variable in listed(mapped(container).get("env")):
-                if mapped(variable).get("name") in MONITOR_VARIABLES:
+                if text(variable, "name") in MONITOR_VARIABLES:
                     yield Access(
                         "environment", f"spec.{where}[{mapped(container).get('name')}].env ({variable['name']})"
                     )

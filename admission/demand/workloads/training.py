@@ -70,7 +70,7 @@ def ray_autoscaling(document: dict[str, Any], workload: Workload, _: Others) -> 
         mapped(spec, "jobTemplate", "rayClusterSpec"),
         mapped(spec, "template", "spec"),
     )
-    if any(cluster.get("enableInTreeAutoscaling") not in {None, False} for cluster in clusters):
+    if any(cluster.get("enableInTreeAutoscaling") not in (None, False) for cluster in clusters):
         return workload
     return replace(workload, roles=tuple(replace(role, most=None) for role in workload.roles))
 
@@ -184,7 +184,7 @@ def grove_cliques(document: dict[str, Any], workload: Workload, _: Others) -> Wo
     roles = []
     for clique in listed(mapped(spec, "template").get("cliques")):
         own, name = mapped(clique, "spec"), text(clique, "name")
-        group: dict[str, Any] = next((each for each in groups if name in listed(each.get("cliqueNames"))), {})
+        group: dict[str, Any] = next((each for each in groups if name in listed(at(each, "cliqueNames"))), {})
         copies, pods = (number(part, "replicas", 1) or 1 for part in (group, own))
         highest = [
             number(mapped(group, "scaleConfig"), "maxReplicas", None),
