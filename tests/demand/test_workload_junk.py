@@ -20,7 +20,7 @@ from admission.demand.workloads.table import builtin
 MANIFESTS = pathlib.Path(__file__).with_name("manifests")
 DOCUMENTS = [each for each in read_each([MANIFESTS]) if isinstance(each, Document) and "kind" in each.content]
 AROUND = Surroundings((each.file, each.content) for each in DOCUMENTS)
-JUNK = st.sampled_from(
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, 0, -1, 1.5, True, "", "x", "${N}", "3", "9" * 40),
         *([], {}, [None], [1], [[]], {"a": 1}, {1: 2}, {"containers": [{}]}, {"limits": {"amd.com/gpu": []}}),
@@ -30,13 +30,9 @@ JUNK = st.sampled_from(
 
 def _fields(value: Any) -> list[tuple[Any, Any]]:
     """Every place of an object as its holder and key, the kind and version left out."""
-    keys = (
-        value.keys() - {"kind", "apiVersion"}
-        if isinstance(value, dict)
-        else range(len(value))
-        if isinstance(value, list)
-        else ()
-    )
+    keys: Any = range(len(value)) if isinstance(value, list) else ()
+    if isinstance(value, dict):
+        keys = value.keys() - {"kind", "apiVersion"}
     return [place for key in sorted(keys, key=str) for place in ((value, key), *_fields(value[key]))]
 
 
