@@ -66,7 +66,7 @@ def _exact(request: Any) -> tuple[str, Count]:
         return UNKNOWN, UNKNOWN
     if mode == ALL:
         return name, ALL
-    return name, number(request, "count", 1) if mode in {None, "", "ExactCount"} else UNKNOWN
+    return name, number(request, "count", 1) if mode in (None, "", "ExactCount") else UNKNOWN
 
 
 def _largest(counts: Iterator[Count]) -> Count:
