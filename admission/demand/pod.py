@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
 from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
-from admission.demand.reach import UNKNOWN_CLASS, reach
+from admission.demand.reach import MOST_NAMED_TARGETS, UNKNOWN_CLASS, reach
 from admission.demand.request import DemandError, effective_request, implied_devices
 
 if TYPE_CHECKING:
@@ -90,24 +90,41 @@ def demand_of(pod: Pod, inventory: Inventory) -> Demand:
 
 def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> Iterable[Devices]:
     """Devices by resource: shares of one vendor are of the same devices, and what only qualifies adds none."""
-    shared: dict[str, Devices] = {}
-    qualifiers: dict[str, str] = {}
+    shared: dict[str, list[Devices]] = {}
+    qualifiers: dict[str, list[str]] = {}
     for name, amount in requests.items():
         kind, vendor = role(name).kind, role(name).vendor
         if kind in {ResourceRole.HARMLESS, ResourceRole.ALL, ResourceRole.NATIVE}:
             continue
         if kind is ResourceRole.QUALIFIER:
-            qualifiers.setdefault(vendor, name)
+            qualifiers.setdefault(vendor, []).append(name)
         elif kind is ResourceRole.SHARE:
-            devices = _devices(name, amount, spec, inventory)
-            if vendor not in shared or shared[vendor].count < devices.count:
-                shared[vendor] = devices
+            shared.setdefault(vendor, []).append(_devices(name, amount, spec, inventory))
         else:
             yield _devices(name, amount, spec, inventory)
-    yield from shared.values()
+    yield from map(_same, shared.values())
     if qualifiers:
         for vendor, count in implied_devices(spec).items():
-            yield _devices(qualifiers[vendor], count, spec, inventory)
+            yield _same([_devices(name, count, spec, inventory) for name in qualifiers[vendor]])
+
+
+def _same(named: list[Devices]) -> Devices:
+    """The same devices under several names: as many as the largest says, of every class that one of them can be."""
+    largest = max(named, key=lambda devices: devices.count)
+    if len(named) == 1:
+        return largest
+    return Devices(
+        largest.resource,
+        largest.count,
+        classes=_united(each.classes for each in named),
+        places=_united(each.places for each in named),
+        targets=_united(each.targets for each in named)[:MOST_NAMED_TARGETS],
+        narrowing=tuple(sorted(dict(pair for each in named for pair in each.narrowing).items())),
+    )
+
+
+def _united(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({each for part in parts for each in part}))
 
 
 def _of_annotations(pod: Pod, requests: Requests, inventory: Inventory) -> Iterable[Devices]:
