@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from admission.demand.pod import demand_of
@@ -72,8 +72,13 @@ FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "overhead": AMOUNTS,
     },
 )
-ANNOTATIONS = st.dictionaries(
-    st.sampled_from(["team", "gpu-fraction", "gpu-fraction-num-devices", "cdi.k8s.io/x"]), st.just("2"), max_size=2
+ANNOTATIONS: st.SearchStrategy[dict[str, str]] = st.sampled_from(
+    [
+        {},
+        {"team": "x", "cdi.k8s.io/x": "y"},
+        {"gpu-fraction": "0.5"},
+        {"gpu-memory": "1", "gpu-fraction-num-devices": "3"},
+    ]
 )
 
 
@@ -126,6 +131,7 @@ def _of(name: str) -> dict[str, Any]:
     return {"name": name, "resources": {"limits": {name: 1}}}
 
 
+@settings(max_examples=400)
 @given(pods(), ADDITIONS, st.integers(0, 3))
 @example({"spec": {"containers": [_of(MEMORY)]}}, ("containers", _of(CORES)), 0)
 def test_what_is_added_to_a_pod_never_lowers_its_demand(
