@@ -72,13 +72,9 @@ FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "overhead": AMOUNTS,
     },
 )
+SHARED = {"gpu-memory": "1", "gpu-fraction-num-devices": "3"}
 ANNOTATIONS: st.SearchStrategy[dict[str, str]] = st.sampled_from(
-    [
-        {},
-        {"team": "x", "cdi.k8s.io/x": "y"},
-        {"gpu-fraction": "0.5"},
-        {"gpu-memory": "1", "gpu-fraction-num-devices": "3"},
-    ]
+    [{}, {"team": "x", "cdi.k8s.io/x": "y"}, {"gpu-fraction": "0.5"}, SHARED]
 )
 
 
@@ -134,6 +130,7 @@ def _of(name: str) -> dict[str, Any]:
 @settings(max_examples=400)
 @given(pods(), ADDITIONS, st.integers(0, 3))
 @example({"spec": {"containers": [_of(MEMORY)]}}, ("containers", _of(CORES)), 0)
+@example({"metadata": {"annotations": SHARED}, "spec": {"containers": [_of("cpu")]}}, ("containers", _of(GPU)), 0)
 def test_what_is_added_to_a_pod_never_lowers_its_demand(
     pod: dict[str, Any], addition: tuple[str, dict[str, Any]], place: int
 ) -> None:
