@@ -23,7 +23,7 @@ from kubernetes.utils.quantity import parse_quantity
 from admission.demand.request import effective_request
 from admission.review.pod import PodSpec
 from admission.review.quantity import LARGEST, QuantityError, count
-from tools.connection import Connection, Reply
+from tools.direct import Answer, Direct
 
 if TYPE_CHECKING:
     from tools.controlplane import ControlPlane
@@ -33,7 +33,7 @@ RESOURCES = ("nvidia.com/gpu", "nvidia.com/mig-1g.10gb", "example.com/nic", "dev
 OVERHEAD = {"cpu": "250m", "nvidia.com/gpu": "1", "example.com/nic": "2k"}
 _REQUESTED = re.compile(r"exceeded quota: nothing, requested: (\S+), used:")
 
-Create = Callable[[dict[str, Any]], Reply]
+Create = Callable[[dict[str, Any]], Answer]
 
 
 @pytest.fixture(scope="module")
@@ -41,19 +41,19 @@ def create(control_plane: ControlPlane, kubectl: Kubectl) -> Iterator[Create]:
     """Try to create a pod of this spec where a quota of nothing makes the API server say what it asks for."""
     where, runtime = f"quota-{uuid.uuid4().hex[:10]}", f"heavy-{uuid.uuid4().hex[:10]}"
     kubectl("create", "namespace", where)
-    with Connection(control_plane) as connection:
+    with Direct(control_plane) as direct:
         heavy = {"metadata": {"name": runtime}, "handler": "heavy", "overhead": {"podFixed": OVERHEAD}}
-        assert connection.create("/apis/node.k8s.io/v1/runtimeclasses", heavy).refusal == ""
+        assert direct("POST", "/apis/node.k8s.io/v1/runtimeclasses", heavy).message == ""
         hard = {f"requests.{name}": "0" for name in RESOURCES}
         nothing = {"metadata": {"name": "nothing"}, "spec": {"hard": hard}}
-        assert connection.create(f"/api/v1/namespaces/{where}/resourcequotas", nothing).refusal == ""
+        assert direct("POST", f"/api/v1/namespaces/{where}/resourcequotas", nothing).message == ""
         kubectl("wait", "--for=create", "serviceaccount/default", "-n", where, "--timeout=30s")
         kubectl("wait", "--for=jsonpath={.status.hard}", "resourcequota/nothing", "-n", where, "--timeout=30s")
 
-        def tried(spec: dict[str, Any]) -> Reply:
+        def tried(spec: dict[str, Any]) -> Answer:
             named = {"runtimeClassName": runtime} if "overhead" in spec else {}
             made = {"metadata": {"name": "p"}, "spec": {**spec, **named}}
-            return connection.create(f"/api/v1/namespaces/{where}/pods", made, dry_run=True)
+            return direct("POST", f"/api/v1/namespaces/{where}/pods?dryRun=All", made)
 
         yield tried
     kubectl("delete", "namespace", where, "--wait=false")
@@ -92,12 +92,12 @@ def _specs(draw: st.DrawFn) -> dict[str, Any]:
     return {**spec, "overhead": OVERHEAD} if draw(st.booleans()) else spec
 
 
-def _requested(reply: Reply) -> dict[str, int]:
+def _requested(answer: Answer) -> dict[str, int]:
     """What the quota says that the pod asks for."""
-    if not reply.refusal:
+    if not answer.message:
         return {}
-    said = _REQUESTED.search(reply.refusal)
-    assert said, reply.refusal
+    said = _REQUESTED.search(answer.message)
+    assert said, answer.message
     pairs = (part.removeprefix("requests.").split("=") for part in said[1].split(","))
     return {name: int(parse_quantity(quantity)) for name, quantity in pairs}
 
@@ -135,15 +135,15 @@ NEARLY = st.from_regex(r"[+-]?[0-9.]{0,4}[numkKMGTPEie]{0,2}[+-]?[0-9.]{0,2}", f
 @given(WELL_FORMED | NEARLY | st.integers(-2, 2**70) | st.floats(0, 1e30))
 def test_a_quantity_is_what_the_api_server_reads(create: Create, quantity: str | float) -> None:
     """Memory can be a fraction, so that whatever can be read is accepted and comes back."""
-    reply = create({"containers": [{"name": "c", "image": "i", "resources": {"limits": {"memory": quantity}}}]})
+    answer = create({"containers": [{"name": "c", "image": "i", "resources": {"limits": {"memory": quantity}}}]})
     try:
         ours = count(quantity)
     except QuantityError:
-        assert reply.refusal or _amount(reply) == 0, "what we refuse is no quantity, or a strange way to write 0"
+        assert answer.message or _amount(answer) == 0, "what we refuse is no quantity, or a strange way to write 0"
         return
-    assert not reply.refusal
-    assert ours == min(int(_amount(reply).to_integral_value(ROUND_CEILING)), LARGEST)
+    assert not answer.message
+    assert ours == min(int(_amount(answer).to_integral_value(ROUND_CEILING)), LARGEST)
 
 
-def _amount(reply: Reply) -> Any:
-    return parse_quantity(reply.object["spec"]["containers"][0]["resources"]["limits"]["memory"])
+def _amount(answer: Answer) -> Any:
+    return parse_quantity(answer.body["spec"]["containers"][0]["resources"]["limits"]["memory"])
