@@ -15,7 +15,9 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from admission.demand.claims import PodClaim
 from admission.demand.pod import demand_of
+from admission.review.claim import ClaimSpec
 from admission.review.pod import Pod
 from tests.demand.cluster import A100, GPU, H100, PRODUCT, T4, inventory, node, pool
 
@@ -55,6 +57,21 @@ def _term(*values: str) -> dict[str, Any]:
     wanted = {"key": "zone", "operator": "In", "values": list(values)}
     return {"matchExpressions": [wanted, {"key": PRODUCT, "operator": "NotIn", "values": ["x", T4]}]}
 
+
+def _claim(name: str, **request: Any) -> PodClaim:
+    asked = {"devices": {"requests": [{"name": "r", **request}]}}
+    return PodClaim(name, msgspec.convert(asked, ClaimSpec), shared=name == "claim1")
+
+
+KNOWN = {
+    claim.name: claim
+    for claim in (
+        _claim("claim0", exactly={"deviceClassName": "gpu.example.com", "count": 2}),
+        _claim("claim1", firstAvailable=[{"deviceClassName": "a", "count": 3}, {"deviceClassName": "b"}]),
+        _claim("added", exactly={"deviceClassName": "gpu.example.com", "allocationMode": "All"}),
+    )
+}
+"""Claims that are there; others are missing."""
 
 CLAIMS = st.lists(st.builds(lambda n: {"name": f"claim{n}", "resourceClaimName": "c"}, st.integers(0, 3)), max_size=2)
 FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
@@ -107,12 +124,12 @@ ADDITIONS: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
             ("ephemeralContainers", False),
         )
     ),
-    st.just(("resourceClaims", {"name": "added", "resourceClaimName": "c"})),
+    *(st.just(("resourceClaims", {"name": name, "resourceClaimName": "c"})) for name in ("added", "missing")),
 )
 
 
 def _demand(pod: dict[str, Any]) -> Demand:
-    return demand_of(msgspec.json.decode(msgspec.json.encode(pod), type=Pod), WORLD)
+    return demand_of(msgspec.json.decode(msgspec.json.encode(pod), type=Pod), WORLD, KNOWN)
 
 
 def _by_class(demand: Demand) -> Counter[str]:
@@ -138,6 +155,7 @@ def test_what_is_added_to_a_pod_never_lowers_its_demand(
     more["spec"].setdefault(addition[0], []).insert(place, addition[1])
     before, after = _demand(pod), _demand(more)
     assert _by_class(before) <= _by_class(after)
+    assert set(before.missing) <= set(after.missing)
     # A device runtime is a way around asking until devices are asked for: then they are counted.
     gone = {access.way for access in set(before.access) - set(after.access)}
     assert not gone or (gone == {"runtimeClass"} and after.devices)
@@ -166,4 +184,5 @@ def test_order_without_a_meaning_changes_nothing(pod: dict[str, Any], random: ra
     before, after = _demand(pod), _demand(_shuffled(pod, random))
     assert sorted(before.devices, key=str) == sorted(after.devices, key=str)
     assert sorted(before.access) == sorted(after.access)
+    assert (sorted(before.made), sorted(before.missing)) == (sorted(after.made), sorted(after.missing))
     assert (before.deadline_seconds, before.requests) == (after.deadline_seconds, after.requests)
