@@ -14,7 +14,7 @@ from admission.demand.claims import PodClaim, Wanted, claimed_access, claimed_de
 from admission.demand.devices import MOST_DEVICES, Devices
 from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
 from admission.demand.reach import MOST_NAMED_TARGETS, reach
-from admission.demand.request import DemandError, effective_request, implied_devices
+from admission.demand.request import MOST_RESOURCES, DemandError, effective_request, implied_devices
 from admission.review.pod import PodSpec
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def demand_of(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim] | N
     Raises ``DemandError`` where the pod, or a claim, cannot be read.
     """
     requests = effective_request(pod.spec)
+    if len(pod.spec.resource_claims or ()) > MOST_RESOURCES:
+        raise DemandError(f"spec.resourceClaims: more than {MOST_RESOURCES}; split the pod")
     found = tuple(_found(pod.spec, claims or {})) if pod.spec.resource_claims else ()
     devices = (*requested_devices(pod, inventory, requests), *_of_claims(found, pod.spec, inventory))
     _check_counts(devices)

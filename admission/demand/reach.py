@@ -29,6 +29,9 @@ MOST_NAMED_TARGETS = 16
 _LONGEST_KEY = 4096
 """Bytes.  Constraints that are longer are walked each time: a tenant could fill the memory with them."""
 
+MOST_CONSTRAINTS = 16 << 10
+"""Bytes.  Longer ones are not walked at all, as they would keep every other request waiting: they narrow nothing."""
+
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
@@ -40,7 +43,7 @@ def reach(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[s
     key = _constraints(resource, spec, selectors)
     found = inventory.reached.get(key)
     if found is None:
-        found = _found(resource, spec, inventory, selectors)
+        found = _found(resource, spec, inventory, selectors, narrows=len(key) <= MOST_CONSTRAINTS)
         if len(key) <= _LONGEST_KEY:
             inventory.reached[key] = found
     return found
@@ -51,8 +54,8 @@ def _constraints(resource: str, spec: PodSpec, selectors: tuple[str, ...]) -> by
     return _ENCODER.encode((resource, spec.node_name, spec.node_selector, spec.affinity, spec.tolerations, selectors))
 
 
-def _found(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...]) -> Reach:
-    offered = tuple(_offered(resource, spec, inventory, selectors))
+def _found(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...], *, narrows: bool) -> Reach:
+    offered = tuple(_offered(resource, spec, inventory, selectors, narrows=narrows))
     targets = tuple(target for target, _ in offered)
     pinned = inventory.catalogue.by_resource(resource)
     classes = {name or pinned or UNKNOWN_CLASS for _, names in offered for name in names}
@@ -67,7 +70,7 @@ def _found(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[
 
 
 def _offered(
-    resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...]
+    resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...], *, narrows: bool
 ) -> Iterator[tuple[Target, frozenset[str]]]:
     """Yield each target on which the pod can land, with the classes of its devices of the resource."""
     if spec.node_name:
@@ -78,7 +81,7 @@ def _offered(
         return
     for target in inventory.targets:
         names = inventory.offers(target, resource, selectors)
-        if names is not None and can_land(spec, target, inventory.catalogue):
+        if names is not None and (not narrows or can_land(spec, target, inventory.catalogue)):
             yield target, names
 
 
