@@ -34,7 +34,7 @@ def _in(zone: str) -> dict[str, Any]:
     return {"key": "zone", "operator": "In", "values": [zone]}
 
 
-TOLERANT = {"tolerations": [{"key": "gpu", "operator": "Exists"}]}
+TOLERANT: dict[str, Any] = {"tolerations": [{"key": "gpu", "operator": "Exists"}]}
 VARIABLE = {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}
 SIDECARS = [
     _container(f"s{n}", {f"example.com/{n}-{each}": "1" for each in range(4)}, restartPolicy="Always")
