@@ -7,7 +7,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds demo demo-cluster bench corpus clean
+.PHONY: help setup test lint lock crds demo demo-cluster bench bench-demand corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,6 +47,9 @@ demo-cluster: setup ## show the same through kubectl on a real control plane
 
 bench: setup ## measure the server beside a minimal webhook in Go
 	$(BIN)/python -m bench.serve $(ARGS)
+
+bench-demand: setup ## measure what finding a pod's demand costs beside decoding its review
+	$(BIN)/python -m bench.demand $(ARGS)
 
 corpus: setup ## score what is found in manifests whose demand is known; CORPUS=DIR holds them and INDEX.tsv
 	$(BIN)/python tools/corpus.py $(CORPUS) $(ARGS)
