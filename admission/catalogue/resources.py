@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from admission.catalogue import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class ResourceRole(enum.StrEnum):
@@ -50,6 +50,12 @@ class Role:
         """Return how many devices ``units`` of a count or a share are, on chips of class ``name`` if it is known."""
         return -(-units // self.per_device_by_class.get(name or "", self.per_device))
 
+    def most_devices(self, units: int, names: Iterable[str]) -> int:
+        """Return how many devices ``units`` are at most, on chips of any of the classes."""
+        if not self.per_device_by_class:
+            return -(-units // self.per_device)
+        return max(self.devices(units, name) for name in names)
+
 
 DEVICE_CLASS_PREFIX = "deviceclass.resource.kubernetes.io/"
 """The implicit resource name of every DRA device class (KEP-5004)."""
@@ -59,6 +65,8 @@ _UNKNOWN = Role(ResourceRole.UNKNOWN, "")
 _KINDS = tuple(ResourceRole(kind) for kind in ("count", "share", "qualifier", "all", "harmless"))
 
 
+# Tenants choose the names, so the caches are bounded.
+@functools.lru_cache(maxsize=4096)
 def is_extended(resource: str) -> bool:
     """Tell whether the scheduler treats the name as an extended resource, device classes of DRA included.
 
@@ -69,7 +77,6 @@ def is_extended(resource: str) -> bool:
     return "kubernetes.io/" not in resource or resource.startswith(DEVICE_CLASS_PREFIX)
 
 
-# Tenants choose the names, so the cache is bounded.
 @functools.lru_cache(maxsize=4096)
 def role(resource: str) -> Role:
     """Return what asking for ``resource`` means; ``NATIVE`` if it is no extended one, ``UNKNOWN`` if not listed."""

@@ -12,8 +12,6 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from cachetools import LRUCache
-
 from admission.catalogue.resources import DEVICE_CLASS_PREFIX, ResourceRole, role
 from admission.demand.device import Device, devices_of, expressions
 
@@ -107,8 +105,8 @@ class Inventory:
     """By device class, every resource name that stands for it."""
     published: Mapping[tuple[str, str, str], Device] = field(default_factory=dict)
     """Every device of every driver, by driver, pool and name."""
-    reached: LRUCache[bytes, Reach] = field(default_factory=lambda: LRUCache(4096), compare=False, repr=False)
-    """What ``reach`` found, by constraints; tenants choose the constraints, so number and length are bounded."""
+    reached: dict[bytes, Reach] = field(default_factory=dict, compare=False, repr=False)
+    """What ``reach`` found, by constraints."""
 
     def offers(self, target: Target, resource: str, selectors: tuple[str, ...] = ()) -> frozenset[str] | None:
         """Return the classes of the target's devices of this resource ("" where one is not known); None if it has none.

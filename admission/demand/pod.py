@@ -5,8 +5,9 @@ The neutral form that ``decide`` judges: no Kubernetes word in it but the names 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
 
+_WHOLE = (ResourceRole.COUNT, ResourceRole.UNKNOWN)
 ANYWHERE = PodSpec(tolerations=(Toleration(operator="Exists"),))
 """A claim by itself says nothing of nodes: a pod that uses it may choose them, and tolerate their taints."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True, gc=False):
     """Everything a pod can obtain, and for how long at most (seconds; None is unbounded)."""
 
     devices: tuple[Devices, ...] = ()
@@ -62,20 +63,20 @@ def demand_of(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim] | N
     ``claims`` are those that the pod refers to, by their name in the pod; one that is not among them is missing.
     Raises ``DemandError`` where the pod, or a claim, cannot be read.
     """
-    requests = effective_request(pod.spec)
-    if len(pod.spec.resource_claims or ()) > MOST_RESOURCES:
-        raise DemandError(f"spec.resourceClaims: more than {MOST_RESOURCES}; split the pod")
-    found = tuple(_found(pod.spec, claims or {})) if pod.spec.resource_claims else ()
-    devices = (*requested_devices(pod, inventory, requests), *_of_claims(found, pod.spec, inventory))
+    spec, requests = pod.spec, effective_request(pod.spec)
+    devices = requested_devices(pod, inventory, requests)
+    found = _found(spec, claims or {}) if spec.resource_claims else ()
+    if found:
+        devices += tuple(_of_claims(found, spec, inventory))
     _check_counts(devices)
+    access = _every_device(requests) + find_access(pod, granted=bool(devices), fractions_counted=True)
+    if not found:
+        return Demand(devices, access, spec.active_deadline_seconds, tuple(requests.items()))
+    claimed = (each for claim, wanted in found for each in claimed_access(wanted, f"claim {claim.name}"))
     return Demand(
         devices=devices,
-        access=(
-            *_every_device(requests),
-            *find_access(pod, granted=bool(devices), fractions_counted=True),
-            *(access for claim, wanted in found for access in claimed_access(wanted, f"claim {claim.name}")),
-        ),
-        deadline_seconds=pod.spec.active_deadline_seconds,
+        access=(*access, *claimed),
+        deadline_seconds=spec.active_deadline_seconds,
         requests=tuple(requests.items()),
         made=tuple((claim.name, digest_of(wanted)) for claim, wanted in found if claim.spec and not claim.shared),
         missing=tuple(claim.missing for claim, _ in found if claim.spec is None),
@@ -96,7 +97,11 @@ def demand_of_claim(claim: ResourceClaim, inventory: Inventory) -> Demand:
 
 def requested_devices(pod: Pod, inventory: Inventory, requests: Requests) -> tuple[Devices, ...]:
     """Return the devices that a pod asks for itself, by resources and annotations; raises ``DemandError``."""
-    return (*_of_resources(requests, pod.spec, inventory), *_of_annotations(pod, requests, inventory))
+    devices = _of_resources(requests, pod.spec, inventory) if requests else []
+    fractions = fraction_devices(pod, requests) if pod.metadata.annotations else 0
+    if fractions:  # without a request: the scheduler holds the devices by a pod of its own
+        devices.append(Devices(FRACTION, fractions, *reach(FRACTION_RESOURCE, pod.spec, inventory)))
+    return tuple(devices)
 
 
 def _check_counts(devices: Iterable[Devices]) -> None:
@@ -105,16 +110,18 @@ def _check_counts(devices: Iterable[Devices]) -> None:
             raise DemandError(f"it asks for {each.count} of {each.resource}, and at most {MOST_DEVICES} can be counted")
 
 
-def _every_device(requests: Requests) -> Iterator[Access]:
-    for name in requests:
-        if role(name).kind is ResourceRole.ALL:
-            yield Access("allDevices", f"the resource {name}, which opens every device of the node")
+def _every_device(requests: Requests) -> tuple[Access, ...]:
+    names = [name for name in requests if role(name).kind is ResourceRole.ALL]
+    return tuple(Access("allDevices", f"the resource {name}, which opens every device of the node") for name in names)
 
 
-def _found(spec: PodSpec, claims: Mapping[str, PodClaim]) -> Iterator[tuple[PodClaim, tuple[Wanted, ...]]]:
-    for reference in spec.resource_claims or ():
-        claim = claims.get(reference.name) or PodClaim(reference.name, None, missing=f"claim {reference.name}")
-        yield claim, wanted_of(claim.spec, f"claim {claim.name}: spec") if claim.spec else ()
+def _found(spec: PodSpec, claims: Mapping[str, PodClaim]) -> tuple[tuple[PodClaim, tuple[Wanted, ...]], ...]:
+    references = spec.resource_claims or ()
+    if len(references) > MOST_RESOURCES:
+        raise DemandError(f"spec.resourceClaims: more than {MOST_RESOURCES}; split the pod")
+    missing = (PodClaim(each.name, None, missing=f"claim {each.name}") for each in references)
+    found = [claims.get(claim.name) or claim for claim in missing]
+    return tuple((each, wanted_of(each.spec, f"claim {each.name}: spec") if each.spec else ()) for each in found)
 
 
 def _of_claims(
@@ -124,24 +131,24 @@ def _of_claims(
         yield from claimed_devices(wanted, spec, inventory, claim=claim.name, charged=not claim.shared)
 
 
-def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> Iterable[Devices]:
+def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> list[Devices]:
     """Devices by resource: shares of one vendor are of the same devices, and what only qualifies adds none."""
+    found: list[Devices] = []
     shared: dict[str, list[Devices]] = {}
     qualifiers: dict[str, list[str]] = {}
     for name, amount in requests.items():
-        kind, vendor = role(name).kind, role(name).vendor
-        if kind in {ResourceRole.HARMLESS, ResourceRole.ALL, ResourceRole.NATIVE}:
-            continue
-        if kind is ResourceRole.QUALIFIER:
-            qualifiers.setdefault(vendor, []).append(name)
-        elif kind is ResourceRole.SHARE:
-            shared.setdefault(vendor, []).append(_devices(name, amount, spec, inventory))
-        else:
-            yield _devices(name, amount, spec, inventory)
-    yield from map(_same, shared.values())
+        meaning = role(name)
+        if meaning.kind in _WHOLE:
+            found.append(_devices(name, amount, spec, inventory))
+        elif meaning.kind is ResourceRole.SHARE:
+            shared.setdefault(meaning.vendor, []).append(_devices(name, amount, spec, inventory))
+        elif meaning.kind is ResourceRole.QUALIFIER:
+            qualifiers.setdefault(meaning.vendor, []).append(name)
+    found += map(_same, shared.values())
     if qualifiers:
         for vendor, count in implied_devices(spec).items():
-            yield _same([_devices(name, count, spec, inventory) for name in qualifiers[vendor]])
+            found.append(_same([_devices(name, count, spec, inventory) for name in qualifiers[vendor]]))
+    return found
 
 
 def _same(named: list[Devices]) -> Devices:
@@ -163,15 +170,7 @@ def _united(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted({each for part in parts for each in part}))
 
 
-def _of_annotations(pod: Pod, requests: Requests, inventory: Inventory) -> Iterable[Devices]:
-    """Devices of which the pod is given a share without a request: the scheduler holds them by a pod of its own."""
-    count = fraction_devices(pod, requests)
-    if count:
-        yield Devices(FRACTION, count, *reach(FRACTION_RESOURCE, pod.spec, inventory))
-
-
 def _devices(resource: str, units: int, spec: PodSpec, inventory: Inventory) -> Devices:
     """So many units of a resource, as devices of every class that they can be for this pod."""
     found = reach(resource, spec, inventory)
-    count = max(role(resource).devices(units, name) for name in found.classes)
-    return Devices(resource, count, *found)
+    return Devices(resource, role(resource).most_devices(units, found.classes), *found)

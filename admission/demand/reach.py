@@ -26,8 +26,8 @@ UNKNOWN_CLASS = "unknown"
 MOST_NAMED_TARGETS = 16
 """So many reachable nodes and pools are named in the record; the rest are not."""
 
-_LONGEST_KEY = 4096
-"""Bytes.  Constraints that are longer are walked each time: a tenant could fill the memory with them."""
+_MOST_KEYS = _LONGEST_KEY = 4096
+"""Constraints that are kept, and bytes of each.  Longer ones are walked each time: a tenant could fill the memory."""
 
 MOST_CONSTRAINTS = 16 << 10
 """Bytes.  Longer ones are not walked at all, as they would keep every other request waiting: they narrow nothing."""
@@ -45,8 +45,15 @@ def reach(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[s
     if found is None:
         found = _found(resource, spec, inventory, selectors, narrows=len(key) <= MOST_CONSTRAINTS)
         if len(key) <= _LONGEST_KEY:
-            inventory.reached[key] = found
+            _keep(inventory.reached, key, found)
     return found
+
+
+def _keep(reached: dict[bytes, Reach], key: bytes, found: Reach) -> None:
+    """The oldest make room: a cache that keeps what is used most costs more than the look-up itself."""
+    if len(reached) >= _MOST_KEYS:
+        del reached[next(iter(reached))]
+    reached[key] = found
 
 
 def _constraints(resource: str, spec: PodSpec, selectors: tuple[str, ...]) -> bytes:

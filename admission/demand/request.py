@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Requests = Mapping[str, int]
 """Extended resource name to whole devices (or units) of it."""
 
+_NOTHING: Requests = {}
 MOST_CONTAINERS = 4096
 """A pod with more containers than this is refused; the API server's own size limit allows about ten thousand."""
 
@@ -36,7 +37,7 @@ def effective_request(spec: PodSpec) -> Requests:
     """
     effective = _effective(spec, _requested)
     if spec.overhead:
-        _add(effective, _extended(spec.overhead, "spec.overhead"))
+        _add(effective, _extended(spec.overhead, "overhead"))
     if not effective:
         return effective
     found = {name: min(amount, LARGEST) for name, amount in sorted(effective.items()) if amount > 0}
@@ -71,6 +72,8 @@ def _effective(spec: PodSpec, asked: Callable[[Container, str], Mapping[str, int
     total: dict[str, int] = {}
     for container in containers:
         _add(total, asked(container, "containers"))
+    if not inits:
+        return total
     sidecars: dict[str, int] = {}
     starting: dict[str, int] = {}
     for init in inits:
@@ -92,20 +95,23 @@ def _add(total: dict[str, int], part: Mapping[str, int]) -> None:
 
 
 def _requested(container: Container, where: str) -> Mapping[str, int]:
-    if container.resources is None:
-        return {}
-    field = f"spec.{where}[{container.name}].resources"
-    limits = _extended(container.resources.limits or {}, f"{field}.limits")
-    requests = _extended(container.resources.requests or {}, f"{field}.requests")
-    return {**limits, **requests} if requests else limits
+    resources = container.resources
+    if resources is None:
+        return _NOTHING
+    limits, requests = resources.limits, resources.requests
+    found = _extended(limits, where, container.name, "limits") if limits else {}
+    if requests and requests != limits:
+        found.update(_extended(requests, where, container.name, "requests"))
+    return found
 
 
-def _extended(quantities: Mapping[str, str | float], field: str) -> dict[str, int]:
+def _extended(quantities: Mapping[str, str | float], where: str, container: str = "", kind: str = "") -> dict[str, int]:
     found: dict[str, int] = {}
-    for name, quantity in quantities.items():
-        if "/" in name and is_extended(name):
+    for name in quantities:
+        if is_extended(name):
             try:
-                found[name] = count(quantity)
+                found[name] = count(quantities[name])
             except QuantityError as error:
+                field = f"spec.{where}[{container}].resources.{kind}" if kind else f"spec.{where}"
                 raise DemandError(f"{field}[{name}]: {error}") from None
     return found
