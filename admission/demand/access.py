@@ -9,6 +9,8 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
+from admission.review.pod import SecurityContext
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -55,6 +57,10 @@ HARMLESS_RUNTIMES = frozenset(
 )
 """Names of runtime classes that are not device runtimes; any other may be one (``kata-qemu-nvidia-gpu`` is)."""
 
+_VISIBLE, _DEVICE_LIST = "_VISIBLE_", posixpath.basename(MOUNT_DEVICES)
+"""In every name of VISIBLE_DEVICES, and in every path below MOUNT_DEVICES however it is written."""
+
+_UNPRIVILEGED = (None, SecurityContext())
 _NO_DEVICES = frozenset({"", "void", "none"})
 _ADMINISTRATIVE = frozenset({"SYS_ADMIN", "CAP_SYS_ADMIN", "ALL"})
 
@@ -72,7 +78,21 @@ def find_access(pod: Pod, *, granted: bool, fractions_counted: bool = False) -> 
     ``granted`` is whether the pod asks for a device openly; a runtime class of a device runtime is then no
     finding, as the devices are counted anyway.  Nor are annotations for a share of a device where they are counted.
     """
-    return (*_annotations(pod, fractions_counted=fractions_counted), *_of_spec(pod.spec, granted=granted))
+    found: list[Access] = []
+    spec = pod.spec
+    if pod.metadata.annotations:
+        found += _annotations(pod, fractions_counted=fractions_counted)
+    if spec.runtime_class_name or spec.volumes:
+        found += _of_node(spec, granted=granted)
+    for where, containers in (
+        ("containers", spec.containers),
+        ("initContainers", spec.init_containers),
+        ("ephemeralContainers", spec.ephemeral_containers),
+    ):
+        for container in containers or ():
+            if not _is_plain(container):
+                found += _of_container(container, f"spec.{where}[{container.name}]")
+    return tuple(found)
 
 
 def _annotations(pod: Pod, *, fractions_counted: bool) -> Iterator[Access]:
@@ -81,20 +101,26 @@ def _annotations(pod: Pod, *, fractions_counted: bool) -> Iterator[Access]:
             yield Access("annotation", f"metadata.annotations[{key}]")
 
 
-def _of_spec(spec: PodSpec, *, granted: bool) -> Iterator[Access]:
+def _of_node(spec: PodSpec, *, granted: bool) -> Iterator[Access]:
     runtime = spec.runtime_class_name
     if runtime and not granted and runtime not in HARMLESS_RUNTIMES:
         yield Access("runtimeClass", f"spec.runtimeClassName ({runtime})")
     for volume in spec.volumes or ():
         if volume.host_path is not None and not _within(volume.host_path.path, HARMLESS_HOST_PATHS):
             yield Access("hostPath", f"spec.volumes[{volume.name}].hostPath ({volume.host_path.path})")
-    for where, containers in (
-        ("containers", spec.containers),
-        ("initContainers", spec.init_containers),
-        ("ephemeralContainers", spec.ephemeral_containers),
-    ):
-        for container in containers or ():
-            yield from _of_container(container, f"spec.{where}[{container.name}]")
+
+
+def _is_plain(container: Container) -> bool:
+    """Whether a glance at the names shows no way, as in nearly every container: the rest is looked at in full."""
+    if container.security_context not in _UNPRIVILEGED:
+        return False
+    for variable in container.env or ():
+        if _VISIBLE in variable.name:
+            return False
+    for mount in container.volume_mounts or ():  # noqa: SIM110 (a generator takes twice the time, for each container)
+        if _DEVICE_LIST in mount.mount_path:
+            return False
+    return True
 
 
 def _of_container(container: Container, field: str) -> Iterator[Access]:
