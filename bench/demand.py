@@ -1,9 +1,9 @@
 """Measure what finding a pod's demand costs beside decoding its review: ``make bench-demand``.
 
-Both read the same bytes with the same decoders.  The bare one stops there; ours goes on to the demand: devices, classes,
-places, ways around asking.  A third one is ours for a pod whose constraints nobody had before, so that all nodes are
-walked.  Each round runs one after the other, in alternating order, and counts processor time, so that the machine's
-moods meet all alike.  What counts is the median of the ratios of the rounds.
+Both read the same bytes with the same decoders.  The bare one stops there; ours goes on to the demand: devices,
+classes, places, ways around asking.  A third one is ours for a pod whose constraints nobody had before, so that all
+nodes are walked.  Each round runs one after the other, in alternating order, and counts processor time, so that the
+machine's moods meet all alike.  What counts is the median of the ratios of the rounds.
 """
 
 from __future__ import annotations

@@ -112,6 +112,8 @@ def _check_counts(devices: Iterable[Devices]) -> None:
 
 def _every_device(requests: Requests) -> tuple[Access, ...]:
     names = [name for name in requests if role(name).kind is ResourceRole.ALL]
+    if not names:
+        return ()
     return tuple(Access("allDevices", f"the resource {name}, which opens every device of the node") for name in names)
 
 

@@ -40,7 +40,8 @@ def reach(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[s
 
     ``selectors`` are those of a claim's request: CEL over what drivers publish.
     """
-    key = _constraints(resource, spec, selectors)
+    # Everything of a pod that ``can_land`` reads, and of a claim that narrows its devices.
+    key = _ENCODER.encode((resource, spec.node_name, spec.node_selector, spec.affinity, spec.tolerations, selectors))
     found = inventory.reached.get(key)
     if found is None:
         found = _found(resource, spec, inventory, selectors, narrows=len(key) <= MOST_CONSTRAINTS)
@@ -54,11 +55,6 @@ def _keep(reached: dict[bytes, Reach], key: bytes, found: Reach) -> None:
     if len(reached) >= _MOST_KEYS:
         del reached[next(iter(reached))]
     reached[key] = found
-
-
-def _constraints(resource: str, spec: PodSpec, selectors: tuple[str, ...]) -> bytes:
-    """Everything of a pod that ``can_land`` reads, and of a claim that narrows its devices."""
-    return _ENCODER.encode((resource, spec.node_name, spec.node_selector, spec.affinity, spec.tolerations, selectors))
 
 
 def _found(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...], *, narrows: bool) -> Reach:
