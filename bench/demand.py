@@ -81,6 +81,7 @@ def _contenders(inventory: Inventory) -> Contenders:
         return demand_of(wire.parse_pod(wire.parse_review(body).object), inventory)
 
     def first(body: bytes) -> Demand:
+        inventory.asked.clear()
         inventory.reached.clear()
         return ours(body)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.catalogue.resources import DEVICE_CLASS_PREFIX, ResourceRole, role
 from admission.demand.device import Device, devices_of, expressions
@@ -107,6 +107,8 @@ class Inventory:
     """Every device of every driver, by driver, pool and name."""
     reached: dict[bytes, Reach] = field(default_factory=dict, compare=False, repr=False)
     """What ``reach`` found, by constraints."""
+    asked: dict[bytes, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What pods ask for, by their resources and constraints: the part of ``demand_of`` that they have in common."""
 
     def offers(self, target: Target, resource: str, selectors: tuple[str, ...] = ()) -> frozenset[str] | None:
         """Return the classes of the target's devices of this resource ("" where one is not known); None if it has none.

@@ -5,7 +5,7 @@ The neutral form that ``decide`` judges: no Kubernetes word in it but the names 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,7 @@ from admission.demand.access import Access, find_access
 from admission.demand.claims import PodClaim, Wanted, claimed_access, claimed_devices, digest_of, wanted_of
 from admission.demand.devices import MOST_DEVICES, Devices
 from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
-from admission.demand.reach import MOST_NAMED_TARGETS, reach
+from admission.demand.reach import MOST_NAMED_TARGETS, keep, reach
 from admission.demand.request import MOST_RESOURCES, DemandError, effective_request, implied_devices
 from admission.review.pod import PodSpec, Toleration
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
 
+_ENCODER = msgspec.json.Encoder()
 _WHOLE = (ResourceRole.COUNT, ResourceRole.UNKNOWN)
 ANYWHERE = PodSpec(tolerations=(Toleration(operator="Exists"),))
 """A claim by itself says nothing of nodes: a pod that uses it may choose them, and tolerate their taints."""
@@ -63,24 +64,63 @@ def demand_of(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim] | N
     ``claims`` are those that the pod refers to, by their name in the pod; one that is not among them is missing.
     Raises ``DemandError`` where the pod, or a claim, cannot be read.
     """
-    spec, requests = pod.spec, effective_request(pod.spec)
-    devices = requested_devices(pod, inventory, requests)
+    spec = pod.spec
+    asked = _asked(spec, inventory)
+    devices = _with_shares(asked, pod, inventory) if pod.metadata.annotations else asked.devices
     found = _found(spec, claims or {}) if spec.resource_claims else ()
     if found:
         devices += tuple(_of_claims(found, spec, inventory))
-    _check_counts(devices)
-    access = _every_device(requests) + find_access(pod, granted=bool(devices), fractions_counted=True)
+    if devices is not asked.devices:
+        _check_counts(devices)
+    access = asked.access + find_access(pod, granted=bool(devices), fractions_counted=True)
     if not found:
-        return Demand(devices, access, spec.active_deadline_seconds, tuple(requests.items()))
+        return Demand(devices, access, spec.active_deadline_seconds, asked.requests)
     claimed = (each for claim, wanted in found for each in claimed_access(wanted, f"claim {claim.name}"))
     return Demand(
         devices=devices,
         access=(*access, *claimed),
         deadline_seconds=spec.active_deadline_seconds,
-        requests=tuple(requests.items()),
+        requests=asked.requests,
         made=tuple((claim.name, digest_of(wanted)) for claim, wanted in found if claim.spec and not claim.shared),
         missing=tuple(claim.missing for claim, _ in found if claim.spec is None),
     )
+
+
+class _Asked(NamedTuple):
+    """What a pod asks for by resources."""
+
+    devices: tuple[Devices, ...]
+    access: tuple[Access, ...]
+    requests: tuple[tuple[str, int], ...]
+
+
+def _asked(spec: PodSpec, inventory: Inventory) -> _Asked:
+    """Return what the pod asks for; kept, as all pods of a workload ask for the same under the same constraints."""
+    containers = [each.resources for each in spec.containers or ()]
+    inits = [(each.resources, each.restart_policy) for each in spec.init_containers or ()]
+    where = (spec.node_name, spec.node_selector, spec.affinity, spec.tolerations)
+    key = _ENCODER.encode((containers, inits, spec.overhead, where))
+    asked = inventory.asked.get(key)
+    if asked is None:
+        requests = effective_request(spec)
+        devices = tuple(_of_resources(requests, spec, inventory))
+        _check_counts(devices)
+        asked = _Asked(devices, _every_device(requests), tuple(requests.items()))
+        keep(inventory.asked, key, asked)
+    return asked
+
+
+def requested_devices(pod: Pod, inventory: Inventory) -> tuple[Devices, ...]:
+    """Return the devices that a pod asks for itself, by resources and annotations; raises ``DemandError``."""
+    return _with_shares(_asked(pod.spec, inventory), pod, inventory)
+
+
+def _with_shares(asked: _Asked, pod: Pod, inventory: Inventory) -> tuple[Devices, ...]:
+    """Devices, with those of which the pod is given a share without a request: another pod holds them for it."""
+    count = fraction_devices(pod, dict(asked.requests))
+    if not count:
+        return asked.devices
+    return (*asked.devices, Devices(FRACTION, count, *reach(FRACTION_RESOURCE, pod.spec, inventory)))
 
 
 def demand_of_claim(claim: ResourceClaim, inventory: Inventory) -> Demand:
@@ -93,15 +133,6 @@ def demand_of_claim(claim: ResourceClaim, inventory: Inventory) -> Demand:
     _check_counts(devices)
     access = tuple(claimed_access(wanted, "spec"))
     return Demand(devices=devices, access=access, deadline_seconds=0, subject="claim")
-
-
-def requested_devices(pod: Pod, inventory: Inventory, requests: Requests) -> tuple[Devices, ...]:
-    """Return the devices that a pod asks for itself, by resources and annotations; raises ``DemandError``."""
-    devices = _of_resources(requests, pod.spec, inventory) if requests else []
-    fractions = fraction_devices(pod, requests) if pod.metadata.annotations else 0
-    if fractions:  # without a request: the scheduler holds the devices by a pod of its own
-        devices.append(Devices(FRACTION, fractions, *reach(FRACTION_RESOURCE, pod.spec, inventory)))
-    return tuple(devices)
 
 
 def _check_counts(devices: Iterable[Devices]) -> None:

@@ -6,7 +6,7 @@ same: walking a thousand nodes takes milliseconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -32,6 +32,7 @@ _MOST_KEYS = _LONGEST_KEY = 4096
 MOST_CONSTRAINTS = 16 << 10
 """Bytes.  Longer ones are not walked at all, as they would keep every other request waiting: they narrow nothing."""
 
+T = TypeVar("T")
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
@@ -45,16 +46,17 @@ def reach(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[s
     found = inventory.reached.get(key)
     if found is None:
         found = _found(resource, spec, inventory, selectors, narrows=len(key) <= MOST_CONSTRAINTS)
-        if len(key) <= _LONGEST_KEY:
-            _keep(inventory.reached, key, found)
+        keep(inventory.reached, key, found)
     return found
 
 
-def _keep(reached: dict[bytes, Reach], key: bytes, found: Reach) -> None:
-    """The oldest make room: a cache that keeps what is used most costs more than the look-up itself."""
-    if len(reached) >= _MOST_KEYS:
-        del reached[next(iter(reached))]
-    reached[key] = found
+def keep(kept: dict[bytes, T], key: bytes, found: T) -> None:
+    """Keep what was found; the oldest make room, as to know what is used most would cost more than the look-up."""
+    if len(key) > _LONGEST_KEY:
+        return
+    if len(kept) >= _MOST_KEYS:
+        del kept[next(iter(kept))]
+    kept[key] = found
 
 
 def _found(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...], *, narrows: bool) -> Reach:

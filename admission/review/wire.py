@@ -133,15 +133,15 @@ def parse_review(body: bytes) -> Request:
 
 def parse_pod(raw: msgspec.Raw) -> Pod:
     """Decode a Pod out of a review; raises ``BadReview``."""
-    return _decoded(_pods, bytes(raw) or b"{}", "request.object")
+    return _decoded(_pods, raw or b"{}", "request.object")
 
 
 def parse_claim(raw: msgspec.Raw) -> ResourceClaim:
     """Decode a ResourceClaim out of a review; raises ``BadReview``."""
-    return _decoded(_claims, bytes(raw) or b"{}", "request.object")
+    return _decoded(_claims, raw or b"{}", "request.object")
 
 
-def _decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
+def _decoded(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, what: str) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
