@@ -7,6 +7,7 @@ that it is only the order of neighbours of one sort that changes nothing.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from tests.demand.cluster import A100, GPU, H100, PRODUCT, T4, inventory, node, 
 if TYPE_CHECKING:
     import random
 
+    from admission.demand.inventory import Inventory
     from admission.demand.pod import Demand
 
 MEMORY, CORES, SHARE = "nvidia.com/gpumem", "nvidia.com/gpucores", "tencent.com/vcuda-core"
@@ -128,8 +130,8 @@ ADDITIONS: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
 )
 
 
-def _demand(pod: dict[str, Any]) -> Demand:
-    return demand_of(msgspec.json.decode(msgspec.json.encode(pod), type=Pod), WORLD, KNOWN)
+def _demand(pod: dict[str, Any], world: Inventory = WORLD) -> Demand:
+    return demand_of(msgspec.json.decode(msgspec.json.encode(pod), type=Pod), world, KNOWN)
 
 
 def _by_class(demand: Demand) -> Counter[str]:
@@ -186,3 +188,30 @@ def test_order_without_a_meaning_changes_nothing(pod: dict[str, Any], random: ra
     assert sorted(before.access) == sorted(after.access)
     assert (sorted(before.made), sorted(before.missing)) == (sorted(after.made), sorted(after.missing))
     assert (before.deadline_seconds, before.requests) == (after.deadline_seconds, after.requests)
+
+
+def _fresh() -> Inventory:
+    """The same world, in which nothing was asked yet."""
+    return dataclasses.replace(WORLD, asked={}, reached={})
+
+
+@settings(max_examples=400)
+@given(pods(), pods(), st.data())
+def test_what_was_kept_of_one_pod_is_not_taken_for_another(
+    pod: dict[str, Any], other: dict[str, Any], data: st.DataObject
+) -> None:
+    sidecars = [{**each, "restartPolicy": "Always"} for each in pod["spec"]["initContainers"]]
+    parts = [*other["spec"].items(), ("initContainers", sidecars)]
+    changed = {**pod, "spec": {**pod["spec"], **dict([data.draw(st.sampled_from(parts))])}}
+    world = _fresh()
+    _demand(pod, world)
+    assert _demand(changed, world) == _demand(changed, _fresh())
+
+
+def test_what_is_kept_of_pods_is_bounded() -> None:
+    world = _fresh()
+    for number in range(5000):
+        _demand({"spec": {"containers": [], "nodeName": f"n{number}"}}, world)
+        _demand({"spec": {"containers": [], "nodeName": "x" * number}}, world)
+    assert len(world.asked) == 4096
+    assert max(map(len, world.asked)) <= 4096
