@@ -180,6 +180,19 @@ class ExtendedResourceClaim(_Wire, frozen=True):
     resource_claim_name: str = ""
 
 
+class Target(_Wire, frozen=True):
+    """The node of a binding."""
+
+    name: str = ""
+
+
+class Binding(_Wire, frozen=True):
+    """A scheduler's choice of a node for the pod of this name and uid."""
+
+    metadata: Meta = Meta()
+    target: Target = Target()
+
+
 class PodStatus(_Wire, frozen=True):
     """The phase: whether the pod has ended; and the claim that the scheduler made for its resources."""
 

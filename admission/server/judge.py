@@ -55,6 +55,8 @@ class Ask:
     claim: ResourceClaim | None = None
     made_for: bool = False
     """Whether ``claim`` is made for ``pod``, by one of the cluster's own: then it was charged with the pod."""
+    node: str = ""
+    """The node that a scheduler chose for the pod: it is judged for what that node has, and charged nothing more."""
     dry_run: bool = False
     enforced: bool = False
     """Whether it came through the entry of enforced namespaces, whatever our own watch says of the mode."""
@@ -139,23 +141,30 @@ class Judge:
         return await self._decide(case, deadline)
 
     async def _case(self, ask: Ask, now: datetime, mode: Mode, deadline: float) -> _Case:
-        """Find what is asked for.  A claim that is made for a pod is held against what the pod was charged for it."""
+        """Find what is asked for."""
+        inventory = self.registry.inventory
+        if ask.node:
+            return _Case(ask, now, mode, demand_of(ask.pod, inventory).requested(), charged=False)
         if ask.claim is None:
             return _Case(ask, now, mode, _demand(ask, self.registry))
-        inventory = self.registry.inventory
-        if not ask.made_for:
-            return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory))
-        name = (ask.claim.metadata.annotations or {}).get(MADE_FOR)
-        if name is None and fits_requests(ask.claim, ask.pod, inventory):
-            return _Case(ask, now, mode, demand_of(ask.pod, inventory, {}).requested(), charged=False)
-        charge = await self._ledger.promised(ask.pod.metadata.uid, deadline) if mode is Mode.Enforce else None
+        if ask.made_for:
+            return await self._made(_Case(ask, now, mode, Demand()), ask.claim, deadline)
+        return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory))
+
+    async def _made(self, case: _Case, claim: ResourceClaim, deadline: float) -> _Case:
+        """Hold a claim that is made for a pod against what the pod was charged for it."""
+        pod, inventory = case.ask.pod, self.registry.inventory
+        name = (claim.metadata.annotations or {}).get(MADE_FOR)
+        if name is None and fits_requests(claim, pod, inventory):
+            return case._replace(demand=demand_of(pod, inventory).requested(), charged=False)
+        charge = await self._ledger.promised(pod.metadata.uid, deadline) if case.mode is Mode.Enforce else None
         part = next((part for part in charge.parts if part.name == name), None) if charge else None
         if part is None:
-            return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory))
-        if part.digest == digest_of(wanted_of(ask.claim.spec)):
-            return _Case(ask, now, mode, Demand())
+            return case._replace(demand=demand_of_claim(claim, inventory))
+        if part.digest == digest_of(wanted_of(claim.spec)):
+            return case
         differs = Finding(Reason.DeviceBypass, messages.claim_differs(part.name), f"digest {part.digest} was charged")
-        return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory), finding=differs)
+        return case._replace(demand=demand_of_claim(claim, inventory), finding=differs)
 
     async def _decide(self, case: _Case, deadline: float) -> Judgement:
         ask, registry = case.ask, self.registry
