@@ -10,6 +10,7 @@ from admission.decide.compute import (
     check_class,
     check_grants,
     check_hold,
+    exempted_of,
     scopes_of,
 )
 from admission.decide.party import check_clearance, check_rules, check_supply, check_tenant
@@ -40,10 +41,15 @@ def decide(question: Question) -> Verdict:
     governing = governing_of(question)
     results = [result for check in CHECKS for result in check(question, governing)]
     findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))
-    verdict = Verdict(findings, tuple(check for check, _ in results), governing, charge_of(question))
-    if verdict.findings or not question.demand.devices:
-        return verdict
-    return Verdict(findings, verdict.checks, governing, verdict.charge, scopes_of(question, governing))
+    asking = not findings and question.demand.devices
+    return Verdict(
+        findings,
+        tuple(check for check, _ in results),
+        governing,
+        charge_of(question),
+        scopes_of(question, governing) if asking else (),
+        tuple((name, access.field) for access, name in exempted_of(question).items()),
+    )
 
 
 def governing_of(question: Question) -> str:

@@ -5,11 +5,12 @@ The neutral form that ``decide`` judges: no Kubernetes word in it but the names 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
+from admission.demand.carrier import Carrier, carrier_of
 from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
 from admission.demand.reach import UNKNOWN_CLASS, reach
 from admission.demand.request import DemandError, effective_request, implied_devices
@@ -51,6 +52,8 @@ class Demand:
     devices: tuple[Devices, ...] = ()
     access: tuple[Access, ...] = ()
     deadline_seconds: int | None = None
+    carrier: Carrier = field(default_factory=Carrier)
+    """What the pod runs as: by it an exemption covers the access."""
     requests: tuple[tuple[str, int], ...] = ()
     """The effective request as the scheduler has it, for messages: resource name and count."""
 
@@ -84,6 +87,7 @@ def demand_of(pod: Pod, inventory: Inventory) -> Demand:
         devices=tuple(devices),
         access=(*every_device, *find_access(pod, granted=bool(devices), fractions_counted=True)),
         deadline_seconds=pod.spec.active_deadline_seconds,
+        carrier=carrier_of(pod),
         requests=tuple(requests.items()),
     )
 

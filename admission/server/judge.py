@@ -10,12 +10,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from admission.api.exemption import Exemption
 from admission.api.policy import Mode
 from admission.api.quota import Authorization, ComputeQuota
 from admission.decide.compute import exceeded
 from admission.decide.decide import decide
 from admission.decide.question import Question, Verdict
 from admission.demand.access import Access, find_access
+from admission.demand.carrier import carrier_of, container_of
 from admission.demand.pod import Demand, demand_of
 from admission.demand.request import DemandError, effective_request
 from admission.ledger.limits import Exceeded, Granted, Level, Outcome, Shortfall, Unavailable
@@ -80,6 +82,11 @@ class Judgement:
         return "denied" if self.mode is Mode.Enforce else "would_deny"
 
     @property
+    def exemptions(self) -> tuple[str, ...]:
+        """The exemptions that let something of it pass, each once."""
+        return tuple(dict.fromkeys(name for name, _ in self.verdict.exempted))
+
+    @property
     def is_passing(self) -> bool:
         """Whether nothing but time stands in the way."""
         return bool(self.findings) and status_code(self.findings) != FORBIDDEN
@@ -136,6 +143,7 @@ class Judge:
             quotas=registry.every(ComputeQuota),
             authorizations=registry.every(Authorization),
             now=case.now,
+            exemptions=registry.every(Exemption),
         )
         verdict = decide(question)
         advisory = _advisory(question, verdict)
@@ -196,9 +204,14 @@ def _demand(ask: Ask, registry: Registry) -> Demand:
         return demand_of(ask.pod, registry.inventory)
     had = effective_request(ask.before.spec)
     raised = [name for name, count in effective_request(ask.pod.spec).items() if count > had.get(name, 0)]
+    before, carrier = carrier_of(ask.before), carrier_of(ask.pod)
     known = set(find_access(ask.before, granted=bool(had)))
+    if carrier.images.keys() > before.images.keys():
+        # A container more shares the pod's volumes and runtime, which an exemption may have let pass for another image.
+        known = {access for access in known if container_of(access) in before.images}
     added = [access for access in find_access(ask.pod, granted=bool(had)) if access not in known]
-    return Demand(access=(*(Access("resize", f"the raised request for {name}") for name in raised), *added))
+    resized = (Access("resize", f"the raised request for {name}") for name in raised)
+    return Demand(access=(*resized, *added), carrier=carrier)
 
 
 def _advisory(question: Question, verdict: Verdict) -> tuple[Finding, ...]:
