@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from admission.catalogue import tables
 from admission.demand.access import find_access
 from admission.review.pod import Pod
 from tests.chart.conftest import ENFORCED, NOWHERE
@@ -116,6 +117,14 @@ def test_a_container_with_a_device_is_left_alone(
 ) -> None:
     (made,) = created(unguarded, pod(container, **spec))["spec"]["containers"]
     assert made.get("env") == container.get("env")
+
+
+def test_what_the_catalogue_calls_harmless_is_no_device(unguarded: Kubectl) -> None:
+    sections = tables.document("resources.toml")["resource"]
+    names = [name.replace("*", "x") for each in sections for name in each.get("harmless", ())]
+    made = created(unguarded, pod(*(limits(**{name: "1"}) for name in names)))
+    bare = [name for name, each in zip(names, made["spec"]["containers"], strict=True) if each.get("env") != [VOID]]
+    assert bare == []
 
 
 def test_beside_a_container_with_a_device_the_others_are_hidden_from_it(unguarded: Kubectl) -> None:

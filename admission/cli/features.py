@@ -1,0 +1,113 @@
+"""What a cluster has that enforcement rests on: its version, our webhook and guards, policies that mutate, runtimes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from admission.cluster.client import ApiError
+from admission.cluster.lists import pages
+from admission.demand.access import HARMLESS_RUNTIMES
+
+if TYPE_CHECKING:
+    from admission.cluster.client import Client
+
+LEAST = (1, 35)
+"""The version from which resourceVersions may be compared, which the ledger relies on."""
+
+ENFORCED = "enforced.computegate.io"
+"""The webhook entry by which our configuration is recognised, whatever the release is called."""
+
+_NAME = "kubernetes.io/metadata.name"
+_INSTANCE = "app.kubernetes.io/instance"
+_NOT_FOUND = 404
+_REGISTRATION = "/apis/admissionregistration.k8s.io"
+
+
+class Features(msgspec.Struct, frozen=True, rename="camel"):
+    """What was found; empty means that it is not there."""
+
+    version: str
+    supported: bool
+    webhook: str = ""
+    """Name of our ValidatingWebhookConfiguration."""
+    exempt_namespaces: tuple[str, ...] = ()
+    """Namespaces that it leaves out."""
+    guards: tuple[str, ...] = ()
+    """Names of the release's ValidatingAdmissionPolicies that are bound to deny."""
+    mutating_policies: str = ""
+    """Version in which MutatingAdmissionPolicies are served."""
+    runtime_classes: tuple[str, ...] = ()
+    """Runtime classes that may hand out devices: all but the known others."""
+
+
+async def features_of(client: Client) -> Features:
+    """Ask the cluster; raises ``ClusterError``."""
+    version = msgspec.json.decode(await client.get("/version"))
+    release = await _configuration(client)
+    runtimes = await _every(client, "/apis/node.k8s.io/v1/runtimeclasses")
+    return Features(
+        version=version["gitVersion"],
+        supported=(int(version["major"]), int(version["minor"].rstrip("+"))) >= LEAST,
+        webhook=_name_of(release),
+        exempt_namespaces=_left_out(release),
+        guards=await _guards(client, release),
+        mutating_policies=await _mutating(client),
+        runtime_classes=tuple(_name_of(each) for each in runtimes if _hands_out(each)),
+    )
+
+
+async def _configuration(client: Client) -> dict[str, Any]:
+    for each in await _every(client, f"{_REGISTRATION}/v1/validatingwebhookconfigurations"):
+        if any(entry["name"] == ENFORCED for entry in each.get("webhooks") or ()):
+            return each
+    return {}
+
+
+def _left_out(configuration: dict[str, Any]) -> tuple[str, ...]:
+    entries = [each for each in configuration.get("webhooks", ()) if each["name"] == ENFORCED]
+    found = [
+        name
+        for entry in entries
+        for expression in entry.get("namespaceSelector", {}).get("matchExpressions", ())
+        if (expression["key"], expression["operator"]) == (_NAME, "NotIn")
+        for name in expression["values"]
+    ]
+    return tuple(sorted(found))
+
+
+async def _guards(client: Client, release: dict[str, Any]) -> tuple[str, ...]:
+    instance = release.get("metadata", {}).get("labels", {}).get(_INSTANCE)
+    if not instance:
+        return ()
+    selector = {"labelSelector": f"{_INSTANCE}={instance}"}
+    there = await _every(client, f"{_REGISTRATION}/v1/validatingadmissionpolicies", selector)
+    bindings = await _every(client, f"{_REGISTRATION}/v1/validatingadmissionpolicybindings", selector)
+    bound = {each["spec"]["policyName"] for each in bindings if "Deny" in each["spec"].get("validationActions", ())}
+    return tuple(sorted({_name_of(each) for each in there} & bound))
+
+
+async def _mutating(client: Client) -> str:
+    for version in ("v1", "v1beta1"):
+        try:
+            served = msgspec.json.decode(await client.get(f"{_REGISTRATION}/{version}"))
+        except ApiError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            continue
+        if any(each["name"] == "mutatingadmissionpolicies" for each in served["resources"]):
+            return version
+    return ""
+
+
+def _hands_out(runtime: dict[str, Any]) -> bool:
+    return not {_name_of(runtime), runtime["handler"]} <= HARMLESS_RUNTIMES
+
+
+def _name_of(content: dict[str, Any]) -> str:
+    return str(content.get("metadata", {}).get("name", ""))
+
+
+async def _every(client: Client, path: str, query: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(item) async for page in pages(client, path, query) for item in page]
