@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from admission.decide.compute import (
     charge_of,
     check_access,
+    check_claims,
     check_class,
     check_grants,
     check_hold,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 CHECKS: tuple[Callable[[Question, str], Iterator[Result]], ...] = (
     check_access,
+    check_claims,
     check_class,
     check_tenant,
     check_supply,
@@ -41,15 +44,16 @@ def decide(question: Question) -> Verdict:
     governing = governing_of(question)
     results = [result for check in CHECKS for result in check(question, governing)]
     findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))
-    asking = not findings and question.demand.devices
-    return Verdict(
+    verdict = Verdict(
         findings,
         tuple(check for check, _ in results),
         governing,
         charge_of(question),
-        scopes_of(question, governing) if asking else (),
-        tuple((name, access.field) for access, name in exempted_of(question).items()),
+        exempted=tuple((name, access.field) for access, name in exempted_of(question).items()),
     )
+    if verdict.findings or verdict.charge is None or not verdict.charge.counts:
+        return verdict
+    return dataclasses.replace(verdict, scopes=scopes_of(question, governing))
 
 
 def governing_of(question: Question) -> str:

@@ -18,9 +18,11 @@ NEVER = frozenset({"resize"})
 
 
 def exempted(
-    access: Iterable[Access], carrier: Carrier, exemptions: Iterable[Exemption], namespace: str, now: datetime
+    access: Iterable[Access], carrier: Carrier | None, exemptions: Iterable[Exemption], namespace: str, now: datetime
 ) -> Mapping[Access, str]:
-    """Return each access that is let pass, and the name of the exemption that does."""
+    """Return each access that is let pass, and the name of the exemption that does; none where no pod carries it."""
+    if carrier is None:
+        return {}
     at_hand = sorted(
         (each for each in exemptions if each.spec.namespace == namespace and in_force(each, now)),
         key=lambda each: each.name,
