@@ -17,12 +17,14 @@ from admission.cli.files import node_of
 from admission.cluster import wire
 from admission.cluster.client import ApiError
 from admission.cluster.lists import pages
+from admission.cluster.lookup import ClusterLookup
 from admission.decide.exemption import exempted
 from admission.decide.registry import Registry
 from admission.demand.access import Access
 from admission.demand.pod import demand_of
 from admission.demand.request import DemandError
 from admission.review.pod import Pod
+from admission.server.claims import claims_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,13 +116,14 @@ class _Group:
 class _Surveyor:
     """Looks at one pod after the other and keeps the counts."""
 
-    def __init__(self, registry: Registry, exempt: frozenset[str], now: dt.datetime) -> None:
-        self.registry, self._exempt, self._now = registry, exempt, now
+    def __init__(self, registry: Registry, exempt: frozenset[str], lookup: ClusterLookup) -> None:
+        self.registry, self._exempt, self._lookup = registry, exempt, lookup
+        self._now = dt.datetime.now(dt.UTC)
         self.groups: dict[tuple[str, str, str], _Group] = {}
         self.unowned: dict[str, int] = {}
         self.pods = self.more = 0
 
-    def look(self, raw: bytes) -> None:
+    async def look(self, raw: bytes) -> None:
         """Count a pod; one that ended, or that a kubelet runs by itself, asks nobody."""
         pod = _pods.decode(raw)
         namespace = pod.metadata.namespace
@@ -129,17 +132,17 @@ class _Surveyor:
         if namespace in self._exempt:
             return
         self.pods += 1
-        found = self._found(pod)
+        found = await self._found(pod)
         if found:
             self._add((namespace, *_controller(raw, pod)), found)
 
-    def _found(self, pod: Pod) -> list[Access]:
+    async def _found(self, pod: Pod) -> list[Access]:
         namespace = pod.metadata.namespace
         try:
-            demand = demand_of(pod, self.registry.inventory)
+            demand = demand_of(pod, self.registry.inventory, await claims_of(pod, namespace, self._lookup))
         except DemandError as error:
             return [Access("unreadable", str(error))]
-        if demand.devices and self.registry.requester(namespace).tenant is None:
+        if (demand.devices or demand.missing) and self.registry.requester(namespace).tenant is None:
             self.unowned[namespace] = self.unowned.get(namespace, 0) + 1
         exemptions = self.registry.every(Exemption)
         exempt = exempted(demand.access, demand.carrier, exemptions, namespace, self._now)
@@ -162,11 +165,11 @@ _identities = msgspec.json.Decoder(wire.Identified)
 async def survey(client: Client, exempt: frozenset[str], only: frozenset[str] = frozenset()) -> Survey:
     """Look at every pod outside the exempt namespaces, or at those of some only; raises ``ClusterError``."""
     registry = await _read(client)
-    surveyor = _Surveyor(registry, exempt, dt.datetime.now(dt.UTC))
+    surveyor = _Surveyor(registry, exempt, ClusterLookup(client))
     for path in [f"/api/v1/namespaces/{name}/pods" for name in sorted(only)] or ["/api/v1/pods"]:
         async for page in pages(client, path):
             for raw in page:
-                surveyor.look(bytes(raw))
+                await surveyor.look(bytes(raw))
     return Survey(
         pods=surveyor.pods,
         denied=tuple(await _denied(client, surveyor.groups)),

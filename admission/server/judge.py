@@ -19,6 +19,7 @@ from admission.decide.question import Question, Verdict
 from admission.demand.access import Access, find_access
 from admission.demand.carrier import carrier_of, container_of
 from admission.demand.claims import digest_of, wanted_of
+from admission.demand.fraction import fraction_devices
 from admission.demand.pod import Demand, demand_of, demand_of_claim
 from admission.demand.request import DemandError, effective_request
 from admission.ledger.claims import MADE_FOR
@@ -241,12 +242,14 @@ def _demand(ask: Ask, registry: Registry) -> Demand:
         return demand_of(ask.pod, registry.inventory, ask.claims)
     had = effective_request(ask.before.spec)
     raised = [name for name, count in effective_request(ask.pod.spec).items() if count > had.get(name, 0)]
+    granted = bool(had or ask.before.spec.resource_claims or fraction_devices(ask.before, had))
     before, carrier = carrier_of(ask.before), carrier_of(ask.pod)
-    known = set(find_access(ask.before, granted=bool(had)))
+    known = set(find_access(ask.before, granted=granted, fractions_counted=True))
     if carrier.images.keys() > before.images.keys():
         # A container more shares the pod's volumes and runtime, which an exemption may have let pass for another image.
         known = {access for access in known if container_of(access) in before.images}
-    added = [access for access in find_access(ask.pod, granted=bool(had)) if access not in known]
+    reached = find_access(ask.pod, granted=granted, fractions_counted=True)
+    added = [access for access in reached if access not in known]
     resized = (Access("resize", f"the raised request for {name}") for name in raised)
     return Demand(access=(*resized, *added), carrier=carrier)
 

@@ -29,6 +29,8 @@ EXPIRED = world(tenant(status={"kyc": {"expiresAt": "2026-02-01T00:00:00Z"}}), q
 LABEL = "computegate.io/mode"
 ACME = {"computegate.io/tenant": "acme"}
 SNEAK = {"name": "d", "env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]}
+NVIDIA = {"runtimeClassName": "nvidia"}
+CLAIMING = {**CPU, **NVIDIA, "resourceClaims": [{"name": "g", "resourceClaimName": "c"}]}
 AGENT = {
     "containers": [{"name": "main", "image": "agent:1"}],
     "volumes": [{"name": "dev", "hostPath": {"path": "/dev"}}],
@@ -252,11 +254,23 @@ def test_a_ledger_without_time_answers_try_again() -> None:
         (DEBUGGER, DEBUGGER, True),
         (GPU, {**GPU, "ephemeralContainers": [{"name": "debug"}]}, True),
         (CPU, {**CPU, "ephemeralContainers": [SNEAK]}, False),
+        (CLAIMING, {**CLAIMING, "ephemeralContainers": [{"name": "debug"}]}, True),
+        (CPU | NVIDIA, {**CPU, **NVIDIA, "ephemeralContainers": [{"name": "debug"}]}, False),
         (gpus(1), gpus(2), False),
         (gpus(2), gpus(1), True),
         (CPU, GPU, False),
     ],
-    ids=["a privileged debugger", "as before", "a plain debugger", "one with a device", "raised", "lowered", "added"],
+    ids=[
+        "a privileged debugger",
+        "as before",
+        "a plain debugger",
+        "one with a device",
+        "beside a claim",
+        "in a device runtime",
+        "raised",
+        "lowered",
+        "added",
+    ],
 )
 def test_an_update_may_not_reach_further_than_the_pod_did(
     old: dict[str, Any], new: dict[str, Any], allowed: bool
