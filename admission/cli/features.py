@@ -11,6 +11,8 @@ from admission.cluster.lists import pages
 from admission.demand.access import HARMLESS_RUNTIMES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from admission.cluster.client import Client
 
 LEAST = (1, 35)
@@ -32,8 +34,10 @@ class Features(msgspec.Struct, frozen=True, rename="camel"):
     supported: bool
     webhook: str = ""
     """Name of our ValidatingWebhookConfiguration."""
+    problems: tuple[str, ...] = ()
+    """Why it, or a guard, does not do its work."""
     exempt_namespaces: tuple[str, ...] = ()
-    """Namespaces that it leaves out."""
+    """Namespaces that the webhook leaves out."""
     guards: tuple[str, ...] = ()
     """Names of the release's ValidatingAdmissionPolicies that are bound to deny."""
     mutating_policies: str = ""
@@ -46,13 +50,18 @@ async def features_of(client: Client) -> Features:
     """Ask the cluster; raises ``ClusterError``."""
     version = msgspec.json.decode(await client.get("/version"))
     release = await _configuration(client)
+    there, bound = await _guards(client, release)
     runtimes = await _every(client, "/apis/node.k8s.io/v1/runtimeclasses")
     return Features(
         version=version["gitVersion"],
         supported=(int(version["major"]), int(version["minor"].rstrip("+"))) >= LEAST,
         webhook=_name_of(release),
+        problems=(
+            *_weaknesses(release),
+            *(f"policy {name} is not bound to deny" for name in sorted(there - bound)),
+        ),
         exempt_namespaces=_left_out(release),
-        guards=await _guards(client, release),
+        guards=tuple(sorted(there & bound)),
         mutating_policies=await _mutating(client),
         runtime_classes=tuple(_name_of(each) for each in runtimes if _hands_out(each)),
     )
@@ -65,11 +74,24 @@ async def _configuration(client: Client) -> dict[str, Any]:
     return {}
 
 
+def _entries(configuration: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in configuration.get("webhooks", ()) if each["name"] == ENFORCED]
+
+
+def _weaknesses(configuration: dict[str, Any]) -> Iterator[str]:
+    for entry in _entries(configuration):
+        if not entry["clientConfig"].get("caBundle"):
+            yield f"{ENFORCED} has no CA: no review reaches the server, and every pod that waits for it is refused"
+        if entry["failurePolicy"] != "Fail":
+            yield f"{ENFORCED} has the failurePolicy Ignore: pods pass while the server is down"
+        if entry.get("objectSelector"):
+            yield f"{ENFORCED} has an objectSelector: pods choose whether they are judged"
+
+
 def _left_out(configuration: dict[str, Any]) -> tuple[str, ...]:
-    entries = [each for each in configuration.get("webhooks", ()) if each["name"] == ENFORCED]
     found = [
         name
-        for entry in entries
+        for entry in _entries(configuration)
         for expression in entry.get("namespaceSelector", {}).get("matchExpressions", ())
         if (expression["key"], expression["operator"]) == (_NAME, "NotIn")
         for name in expression["values"]
@@ -77,15 +99,16 @@ def _left_out(configuration: dict[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-async def _guards(client: Client, release: dict[str, Any]) -> tuple[str, ...]:
+async def _guards(client: Client, release: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """The names of the release's policies, and of those that a binding makes deny."""
     instance = release.get("metadata", {}).get("labels", {}).get(_INSTANCE)
     if not instance:
-        return ()
+        return set(), set()
     selector = {"labelSelector": f"{_INSTANCE}={instance}"}
     there = await _every(client, f"{_REGISTRATION}/v1/validatingadmissionpolicies", selector)
     bindings = await _every(client, f"{_REGISTRATION}/v1/validatingadmissionpolicybindings", selector)
     bound = {each["spec"]["policyName"] for each in bindings if "Deny" in each["spec"].get("validationActions", ())}
-    return tuple(sorted({_name_of(each) for each in there} & bound))
+    return {_name_of(each) for each in there}, bound
 
 
 async def _mutating(client: Client) -> str:

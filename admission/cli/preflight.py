@@ -52,7 +52,7 @@ async def _asked(arguments: argparse.Namespace) -> Report:
         found = await survey(client, exempt, frozenset(arguments.namespaces))
     finally:
         await client.close()
-    return Report(found.breaks or not features.supported, features, found)
+    return Report(found.breaks or bool(features.problems) or not features.supported, features, found)
 
 
 def _told(report: Report) -> Iterator[str]:
@@ -74,6 +74,7 @@ def _told(report: Report) -> Iterator[str]:
         "nodes that no AcceleratorPool declares; their place is the default one",
         [f"{each.name}  {each.accelerator_class}" for each in found.nodes if each.accelerator_class],
     )
+    yield from _section("what is installed does not do its work", report.features.problems)
     yield from _section("objects that cannot be read", found.problems)
     yield ""
     yield f"{found.pods} pods outside exempt namespaces: {'something' if report.breaks else 'nothing'} would break"

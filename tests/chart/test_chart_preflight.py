@@ -76,6 +76,7 @@ def test_it_tells_what_is_installed(cluster: Cluster, chart: Chart) -> None:
         "version": features["version"],
         "supported": True,
         "webhook": RELEASE,
+        "problems": [],
         "exemptNamespaces": webhook["namespaceSelector"]["matchExpressions"][0]["values"],
         "guards": guards,
         "mutatingPolicies": "v1",
@@ -83,11 +84,23 @@ def test_it_tells_what_is_installed(cluster: Cluster, chart: Chart) -> None:
     }
 
 
+def test_what_is_installed_and_does_not_do_its_work_is_a_break(cluster: Cluster) -> None:
+    name = f"{RELEASE}-node-labels"
+    binding = json.loads(cluster.kubectl("get", "validatingadmissionpolicybinding", name, "-o", "json").stdout)
+    binding["metadata"] = {key: binding["metadata"][key] for key in ("name", "labels")}
+    cluster.kubectl("delete", "validatingadmissionpolicybinding", name)
+    code, table, _ = cluster.ask("-n", NAMESPACE)
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps(binding))
+    assert (code, f"policy {name} is not bound to deny" in table) == (1, True)
+    assert cluster.ask("-n", NAMESPACE)[0] == 0
+
+
 def test_runtime_classes_that_may_hand_out_devices_are_named(cluster: Cluster) -> None:
     for name, handler in (("nvidia", "nvidia"), ("gvisor", "runsc"), ("gvisor-gpu", "nvidia-runsc")):
         runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}}
         cluster.kubectl("create", "-f", "-", stdin=json.dumps({**runtime, "handler": handler}))
     assert cluster.found("-n", NAMESPACE)["features"]["runtimeClasses"] == ["gvisor-gpu", "nvidia"]
+    cluster.kubectl("delete", "runtimeclasses", "nvidia", "gvisor", "gvisor-gpu")
 
 
 def test_pods_that_would_be_denied_are_counted_by_controller(cluster: Cluster) -> None:
@@ -137,6 +150,22 @@ def test_an_approved_exemption_is_counted_in(cluster: Cluster) -> None:
     code, table, _ = cluster.ask("-n", where)
     assert code == 0, table
     assert table.rstrip().endswith("nothing would break")
+
+
+def test_a_device_runtime_is_no_way_around_for_who_asks_by_a_claim(cluster: Cluster) -> None:
+    where = cluster.namespace()
+    runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": where}, "handler": "nvidia"}
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps(runtime))
+    requests = [{"name": "r", "exactly": {"deviceClassName": "gpu.nvidia.com"}}]
+    claim = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": "c"}}
+    cluster.create(where, claim | {"spec": {"devices": {"requests": requests}}})
+    cluster.create(where, pod("unasked", {**PLAIN, "runtimeClassName": where}))
+    asking = {**PLAIN, "runtimeClassName": where, "resourceClaims": [{"name": "g", "resourceClaimName": "c"}]}
+    cluster.create(where, pod("asking", asking))
+    found = cluster.found("-n", where)["survey"]
+    assert [(each["name"], each["ways"]) for each in found["denied"]] == [("unasked", ["runtimeClass"])]
+    assert found["unowned"] == [{"namespace": where, "pods": 1}]
+    cluster.kubectl("delete", "runtimeclass", where)
 
 
 def test_accelerators_of_nobody_and_nodes_that_nobody_declares_are_named(cluster: Cluster) -> None:

@@ -70,6 +70,7 @@ def test_an_agent_is_let_in_by_two_people_and_for_as_long_as_they_say(world: Wor
     assert (record["decision"], record["tenant"]) == ("allowed", "")
     assert record["exempted"] == [{"exemption": name, "field": "spec.volumes[dev].hostPath (/dev/nvidia0)"}]
     assert value(world.metrics(), "computegate_exempted_pods_total", exemption=name) >= 1
+    assert value(world.metrics(), "computegate_exemption_expires_seconds", exemption=name) > 0
     world.kubectl("delete", "exemption", name)
     eventually(lambda: tried(world, agent("late", unique)), lambda line: denied in line)
 
