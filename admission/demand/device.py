@@ -49,10 +49,10 @@ class Device:
 
     def meets(self, selectors: Iterable[str]) -> bool:
         """Whether no selector leaves the device out for certain."""
-        return all(test.may_hold(self) for expression in selectors for test in tests_of(expression))
+        return all(one.may_hold(self) for expression in selectors for one in conditions_of(expression))
 
 
-class Test(NamedTuple):
+class Condition(NamedTuple):
     """A part of a selector that must hold by itself: the driver (name empty) or an attribute is ``value``."""
 
     name: str
@@ -64,24 +64,24 @@ class Test(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)  # tenants write selectors, so the cache is bounded
-def tests_of(expression: str) -> tuple[Test, ...]:
-    """Return the tests that are joined by ``and`` at the top of a CEL expression; none where it is anything else."""
+def conditions_of(expression: str) -> tuple[Condition, ...]:
+    """Return what is joined by ``and`` at the top of a CEL expression; nothing where it is anything else."""
     if len(expression) > LONGEST_EXPRESSION or _OPAQUE.search(expression):
         return ()
     parts = _conjuncts(expression)
-    return tuple(test for part in parts if (test := _test(part)) is not None)
+    return tuple(one for part in parts if (one := _condition(part)) is not None)
 
 
-def _test(part: str) -> Test | None:
+def _condition(part: str) -> Condition | None:
     driver = _DRIVER.fullmatch(part)
     if driver:
-        return Test("", driver["value"])
+        return Condition("", driver["value"])
     found = _ATTRIBUTE.fullmatch(part)
     if not found:
         return None
     bare = found["bare"]
     value: Value = found["text"] if bare is None else int(bare) if bare.isdigit() else bare == "true"
-    return Test(f"{found['domain']}/{found['name']}", value)
+    return Condition(f"{found['domain']}/{found['name']}", value)
 
 
 def _conjuncts(expression: str) -> list[str]:

@@ -16,7 +16,7 @@ from admission.demand.devices import MOST_DEVICES, Devices
 from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
 from admission.demand.reach import reach
 from admission.demand.request import DemandError, effective_request, implied_devices
-from admission.review.pod import PodSpec
+from admission.review.pod import PodSpec, Toleration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
 
-ANYWHERE = PodSpec()
-"""A claim by itself says nothing of nodes: any pod that uses it may choose them."""
+ANYWHERE = PodSpec(tolerations=(Toleration(operator="Exists"),))
+"""A claim by itself says nothing of nodes: a pod that uses it may choose them, and tolerate their taints."""
 
 
 @dataclass(frozen=True, slots=True)
