@@ -31,6 +31,9 @@ GRANTS: list[Grant] = [
     ("member", OURS, ["tenants"], ["acme"], ["use"]),
 ]
 KUBELET = ("--as=system:node:n1", "--as-group=system:nodes")
+SENT = 'failed calling webhook "enforced.computegate.io"'
+"""What passed every guard is sent to the webhook, whose server is down here."""
+
 CONTROLLER = "system:serviceaccount:kube-system:resource-claim-controller"
 
 
@@ -81,26 +84,33 @@ def test_a_claim_for_admin_access_needs_the_verb_where_a_namespace_is_enforced(c
     cluster("label", "namespace", ENFORCED, "resource.kubernetes.io/admin-access=true", "--overwrite")
     create = ("create", "--dry-run=server", "-f", "-", "-n", ENFORCED)
     asked = claim(kind, adminAccess=True)
-    refused = cluster(*create, "--as=tina", stdin=asked, check=False).stderr
-    assert f"so it needs the verb admin-access on namespaces {ENFORCED}; remove it" in refused
-    assert cluster(*create, "--as=admin-of-devices", stdin=asked).returncode == 0
-    assert cluster(*create, "--as=tina", stdin=claim(kind, adminAccess=False)).returncode == 0
-    assert cluster(*create, "--as=tina", stdin=claim(kind)).returncode == 0
+    words = f"so it needs the verb admin-access on namespaces {ENFORCED}; remove it"
+
+    def said(user: str, manifest: str) -> str:
+        return cluster(*create, f"--as={user}", stdin=manifest, check=False).stderr
+
+    assert words in said("tina", asked)
+    for user, manifest in (
+        ("admin-of-devices", asked),
+        ("tina", claim(kind, adminAccess=False)),
+        ("tina", claim(kind)),
+    ):
+        assert said(user, manifest) == "" or SENT in said(user, manifest)
 
 
 def test_the_controller_makes_claims_of_a_template_that_was_judged(cluster: Kubectl) -> None:
     cluster("label", "namespace", ENFORCED, "resource.kubernetes.io/admin-access=true", "--overwrite")
     create = ("create", "--dry-run=server", "-f", "-", "-n", ENFORCED, f"--as={CONTROLLER}")
-    assert cluster(*create, stdin=claim("ResourceClaim", adminAccess=True)).returncode == 0
+    assert SENT in cluster(*create, stdin=claim("ResourceClaim", adminAccess=True), check=False).stderr
 
 
 def test_the_api_server_lets_nobody_allocate_by_the_right_to_write_a_claims_status(cluster: Kubectl) -> None:
     name = f"c-{uuid.uuid4().hex[:8]}"
     made = json.loads(claim("ResourceClaim")) | {"metadata": {"name": name}}
-    cluster("create", "-f", "-", "-n", ENFORCED, stdin=json.dumps(made))
+    cluster("create", "-f", "-", "-n", "default", stdin=json.dumps(made))
     given = {"allocation": {"devices": {"results": [{"request": "r", "driver": "d.io", "pool": "p", "device": "g"}]}}}
     shared = {"reservedFor": [{"resource": "pods", "name": "p", "uid": "u"}]}
-    patch = ("patch", "resourceclaim", name, "-n", ENFORCED, "--subresource=status", "--type=merge", "-p")
+    patch = ("patch", "resourceclaim", name, "-n", "default", "--subresource=status", "--type=merge", "-p")
     for status in (given, shared):
         change = json.dumps({"status": status})
         words = 'requires resource="resourceclaims/binding"'
