@@ -8,7 +8,8 @@ import msgspec
 
 from admission.cluster.client import ApiError
 from admission.cluster.lists import pages
-from admission.demand.access import HARMLESS_RUNTIMES
+from admission.demand.access import find_access
+from admission.review.pod import Pod, PodSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +126,9 @@ async def _mutating(client: Client) -> str:
 
 
 def _hands_out(runtime: dict[str, Any]) -> bool:
-    return not {_name_of(runtime), runtime["handler"]} <= HARMLESS_RUNTIMES
+    """Whether a pod of the class would be said to reach devices, or of one that is called like its handler."""
+    specs = (PodSpec(runtime_class_name=name) for name in (_name_of(runtime), runtime["handler"]))
+    return any(find_access(Pod(spec=spec), granted=False) for spec in specs)
 
 
 def _name_of(content: dict[str, Any]) -> str:
