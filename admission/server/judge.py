@@ -10,13 +10,16 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from admission.api.exemption import Exemption
 from admission.api.policy import Mode
 from admission.api.quota import Authorization, ComputeQuota
 from admission.decide.compute import exceeded
 from admission.decide.decide import decide
 from admission.decide.question import Question, Verdict
 from admission.demand.access import Access, find_access
+from admission.demand.carrier import carrier_of, container_of
 from admission.demand.claims import digest_of, wanted_of
+from admission.demand.fraction import fraction_devices
 from admission.demand.pod import Demand, demand_of, demand_of_claim
 from admission.demand.request import DemandError, effective_request
 from admission.ledger.claims import MADE_FOR
@@ -90,6 +93,11 @@ class Judgement:
         if not self.findings:
             return "would_deny" if self.advisory else "allowed"
         return "denied" if self.mode is Mode.Enforce else "would_deny"
+
+    @property
+    def exemptions(self) -> tuple[str, ...]:
+        """The exemptions that let something of it pass, each once."""
+        return tuple(dict.fromkeys(name for name, _ in self.verdict.exempted))
 
     @property
     def is_passing(self) -> bool:
@@ -176,6 +184,7 @@ class Judge:
             quotas=registry.every(ComputeQuota),
             authorizations=registry.every(Authorization),
             now=case.now,
+            exemptions=registry.every(Exemption),
         )
         verdict = decide(question)
         advisory = _advisory(question, verdict)
@@ -242,9 +251,16 @@ def _demand(ask: Ask, registry: Registry) -> Demand:
         return demand_of(ask.pod, registry.inventory, ask.claims)
     had = effective_request(ask.before.spec)
     raised = [name for name, count in effective_request(ask.pod.spec).items() if count > had.get(name, 0)]
-    known = set(find_access(ask.before, granted=bool(had)))
-    added = [access for access in find_access(ask.pod, granted=bool(had)) if access not in known]
-    return Demand(access=(*(Access("resize", f"the raised request for {name}") for name in raised), *added))
+    granted = bool(had or ask.before.spec.resource_claims or fraction_devices(ask.before, had))
+    before, carrier = carrier_of(ask.before), carrier_of(ask.pod)
+    known = set(find_access(ask.before, granted=granted, fractions_counted=True))
+    if carrier.images.keys() > before.images.keys():
+        # A container more shares the pod's volumes and runtime, which an exemption may have let pass for another image.
+        known = {access for access in known if container_of(access) in before.images}
+    reached = find_access(ask.pod, granted=granted, fractions_counted=True)
+    added = [access for access in reached if access not in known]
+    resized = (Access("resize", f"the raised request for {name}") for name in raised)
+    return Demand(access=(*resized, *added), carrier=carrier)
 
 
 def _advisory(question: Question, verdict: Verdict) -> tuple[Finding, ...]:
