@@ -11,6 +11,7 @@ import msgspec
 
 from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
+from admission.demand.carrier import Carrier, carrier_of
 from admission.demand.claims import PodClaim, Wanted, claimed_access, claimed_devices, digest_of, wanted_of
 from admission.demand.devices import MOST_DEVICES, Devices
 from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
@@ -45,6 +46,8 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
     """The claims that are made for the pod: their name in the pod, and the digest of what they ask for."""
     subject: str = "pod"
     """What asks, in a word."""
+    carrier: Carrier | None = None
+    """What the pod runs as, by which an exemption covers the access; None without any, and for a claim by itself."""
     missing: tuple[str, ...] = ()
     """Claims and templates that are not there, so that nobody can tell what they give."""
 
@@ -73,14 +76,15 @@ def demand_of(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim] | N
     if devices is not asked.devices:
         _check_counts(devices)
     access = asked.access + find_access(pod, granted=bool(devices), fractions_counted=True)
-    if not found:
+    if not found and not access:
         return Demand(devices, access, spec.active_deadline_seconds, asked.requests)
-    claimed = (each for claim, wanted in found for each in claimed_access(wanted, f"claim {claim.name}"))
+    access += tuple(each for claim, wanted in found for each in claimed_access(wanted, f"claim {claim.name}"))
     return Demand(
         devices=devices,
-        access=(*access, *claimed),
+        access=access,
         deadline_seconds=spec.active_deadline_seconds,
         requests=asked.requests,
+        carrier=carrier_of(pod) if access else None,
         made=tuple((claim.name, digest_of(wanted)) for claim, wanted in found if claim.spec and not claim.shared),
         missing=tuple(claim.missing for claim, _ in found if claim.spec is None),
     )
