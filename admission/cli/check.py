@@ -7,7 +7,6 @@ import datetime as dt
 import secrets
 import sys
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,11 +19,10 @@ from admission.cli.embedded import embedded_ledger
 from admission.cli.surroundings import Surroundings
 from admission.decide.registry import Registry
 from admission.demand.request import DemandError
-from admission.demand.workloads.answer import workload_of
 from admission.demand.workloads.count import CountError
-from admission.demand.workloads.fields import at, listed, mapped
-from admission.demand.workloads.table import builtin
-from admission.demand.workloads.template import read_template
+from admission.demand.workloads.fields import at, mapped
+from admission.demand.workloads.pods import ONLY, pod_of, roles_of
+from admission.demand.workloads.table import with_files
 from admission.server.judge import Ask, Judge
 
 if TYPE_CHECKING:
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
 
     from admission.cli.files import Document
     from admission.demand.workloads.expand import Role
+    from admission.demand.workloads.table import Table
     from admission.review.pod import Pod
 
 MOST_PODS = 10_000
@@ -46,9 +45,6 @@ _COUNTS = (
     ("spec", "jobTemplate", "spec", "completions"),
 )
 """Counts of Kubernetes' own kinds, which the API server refuses as text."""
-
-_ONLY = frozenset({"pod", "replica", "daemon", "job", "template"})
-"""Names of the only role of a kind, which the line need not name."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -86,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
+    table = with_files(arguments.kinds or ())
     registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce, default_country=_place(arguments.place))
     waiting = [document for document in files.read(arguments.files) if not files.take(registry, document)]
     if registry.held_back:
@@ -96,7 +93,7 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     rows: list[Row] = []
     for document in waiting:
         try:
-            pods = [(role, _pod(role)) for role in _roles(document, around)]
+            pods = [(role, pod_of(role)) for role in _roles(document, table, around)]
         except (CountError, DemandError) as error:
             raise files.FileError(f"{document.where} {document.kind}: {error}") from None
         if not pods:
@@ -113,28 +110,18 @@ def _place(country: str | None) -> str:
     raise ValueError(f"--place {country[:40]!r} is no country of ISO 3166-1; write its two letters, such as {meant}")
 
 
-def _roles(document: Document, around: Surroundings) -> tuple[Role, ...]:
+def _roles(document: Document, table: Table, around: Surroundings) -> tuple[Role, ...]:
     """Return the roles of the workload; raises ``CountError`` for what the API server would refuse."""
-    content, kind = document.content, builtin().kind(document.content.get("apiVersion"), document.kind)
+    content, kind = document.content, table.kind(document.content.get("apiVersion"), document.kind)
     for path in _COUNTS:
         value = at(content, *path)
         if isinstance(value, str):
             raise CountError(f"{'.'.join(path)}: {value[:40]!r} is no count of pods")
-    roles = workload_of(content, builtin(), around.around(document.file, content)).roles
+    roles = roles_of(content, table, around.around(document.file, content))
     needed = [rule.pod.partition(" | ")[0] for rule in kind.role if rule.each == "."] if kind else []
     if not roles and needed:
         raise CountError(f"{needed[0]} is missing")
-    return tuple(replace(role, pods=0) for role in roles) if kind and kind.template else roles
-
-
-def _pod(role: Role) -> Pod:
-    """Return a pod of the role, with the claims that its controller adds; raises ``DemandError``."""
-    spec = mapped(role.template, "spec")
-    claims = [*listed(spec.get("resourceClaims")), *({"name": name} for name, _ in role.claims)]
-    template = read_template({**role.template, "spec": {**spec, "resourceClaims": claims}} if claims else role.template)
-    if template.unread:
-        raise DemandError(template.unread[0])
-    return template.pod
+    return roles
 
 
 async def _row(judge: Judge, document: Document, role: Role, pod: Pod, *, default: str, now: dt.datetime) -> Row:
@@ -171,7 +158,7 @@ def _print(rows: Iterable[Row], output: str) -> None:
         return
     for row in rows:
         name = f"{row.kind} {row.namespace}/{row.name}"
-        if row.role not in _ONLY:
+        if row.role not in ONLY:
             name += f" {row.role}"
         print(f"{row.decision:10} {row.admitted}/{row.pods} pods  {name} (tenant {row.tenant or '-'})")
         if row.message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -112,6 +112,7 @@ class _Answer(msgspec.Struct, frozen=True, rename="camel"):
 
 _reviews = msgspec.json.Decoder(Review)
 _pods = msgspec.json.Decoder(Pod)
+_objects = msgspec.json.Decoder(dict[str, Any])
 _encoder = msgspec.json.Encoder()
 
 T = TypeVar("T")
@@ -132,6 +133,11 @@ def parse_review(body: bytes) -> Request:
 def parse_pod(raw: msgspec.Raw) -> Pod:
     """Decode a Pod out of a review; raises ``BadReview``."""
     return _decoded(_pods, bytes(raw) or b"{}", "request.object")
+
+
+def parse_object(raw: msgspec.Raw) -> dict[str, Any]:
+    """Decode an object of any kind out of a review; raises ``BadReview``."""
+    return _decoded(_objects, bytes(raw) or b"{}", "the object")
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:

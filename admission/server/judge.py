@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Mode
 from admission.api.quota import Authorization, ComputeQuota
-from admission.decide.compute import exceeded
-from admission.decide.decide import decide
+from admission.decide.compute import charge_of, exceeded, scopes_of
+from admission.decide.decide import decide, governing_of
 from admission.decide.question import Question, Verdict
 from admission.demand.access import Access, find_access
 from admission.demand.pod import Demand, demand_of
@@ -28,9 +28,10 @@ from admission.review.reference import reference_of
 from admission.review.wire import FORBIDDEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from admission.decide.limits import Charge, Scope
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.review.pod import Pod
@@ -50,6 +51,12 @@ class Ask:
     """Whether it came through the entry of enforced namespaces, whatever our own watch says of the mode."""
     namespace_known: bool = True
     """Whether anybody could tell the namespace's labels: without them it is not known who asks."""
+    demand: Demand | None = None
+    """What the pod obtains, where that was read already."""
+    early: bool = False
+    """Whether it is about pods of a workload that are not there yet: nothing is reserved for them."""
+    role: str = ""
+    """Of a workload: the role whose pods these are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,26 +134,41 @@ class Judge:
         return await self._decide(case, deadline)
 
     async def _decide(self, case: _Case, deadline: float) -> Judgement:
-        ask, registry = case.ask, self.registry
-        question = Question(
+        ask, question = case.ask, self._question(case)
+        verdict = decide(question)
+        advisory = _advisory(question, verdict)
+        if not verdict.scopes or verdict.charge is None:
+            return self._judgement(case, verdict, advisory=advisory)
+        request = _request(ask, verdict.charge, verdict.scopes)
+        reserving = case.mode is Mode.Enforce and not (ask.dry_run or ask.early)
+        outcome = await self._ledger.reserve(request, deadline) if reserving else self._ledger.evaluate(request)
+        found, levels = _of_outcome(question, outcome)
+        return self._judgement(case, verdict, found, levels, advisory)
+
+    def weigh(self, ask: Ask, now: datetime) -> Judgement:
+        """Return whether ``ask.demand``, that of all pods of a workload, fits the limits; reserves nothing.
+
+        Only the limits are asked: the checks are of each pod, and were run on them.
+        """
+        mode, demand = self.registry.mode(ask.namespace), ask.demand or Demand()
+        case = _Case(ask, now, mode, demand)
+        question = self._question(case)
+        governing = governing_of(question)
+        scopes, charge = scopes_of(question, governing), charge_of(question)
+        found, levels = _of_outcome(question, self._ledger.evaluate(_request(ask, charge, scopes)))
+        return self._judgement(case, Verdict((), (), governing, charge, scopes), found, levels)
+
+    def _question(self, case: _Case) -> Question:
+        registry = self.registry
+        return Question(
             demand=case.demand,
-            requester=registry.requester(ask.namespace),
+            requester=registry.requester(case.ask.namespace),
             rules=registry.rules(case.now),
             catalogue=registry.catalogue,
             quotas=registry.every(ComputeQuota),
             authorizations=registry.every(Authorization),
             now=case.now,
         )
-        verdict = decide(question)
-        advisory = _advisory(question, verdict)
-        if not verdict.scopes or verdict.charge is None:
-            return self._judgement(case, verdict, advisory=advisory)
-        scopes = tuple((scope.name, scope.limits) for scope in verdict.scopes)
-        request = LedgerRequest(ask.uid, ask.namespace, ask.name, verdict.charge, scopes)
-        reserving = case.mode is Mode.Enforce and not ask.dry_run
-        outcome = await self._ledger.reserve(request, deadline) if reserving else self._ledger.evaluate(request)
-        found, levels = _of_outcome(question, outcome)
-        return self._judgement(case, verdict, found, levels, advisory)
 
     def _judgement(
         self,
@@ -192,6 +214,8 @@ class _Case(NamedTuple):
 
 def _demand(ask: Ask, registry: Registry) -> Demand:
     """What the object obtains; of an update, only what it adds: devices are asked for at creation."""
+    if ask.demand is not None:
+        return ask.demand
     if ask.before is None:
         return demand_of(ask.pod, registry.inventory)
     had = effective_request(ask.before.spec)
@@ -199,6 +223,11 @@ def _demand(ask: Ask, registry: Registry) -> Demand:
     known = set(find_access(ask.before, granted=bool(had)))
     added = [access for access in find_access(ask.pod, granted=bool(had)) if access not in known]
     return Demand(access=(*(Access("resize", f"the raised request for {name}") for name in raised), *added))
+
+
+def _request(ask: Ask, charge: Charge, scopes: Iterable[Scope]) -> LedgerRequest:
+    limits = tuple((scope.name, scope.limits) for scope in scopes)
+    return LedgerRequest(ask.uid, ask.namespace, ask.name, charge, limits)
 
 
 def _advisory(question: Question, verdict: Verdict) -> tuple[Finding, ...]:
