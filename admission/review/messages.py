@@ -200,9 +200,9 @@ def workload_unread(problem: str) -> str:
     return _warning(f"whether the pods of this workload would be admitted cannot be told: {problem}")
 
 
-def workload_too_large(most: int) -> str:
+def workload_too_large(most_bytes: int, most_values: int) -> str:
     """What stands for the problem where a workload is not looked into."""
-    return f"it is larger than {most} bytes"
+    return f"larger than {most_bytes >> 20} MiB or {most_values} maps and lists"
 
 
 def _foreseen(what: str, line: str, reference: str, *, enforced: bool) -> str:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LARGEST = 1 << 20
 """Bytes of an object that is looked into.  By default etcd takes 1.5 MiB; what people write is a hundredth of that."""
 
+MOST_VALUES = 20_000
+"""Maps and lists of an object that is looked into, as counted by their brackets; of 4096 containers it has fewer."""
+
 
 class Read(NamedTuple):
     """What stands in the object of a review: its uid, what it asks for, and whether it waits to be started."""
@@ -47,8 +50,9 @@ class Reader:
 
     async def read(self, request: Request) -> Read:
         """Return what the object asks for; raises ``CountError``, ``DemandError`` or ``BadReview``."""
-        if max(len(memoryview(each)) for each in (request.object, request.old_object)) > LARGEST:
-            raise DemandError(messages.workload_too_large(LARGEST))
+        for each in (bytes(request.object), bytes(request.old_object)):
+            if len(each) > LARGEST or each.count(b"{") + each.count(b"[") > MOST_VALUES:
+                raise DemandError(messages.workload_too_large(LARGEST, MOST_VALUES))
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, _read, request, self._kinds(), self._taken())
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from admission.api.policy import Mode
 from admission.demand.workloads.table import builtin
 from admission.review.wire import BadReview
-from admission.server.reader import LARGEST
+from admission.server.reader import LARGEST, MOST_VALUES
 from tests.decide.questions import policy, quota, rule, tenant, world
 from tests.gate.reviews import CPU, GPU, Door, gpus, review, run
 from tests.gate.workloads import (
@@ -218,11 +218,20 @@ def test_a_policy_that_warns_is_told_of_and_denies_nothing() -> None:
         (deployment(replicas=-1), "spec.replicas: '-1' is no count of pods"),
         (job_set(("worker", gpus("many"), 1)), "nvidia.com/h100: 'many' is not a quantity"),
         (unheard_of(crew={"containers": [{"name": "c"}] * 10_000}), "more than 4096 containers"),
-        (unheard_of(crews=[{"containers": GPU["containers"]}] * 5000), "more than 4096 pod templates"),
+        (unheard_of(crews=[{"containers": [{}]}] * 4500), "more than 4096 pod templates"),
         (unheard_of(crews=[{"containers": GPU["containers"]}] * 200), "more than 128 of its roles ask for devices"),
-        (unheard_of(padding="x" * LARGEST), f"it is larger than {LARGEST} bytes"),
+        (unheard_of(padding="x" * LARGEST), "larger than 1 MiB or 20000 maps and lists"),
+        (unheard_of(lists=[[]] * MOST_VALUES), "larger than 1 MiB or 20000 maps and lists"),
     ],
-    ids=["a negative count", "no quantity", "10,000 containers", "5,000 templates", "200 roles", "too large"],
+    ids=[
+        "a negative count",
+        "no quantity",
+        "10,000 containers",
+        "4,500 templates",
+        "200 roles",
+        "too large",
+        "too many lists",
+    ],
 )
 def test_what_cannot_be_read_is_created_and_named(workload: Object, problem: str) -> None:
     door = Door(EXPIRED, deny=True)
@@ -240,14 +249,14 @@ def _deep(levels: int) -> Object:
     "workload",
     [
         unheard_of(**_deep(64)),
-        unheard_of(**{"k" * 300_000: [[{}]] * 60_000}),
-        unheard_of(lists=[[number] for number in range(100_000)]),
+        unheard_of(**{"k" * 700_000: [[{}]] * 9000}),
+        unheard_of(lists=[[number] for number in range(19_000)]),
         deployment({"containers": [{"name": "c", "env": [{"name": f"E{n}", "value": ""} for n in range(20_000)]}]}),
         deployment(
             {"containers": [{"name": "c", "resources": {"limits": {f"x{n}.example.com/gpu": 1 for n in range(9000)}}}]}
         ),
     ],
-    ids=["64 deep", "a huge key", "100,000 lists", "20,000 variables", "9,000 resources"],
+    ids=["64 deep", "a huge key", "19,000 lists", "20,000 variables", "9,000 resources"],
 )
 def test_however_large_an_object_is_it_is_answered(workload: Object) -> None:
     assert ask(workload, door=Door(EXPIRED))["allowed"]
