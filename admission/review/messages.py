@@ -192,7 +192,7 @@ def pods_would_be_denied(roles: Sequence[str], line: str, reference: str, *, enf
 
 def workload_would_not_fit(line: str, reference: str, *, enforced: bool) -> str:
     """A pod of a workload would be admitted, but not all of them."""
-    return _foreseen("some of its pods would be denied", line, reference, enforced=enforced)
+    return _foreseen("not all pods fit", line, reference, enforced=enforced)
 
 
 def workload_unread(problem: str) -> str:

@@ -153,7 +153,7 @@ def test_of_a_workload_only_some_of_whose_pods_fit_the_whole_is_told(warned: Wor
     warned.apply(quota(unique, country, 4), tenant(unique, country), namespace(unique, unique))
     five = deployment("train", unique, gpu_pod("", unique), replicas=5)
     (warning,) = _warnings(warned.try_create(five, "--dry-run=server"))
-    start = f"some of its pods would be denied: exceeded quota: {unique}, requested: nvidia.com/gpu=5, used: "
+    start = f"not all pods fit: exceeded quota: {unique}, requested: nvidia.com/gpu=5, used: "
     assert warning.startswith(start)
     assert _warnings(warned.try_create(deployment("fits", unique, gpu_pod("", unique), replicas=4))) == []
     warned.await_use(unique, 4)

@@ -115,7 +115,7 @@ def test_a_workload_of_which_not_all_pods_fit_is_told_in_the_grammar_of_quotas(w
     door = Door(CLEARED)
     (warning,) = told(ask(workload, door=door))
     whole = door.records[-1]
-    assert warning.startswith("some of its pods would be denied: exceeded quota: home, requested: nvidia.com/h100=9")
+    assert warning.startswith("not all pods fit: exceeded quota: home, requested: nvidia.com/h100=9")
     assert warning.endswith(f" (ref {whole.reference})")
     assert (whole.object.role, whole.reasons, whole.quota[0].limit) == ("", ("QuotaExceeded",), 8)
 
@@ -143,7 +143,7 @@ def test_with_deny_a_workload_that_does_not_fit_is_refused_unless_it_waits_for_i
     refused = ask(deployment(replicas=9), door=door)
     assert refused["status"]["message"].startswith("exceeded quota: home, requested: nvidia.com/h100=9, used: ")
     (warning,) = told(ask(job(parallelism=9, suspend=True), door=door))
-    assert warning.startswith("some of its pods would be denied: exceeded quota")
+    assert warning.startswith("not all pods fit: exceeded quota")
     assert ask(job(suspend=True), door=Door(EXPIRED, deny=True))["allowed"] is False
 
 
