@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pathlib
 import threading
 from typing import Any
 
@@ -12,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admission.api.policy import Mode
+from admission.cli.documents import Document, read_each
+from admission.demand.workloads.answer import answer
 from admission.demand.workloads.table import builtin
 from admission.review.wire import BadReview
 from admission.server.reader import LARGEST, MOST_VALUES
@@ -31,6 +34,9 @@ from tests.gate.workloads import (
 EXPIRED = world(tenant(status={"kyc": {"expiresAt": "2026-02-01T00:00:00Z"}}), quota())
 CLEARED = world(quota())
 SIDE = {"containers": [{"name": "main", "image": "other", "resources": {"limits": {"nvidia.com/h100": "1"}}}]}
+MANIFESTS = pathlib.Path(__file__).parents[1] / "demand" / "manifests"
+DOCUMENTS = [each for each in read_each([MANIFESTS]) if isinstance(each, Document)]
+WORKLOADS = [each for each in DOCUMENTS if each.content.get("kind") not in {None, "Pod"}]
 CLEARANCE = "[NotCleared] tenant acme is not cleared for class "
 
 
@@ -78,6 +84,12 @@ def test_a_workload_is_created_and_its_pods_future_verdict_is_told(mode: Mode, w
     assert {record.decision for record in door.records} == {"would_deny"}
     assert {record.reasons for record in door.records} == {("KYCExpired",)}
     assert (door.held(), door.records[0].origin, door.records[0].object.uid) == (0, "workloads", "workload-1")
+
+
+@pytest.mark.parametrize("document", WORKLOADS, ids=lambda each: each.content["kind"])
+def test_a_manifest_of_any_kind_is_told_of_if_and_only_if_it_asks(document: Document) -> None:
+    expected = answer(document.content, builtin(), lambda _kind, _name: None).expected
+    assert bool(told(ask(with_metadata(document.content, name="x"), door=Door(EXPIRED)))) is (expected == "demand")
 
 
 def test_the_reference_is_that_of_the_pods() -> None:
@@ -147,6 +159,10 @@ def test_with_deny_a_workload_that_does_not_fit_is_refused_unless_it_waits_for_i
     assert ask(job(suspend=True), door=Door(EXPIRED, deny=True))["allowed"] is False
 
 
+A100 = {
+    "containers": [{"name": "main", "resources": {"limits": {"nvidia.com/gpu": "1"}}}],
+    "nodeSelector": {"kubernetes.io/hostname": "mixed-a"},
+}
 NARROW = {**GPU, "nodeSelector": {"kubernetes.io/hostname": "h"}}
 
 
@@ -201,6 +217,7 @@ def test_an_update_of_what_fills_the_quota_is_no_demand_for_more() -> None:
     assert told(ask(deployment(gpus(4), 2), door=door, old=deployment({**gpus(4), "hostname": "a"}, 2))) == []
     swapped = job_set(("a", GPU, 0), ("b", {**GPU, "hostname": "b"}, 8))
     assert told(ask(swapped, job_set(("a", GPU, 8), ("b", GPU, 0)), door=door)) == []
+    assert told(ask(deployment(A100, 8), deployment(replicas=8), door=door)) == [], "others go for each that comes"
     refused = ask(deployment(gpus(4), 3), deployment(gpus(4), 2), door=door)
     assert "requested: nvidia.com/h100=4, used: nvidia.com/h100=8" in refused["status"]["message"]
 

@@ -42,7 +42,7 @@ def _of(api_version: str, kind: str, spec: Object) -> Object:
 
 
 def with_metadata(workload: Object, **fields: Any) -> Object:
-    return {**workload, "metadata": {**workload["metadata"], **fields}}
+    return {**workload, "metadata": {**workload.get("metadata", {}), **fields}}
 
 
 def review_of(workload: Object, old: Object | None = None, **fields: Any) -> bytes:
