@@ -197,7 +197,7 @@ def workload_would_not_fit(line: str, reference: str, *, enforced: bool) -> str:
 
 def workload_unread(problem: str) -> str:
     """A workload whose pods nobody can tell."""
-    return _warning(f"whether the pods of this workload would be admitted cannot be told: {problem}")
+    return _warning(f"its pods cannot be judged beforehand: {problem}")
 
 
 def workload_too_large(most_bytes: int, most_values: int) -> str:

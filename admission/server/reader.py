@@ -13,6 +13,7 @@ from admission.demand.request import DemandError
 from admission.demand.workloads.change import Change, change_of
 from admission.demand.workloads.fields import at, mapped, text
 from admission.review import messages, wire
+from admission.server.gate import LONGEST_UID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ MOST_VALUES = 20_000
 
 
 class Read(NamedTuple):
-    """What stands in the object of a review: its uid, what it asks for, and whether it waits to be started."""
+    """What stands in the object of a review: its uid, what it asks for, and whether its pods come later."""
 
     uid: str
     change: Change
@@ -68,7 +69,7 @@ def _read(request: Request, kinds: Table, inventory: Inventory) -> Read:
     try:
         document = _document(request, request.object)
         metadata = mapped(document, "metadata")
-        uid = text(metadata, "uid")
+        uid = text(metadata, "uid")[:LONGEST_UID]
         if metadata.get("deletionTimestamp"):
             return Read(uid, Change())
         before = _document(request, request.old_object) if request.operation == "UPDATE" else None
@@ -89,6 +90,7 @@ def _nobody(_kind: str, _name: str) -> None:
 
 
 def _waits(document: dict[str, Any]) -> bool:
-    """Whether the workload is suspended, to be started by a queue: there may be room by then."""
+    """Whether the workload is suspended, to be started by a queue, or runs by a schedule: there may be room by then."""
     spec = mapped(document, "spec")
-    return True in (at(spec, "suspend"), at(spec, "runPolicy", "suspend"))
+    suspended = True in (at(spec, "suspend"), at(spec, "runPolicy", "suspend"))
+    return suspended or bool(at(spec, "schedule"))

@@ -97,10 +97,10 @@ class WorkloadGate:
             return wire.encode(wire.allowed(request.uid))
         known = request.namespace in self._judge.registry.namespaces or await self._find_namespace(request.namespace)
         try:
-            change = await self._reader.read(request)
+            read = await self._reader.read(request)
         except (CountError, DemandError, wire.BadReview) as error:
             return wire.encode(self._untold(entry, request, str(error), time.monotonic() - begun))
-        foreseen = [each async for each in self._foresee(request, change, begun + budget, namespace_known=known)]
+        foreseen = [each async for each in self._foresee(request, read, begun + budget, namespace_known=known)]
         self._account(entry, request, foreseen, time.monotonic() - begun)
         return wire.encode(self._answered(request, foreseen))
 
@@ -112,7 +112,7 @@ class WorkloadGate:
         ask = Ask(
             uid=read.uid,
             namespace=request.namespace,
-            name=request.name[:LONGEST_NAME],
+            name=request.name,
             pod=Pod(),
             dry_run=bool(request.dry_run),
             early=True,
@@ -133,7 +133,7 @@ class WorkloadGate:
                 yield _Foreseen((), judgement, own, self._denies(judgement, read, raised=True))
 
     def _denies(self, judgement: Judgement, read: Read, *, raised: bool) -> bool:
-        """Whether the workload is refused: never for what time lifts, where it waits for its turn anyway."""
+        """Whether the workload is refused: not for want of room now, where its pods come later anyway."""
         if not (self._deny and raised) or judgement.decision != "denied" or judgement.is_passing:
             return False
         return bool(judgement.verdict.findings) or not read.waits
@@ -200,9 +200,12 @@ class WorkloadGate:
 
 
 def _check(request: Request) -> None:
-    if request.operation not in {"CREATE", "UPDATE"} or request.resource.resource == "pods":
-        what = f"{request.operation[:20]} of {request.resource.resource[:40]}"
+    resource = request.resource
+    if request.operation not in {"CREATE", "UPDATE"} or (resource.group, resource.resource) == ("", "pods"):
+        what = f"{request.operation[:20]} of {resource.resource[:40]}"
         raise wire.BadReview(f"{what} is not foreseen here; remove it from the rules of the webhook configuration")
+    if max(len(request.name), len(request.namespace), len(resource.resource)) > LONGEST_NAME:
+        raise wire.BadReview(f"the name, the namespace or the resource is longer than {LONGEST_NAME} characters")
 
 
 def _sentence(case: Sequence[_Foreseen]) -> str:

@@ -157,6 +157,7 @@ def test_with_deny_a_workload_that_does_not_fit_is_refused_unless_it_waits_for_i
     (warning,) = told(ask(job(parallelism=9, suspend=True), door=door))
     assert warning.startswith("not all pods fit: exceeded quota")
     assert ask(job(suspend=True), door=Door(EXPIRED, deny=True))["allowed"] is False
+    assert ask(cron_job(gpus(9)), door=door)["allowed"]
 
 
 A100 = {

@@ -19,7 +19,7 @@ def job(pod: Object = GPU, parallelism: int = 1, **spec: Any) -> Object:
 
 
 def cron_job(pod: Object = GPU) -> Object:
-    return _of("batch/v1", "CronJob", {"jobTemplate": {"spec": {"template": {"spec": pod}}}})
+    return _of("batch/v1", "CronJob", {"schedule": "0 0 * * *", "jobTemplate": {"spec": {"template": {"spec": pod}}}})
 
 
 def job_set(*roles: tuple[str, Object, int], **spec: Any) -> Object:
