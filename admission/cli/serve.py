@@ -112,6 +112,8 @@ def _gates(
         contact=settings.contact,
         excluded=settings.excluded_namespaces,
         find_namespace=source.find_namespace,
+        lookup=source.lookup,
+        claim_makers=settings.claim_makers,
         release_on_delete=source.releases_on_delete,
     )
     workloads = WorkloadGate(
@@ -122,6 +124,7 @@ def _gates(
         contact=settings.contact,
         excluded=settings.excluded_namespaces,
         find_namespace=source.find_namespace,
+        lookup=source.lookup,
         deny=settings.workloads.deny,
     )
     gate.on_denial = workloads.on_denial = source.note_denial

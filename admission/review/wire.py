@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class _Answer(msgspec.Struct, frozen=True, rename="camel"):
 _reviews = msgspec.json.Decoder(Review)
 _pods = msgspec.json.Decoder(Pod)
 _objects = msgspec.json.Decoder(dict[str, Any])
+_claims = msgspec.json.Decoder(ResourceClaim)
 _encoder = msgspec.json.Encoder()
 
 T = TypeVar("T")
@@ -138,6 +140,11 @@ def parse_pod(raw: msgspec.Raw) -> Pod:
 def parse_object(raw: msgspec.Raw) -> dict[str, Any]:
     """Decode an object of any kind out of a review; raises ``BadReview``."""
     return _decoded(_objects, bytes(raw) or b"{}", "the object")
+
+
+def parse_claim(raw: msgspec.Raw) -> ResourceClaim:
+    """Decode a ResourceClaim out of a review; raises ``BadReview``."""
+    return _decoded(_claims, bytes(raw) or b"{}", "request.object")
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:

@@ -20,7 +20,8 @@ from admission.demand.workloads.pods import ONLY
 from admission.review import messages, wire
 from admission.review.answer import answer
 from admission.review.pod import Pod
-from admission.server.gate import LONGEST_NAME
+from admission.review.reasons import Reason
+from admission.server.asking import LONGEST_NAME
 from admission.server.judge import Ask, Judge, Judgement
 from admission.server.line import annotations_of, line_of
 from admission.server.reader import Reader
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from admission.demand.workloads.table import Table
     from admission.review.wire import Request
+    from admission.server.claims import Lookup
     from admission.server.metrics import Metrics
     from admission.server.reader import Read
     from admission.server.record import Record
@@ -79,13 +81,14 @@ class WorkloadGate:
         contact: str,
         excluded: Collection[str] = (),
         find_namespace: Callable[[str], Awaitable[bool]],
+        lookup: Lookup,
         deny: bool = False,
     ) -> None:
         self._judge, self._metrics, self._record = judge, metrics, record
         self._contact, self._excluded, self._find_namespace = contact, frozenset(excluded), find_namespace
         self._deny = deny
         self._told = Told()
-        self._reader = Reader(judge.registry, kinds)
+        self._reader = Reader(judge.registry, kinds, lookup)
         self.on_denial: Callable[[str, Judgement, datetime], None] = lambda *_: None
 
     async def review(self, entry: str, budget: float, body: bytes) -> bytes:
@@ -100,13 +103,12 @@ class WorkloadGate:
             read = await self._reader.read(request)
         except (CountError, DemandError, wire.BadReview) as error:
             return wire.encode(self._untold(entry, request, str(error), time.monotonic() - begun))
-        foreseen = [each async for each in self._foresee(request, read, begun + budget, namespace_known=known)]
+        unknown = "" if known else f"namespace {request.namespace} is not known here yet"
+        foreseen = [each async for each in self._foresee(request, read, begun + budget, unknown)]
         self._account(entry, request, foreseen, time.monotonic() - begun)
         return wire.encode(self._answered(request, foreseen))
 
-    async def _foresee(
-        self, request: Request, read: Read, deadline: float, *, namespace_known: bool
-    ) -> AsyncIterator[_Foreseen]:
+    async def _foresee(self, request: Request, read: Read, deadline: float, unknown: str) -> AsyncIterator[_Foreseen]:
         """Judge a pod of each part, then all pods together where each of them alone would be admitted."""
         now, clean = datetime.now(UTC), True
         ask = Ask(
@@ -116,7 +118,7 @@ class WorkloadGate:
             pod=Pod(),
             dry_run=bool(request.dry_run),
             early=True,
-            namespace_known=namespace_known,
+            unknown=unknown or read.unknown,
         )
         for part in read.change.parts:
             own = replace(ask, pod=part.pod, demand=part.demand, role=part.names[0])
@@ -133,10 +135,12 @@ class WorkloadGate:
                 yield _Foreseen((), judgement, own, self._denies(judgement, read, raised=True))
 
     def _denies(self, judgement: Judgement, read: Read, *, raised: bool) -> bool:
-        """Whether the workload is refused: not for want of room now, where its pods come later anyway."""
+        """Whether the workload is refused: not for what may be there when its pods come, a claim, or room later."""
         if not (self._deny and raised) or judgement.decision != "denied" or judgement.is_passing:
             return False
-        return bool(judgement.verdict.findings) or not read.waits
+        if judgement.verdict.findings:
+            return any(finding.reason is not Reason.ClaimMissing for finding in judgement.verdict.findings)
+        return not read.waits
 
     def _account(self, entry: str, request: Request, foreseen: Iterable[_Foreseen], seconds: float) -> None:
         """Count one decision and record each judgement.

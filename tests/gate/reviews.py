@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from admission.api.policy import Mode
+from admission.cli.claims import FileLookup
 from admission.cli.embedded import embedded_ledger
 from admission.demand.workloads.table import builtin
 from admission.server.gate import Gate
@@ -50,6 +51,7 @@ class Door:
         self.records: list[Record] = []
         self.metrics = Metrics(ENTRIES)
         self.asked_for: list[str] = []
+        self.lookup = FileLookup()
         judge = Judge(self.registry, self.ledger, reference_key=KEY, contact=CONTACT, unready=unready)
 
         async def find(name: str) -> bool:
@@ -63,6 +65,7 @@ class Door:
             record=self.records.append,
             contact=CONTACT,
             find_namespace=find,
+            lookup=self.lookup,
             **fields,
         )
         self.table = table or builtin()
@@ -74,6 +77,7 @@ class Door:
             contact=CONTACT,
             excluded=fields.get("excluded", ()),
             find_namespace=find,
+            lookup=self.lookup,
             deny=deny,
         )
 

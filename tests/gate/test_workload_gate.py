@@ -19,7 +19,9 @@ from admission.demand.workloads.table import builtin
 from admission.review.wire import BadReview
 from admission.server.reader import LARGEST, MOST_VALUES
 from tests.decide.questions import policy, quota, rule, tenant, world
+from tests.demand.test_claimed_devices import one
 from tests.gate.reviews import CPU, GPU, Door, gpus, review, run
+from tests.gate.test_claims_charged_once import SHARES, USES, Cluster
 from tests.gate.workloads import (
     Object,
     cron_job,
@@ -326,6 +328,43 @@ def test_what_time_lifts_is_neither_told_nor_denied(unready: str) -> None:
     namespace = "lab" if unready else "new"
     assert told(ask(deployment(), door=door, namespace=namespace)) == []
     assert [record.reasons for record in door.records] == [("NotSynced",)]
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    """A gate that looks up a template of claims for two devices, and a claim for three, under a quota of eight."""
+    found = Cluster(deny=True)
+    found.define("ResourceClaimTemplate", "one", one("big", 2))
+    found.define("ResourceClaim", "big", one("big", 3))
+    return found
+
+
+def test_claims_of_the_pods_are_counted_for_each_pod_and_shared_ones_are_not(cluster: Cluster) -> None:
+    assert told(ask(deployment(USES, 4), door=cluster.door)) == []
+    refused = ask(deployment(USES, 5), door=cluster.door)
+    assert "requested: deviceclass.resource.kubernetes.io/big=10" in refused["status"]["message"]
+    assert told(ask(deployment(SHARES, 99), door=cluster.door)) == []
+    assert told(ask(deployment(USES, 4), deployment(SHARES, 4), door=cluster.door)) == []
+    assert ask(deployment(USES, 5), deployment(USES, 4), door=cluster.door)["allowed"]
+    assert cluster.held() == 0
+
+
+def test_a_template_of_claims_that_is_not_there_yet_is_told_of_and_never_refused(cluster: Cluster) -> None:
+    later = {**USES, "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "later"}]}
+    (warning,) = told(ask(deployment(later), door=cluster.door))
+    assert warning.startswith("its pods would be denied: [InfoNeeded] this pod refers to resource claim template later")
+
+
+def test_while_claims_cannot_be_looked_up_nothing_is_said(cluster: Cluster) -> None:
+    cluster.failing = "the API server does not answer"
+    assert told(ask(deployment(USES), door=cluster.door)) == []
+    assert [record.reasons for record in cluster.door.records] == [("NotSynced",)]
+
+
+def test_a_workload_whose_pods_refer_to_very_many_claims_is_not_looked_into(cluster: Cluster) -> None:
+    many = [{"name": f"c{number}", "resourceClaimName": "big"} for number in range(33)]
+    (warning,) = told(ask(deployment({**USES, "resourceClaims": many}), door=cluster.door))
+    assert "refer to more than 32 claims" in warning
 
 
 def test_a_dry_run_is_answered_alike() -> None:

@@ -6,19 +6,24 @@ than before: pods that replace others hold nothing besides them.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from admission.demand.pod import MOST_DEVICES, Demand, Devices, demand_of
+from admission.demand.devices import MOST_DEVICES, Devices
+from admission.demand.pod import Demand, demand_of
 from admission.demand.request import DemandError
 from admission.demand.workloads.count import CountError
 from admission.demand.workloads.pods import pod_of, roles_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from admission.demand.claims import PodClaim
     from admission.demand.inventory import Inventory
     from admission.demand.workloads.expand import Role
     from admission.demand.workloads.fields import Others
@@ -33,6 +38,32 @@ MOST_RESOURCES = 64
 
 MOST_TOGETHER = 256
 """Different devices of all pods; beyond, whether they fit together is left to the reviews of the pods."""
+
+
+class RolePod(NamedTuple):
+    """A role with one of its pods, and the claims that the pod refers to, once they were looked up."""
+
+    role: Role
+    pod: Pod
+    claims: Mapping[str, PodClaim] = MappingProxyType({})
+
+
+Place = tuple[str, int]
+"""The name of a role, and its number where several have the same."""
+
+Roles = Mapping[Place, RolePod]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The roles with pods that are not as they were: now, and before; what they obtain is still to be found.
+
+    ``was`` is None for a new object, and for one that could not be read before.
+    """
+
+    now: Roles
+    was: Roles | None
+    created: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,58 +98,67 @@ class _Known(NamedTuple):
         return self.role.pods if isinstance(self.role.pods, int) else 1
 
 
-_Roles = dict[tuple[str, int], "Role"]
-"""Roles by their name, and its number where several have the same."""
+def draft_of(document: dict[str, Any], before: dict[str, Any] | None, table: Table, others: Others) -> Draft:
+    """Return the roles of the object that are to be judged; raises ``CountError`` or ``DemandError``."""
+    roles = _placed(roles_of(document, table, others))
+    if before is None:
+        return Draft(_with_pods(roles, {}), None, created=True)
+    try:
+        old = _placed(roles_of(before, table, others))
+        was = _with_pods(old, roles)
+    except (CountError, DemandError):
+        return Draft(_with_pods(roles, {}), None, created=False)
+    return Draft(_with_pods(roles, old), was, created=False)
 
 
-def change_of(
-    document: dict[str, Any], before: dict[str, Any] | None, table: Table, others: Others, inventory: Inventory
-) -> Change:
-    """Return what the object asks for, or what its update adds; raises ``CountError`` or ``DemandError``.
+def change_of(draft: Draft, inventory: Inventory) -> Change:
+    """Return what the object asks for, or what its update adds; raises ``DemandError``.
 
     What could not be read before is raised by nothing: nobody can tell.
     """
-    roles = _placed(roles_of(document, table, others))
-    if before is None:
-        now = _known(roles, {}, inventory)
+    now, was = _known(draft.now, inventory), None
+    if draft.created:
         return Change(_parts((each, True) for each in now.values()), _added(now, {}))
-    try:
-        old = _placed(roles_of(before, table, others))
-        was = _known(old, roles, inventory)
-    except (CountError, DemandError):
-        return Change(_parts((each, False) for each in _known(roles, {}, inventory).values()))
-    now = _known(roles, old, inventory)
+    with contextlib.suppress(DemandError):
+        was = None if draft.was is None else _known(draft.was, inventory)
+    if was is None:
+        return Change(_parts((each, False) for each in now.values()))
+    old = {place: each.role for place, each in was.items()}
     asked = {place: each for place, each in now.items() if _has_new_pods(each.role, old.get(place))}
     return Change(_parts((each, _is_raised(each, was.get(place))) for place, each in asked.items()), _added(now, was))
 
 
-def _placed(roles: Iterable[Role]) -> _Roles:
+def _placed(roles: Iterable[Role]) -> dict[Place, Role]:
     seen: Counter[str] = Counter()
-    found: _Roles = {}
+    found: dict[Place, Role] = {}
     for role in roles:
         found[role.name, seen[role.name]] = role
         seen[role.name] += 1
     return found
 
 
-def _known(roles: _Roles, others: _Roles, inventory: Inventory) -> dict[tuple[str, int], _Known]:
+def _with_pods(roles: Mapping[Place, Role], others: Mapping[Place, Role]) -> Roles:
     """Return those roles with pods that are not the same among the others; raises ``DemandError``."""
+    return {
+        place: RolePod(role, pod_of(role))
+        for place, role in roles.items()
+        if role.pods != 0 and role != others.get(place)
+    }
+
+
+def _known(roles: Roles, inventory: Inventory) -> dict[Place, _Known]:
     found, asking = {}, 0
-    for place, role in roles.items():
-        if role.pods != 0 and role != others.get(place):
-            found[place] = known = _read(role, inventory)
-            asking += not known.demand.is_empty
-            if asking > MOST_ASKING:
-                raise DemandError(f"more than {MOST_ASKING} of its roles ask for devices")
+    for place, each in roles.items():
+        demand = demand_of(each.pod, inventory, each.claims)
+        if len(demand.devices) > MOST_RESOURCES:
+            raise DemandError(
+                f"the pods of role {each.role.name[:40]} ask for more than {MOST_RESOURCES} kinds of devices"
+            )
+        asking += not demand.is_empty
+        if asking > MOST_ASKING:
+            raise DemandError(f"more than {MOST_ASKING} of its roles ask for devices")
+        found[place] = _Known(each.role, each.pod, demand)
     return found
-
-
-def _read(role: Role, inventory: Inventory) -> _Known:
-    pod = pod_of(role)
-    demand = demand_of(pod, inventory)
-    if len(demand.devices) > MOST_RESOURCES:
-        raise DemandError(f"the pods of role {role.name[:40]} ask for more than {MOST_RESOURCES} kinds of devices")
-    return _Known(role, pod, demand)
 
 
 def _has_new_pods(role: Role, old: Role | None) -> bool:
@@ -143,6 +183,7 @@ def _covers(old: Demand, new: Demand) -> bool:
     return (
         _seconds(new) <= _seconds(old)
         and set(new.access) <= set(old.access)
+        and set(new.missing) <= set(old.missing)
         and all(any(_within(each, other) for other in old.devices) for each in new.devices)
     )
 
@@ -184,5 +225,6 @@ def _together(known: Iterable[_Known]) -> Counter[Devices]:
     total: Counter[Devices] = Counter()
     for each in known:
         for devices in each.demand.devices:
-            total[replace(devices, count=0, targets=(), narrowing=())] += devices.count * each.pods
+            if devices.charged:
+                total[replace(devices, count=0, targets=(), narrowing=(), claim="")] += devices.count * each.pods
     return total

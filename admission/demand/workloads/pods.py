@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from admission.demand.claims import PodClaim
 from admission.demand.request import DemandError
 from admission.demand.workloads.answer import workload_of
 from admission.demand.workloads.fields import listed, mapped
 from admission.demand.workloads.template import read_template
+from admission.review.claim import ClaimSpec, DeviceClaim, DeviceRequest, ExactRequest
 
 if TYPE_CHECKING:
+    from admission.demand.workloads.count import Count
     from admission.demand.workloads.expand import Role
     from admission.demand.workloads.fields import Others
     from admission.demand.workloads.table import Table
     from admission.review.pod import Pod
 
-ONLY = frozenset({"pod", "replica", "daemon", "job", "template"})
+ONLY = frozenset({"claim", "pod", "replica", "daemon", "job", "template"})
 """Names of the only role of a kind, which a line need not name."""
 
 
@@ -35,3 +38,13 @@ def pod_of(role: Role) -> Pod:
     if template.unread:
         raise DemandError(template.unread[0])
     return template.pod
+
+
+def made_claims(role: Role) -> dict[str, PodClaim]:
+    """Return the claims that the workload's controller makes for each pod, named after their device class."""
+    return {name: PodClaim(name, _claim_of(name, number)) for name, number in role.claims}
+
+
+def _claim_of(device_class: str, number: Count) -> ClaimSpec:
+    exactly = ExactRequest(device_class, count=number if isinstance(number, int) else 1)
+    return ClaimSpec(DeviceClaim((DeviceRequest(name="devices", exactly=exactly),)))

@@ -12,7 +12,7 @@ Evaluated in the API server; an error refuses the pod in enforced namespaces.
     && has(object.metadata.annotations) && 'kubernetes.io/config.mirror' in object.metadata.annotations)
 - name: can-reach-a-device
   expression: >-
-    {{- include "computegate.asksForDevices" . | nindent 4 }}
+    request.resource.resource == 'resourceclaims' || {{- include "computegate.asksForDevices" . | nindent 4 }}
     || object.spec.?runtimeClassName.orValue('') != ''
     || (request.operation == 'CREATE' && object.spec.?nodeName.orValue('') != '')
     || object.spec.?volumes.orValue([]).exists(volume, has(volume.hostPath))
