@@ -72,6 +72,7 @@ def test_both_entries_see_the_same_objects_and_only_one_may_refuse(chart: Chart)
         assert [(rule["operations"], rule["resources"]) for rule in entry["rules"]] == [
             (["CREATE"], ["pods"]),
             (["UPDATE"], ["pods/ephemeralcontainers", "pods/resize"]),
+            (["CREATE"], ["resourceclaims"]),
         ]
     assert enforced["matchConditions"] == observed["matchConditions"]
     assert enforced["clientConfig"]["service"]["path"] == "/validate/enforced"
