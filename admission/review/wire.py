@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from admission.review.claim import ResourceClaim
-from admission.review.pod import Pod
+from admission.review.pod import Binding, Pod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,6 +114,7 @@ class _Answer(msgspec.Struct, frozen=True, rename="camel"):
 _reviews = msgspec.json.Decoder(Review)
 _pods = msgspec.json.Decoder(Pod)
 _objects = msgspec.json.Decoder(dict[str, Any])
+_bindings = msgspec.json.Decoder(Binding)
 _claims = msgspec.json.Decoder(ResourceClaim)
 _encoder = msgspec.json.Encoder()
 
@@ -140,6 +141,11 @@ def parse_pod(raw: msgspec.Raw) -> Pod:
 def parse_object(raw: msgspec.Raw) -> dict[str, Any]:
     """Decode an object of any kind out of a review; raises ``BadReview``."""
     return _decoded(_objects, bytes(raw) or b"{}", "the object")
+
+
+def parse_binding(raw: msgspec.Raw) -> Binding:
+    """Decode a Binding out of a review; raises ``BadReview``."""
+    return _decoded(_bindings, bytes(raw) or b"{}", "request.object")
 
 
 def parse_claim(raw: msgspec.Raw) -> ResourceClaim:

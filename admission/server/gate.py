@@ -146,6 +146,8 @@ class Gate:
         self._metrics.asked(
             ((name, each.count) for each in judgement.demand.devices for name in each.classes), decision
         )
+        if decision != "denied":
+            self._metrics.exempted(judgement.exemptions)
         now = datetime.now(UTC)
         if decision == "denied":
             self.on_denial(ask.namespace, judgement, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from admission.server.record import CheckOf, DemandOf, FindingOf, ObjectOf, QuotaOf, Record, Versions
+from admission.server.record import CheckOf, DemandOf, ExemptedOf, FindingOf, ObjectOf, QuotaOf, Record, Versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,6 +58,7 @@ def line_of(
             for each in judgement.demand.devices
         ),
         access=tuple(access.field[:LONGEST_FIELD] for access in judgement.demand.access[:MOST_FIELDS]),
+        exempted=tuple(ExemptedOf(name, field[:LONGEST_FIELD]) for name, field in verdict.exempted[:MOST_FIELDS]),
         reasons=tuple(dict.fromkeys(str(finding.reason) for finding in judgement.findings or judgement.advisory)),
         message=judgement.message,
         rules=tuple(sorted({finding.rule for finding in judgement.findings if finding.rule})),
@@ -117,6 +118,7 @@ def annotations_of(judgement: Judgement, decision: str = "") -> dict[str, str]:
         "decision": decision or judgement.decision,
         "reason": ",".join(dict.fromkeys(str(finding.reason) for finding in judgement.findings)),
         "tenant": judgement.tenant,
+        "exemption": ",".join(judgement.exemptions),
         "quota": ",".join(dict.fromkeys(level.limit.key for level in judgement.levels)),
         "ref": judgement.reference,
     }

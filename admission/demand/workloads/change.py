@@ -202,10 +202,10 @@ def _within(each: Devices, other: Devices) -> bool:
 
 
 def _parts(known: Iterable[tuple[_Known, bool]]) -> tuple[Part, ...]:
-    """Return the parts that ask for anything, each demand once."""
-    found: dict[tuple[Demand, bool], Part] = {}
+    """Return the parts that ask for anything, each demand once; one that reaches past a request is of its role alone."""
+    found: dict[tuple[Demand, str, bool], Part] = {}
     for each, raised in known:
-        key = (each.demand, raised)
+        key = (replace(each.demand, carrier=None), each.role.name if each.demand.access else "", raised)
         if key in found:
             found[key] = replace(found[key], names=(*found[key].names, each.role.name))
         elif not each.demand.is_empty:
