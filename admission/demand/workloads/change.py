@@ -202,7 +202,7 @@ def _within(each: Devices, other: Devices) -> bool:
 
 
 def _parts(known: Iterable[tuple[_Known, bool]]) -> tuple[Part, ...]:
-    """Return the parts that ask for anything, each demand once; one that reaches past a request is of its role alone."""
+    """Return the parts that ask for anything, each demand once; one that reaches past a request is its role's alone."""
     found: dict[tuple[Demand, str, bool], Part] = {}
     for each, raised in known:
         key = (replace(each.demand, carrier=None), each.role.name if each.demand.access else "", raised)
