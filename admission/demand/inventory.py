@@ -110,6 +110,10 @@ class Inventory:
     asked: dict[bytes, Any] = field(default_factory=dict, compare=False, repr=False)
     """What pods ask for, by their resources and constraints: the part of ``demand_of`` that they have in common."""
 
+    def apart(self) -> Inventory:
+        """Return the same inventory that remembers nothing yet: the memories are filled by one thread alone."""
+        return replace(self, reached={}, asked={})
+
     def offers(self, target: Target, resource: str, selectors: tuple[str, ...] = ()) -> frozenset[str] | None:
         """Return the classes of the target's devices of this resource ("" where one is not known); None if it has none.
 

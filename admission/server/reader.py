@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from cachetools import LRUCache
-
 from admission.cluster.lookup import LookupFailed
 from admission.demand.request import DemandError
 from admission.demand.workloads.change import Change, Draft, Roles, change_of, draft_of
@@ -99,7 +97,7 @@ class Reader:
         """Return the inventory with memories of its own: the event loop fills the other's at the same time."""
         current = self._registry.inventory
         if self._own is None or current is not self._inventory:
-            self._inventory, self._own = current, replace(current, reached=LRUCache(current.reached.maxsize))
+            self._inventory, self._own = current, current.apart()
         return self._own
 
 

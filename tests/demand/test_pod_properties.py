@@ -7,7 +7,6 @@ that it is only the order of neighbours of one sort that changes nothing.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -190,11 +189,6 @@ def test_order_without_a_meaning_changes_nothing(pod: dict[str, Any], random: ra
     assert (before.deadline_seconds, before.requests) == (after.deadline_seconds, after.requests)
 
 
-def _fresh() -> Inventory:
-    """The same world, in which nothing was asked yet."""
-    return dataclasses.replace(WORLD, asked={}, reached={})
-
-
 @settings(max_examples=400)
 @given(pods(), pods(), st.data())
 def test_what_was_kept_of_one_pod_is_not_taken_for_another(
@@ -203,13 +197,13 @@ def test_what_was_kept_of_one_pod_is_not_taken_for_another(
     sidecars = [{**each, "restartPolicy": "Always"} for each in pod["spec"]["initContainers"]]
     parts = [*other["spec"].items(), ("initContainers", sidecars)]
     changed = {**pod, "spec": {**pod["spec"], **dict([data.draw(st.sampled_from(parts))])}}
-    world = _fresh()
+    world = WORLD.apart()
     _demand(pod, world)
-    assert _demand(changed, world) == _demand(changed, _fresh())
+    assert _demand(changed, world) == _demand(changed, WORLD.apart())
 
 
 def test_what_is_kept_of_pods_is_bounded() -> None:
-    world = _fresh()
+    world = WORLD.apart()
     for number in range(5000):
         _demand({"spec": {"containers": [], "nodeName": f"n{number}"}}, world)
         _demand({"spec": {"containers": [], "nodeName": "x" * number}}, world)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import structs
+
 from admission.demand.devices import MOST_DEVICES, Devices
 from admission.demand.pod import Demand, demand_of
 from admission.demand.request import DemandError
@@ -205,7 +207,7 @@ def _parts(known: Iterable[tuple[_Known, bool]]) -> tuple[Part, ...]:
     """Return the parts that ask for anything, each demand once; one that reaches past a request is its role's alone."""
     found: dict[tuple[Demand, str, bool], Part] = {}
     for each, raised in known:
-        key = (replace(each.demand, carrier=None), each.role.name if each.demand.access else "", raised)
+        key = (structs.replace(each.demand, carrier=None), each.role.name if each.demand.access else "", raised)
         if key in found:
             found[key] = replace(found[key], names=(*found[key].names, each.role.name))
         elif not each.demand.is_empty:
@@ -218,7 +220,7 @@ def _added(now: Mapping[Any, _Known], was: Mapping[Any, _Known]) -> tuple[Device
     more, less = _together(now.values()), _together(was.values())
     if less - more or len(more) > MOST_TOGETHER:
         return ()
-    return tuple(replace(each, count=min(count, MOST_DEVICES)) for each, count in (more - less).items())
+    return tuple(structs.replace(each, count=min(count, MOST_DEVICES)) for each, count in (more - less).items())
 
 
 def _together(known: Iterable[_Known]) -> Counter[Devices]:
@@ -226,5 +228,7 @@ def _together(known: Iterable[_Known]) -> Counter[Devices]:
     for each in known:
         for devices in each.demand.devices:
             if devices.charged:
-                total[replace(devices, count=0, targets=(), narrowing=(), claim="")] += devices.count * each.pods
+                total[structs.replace(devices, count=0, targets=(), narrowing=(), claim="")] += (
+                    devices.count * each.pods
+                )
     return total
