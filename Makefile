@@ -7,7 +7,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds demo demo-cluster bench corpus clean
+.PHONY: help setup test lint lock crds registration demo demo-cluster bench corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,6 +37,9 @@ lock: setup ## pin the dependencies anew; ARGS=--upgrade moves to newer ones
 
 crds: setup ## write the chart's CustomResourceDefinitions from the models
 	$(BIN)/python -m admission.api.crd charts/computegate/files/crds
+
+registration: setup ## write what the chart registers and guards from the tables of ways to a device
+	$(BIN)/python -m admission.demand.registration charts/computegate/files/registration.yaml
 
 demo: setup ## show verdicts of a standalone server for the manifests in examples/
 	$(BIN)/python -m examples.demo $(ARGS)

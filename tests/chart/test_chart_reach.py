@@ -107,7 +107,9 @@ def test_a_toleration_that_is_held_may_end_sooner_or_later(cluster: Kubectl) -> 
                 "cdi.k8s.io/x",
                 "nvidia.cdi.k8s.io/container.c",
                 "devices.gke.io/container.c",
-                "devices.nri.io/container.c",
+                "devices.nri.io",
+                "mounts.noderesource.dev/pod",
+                "dev.gvisor.internal.nvproxy",
                 "cdi-devices.nri.io/container.c",
                 "io.kubernetes.cri-o.Devices",
             )
@@ -130,6 +132,33 @@ def test_annotations_that_give_devices_do_not_change(
 def test_other_annotations_and_the_status_change(cluster: Kubectl, pod: str, way: tuple[str, ...]) -> None:
     change = {"metadata": {"annotations": {"example.com/gpu": "x"}}, "status": {"message": "x"}}
     assert patch(cluster, pod, change, *way) == ""
+
+
+def bind(cluster: Kubectl, pod: str, namespace: str, annotations: dict[str, str], resource: str) -> str:
+    """Bind a pod by either resource that can; return what the API server says against it."""
+    path = f"/api/v1/namespaces/{namespace}/{'bindings' if resource == 'bindings' else f'pods/{pod}/binding'}"
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": pod, "annotations": annotations},
+        "target": {"kind": "Node", "name": "n"},
+    }
+    return cluster("create", "--raw", path, "-f", "-", stdin=json.dumps(manifest), check=False).stderr
+
+
+@pytest.mark.parametrize("resource", ["bindings", "pods/binding"])
+def test_a_binding_writes_annotations_and_may_write_none_that_give_devices(cluster: Kubectl, resource: str) -> None:
+    name = f"bound-by-{resource.replace('/', '-')}"
+    for namespace in (NAME, "default"):
+        spec = {"containers": [{"name": "c", "image": "i"}]}
+        manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+        cluster("create", "-n", namespace, "-f", "-", stdin=json.dumps(manifest))
+    given = {"cdi.k8s.io/x": "nvidia.com/gpu=all"}
+    assert bind(cluster, name, "default", given, resource) == ""
+    stored = json.loads(cluster("get", "pod", name, "-n", "default", "-o", "json").stdout)
+    assert stored["metadata"]["annotations"].items() >= given.items()
+    assert "a binding cannot give a pod annotations that open devices" in bind(cluster, name, NAME, given, resource)
+    assert bind(cluster, name, NAME, {"example.com/x": "y"}, resource) == ""
 
 
 def test_a_namespace_that_is_not_enforced_is_left_alone(cluster: Kubectl) -> None:

@@ -71,7 +71,8 @@ def test_both_entries_see_the_same_objects_and_only_one_may_refuse(chart: Chart)
         assert "objectSelector" not in entry
         assert [(rule["operations"], rule["resources"]) for rule in entry["rules"]] == [
             (["CREATE"], ["pods"]),
-            (["UPDATE"], ["pods/ephemeralcontainers", "pods/resize"]),
+            (["UPDATE"], ["pods/ephemeralcontainers"]),
+            (["UPDATE"], ["pods/resize"]),
         ]
     assert enforced["matchConditions"] == observed["matchConditions"]
     assert enforced["clientConfig"]["service"]["path"] == "/validate/enforced"
