@@ -18,7 +18,7 @@ import ssl
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Self
@@ -118,6 +118,15 @@ class ControlPlane:
         """End the API server; its clients see refused connections until `start_apiserver`."""
         self._processes.pop("kube-apiserver").stop()
 
+    @contextlib.contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """One of the programs stands still for as long as the block lasts."""
+        self._processes[name].popen.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._processes[name].popen.send_signal(signal.SIGCONT)
+
     def restart_apiserver(self) -> None:
         """End the API server and start it again on the same port; etcd keeps the objects.
 
@@ -179,6 +188,7 @@ class ControlPlane:
             f"--service-account-signing-key-file={self._account_key}",
             "--authorization-mode=Node,RBAC",
             "--allow-privileged",
+            "--runtime-config=resource.k8s.io/v1beta1=true,resource.k8s.io/v1beta2=true",  # no longer by default
             f"--audit-policy-file={policy}",
             f"--audit-log-path={self.audit_log}",
             "--shutdown-watch-termination-grace-period=1s",  # else it waits a minute for open watches to end

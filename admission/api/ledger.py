@@ -27,10 +27,12 @@ class QuotaLedgerStatus(Model):
     """False until the ledger has been counted against the cluster; until then controlled requests get TryAgain."""
     observed_pods: str = ""
     """resourceVersion of the pods up to which `used` is complete."""
+    observed_claims: str = ""
+    """resourceVersion of the resource claims up to which `used` is complete."""
     used: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
-    """Charges of pods that exist: party,class:count[,class:count];..."""
+    """Charges of pods and claims that exist: party,class:count[,class:count];..."""
     inflight: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
-    """Reservations not yet folded: uid,namespace,name,party,charge,reserved at,attempt;..."""
+    """Reservations not yet folded: uid,namespace,name,party,charge,reserved at,attempt,kind,parts;..."""
 
 
 class QuotaLedger(Object):

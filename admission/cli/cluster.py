@@ -27,11 +27,13 @@ from admission.cluster import wire
 from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.events import Events, Regarding
 from admission.cluster.lease import Lease
+from admission.cluster.lookup import ClusterLookup
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
 from admission.enforce.writer import DenialNotes
 from admission.ledger.ledger import Ledger
 from admission.ledger.objects import LedgerObject, ObjectStore
 from admission.review import messages
+from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.figures import figures_of
 from admission.server.tls import Certificate
 
@@ -58,6 +60,8 @@ DECIDING: tuple[type[Object], ...] = (
 FRESH = frozenset({"namespaces", "tenants"})
 """Collections that say who is behind a request: too old, they would let a revoked tenant in."""
 
+_CLASSES, _SLICES = "/apis/resource.k8s.io/v1/deviceclasses", "/apis/resource.k8s.io/v1/resourceslices"
+
 _namespaces = msgspec.json.Decoder(wire.Namespace)
 logger = logging.getLogger(__name__)
 
@@ -78,6 +82,7 @@ class ClusterSource:
         self.ledger = Ledger(self.store)
         self._allowances: dict[str, Allowance] = {}
         self._notes = DenialNotes(client)
+        self.lookup = ClusterLookup(client)
         self._events = Events(client, os.environ.get("POD_NAME", "computegate"), now=_now)
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: list[asyncio.Task[None]] = []
@@ -169,6 +174,8 @@ class ClusterSource:
         found: dict[str, Reflector[Any]] = {
             "namespaces": self._reflector("/api/v1/namespaces", wire.Namespace, self._on_namespace),
             "nodes": self._reflector("/api/v1/nodes", wire.Node, self._on_node),
+            "deviceclasses": self._reflector(_CLASSES, DeviceClass, self._on_device_class, optional=True),
+            "resourceslices": self._reflector(_SLICES, ResourceSlice, self._on_slice, optional=True),
             "quotaledgers": self._reflector(f"/apis/{API_VERSION}/quotaledgers", LedgerObject, self._on_ledger),
             "allowances": self._reflector(
                 f"/apis/{API_VERSION}/allowances", Allowance.model_validate_json, self._on_allowance
@@ -180,8 +187,10 @@ class ClusterSource:
             found[kind.crd.plural] = self._reflector(path, kind.model_validate_json, handler)
         return found
 
-    def _reflector(self, path: str, decoder: Any, handler: Callable[[Event[Any]], None]) -> Reflector[Any]:
-        return Reflector(self.client, path, decoder, on_change=handler)
+    def _reflector(
+        self, path: str, decoder: Any, handler: Callable[[Event[Any]], None], *, optional: bool = False
+    ) -> Reflector[Any]:
+        return Reflector(self.client, path, decoder, on_change=handler, optional=optional)
 
     def _on_object(self, kind: type[Object], event: Event[Any]) -> None:
         match event:
@@ -211,6 +220,20 @@ class ClusterSource:
                 self._registry.put_node(node_of(item))
             case Deleted(key=key) | Malformed(key=key):
                 self._registry.drop_node(key)
+
+    def _on_device_class(self, event: Event[DeviceClass]) -> None:
+        match event:
+            case Added(item=item) | Modified(item=item):
+                self._registry.put_device_class(item)
+            case Deleted(key=key) | Malformed(key=key):
+                self._registry.drop_device_class(key)
+
+    def _on_slice(self, event: Event[ResourceSlice]) -> None:
+        match event:
+            case Added(item=item) | Modified(item=item):
+                self._registry.put_slice(item)
+            case Deleted(key=key) | Malformed(key=key):
+                self._registry.drop_slice(key)
 
     def _on_ledger(self, event: Event[LedgerObject]) -> None:
         match event:

@@ -15,6 +15,7 @@ from admission.api import GROUP
 from admission.api.crd import KINDS
 from admission.cluster import wire
 from admission.demand.inventory import Node, Taint
+from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.settings import explain_validation
 
 if TYPE_CHECKING:
@@ -161,7 +162,20 @@ def take(registry: Registry, document: Document) -> bool:
         _named(document, node.metadata.name)
         registry.put_node(node_of(node))
         return True
-    return False
+    return _take_devices(registry, document)
+
+
+def _take_devices(registry: Registry, document: Document) -> bool:
+    """Put a class of devices, or what a driver publishes, into the registry."""
+    if document.kind == "DeviceClass":
+        device_class = _converted(document, DeviceClass)
+        _named(document, device_class.metadata.name)
+        registry.put_device_class(device_class)
+    elif document.kind == "ResourceSlice":
+        published = _converted(document, ResourceSlice)
+        _named(document, published.metadata.name)
+        registry.put_slice(published)
+    return document.kind in {"DeviceClass", "ResourceSlice"}
 
 
 def parse(document: Document) -> Object:

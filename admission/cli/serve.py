@@ -76,6 +76,8 @@ async def _answer(source: Source, registry: Registry, settings: Settings) -> Non
         contact=settings.contact,
         excluded=settings.excluded_namespaces,
         find_namespace=source.find_namespace,
+        lookup=source.lookup,
+        claim_makers=settings.claim_makers,
         release_on_delete=source.releases_on_delete,
     )
     gate.on_denial = source.note_denial

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from admission.ledger.ledger import Ledger
+    from admission.server.claims import Lookup
     from admission.server.judge import Judgement
     from admission.server.tls import Certificate
 
@@ -20,6 +21,10 @@ class Source(Protocol):
 
     ledger: Ledger
     reference_key: bytes
+
+    @property
+    def lookup(self) -> Lookup:
+        """Reads of what reviews refer to."""
 
     @property
     def releases_on_delete(self) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
+from admission.cli.claims import FileLookup
 from admission.cli.embedded import embedded_ledger
 from admission.server.metrics import gauge
 from admission.server.tls import Certificate
@@ -46,6 +47,7 @@ class FolderSource:
             raise files.FileError(f"{folder}: no such folder; give one with objects in YAML files")
         self._folder, self._registry, self._settings = folder, registry, settings
         self.ledger = embedded_ledger()
+        self.lookup = FileLookup()
         self._problem, self._read_at = "", 0.0
         self._stamp: object = None
         self._state = folder / STATE
@@ -133,9 +135,12 @@ class FolderSource:
         if not self._folder.is_dir():
             raise files.FileError(f"{self._folder}: the folder is gone")
         stamp, fresh = self._stamped(), self._registry.emptied(Catalogue.builtin())
+        lookup = FileLookup()
         for document in files.read(sorted(self._sources())):
             files.take(fresh, document)
+            lookup.put(document.content)
         self._registry.become(fresh)
+        self.lookup.become(lookup)
         if fresh.held_back:
             logger.warning("controlled requests wait: %s", fresh.held_back)
         self._stamp, self._problem, self._read_at = stamp, "", asyncio.get_running_loop().time()

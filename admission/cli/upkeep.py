@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
 from admission.enforce.writer import StatusWriter
-from admission.ledger.pods import PodCensus, PodWitness, scopes_of
+from admission.ledger.membership import scopes_of
+from admission.ledger.pods import PodCensus
 from admission.ledger.reconciler import Reconciler, Waits
 from admission.ledger.store import StoreError
+from admission.ledger.witness import ClusterWitness
+from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 
 if TYPE_CHECKING:
@@ -51,12 +54,15 @@ class Upkeep:
     ) -> None:
         self._registry, self._ledger, self._store = registry, ledger, store
         self._census = PodCensus(registry, now)
-        self._unreadable: dict[str, str] = {}
+        self._unreadable: dict[tuple[str, str], str] = {}
         self._pods = Reflector(client, "/api/v1/pods", Pod, on_change=self._on_pod)
+        self._claims = Reflector(
+            client, "/apis/resource.k8s.io/v1/resourceclaims", ResourceClaim, on_change=self._on_claim, optional=True
+        )
         self._reconciler = Reconciler(
             store,
             self._up_to,
-            PodWitness(client, self._census),
+            ClusterWitness(client, self._census),
             clock=asyncio.get_running_loop().time,
             waits=Waits(absent=settings.ledger.expire_seconds, rebuild=settings.ledger.rebuild_seconds),
             restored=_start_anew,
@@ -77,7 +83,7 @@ class Upkeep:
     async def run(self) -> None:
         """Go on until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for run in (self._pods.run, self._reconciler.run, self._writer.run, self._ensure):
+            for run in (self._pods.run, self._claims.run, self._reconciler.run, self._writer.run, self._ensure):
                 group.create_task(kept_alive(run))
 
     def heed(self, ledger: LedgerObject) -> None:
@@ -89,22 +95,36 @@ class Upkeep:
         match event:
             case Added(item=item) | Modified(item=item):
                 self._census.take(item)
-            case Malformed(key=key, old=Pod() as old):
-                self._unreadable[key] = old.metadata.uid  # it goes on holding what it held
-            case Deleted(key=key, old=old):
-                uid = old.metadata.uid if old is not None else self._unreadable.pop(key, "")
-                self._census.lose(uid)
+            case _:
+                self._lose("pods", event)
         self._reconciler.wake()
+
+    def _on_claim(self, event: Event[ResourceClaim]) -> None:
+        match event:
+            case Added(item=item) | Modified(item=item):
+                self._census.take_claim(item)
+            case _:
+                self._lose("resourceclaims", event)
+        self._reconciler.wake()
+
+    def _lose(self, resource: str, event: Event[Pod] | Event[ResourceClaim]) -> None:
+        match event:
+            case Malformed(key=key, old=old) if old is not None:
+                self._unreadable[resource, key] = old.metadata.uid  # it goes on holding what it held
+            case Deleted(key=key, old=old):
+                uid = old.metadata.uid if old is not None else self._unreadable.pop((resource, key), "")
+                self._census.lose(uid)
 
     def _up_to(self) -> PodCensus | None:
         """The census as far as the watch has come; None while a list runs, when old and new stand together."""
-        if not self._pods.settled:
+        if not (self._pods.settled and self._claims.settled):
             return None
         for scope in self._store.scopes():
             snapshot = self._store.cached(scope)
             if snapshot is not None:
                 self._census.learn(scope, snapshot.state.inflight)
         self._census.resource_version = self._pods.resource_version
+        self._census.claims_version = self._claims.resource_version
         return self._census
 
     async def _ensure(self) -> None:

@@ -38,7 +38,9 @@ WATCH_GRACE = 5.0
 
 _STEADY = 1.0  # seconds after which a watch that ends by itself is not a failure
 _BATCH = 20  # objects between two turns of the loop: 20 x 30 us for a struct, 20 x 200 us for a pydantic model
+_ABSENT = 30.0  # seconds between questions for a resource that is not served
 _GONE = 410
+_NOT_FOUND = 404
 _LONGEST_ERROR = 500
 
 _page = msgspec.json.Decoder(wire.Page)
@@ -100,6 +102,7 @@ class Reflector(Generic[T]):
         on_change: called for every change, after ``items`` has it.  It must not block nor raise: an exception
             ends ``run``.  During a relist deletions come last, so a sum over the items never misses a live one.
         query: further parameters of list and watch, such as ``labelSelector``.
+        optional: the API server may not serve the resource: the collection is then empty, and asked for now and then.
         server_timeout: seconds after which the API server ends a watch, drawn from this range each time.
         page: objects in one page of a list.
         clock: monotonic seconds.
@@ -114,6 +117,7 @@ class Reflector(Generic[T]):
         *,
         on_change: Callable[[Event[T]], None] | None = None,
         query: Mapping[str, str] | None = None,
+        optional: bool = False,
         server_timeout: tuple[float, float] = (30.0, 60.0),
         page: int = 100,
         clock: Callable[[], float] = time.monotonic,
@@ -124,6 +128,7 @@ class Reflector(Generic[T]):
         self._decode = _decoder(decoder)
         self._on_change = on_change or (lambda _: None)
         self._query = dict(query or {})
+        self._optional = optional
         self._server_timeout = server_timeout
         self._page = page
         self._clock = clock
@@ -174,7 +179,18 @@ class Reflector(Generic[T]):
                     await self._list()
                 await self._watch()
             except ClusterError as error:
-                await self._recover(error)
+                if self._optional and isinstance(error, ApiError) and error.status == _NOT_FOUND:
+                    await self._do_without()
+                else:
+                    await self._recover(error)
+
+    async def _do_without(self) -> None:
+        """The resource is not served: nothing of it exists.  A list that finds it later begins as the first one did."""
+        await self._drop_unseen(set())
+        self._listed, self._heard = True, self._clock()
+        self._synced.set()
+        await asyncio.sleep(_ABSENT)
+        self._listed = False
 
     async def _recover(self, error: ClusterError) -> None:
         gone = isinstance(error, ApiError) and error.status == _GONE

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from admission.api.policy import Effect
 from admission.decide.duration import seconds_of, text_of
 from admission.decide.facts import applicable
-from admission.decide.limits import Charge, Limit, Scope
+from admission.decide.limits import Charge, Limit, Part, Scope
 from admission.decide.party import what
 from admission.decide.question import Check, Question
+from admission.demand.devices import counted
 from admission.review import messages
 from admission.review.finding import Finding
 from admission.review.reasons import Reason
@@ -33,8 +33,17 @@ def check_access(question: Question, _governing: str) -> Iterator[Result]:
     found = question.demand.access
     if found:
         inputs = {access.field: access.way for access in found}
-        finding = Finding(Reason.DeviceBypass, messages.device_bypass([access.field for access in found]), str(inputs))
+        sentence = messages.device_bypass([access.field for access in found], question.demand.subject)
+        finding = Finding(Reason.DeviceBypass, sentence, str(inputs))
         yield Check("access", "", "fail", inputs), finding
+
+
+def check_claims(question: Question, _governing: str) -> Iterator[Result]:
+    """Every claim that the pod refers to is there: which devices it gives stands nowhere else."""
+    missing = question.demand.missing
+    if missing:
+        finding = Finding(Reason.ClaimMissing, messages.claim_missing(missing), " ".join(missing))
+        yield Check("claims", "", "fail", dict.fromkeys(missing, "missing")), finding
 
 
 def check_class(question: Question, _governing: str) -> Iterator[Result]:
@@ -114,11 +123,13 @@ def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
 
 
 def charge_of(question: Question) -> Charge:
-    """What the request would be charged: devices by class key."""
-    counts: Counter[str] = Counter()
-    for devices in question.demand.devices:
-        counts[devices.class_key] += devices.count
-    return Charge(question.requester.party, tuple(sorted(counts.items())))
+    """What the request would be charged: devices by class key, and which of them claims made for it will hold."""
+    charged = [devices for devices in question.demand.devices if devices.charged]
+    parts = (
+        Part(name, digest, counted(devices for devices in charged if devices.claim == name))
+        for name, digest in question.demand.made
+    )
+    return Charge(question.requester.party, counted(charged), tuple(part for part in parts if part.counts))
 
 
 def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from admission.decide.compute import (
     charge_of,
     check_access,
+    check_claims,
     check_class,
     check_grants,
     check_hold,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 CHECKS: tuple[Callable[[Question, str], Iterator[Result]], ...] = (
     check_access,
+    check_claims,
     check_class,
     check_tenant,
     check_supply,
@@ -41,7 +43,7 @@ def decide(question: Question) -> Verdict:
     results = [result for check in CHECKS for result in check(question, governing)]
     findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))
     verdict = Verdict(findings, tuple(check for check, _ in results), governing, charge_of(question))
-    if verdict.findings or not question.demand.devices:
+    if verdict.findings or verdict.charge is None or not verdict.charge.counts:
         return verdict
     return Verdict(findings, verdict.checks, governing, verdict.charge, scopes_of(question, governing))
 

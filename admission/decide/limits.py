@@ -7,7 +7,7 @@ that may still land on any of them; such a key weighs what its heaviest member w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from admission.demand.reach import UNKNOWN_CLASS
 
@@ -34,12 +34,27 @@ def held(accounts: Mapping[Account, int], weights: Mapping[str, int]) -> int:
     return measure(((key, count) for (_, key), count in accounts.items()), weights)
 
 
+class Part(NamedTuple):
+    """The part of a charge that an object made for the charged one will hold (a claim made for a pod).
+
+    ``name`` is what the charged object calls it, ``digest`` tells what it must ask for.
+    """
+
+    name: str
+    digest: str
+    counts: tuple[tuple[str, int], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one request holds: whole devices by class key, each once and sorted, on one party's account."""
+    """What one request holds: whole devices by class key, each once and sorted, on one party's account.
+
+    ``parts`` are in ``counts``; until their objects are seen, the charge stands as it was made.
+    """
 
     party: str
     counts: tuple[tuple[str, int], ...]
+    parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         if any(count <= 0 for _, count in self.counts):

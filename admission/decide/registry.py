@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.rulebook import RulesInForce
+    from admission.review.claim import DeviceClass, ResourceSlice
 
 DECISIVE = frozenset({"AccessPolicy", "ComputeQuota", "AcceleratorClass", "AcceleratorPool", "Authorization"})
 """Kinds of which one that cannot be read makes every controlled request wait: it may be the one that forbids."""
@@ -45,6 +46,8 @@ class Registry:
         self.standings: dict[str, Standing] = {}
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self.nodes: dict[str, Node] = {}
+        self.device_classes: dict[str, DeviceClass] = {}
+        self.slices: dict[str, ResourceSlice] = {}
         self.unreadable: dict[tuple[str, str], str] = {}
         self.default_mode = default_mode
         self._objects: dict[type[Object], dict[str, Object]] = {}
@@ -115,6 +118,26 @@ class Registry:
         if self.nodes.pop(name, None) is not None:
             self._inventory = None
 
+    def put_device_class(self, found: DeviceClass) -> None:
+        """Take in a class of devices: what stands for which devices may have changed."""
+        self.device_classes[found.metadata.name] = found
+        self._inventory = None
+
+    def drop_device_class(self, name: str) -> None:
+        """Forget a class of devices."""
+        self.device_classes.pop(name, None)
+        self._inventory = None
+
+    def put_slice(self, found: ResourceSlice) -> None:
+        """Take in what a driver publishes."""
+        self.slices[found.metadata.name] = found
+        self._inventory = None
+
+    def drop_slice(self, name: str) -> None:
+        """Forget what a driver published."""
+        self.slices.pop(name, None)
+        self._inventory = None
+
     @property
     def held_back(self) -> str:
         """Why controlled requests must wait, or "": decisive objects that cannot be read or do not fit together."""
@@ -147,7 +170,14 @@ class Registry:
         """Nodes and pools with devices."""
         if self._inventory is None:
             nodes, pools = self.nodes.values(), self.every(AcceleratorPool)
-            self._inventory = take_inventory(nodes, pools, self.catalogue, self._default_country)
+            self._inventory = take_inventory(
+                nodes,
+                pools,
+                self.catalogue,
+                self._default_country,
+                device_classes=self.device_classes.values(),
+                slices=self.slices.values(),
+            )
         return self._inventory
 
     def rules(self, now: datetime) -> RulesInForce:

@@ -1,23 +1,28 @@
 """What devices there are and where: nodes that exist, and pools that may be scaled to zero.
 
-A ``Target`` is a place where a pod can land.  A node's labels are complete, so a selector on an absent label
-excludes it; a pool declares only some labels, so a selector on another one leaves it possible.
+A ``Target`` is a place where a pod can land.  It offers devices by what its device plugins announce, by what its
+drivers publish (dynamic resource allocation), and by what the operator declares.  A node's labels are complete, so a
+selector on an absent label excludes it; a pool declares only some labels, so a selector on another one leaves it
+possible.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cachetools import LRUCache
 
-from admission.catalogue.resources import ResourceRole, role
+from admission.catalogue.resources import DEVICE_CLASS_PREFIX, ResourceRole, role
+from admission.demand.device import Device, devices_of, expressions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from admission.api.accelerator import AcceleratorPool
     from admission.catalogue.catalogue import Catalogue
+    from admission.review.claim import DeviceClass, ResourceSlice
 
 _PASSING = (
     "node.kubernetes.io/",
@@ -73,6 +78,8 @@ class Target:
     country: str
     awaited: str | None = None
     """Vendor of the chip that the labels name while the node offers no device of it yet; "" is any vendor."""
+    devices: tuple[Device, ...] = ()
+    """What drivers publish for the node."""
 
 
 class Reach(NamedTuple):
@@ -94,32 +101,98 @@ class Inventory:
     catalogue: Catalogue
     makers: frozenset[str]
     """Vendors of the catalogue's chips, in lower case."""
+    backing: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    """By resource name, the selectors of each device class that stands behind it."""
+    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By device class, every resource name that stands for it."""
+    published: Mapping[tuple[str, str, str], Device] = field(default_factory=dict)
+    """Every device of every driver, by driver, pool and name."""
     reached: LRUCache[bytes, Reach] = field(default_factory=lambda: LRUCache(4096), compare=False, repr=False)
     """What ``reach`` found, by constraints; tenants choose the constraints, so number and length are bounded."""
 
-    def offers(self, target: Target, resource: str) -> bool:
-        """Whether the target has the resource, or its device plugin may still announce it."""
-        if resource in target.resources:
-            return True
-        return target.awaited is not None and _may_be_of(target.awaited, resource, self.makers)
+    def offers(self, target: Target, resource: str, selectors: tuple[str, ...] = ()) -> frozenset[str] | None:
+        """Return the classes of the target's devices of this resource ("" where one is not known); None if it has none.
+
+        Its device plugin may still have to announce them.  ``selectors`` narrow what drivers publish.
+        """
+        classes: set[str] = set()
+        plugged = resource in target.resources
+        if plugged or (target.awaited is not None and _may_be_of(target.awaited, resource, self.makers)):
+            classes |= target.classes or {""}
+        for device in self._matching(target.devices, resource, selectors):
+            classes |= {device.accelerator_class} if device.accelerator_class else target.classes or {""}
+        return frozenset(classes) or None
+
+    def most_published(self, resource: str, selectors: tuple[str, ...]) -> int:
+        """Return the most devices of this resource that are published for one node; 0 where nobody can tell.
+
+        A pool may bring nodes with more than those that exist.
+        """
+        if any(resource in each.resources for each in self.targets if not each.is_node):
+            return 0
+        return max((len(self._matching(each.devices, resource, selectors)) for each in self.targets), default=0)
+
+    def _matching(self, devices: tuple[Device, ...], resource: str, selectors: tuple[str, ...]) -> list[Device]:
+        backing = self.backing.get(resource, ())
+        return [one for one in devices if any(one.meets((*each, *selectors)) for each in backing)] if backing else []
 
 
 def take_inventory(
-    nodes: Iterable[Node], pools: Iterable[AcceleratorPool], catalogue: Catalogue, default_country: str = ""
+    nodes: Iterable[Node],
+    pools: Iterable[AcceleratorPool],
+    catalogue: Catalogue,
+    default_country: str = "",
+    *,
+    device_classes: Iterable[DeviceClass] = (),
+    slices: Iterable[ResourceSlice] = (),
 ) -> Inventory:
     """Return the inventory of the nodes and pools.
 
     A node that belongs to a pool has the pool's class and place; where its own labels say another class, it
-    has both, so that neither a wrong label nor a wrong pool hides a chip.
+    has both, so that neither a wrong label nor a wrong pool hides a chip.  A published device that several nodes
+    can have is taken to be at each of them.
     """
-    declared = tuple(pools)
+    declared, classes = tuple(pools), tuple(device_classes)
     makers = frozenset(chip.vendor.lower() for chip in catalogue.chips.values() if chip.vendor)
-    at_hand = {node.name: _of_node(node, declared, catalogue, makers, default_country) for node in nodes}
+    published = [device for each in slices for device in devices_of(each, catalogue)]
+    local: defaultdict[str, list[Device]] = defaultdict(list)
+    for device in published:
+        local[device.node].append(device)
+
+    def target(node: Node) -> Target:
+        found = _of_node(node, declared, catalogue, makers, default_country)
+        return _with_devices(found, (*local.get(node.name, ()), *local.get("", ())))
+
+    at_hand = {node.name: target(node) for node in nodes}
     found = (
-        *(target for target in at_hand.values() if target.resources or target.awaited is not None),
+        *(each for each in at_hand.values() if each.resources or each.devices or each.awaited is not None),
         *(_of_pool(p, default_country) for p in declared),
     )
-    return Inventory(found, at_hand, catalogue, makers)
+    return Inventory(
+        found,
+        at_hand,
+        catalogue,
+        makers,
+        backing=_backing(classes),
+        names={each.metadata.name: frozenset(_names(each)) for each in classes},
+        published={(device.driver, device.pool, device.name): device for device in published},
+    )
+
+
+def _backing(device_classes: Iterable[DeviceClass]) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Every name by which a device class can be asked for; of classes that share one, each may be meant."""
+    found: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for each in device_classes:
+        for name in _names(each):
+            found[name].append(expressions(each.spec.selectors))
+    return {resource: tuple(each) for resource, each in found.items()}
+
+
+def _names(device_class: DeviceClass) -> Iterator[str]:
+    """The resource names that stand for a device class: the implicit one, and one that the class may give itself."""
+    yield DEVICE_CLASS_PREFIX + device_class.metadata.name
+    if device_class.spec.extended_resource_name:
+        yield device_class.spec.extended_resource_name
 
 
 def _of_node(
@@ -138,6 +211,12 @@ def _of_node(
         country=countries.pop() if len(countries) == 1 else "" if countries else default_country,
         awaited=_awaited(own, node, catalogue, makers) if own else None,
     )
+
+
+def _with_devices(target: Target, devices: tuple[Device, ...]) -> Target:
+    """Return the target with what drivers publish for it; a chip that is among these is awaited no more."""
+    arrived = any(device.accelerator_class in {*target.classes, ""} for device in devices)
+    return replace(target, devices=devices, awaited=None if arrived else target.awaited) if devices else target
 
 
 def _awaited(name: str, node: Node, catalogue: Catalogue, makers: frozenset[str]) -> str | None:

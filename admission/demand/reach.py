@@ -14,7 +14,7 @@ from admission.demand.inventory import Reach
 from admission.demand.scheduling import can_land
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from admission.catalogue.catalogue import Catalogue
     from admission.demand.inventory import Inventory, Target
@@ -32,26 +32,30 @@ _LONGEST_KEY = 4096
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
-def reach(resource: str, spec: PodSpec, inventory: Inventory) -> Reach:
-    """Return what a device of this resource can be for a pod with these constraints."""
-    key = _constraints(resource, spec)
+def reach(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...] = ()) -> Reach:
+    """Return what a device of this resource can be for a pod with these constraints.
+
+    ``selectors`` are those of a claim's request: CEL over what drivers publish.
+    """
+    key = _constraints(resource, spec, selectors)
     found = inventory.reached.get(key)
     if found is None:
-        found = _found(resource, spec, inventory)
+        found = _found(resource, spec, inventory, selectors)
         if len(key) <= _LONGEST_KEY:
             inventory.reached[key] = found
     return found
 
 
-def _constraints(resource: str, spec: PodSpec) -> bytes:
-    """Everything of a pod that ``can_land`` reads."""
-    return _ENCODER.encode((resource, spec.node_name, spec.node_selector, spec.affinity, spec.tolerations))
+def _constraints(resource: str, spec: PodSpec, selectors: tuple[str, ...]) -> bytes:
+    """Everything of a pod that ``can_land`` reads, and of a claim that narrows its devices."""
+    return _ENCODER.encode((resource, spec.node_name, spec.node_selector, spec.affinity, spec.tolerations, selectors))
 
 
-def _found(resource: str, spec: PodSpec, inventory: Inventory) -> Reach:
-    targets = tuple(_reachable(resource, spec, inventory))
+def _found(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...]) -> Reach:
+    offered = tuple(_offered(resource, spec, inventory, selectors))
+    targets = tuple(target for target, _ in offered)
     pinned = inventory.catalogue.by_resource(resource)
-    classes = {name for target in targets for name in target.classes or {pinned or UNKNOWN_CLASS}}
+    classes = {name or pinned or UNKNOWN_CLASS for _, names in offered for name in names}
     if pinned or not classes:
         classes.add(pinned or UNKNOWN_CLASS)  # not in place of what the nodes say: any device can be given any name
     return Reach(
@@ -62,15 +66,20 @@ def _found(resource: str, spec: PodSpec, inventory: Inventory) -> Reach:
     )
 
 
-def _reachable(resource: str, spec: PodSpec, inventory: Inventory) -> Iterable[Target]:
+def _offered(
+    resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...]
+) -> Iterator[tuple[Target, frozenset[str]]]:
+    """Yield each target on which the pod can land, with the classes of its devices of the resource."""
     if spec.node_name:
         node = inventory.nodes.get(spec.node_name)
-        return (node,) if node else ()
-    return (
-        target
-        for target in inventory.targets
-        if inventory.offers(target, resource) and can_land(spec, target, inventory.catalogue)
-    )
+        if node:
+            # Whoever names the node goes past the scheduler: whatever the node has may be meant.
+            yield node, inventory.offers(node, resource, selectors) or node.classes or frozenset({""})
+        return
+    for target in inventory.targets:
+        names = inventory.offers(target, resource, selectors)
+        if names is not None and can_land(spec, target, inventory.catalogue):
+            yield target, names
 
 
 def _narrowing(targets: tuple[Target, ...], classes: set[str], catalogue: Catalogue) -> tuple[tuple[str, str], ...]:

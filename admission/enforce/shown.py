@@ -14,7 +14,8 @@ from admission.decide.compute import limits_of, scope_of
 from admission.decide.limits import held
 from admission.decide.party import check_clearance, check_rules
 from admission.decide.question import Question, Requester
-from admission.demand.pod import Demand, Devices
+from admission.demand.devices import Devices
+from admission.demand.pod import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

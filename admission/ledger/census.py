@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from admission.decide.limits import Account
+    from admission.ledger.state import Entry
 
 
 class Census(Protocol):
-    """Objects as one watch, or one list, has them up to one resourceVersion.
+    """Pods and claims as their watches, or lists, have them up to one resourceVersion of each.
 
-    All three answers belong together: they may change between two turns of the event loop, never within one.
+    All answers belong together: they may change between two turns of the event loop, never within one.
     With objects newer than ``resource_version`` (half-way through a list, say) an entry would leave under a
     version at which its object did not exist, and another reconciler at that version would count neither.
     A live object is one that exists and has not ended; being deleted is not enough.  Each live object that
@@ -23,13 +24,23 @@ class Census(Protocol):
 
     @property
     def resource_version(self) -> int:
-        """Up to which everything has been seen."""
+        """Of pods, up to which everything has been seen."""
 
-    def seen(self, uid: str) -> bool:
-        """Say whether the object was ever seen here, gone since or not; may forget those long gone."""
+    @property
+    def claims_version(self) -> int:
+        """Of resource claims, likewise; 0 where there are none."""
 
-    def charges(self, scope: str) -> Mapping[Account, int]:
-        """Return the charges of all live objects of a scope."""
+    def settled(self, entry: Entry) -> bool:
+        """Say whether the object of an entry was ever seen here, and each claim that was charged with it.
+
+        Gone since or not; may forget those long gone.  From then on ``charges`` has them.
+        """
+
+    def live(self, uid: str) -> bool:
+        """Say whether the object is there: claims may still be made for it."""
+
+    def charges(self, scope: str, promised: Collection[str]) -> Mapping[Account, int]:
+        """Return the charges of all live objects of a scope, but for those whose uid is among the promised."""
 
 
 class Witness(Protocol):
@@ -41,8 +52,8 @@ class Witness(Protocol):
     async def recount(self) -> Census:
         """Count by a list that is begun after the call."""
 
-    async def probe(self, namespace: str, name: str) -> str | None:
-        """Return the uid of the object of this name; None where there is none."""
+    async def probe(self, entry: Entry) -> bool:
+        """Say whether the object of an entry is there, or one made for it that the census has not seen."""
 
     async def revision(self) -> int:
         """Return the objects' newest resourceVersion (a list with limit 1 tells it)."""

@@ -5,7 +5,8 @@ Decoding is strict: whatever is not exactly what ``encode`` writes is corrupt, a
 one that has not been counted.
 
 used:      ``party,class:count[,class:count]...`` joined by ``;``, sorted
-inflight:  ``uid,namespace,name,party,class:count[+class:count]...,reserved at,owner`` joined by ``;``
+inflight:  ``uid,namespace,name,party,class:count[+class:count]...,reserved at,owner,kind,parts`` joined by ``;``;
+           parts are ``name=digest=class:count[+class:count]...`` joined by ``&``
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from admission.decide.limits import Charge
+from admission.decide.limits import Charge, Part
+from admission.ledger.limits import Kind
 from admission.ledger.state import Entry, State
 
 if TYPE_CHECKING:
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 """The format that this version writes, and the newest that it reads."""
 
-_RESERVED = re.compile(r"[%,;:+\x00-\x1f\x7f]")
+_RESERVED = re.compile(r"[%,;:+=&\x00-\x1f\x7f]")
 _ESCAPE = re.compile(r"%([0-9A-F]{2})")
 _STRAY = re.compile(r"%(?![0-9A-F]{2})")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-_ENTRY_FIELDS = 7
+_ENTRY_FIELDS = 9
+_PART_FIELDS = 3
 
 
 class LedgerCorrupt(ValueError):  # noqa: N818 (named for what the ledger is, as it reads in a log)
@@ -48,6 +51,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     epoch: int = 0
     initialized: bool = False
     observed_pods: str = ""
+    observed_claims: str = ""
     used: str = ""
     inflight: str = ""
 
@@ -58,6 +62,7 @@ def encode(state: State) -> Record:
         epoch=state.epoch,
         initialized=state.initialized,
         observed_pods=str(state.observed_pods) if state.observed_pods else "",
+        observed_claims=str(state.observed_claims) if state.observed_claims else "",
         used=_used_text(state.used),
         inflight=";".join(map(_entry_text, state.inflight.values())),
     )
@@ -80,6 +85,7 @@ def decode(record: Record) -> State:
         epoch=record.epoch,
         initialized=record.initialized,
         observed_pods=_number(record.observed_pods) if record.observed_pods else 0,
+        observed_claims=_number(record.observed_claims) if record.observed_claims else 0,
         used=_used(record.used),
         inflight={entry.uid: entry for entry in entries},
     )
@@ -101,7 +107,12 @@ def _used_text(used: Mapping[Account, int]) -> str:
 def _entry_text(entry: Entry) -> str:
     fields = (entry.uid, entry.namespace, entry.name, entry.charge.party)
     counts = _counts_text(entry.charge.counts, "+")
-    return ",".join((*map(_quote, fields), counts, str(entry.reserved_at), _quote(entry.owner)))
+    parts = "&".join(map(_part_text, entry.charge.parts))
+    return ",".join((*map(_quote, fields), counts, str(entry.reserved_at), _quote(entry.owner), entry.kind, parts))
+
+
+def _part_text(part: Part) -> str:
+    return "=".join((_quote(part.name), _quote(part.digest), _counts_text(part.counts, "+")))
 
 
 def _counts_text(counts: Iterable[tuple[str, int]], mark: str) -> str:
@@ -123,8 +134,22 @@ def _entry(text: str) -> Entry:
     if len(fields) != _ENTRY_FIELDS:
         raise LedgerCorrupt(f"inflight: {len(fields)} fields instead of {_ENTRY_FIELDS} in {text[:80]!r}")
     uid, namespace, name, party, owner = map(_unquote, (*fields[:4], fields[6]))
-    charge = Charge(party, tuple(_counts(fields[4], "+")))
-    return Entry(uid, namespace, name, charge, _number(fields[5]), owner)
+    charge = Charge(party, tuple(_counts(fields[4], "+")), tuple(map(_part, _parts(fields[8], "&"))))
+    return Entry(uid, namespace, name, charge, _number(fields[5]), owner, _kind(fields[7]))
+
+
+def _kind(text: str) -> Kind:
+    try:
+        return Kind(text)
+    except ValueError:
+        raise LedgerCorrupt(f"inflight: no such kind {text[:80]!r}") from None
+
+
+def _part(text: str) -> Part:
+    fields = text.split("=")
+    if len(fields) != _PART_FIELDS:
+        raise LedgerCorrupt(f"inflight: not a part of a charge: {text[:80]!r}")
+    return Part(_unquote(fields[0]), _unquote(fields[1]), tuple(_counts(fields[2], "+")))
 
 
 def _counts(text: str, mark: str) -> list[tuple[str, int]]:

@@ -11,7 +11,7 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING
 
-from admission.ledger.limits import Exceeded, Granted, Outcome, Unavailable, judge
+from admission.ledger.limits import Exceeded, Granted, Kind, Outcome, Unavailable, judge
 from admission.ledger.state import SHARED, Entry, State
 from admission.review.reasons import Reason
 
@@ -44,10 +44,11 @@ class Ask:
     charge: Charge
     limits: tuple[Limit, ...]
     owner: str
+    kind: Kind = Kind.Pod
 
     def entry(self, now: int) -> Entry:
         """Return the reservation that grants it."""
-        return Entry(self.uid, self.namespace, self.name, self.charge, now, self.owner)
+        return Entry(self.uid, self.namespace, self.name, self.charge, now, self.owner, self.kind)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ A fold takes in a census: use becomes what the census counts, and what the censu
 flight.  Two guards make it exact, and without either the count drops below what exists
 (kubernetes/kubernetes#123434):
 
-* by uid: an entry leaves because its own object was seen, never because the sums match;
+* by uid: an entry leaves because its own object was seen, and each claim made for it, never because the sums match;
 * by version: a census older than the one that the state already took in is not folded, as it may not have
   seen an object whose entry has left.
 """
@@ -25,25 +25,43 @@ if TYPE_CHECKING:
 
 def fold(state: State, scope: str, census: Census, gone: Collection[str]) -> State | None:
     """Return the state after a census, without the entries proved ``gone``; None when nothing would change."""
-    current = census.resource_version >= state.observed_pods
+    current = _is_current(census, state)
     inflight = {
-        uid: entry for uid, entry in state.inflight.items() if uid not in gone and not (current and census.seen(uid))
+        uid: entry
+        for uid, entry in state.inflight.items()
+        if uid not in gone and not (current and census.settled(entry))
     }
-    used = counted(census, scope) if current else state.used
+    used = counted(census, scope, inflight) if current else state.used
     if used == state.used and len(inflight) == len(state.inflight):
         return None
-    observed = max(census.resource_version, state.observed_pods)
-    return dataclasses.replace(state, observed_pods=observed, used=used, inflight=inflight)
+    return dataclasses.replace(
+        state,
+        observed_pods=max(census.resource_version, state.observed_pods),
+        observed_claims=max(census.claims_version, state.observed_claims),
+        used=used,
+        inflight=inflight,
+    )
+
+
+def _is_current(census: Census, state: State) -> bool:
+    """Whether the census has seen everything that the state has taken in; versions compare within one resource."""
+    return census.resource_version >= state.observed_pods and census.claims_version >= state.observed_claims
 
 
 def rebuilt(state: State, scope: str, census: Census) -> State:
     """Return a state counted from nothing but a census; right only when no earlier promise can still be kept."""
-    return State(state.epoch + 1, initialized=True, observed_pods=census.resource_version, used=counted(census, scope))
+    return State(
+        state.epoch + 1,
+        initialized=True,
+        observed_pods=census.resource_version,
+        observed_claims=census.claims_version,
+        used=counted(census, scope),
+    )
 
 
-def counted(census: Census, scope: str) -> dict[Account, int]:
-    """Return the census's charges without empty accounts."""
-    return {account: count for account, count in census.charges(scope).items() if count}
+def counted(census: Census, scope: str, promised: Collection[str] = ()) -> dict[Account, int]:
+    """Return the census's charges without empty accounts, and without objects whose charge is still in flight."""
+    return {account: count for account, count in census.charges(scope, promised).items() if count}
 
 
 def uncounted(state: State, scope: str, census: Census) -> dict[str, int]:
@@ -52,7 +70,7 @@ def uncounted(state: State, scope: str, census: Census) -> dict[str, int]:
     By party and not by class, as a pod that may land on several classes is charged to fewer once it is bound.
     A census older than the state says nothing.
     """
-    if census.resource_version < state.observed_pods:
+    if not _is_current(census, state):
         return {}
     excess = _by_party(counted(census, scope))
     for total in (_by_party(state.used), _by_party(state.reserved())):

@@ -16,7 +16,7 @@ from admission.review.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from admission.decide.limits import Account, Limit
+    from admission.decide.limits import Account, Charge, Limit
     from admission.ledger.store import Store
 
 
@@ -89,6 +89,23 @@ class Ledger:
             return Exceeded(shortfalls)
         return Granted(tuple(level for outcome in outcomes if isinstance(outcome, Granted) for level in outcome.levels))
 
+    async def promised(self, uid: str, deadline: float) -> Charge | None:
+        """Return what stands in flight for an object, in any scope; None where nothing does.
+
+        What is not in the states seen here is looked for in the newest ones: another replica may have written it a
+        moment ago.  A scope that cannot be read by the deadline (of ``clock``) is taken to hold nothing for it.
+        """
+        for scope in self._store.scopes():
+            snapshot = self._store.cached(scope)
+            if snapshot is not None and uid in snapshot.state.inflight:
+                return snapshot.state.inflight[uid].charge
+        timeout = max(0.0, deadline - self._clock())
+        reads = (self._store.read(scope, timeout) for scope in self._store.scopes())
+        for read in await asyncio.gather(*reads, return_exceptions=True):
+            if not isinstance(read, BaseException) and uid in read.state.inflight:
+                return read.state.inflight[uid].charge
+        return None
+
     async def release(self, uid: str) -> None:
         """Take back whatever is held in flight for an object that is gone and cannot come back.
 
@@ -154,4 +171,4 @@ def _scope(pair: tuple[str, tuple[Limit, ...]]) -> str:
 
 
 def _ask(request: Request, limits: tuple[Limit, ...], owner: str) -> Ask:
-    return Ask(request.uid, request.namespace, request.name, request.charge, limits, owner)
+    return Ask(request.uid, request.namespace, request.name, request.charge, limits, owner, request.kind)

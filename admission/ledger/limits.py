@@ -7,6 +7,7 @@ for a pod that may still land on any of them; such a key weighs what its heavies
 from __future__ import annotations
 
 import dataclasses
+import enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 
     from admission.decide.limits import Account, Charge, Limit
     from admission.review.reasons import Reason
+
+
+class Kind(enum.StrEnum):
+    """What kind of object holds devices; the letters stand in stored ledgers."""
+
+    Pod = "p"
+    Claim = "c"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,6 +33,7 @@ class Request:
     name: str
     charge: Charge
     scopes: tuple[tuple[str, tuple[Limit, ...]], ...]
+    kind: Kind = Kind.Pod
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,8 +1,12 @@
-"""The census of pods: what the pods of a cluster hold, attributed as their reservations were.
+"""The census: what the pods and the claims of a cluster hold, attributed as their reservations were.
 
 A pod with a reservation is charged to the party and in the scopes that the reservation named, and to no fewer
 devices until it is bound; then to its node's class.  A pod without one (from before the install, of an observed
 namespace, or of before this process led) is attributed by today's labels as soon as they allow.
+
+Claims are counted by themselves: a pod that was charged for claims made from templates stands with that charge in
+flight until they are seen, and then with what it asks for by resources.  The one exception is a claim that the
+scheduler makes for a pod's resources: it is the pod's own.
 """
 
 from __future__ import annotations
@@ -10,26 +14,25 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
 from admission.api.policy import Mode
-from admission.api.quota import Authorization, ComputeQuota
-from admission.cluster import wire
-from admission.decide.compute import scope_of, scope_of_grant
-from admission.demand.pod import demand_of
+from admission.demand.claims import given_devices
+from admission.demand.devices import counted
+from admission.demand.pod import demand_of_claim, requested_devices
 from admission.demand.reach import UNKNOWN_CLASS
-from admission.demand.request import DemandError
-from admission.review.pod import Pod
+from admission.demand.request import DemandError, effective_request
+from admission.ledger.claims import ClaimBook, made_for
+from admission.ledger.membership import membership
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
-    from admission.cluster.client import Client
-    from admission.decide.limits import Account
+    from admission.decide.limits import Account, Charge, Part
     from admission.decide.registry import Registry
     from admission.demand.inventory import Inventory
     from admission.ledger.state import Entry
+    from admission.review.claim import ResourceClaim
+    from admission.review.pod import Pod
 
 ENDED = frozenset({"Succeeded", "Failed"})
 """Phases in which a pod holds nothing.  A deletion timestamp alone releases nothing: containers may still run."""
@@ -37,20 +40,18 @@ ENDED = frozenset({"Succeeded", "Failed"})
 REMEMBERED = 100_000
 """So many uids of pods that are gone, and so many promises, are remembered."""
 
-_pods = msgspec.json.Decoder(Pod)
-_page = msgspec.json.Decoder(wire.Page)
-
 
 class Promise(NamedTuple):
-    """What the reservations of one pod named: its party, the charge, and the scopes they stand in."""
+    """What the reservations of one object named: its party, the charge without its parts, the scopes, the parts."""
 
     party: str
     counts: tuple[tuple[str, int], ...]
     scopes: frozenset[str]
+    parts: tuple[Part, ...] = ()
 
 
 class Held(NamedTuple):
-    """What a live pod holds, and where it is charged: in the scopes of its promise and of its jurisdiction."""
+    """What a live object holds, and where it is charged: in the scopes of its promise and of its jurisdiction."""
 
     namespace: str
     governing: str
@@ -61,7 +62,7 @@ class Held(NamedTuple):
 
 
 class PodCensus:
-    """Live accelerator pods up to one resourceVersion; see ``admission.ledger.census.Census``."""
+    """Live accelerator pods and claims up to one version of each; see ``admission.ledger.census.Census``."""
 
     def __init__(self, registry: Registry, now: Callable[[], datetime]) -> None:
         self._registry = registry
@@ -74,7 +75,9 @@ class PodCensus:
         self._homeless: set[str] = set()
         self._unnamed: dict[str, Pod] = {}
         self._named_by: Inventory | None = None
+        self._book = ClaimBook()
         self.resource_version = 0
+        self.claims_version = 0
 
     def heir(self) -> PodCensus:
         """Return an empty census that attributes the pods it will see as this one does."""
@@ -89,6 +92,7 @@ class PodCensus:
         if pod.status.phase in ENDED:
             self.lose(uid)
             return
+        self._book.note_pod(pod)
         before = self._held.get(uid) or self._inherited.get(uid)
         if before is not None and (before.bound or not pod.spec.node_name):
             self._held[uid] = before
@@ -101,8 +105,32 @@ class PodCensus:
             if _is_unnamed(self._held[uid]):
                 self._unnamed[uid] = pod
 
+    def take_claim(self, claim: ResourceClaim) -> None:
+        """Take in a claim that exists: it holds what it was given, and what it asks for until then."""
+        self._book.note(claim)
+        given = given_devices(claim, self._registry.inventory)
+        promise = self._part(claim)
+        counts = counted(given) if given is not None else (promise and promise.counts) or self._asked(claim)
+        self._hold(claim.metadata.uid, claim.metadata.namespace, counts, bound=given is not None, inherited=promise)
+
+    def _part(self, claim: ResourceClaim) -> Promise | None:
+        """What the reservation of the pod named for the claim that was made for it."""
+        made = made_for(claim)
+        promise = self._promises.get(made.owner) if made else None
+        if made is None or promise is None:
+            return None
+        counts = next((part.counts for part in promise.parts if part.name == made.part), ())
+        return Promise(promise.party, counts, promise.scopes)
+
+    def _asked(self, claim: ResourceClaim) -> tuple[tuple[str, int], ...]:
+        try:
+            return counted(demand_of_claim(claim, self._registry.inventory).devices)
+        except DemandError:
+            return ()
+
     def lose(self, uid: str) -> None:
-        """Take out a pod that is gone, or has ended."""
+        """Take out an object that is gone, or has ended."""
+        self._book.forget(uid)
         self._held.pop(uid, None)
         self._homeless.discard(uid)
         self._unnamed.pop(uid, None)
@@ -118,7 +146,7 @@ class PodCensus:
             scopes = (known.scopes if known else frozenset()) | {scope}
             if uid in self._gone or (known is not None and scopes == known.scopes):
                 continue
-            self._promises[uid] = Promise(entry.charge.party, entry.charge.counts, scopes)
+            self._promises[uid] = Promise(entry.charge.party, _without_parts(entry.charge), scopes, entry.charge.parts)
             _trim(self._promises)
             held = self._held.get(uid)
             if held is not None:
@@ -130,43 +158,56 @@ class PodCensus:
         """Say whether the pod was ever seen here."""
         return uid in self._held or uid in self._idle or uid in self._gone
 
-    def charges(self, scope: str) -> Mapping[Account, int]:
-        """Return what the live pods hold that are charged in a scope."""
-        return self._accounts(scope, enforced=True)
+    def live(self, uid: str) -> bool:
+        """Say whether the object is there and has not ended."""
+        return uid in self._held or uid in self._idle
+
+    def settled(self, entry: Entry) -> bool:
+        """Say whether the object of a reservation was seen, and each claim made for it."""
+        made = (self._book.was_made(entry.uid, part.name) for part in entry.charge.parts)
+        return self.seen(entry.uid) and all(made)
+
+    def charges(self, scope: str, promised: Collection[str] = ()) -> Mapping[Account, int]:
+        """Return what the live objects hold that are charged in a scope, without those that are still ``promised``."""
+        return self._accounts(scope, enforced=True, without=promised)
 
     def observed(self, scope: str) -> Mapping[Account, int]:
         """Return what the live pods hold that would be charged in a scope if their namespaces were enforced."""
         return self._accounts(scope, enforced=False)
 
-    def _accounts(self, scope: str, *, enforced: bool) -> Mapping[Account, int]:
+    def _accounts(self, scope: str, *, enforced: bool, without: Collection[str] = ()) -> Mapping[Account, int]:
         self._settle()
         belongs = membership(self._registry, scope, self._now())
         total: Counter[Account] = Counter()
-        for held in self.held(enforced=enforced):
+        for held in self.held(enforced=enforced, without=without):
             if scope in held.scopes or belongs(held):
                 for key, count in held.counts:
                     total[held.party, key] += count
         return total
 
-    def held(self, *, enforced: bool) -> Iterable[Held]:
-        """Return what the live accelerator pods hold that count against limits, or that do not.
+    def held(self, *, enforced: bool, without: Collection[str] = ()) -> Iterable[Held]:
+        """Return what the live accelerator pods and claims hold that count against limits, or that do not.
 
         Those count that have a reservation or stand in a namespace that is enforced today: one that becomes
         enforced brings its use along.
         """
-        mode = self._registry.mode
+        mode, elsewhere = self._registry.mode, self._book.counted_elsewhere()
         return (
             held
-            for held in self._held.values()
-            if (bool(held.scopes) or mode(held.namespace) is Mode.Enforce) is enforced
+            for uid, held in self._held.items()
+            if uid not in without
+            and uid not in elsewhere
+            and (bool(held.scopes) or mode(held.namespace) is Mode.Enforce) is enforced
         )
 
     def use(self) -> Mapping[str, Counter[str]]:
         """Return what each party holds by class key, enforced or not."""
         self._settle()
         found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for held in self._held.values():
-            found[held.party].update(dict(held.counts))
+        elsewhere = self._book.counted_elsewhere()
+        for uid, held in self._held.items():
+            if uid not in elsewhere:
+                found[held.party].update(dict(held.counts))
         return found
 
     def unattributed(self) -> int:
@@ -177,8 +218,17 @@ class PodCensus:
         adrift = (held for held in tuple(self._held.values()) if not held.governing and not held.scopes)
         return sum(count for held in adrift for _, count in held.counts)
 
-    def _hold(self, uid: str, namespace: str, counts: tuple[tuple[str, int], ...], *, bound: bool) -> None:
-        promise, before = self._promises.get(uid), self._held.get(uid) or self._inherited.get(uid)
+    def _hold(
+        self,
+        uid: str,
+        namespace: str,
+        counts: tuple[tuple[str, int], ...],
+        *,
+        bound: bool,
+        inherited: Promise | None = None,
+    ) -> None:
+        """Attribute by the object's own reservation, or by that of the pod it was made for."""
+        promise, before = self._promises.get(uid) or inherited, self._held.get(uid) or self._inherited.get(uid)
         governing, party = (before.governing, before.party) if before else self._home(namespace)
         if promise is not None and (not bound or not counts):
             counts = promise.counts
@@ -188,7 +238,7 @@ class PodCensus:
             party=promise.party if promise else party,
             counts=counts or (before.counts if before else ()),
             bound=bound,
-            scopes=promise.scopes if promise else frozenset(),
+            scopes=promise.scopes if promise else before.scopes if before else frozenset(),
         )
         if promise is None and not governing:
             self._homeless.add(uid)
@@ -229,13 +279,17 @@ class PodCensus:
     def _counts(self, pod: Pod) -> tuple[tuple[str, int], ...]:
         """Devices by class key, as today's nodes and pools have it; nothing for a pod that cannot be read."""
         try:
-            devices = demand_of(pod, self._registry.inventory).devices
+            return counted(requested_devices(pod, self._registry.inventory, effective_request(pod.spec)))
         except DemandError:
             return ()
-        counts: Counter[str] = Counter()
-        for each in devices:
-            counts[each.class_key] += each.count
-        return tuple(sorted(counts.items()))
+
+
+def _without_parts(charge: Charge) -> tuple[tuple[str, int], ...]:
+    """What the object itself holds once everything that is made for it stands on its own."""
+    left = Counter(dict(charge.counts))
+    for part in charge.parts:
+        left.subtract(dict(part.counts))
+    return tuple(sorted((key, count) for key, count in left.items() if count > 0))
 
 
 def _trim(kept: OrderedDict[str, Any]) -> None:
@@ -245,55 +299,3 @@ def _trim(kept: OrderedDict[str, Any]) -> None:
 
 def _is_unnamed(held: Held) -> bool:
     return any(UNKNOWN_CLASS in key.split("|") for key, _ in held.counts)
-
-
-def membership(registry: Registry, scope: str, now: datetime) -> Callable[[Held], bool]:
-    """Return what tells whether a pod without a reservation is charged in a scope: by jurisdiction, or by grant."""
-    for grant in registry.every(Authorization):
-        if scope_of_grant(grant) == scope:
-            tenant = grant.spec.tenant
-            return lambda held: tenant in held.party.split("/")
-    rules = registry.rules(now)
-    countries = {scope}
-    for quota in registry.every(ComputeQuota):
-        if scope_of(quota) == scope:
-            countries |= rules.countries(quota.spec.jurisdictions)
-    return lambda held: held.governing in countries
-
-
-def scopes_of(registry: Registry) -> frozenset[str]:
-    """Return every scope in which some quota or authorization stands."""
-    return frozenset(
-        {*map(scope_of, registry.every(ComputeQuota)), *map(scope_of_grant, registry.every(Authorization))}
-    )
-
-
-class PodWitness:
-    """Quorum reads of pods; see ``admission.ledger.census.Witness``."""
-
-    def __init__(self, client: Client, census: PodCensus, page: int = 100) -> None:
-        self._client, self._census, self._page = client, census, page
-
-    async def recount(self) -> PodCensus:
-        """Count all pods by a paged list begun now, attributed as the census of the watch has them."""
-        census = self._census.heir()
-        query = {"limit": str(self._page)}
-        while True:
-            page = _page.decode(await self._client.get("/api/v1/pods", query))
-            for raw in page.items or ():
-                census.take(_pods.decode(raw))
-            census.resource_version = int(page.metadata.resource_version)
-            if not page.metadata.continue_:
-                return census
-            query = {"limit": str(self._page), "continue": page.metadata.continue_}
-
-    async def probe(self, namespace: str, name: str) -> str | None:
-        """Return the uid of the pod of this name, or None."""
-        query = {"fieldSelector": f"metadata.name={name}", "limit": "1"}
-        page = _page.decode(await self._client.get(f"/api/v1/namespaces/{namespace}/pods", query))
-        return _pods.decode(page.items[0]).metadata.uid if page.items else None
-
-    async def revision(self) -> int:
-        """Return the newest resourceVersion of pods."""
-        page = _page.decode(await self._client.get("/api/v1/pods", {"limit": "1"}))
-        return int(page.metadata.resource_version)

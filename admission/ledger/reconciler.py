@@ -194,17 +194,20 @@ class Reconciler:
         Both are stable: a create that cannot be committed any more never can, and a uid that is not there
         then never will be.  So the proof holds for whatever state the fold meets.
         """
-        self._note(scope, state)
+        self._note(scope, state, census)
         gone = set()
         for entry in state.inflight.values():
             # What the census has seen, the fold takes out.
-            if self._overdue(scope, entry) and not census.seen(entry.uid) and await self._absent(scope, entry):
+            if self._overdue(scope, entry) and not census.settled(entry) and await self._absent(scope, entry):
                 gone.add(entry.uid)
         return frozenset(gone)
 
-    def _note(self, scope: str, state: State) -> None:
-        for uid in state.inflight:
+    def _note(self, scope: str, state: State, census: Census) -> None:
+        """Begin each entry's wait; that of an object for which something may still be made begins with its end."""
+        for uid, entry in state.inflight.items():
             self._first_seen.setdefault((scope, uid), self._clock())
+            if entry.charge.parts and census.live(uid):
+                self._first_seen[scope, uid] = self._clock()
         left = [key for key in self._first_seen if key[0] == scope and key[1] not in state.inflight]
         for key in left:
             del self._first_seen[key]
@@ -213,8 +216,8 @@ class Reconciler:
         return self._calm.lasted(self._first_seen[scope, entry.uid]) > self._waits.absent
 
     async def _absent(self, scope: str, entry: Entry) -> bool:
-        uid = await self._calm.ask(self._witness.probe(entry.namespace, entry.name))
-        return uid != entry.uid and self._overdue(scope, entry)
+        there = await self._calm.ask(self._witness.probe(entry))
+        return not there and self._overdue(scope, entry)
 
     # -- what has not been counted -------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from admission.ledger.limits import Tally
+from admission.ledger.limits import Kind, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +32,7 @@ class Entry:
     charge: Charge
     reserved_at: int
     owner: str
+    kind: Kind = Kind.Pod
 
     def shared(self) -> Entry:
         """Return the entry as nobody's own."""
@@ -42,9 +43,9 @@ class Entry:
 class State:
     """One scope at one version of its store; never changed in place.
 
-    ``used`` sums the objects that existed at ``observed_pods`` (a resourceVersion); ``inflight`` holds,
-    by uid, what was promised and not yet seen there.  Their sum is never less than what exists or may
-    still come to exist by a promise.
+    ``used`` sums the objects that existed at ``observed_pods`` and ``observed_claims`` (resourceVersions, which
+    compare only within one resource); ``inflight`` holds, by uid, what was promised and not yet seen there.
+    Their sum is never less than what exists or may still come to exist by a promise.
     """
 
     epoch: int = 0
@@ -52,6 +53,7 @@ class State:
     observed_pods: int = 0
     used: Mapping[Account, int] = dataclasses.field(default_factory=dict)
     inflight: Mapping[str, Entry] = dataclasses.field(default_factory=dict)
+    observed_claims: int = 0
 
     def tally(self) -> Tally:
         """Return the running use that this state starts from: used and promised."""

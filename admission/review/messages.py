@@ -69,6 +69,19 @@ def class_ambiguous(resource: str, choices: Sequence[str], selectors: Sequence[s
     return f"{resource} of this pod may land on {' or '.join(choices)}; {advice}"
 
 
+def claim_missing(names: Sequence[str]) -> str:
+    """A claim, or a template of claims, that the pod refers to is not there."""
+    return f"this pod refers to {' and '.join(_some(names))}, which does not exist; create it before the pod"
+
+
+def claim_differs(name: str) -> str:
+    """A claim that is made for a pod is not what the pod was admitted with."""
+    return (
+        f"claim {name} asks for other devices than its pod was admitted with; its template was replaced; "
+        "create the pod anew"
+    )
+
+
 def hold_unbounded(quota: str, longest: str) -> str:
     """A longest hold applies and the pod has no end."""
     return f"quota {quota} lets a pod hold its devices for {longest} at most; set activeDeadlineSeconds"
@@ -98,9 +111,9 @@ def no_quota(tenant: str, what: str) -> str:
     return f"no quota covers {what} for tenant {tenant}; ask for one"
 
 
-def device_bypass(fields: Sequence[str]) -> str:
-    """The pod reaches devices past a request."""
-    return f"this pod can reach devices it does not ask for; remove {' and '.join(_some(fields))}"
+def device_bypass(fields: Sequence[str], subject: str = "pod") -> str:
+    """The pod, or the claim, reaches devices past a request."""
+    return f"this {subject} can reach devices it does not ask for; remove {' and '.join(_some(fields))}"
 
 
 def class_unknown(resource: str) -> str:
@@ -108,9 +121,9 @@ def class_unknown(resource: str) -> str:
     return f"which accelerator {resource} gives is not known here; ask for it to be declared, or use another resource"
 
 
-def malformed(problem: str) -> str:
+def malformed(problem: str, subject: str = "pod") -> str:
     """The object cannot be read."""
-    return f"this pod cannot be judged: {problem}"
+    return f"this {subject} cannot be judged: {problem}"
 
 
 def not_synced() -> str:

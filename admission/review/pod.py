@@ -14,6 +14,15 @@ class _Wire(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """A wire struct: unknown fields are skipped; collections are never mutated."""
 
 
+class OwnerReference(_Wire, frozen=True):
+    """An object that this one belongs to; anybody who creates an object can claim any owner."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+
+
 class Meta(_Wire, frozen=True):
     """The parts of ``metadata`` that we read."""
 
@@ -25,6 +34,7 @@ class Meta(_Wire, frozen=True):
     deletion_timestamp: str | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
+    owner_references: tuple[OwnerReference, ...] | None = None
 
 
 class Resources(_Wire, frozen=True):
@@ -102,6 +112,14 @@ class PodResourceClaim(_Wire, frozen=True):
     """A reference to a ResourceClaim or to its template (dynamic resource allocation)."""
 
     name: str = ""
+    resource_claim_name: str | None = None
+    resource_claim_template_name: str | None = None
+
+
+class SchedulingGroup(_Wire, frozen=True):
+    """The group with which a pod is scheduled."""
+
+    pod_group_name: str | None = None
 
 
 class Requirement(_Wire, frozen=True):
@@ -163,12 +181,20 @@ class PodSpec(_Wire, frozen=True):
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] | None = None
     active_deadline_seconds: int | None = None
+    scheduling_group: SchedulingGroup | None = None
+
+
+class ExtendedResourceClaim(_Wire, frozen=True):
+    """The claim that the scheduler made for a pod's extended resources."""
+
+    resource_claim_name: str = ""
 
 
 class PodStatus(_Wire, frozen=True):
-    """The phase: whether the pod has ended."""
+    """The phase: whether the pod has ended; and the claim that the scheduler made for its resources."""
 
     phase: str = ""
+    extended_resource_claim_status: ExtendedResourceClaim | None = None
 
 
 class Pod(_Wire, frozen=True):

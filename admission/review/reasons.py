@@ -41,6 +41,7 @@ class Reason(enum.StrEnum):
     KYCLevelTooLow = "KYCLevelTooLow"
     EndCustomerMissing = "EndCustomerMissing"
     ClassAmbiguous = "ClassAmbiguous"
+    ClaimMissing = "ClaimMissing"
     HoldUnbounded = "HoldUnbounded"
     QuotaExceeded = "QuotaExceeded"
     HoursExhausted = "HoursExhausted"
@@ -66,6 +67,7 @@ _BEHIND: dict[PublicCode, tuple[Reason, ...]] = {
         Reason.KYCLevelTooLow,
         Reason.EndCustomerMissing,
         Reason.ClassAmbiguous,
+        Reason.ClaimMissing,
         Reason.HoldUnbounded,
     ),
     PublicCode.NotCleared: (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class _Answer(msgspec.Struct, frozen=True, rename="camel"):
 
 _reviews = msgspec.json.Decoder(Review)
 _pods = msgspec.json.Decoder(Pod)
+_claims = msgspec.json.Decoder(ResourceClaim)
 _encoder = msgspec.json.Encoder()
 
 T = TypeVar("T")
@@ -132,6 +134,11 @@ def parse_review(body: bytes) -> Request:
 def parse_pod(raw: msgspec.Raw) -> Pod:
     """Decode a Pod out of a review; raises ``BadReview``."""
     return _decoded(_pods, bytes(raw) or b"{}", "request.object")
+
+
+def parse_claim(raw: msgspec.Raw) -> ResourceClaim:
+    """Decode a ResourceClaim out of a review; raises ``BadReview``."""
+    return _decoded(_claims, bytes(raw) or b"{}", "request.object")
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:

@@ -19,7 +19,8 @@ from admission.review import messages, wire
 from admission.review.answer import answer
 from admission.review.finding import Finding
 from admission.review.reasons import Reason
-from admission.server.judge import Ask, Judge, Judgement
+from admission.server.asking import JUDGED, ask_of, completed
+from admission.server.claims import MAKERS
 from admission.server.line import line_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from admission.ledger.ledger import Ledger
     from admission.ledger.limits import Level
     from admission.review.wire import Request
+    from admission.server.claims import Lookup
+    from admission.server.judge import Ask, Judge, Judgement
     from admission.server.metrics import Metrics
     from admission.server.record import Record
 
@@ -37,16 +40,12 @@ ENFORCED = "enforced"
 REPEAT_SECONDS = 60
 """A judgement answers repeats of the same object for so long: longer than any retry of one create (34 s)."""
 
-LONGEST_UID = 64
-LONGEST_NAME = 253
-"""Characters; the API server's uids have 36, and no name of it is longer."""
-
 WARN_FROM_PERCENT = 80
 WARN_DAYS = 14
 
 
 class Gate:
-    """Answers AdmissionReviews of pods."""
+    """Answers AdmissionReviews of pods and of resource claims."""
 
     def __init__(
         self,
@@ -58,10 +57,13 @@ class Gate:
         contact: str,
         excluded: Collection[str] = (),
         find_namespace: Callable[[str], Awaitable[bool]],
+        lookup: Lookup,
+        claim_makers: Collection[str] = MAKERS,
         release_on_delete: bool = False,
     ) -> None:
         self._judge, self._ledger, self._metrics, self._record = judge, ledger, metrics, record
         self._contact, self._excluded, self._find_namespace = contact, frozenset(excluded), find_namespace
+        self._lookup, self._makers = lookup, frozenset(claim_makers)
         self._release_on_delete = release_on_delete
         self._repeats: TTLCache[tuple[object, ...], asyncio.Future[Judgement]] = TTLCache(8192, REPEAT_SECONDS)
         self._warned: TTLCache[tuple[str, str, str], bool] = TTLCache(4096, 3600)
@@ -74,7 +76,7 @@ class Gate:
         request = wire.parse_review(body)
         if request.operation == "DELETE" and self._release_on_delete:
             return await self._release(request)
-        if request.resource.resource != "pods" or request.operation not in {"CREATE", "UPDATE"}:
+        if request.operation not in JUDGED.get(request.resource.resource, ()):
             what = f"{request.operation[:20]} of {request.resource.resource[:40]}"
             raise wire.BadReview(f"{what} is not judged here; remove it from the rules of the webhook configuration")
         if request.namespace in self._excluded:
@@ -103,7 +105,8 @@ class Gate:
         """Judge, or join the judgement of the same object that is under way or was made a moment ago."""
         registry = self._judge.registry
         known = request.namespace in registry.namespaces or await self._find_namespace(request.namespace)
-        ask = _ask(entry, request, namespace_known=known)
+        unknown = "" if known else f"namespace {request.namespace} is not known here yet"
+        ask = ask_of(request, enforced=entry == ENFORCED, unknown=unknown)
         mode = Mode.Enforce if ask.enforced else registry.mode(ask.namespace)
         key = (ask.uid, request.operation, ask.dry_run, mode, hash(bytes(request.object)))
         joined = self._repeats.get(key) if ask.uid else None
@@ -120,6 +123,7 @@ class Gate:
 
     async def _first(self, entry: str, request: Request, ask: Ask, deadline: float, begun: float) -> Judgement:
         """Judge and account for it, whether or not the caller still waits."""
+        ask = await completed(ask, request.user_info.username, self._lookup, self._makers)
         judgement = await self._judge.judge(ask, datetime.now(UTC), deadline)
         self._account(entry, request, ask, judgement, time.monotonic() - begun)
         return judgement
@@ -184,28 +188,6 @@ class Gate:
         if not request.dry_run:
             await self._ledger.release(wire.parse_pod(request.old_object).metadata.uid)
         return wire.encode(wire.allowed(request.uid))
-
-
-def _ask(entry: str, request: Request, *, namespace_known: bool) -> Ask:
-    pod = wire.parse_pod(request.object)
-    uid, name = pod.metadata.uid, request.name or pod.metadata.name or pod.metadata.generate_name
-    if not (uid or request.dry_run):
-        # By its uid a pod is counted once: two without one would be one.
-        raise wire.BadReview("request.object.metadata.uid is missing; the API server gives every pod one")
-    if len(uid) > LONGEST_UID:
-        raise wire.BadReview(f"request.object.metadata.uid has {len(uid)} characters; the API server gives it 36")
-    if max(len(name), len(request.namespace)) > LONGEST_NAME:
-        raise wire.BadReview(f"the name or the namespace is longer than {LONGEST_NAME} characters")
-    return Ask(
-        uid=uid,
-        namespace=request.namespace,
-        name=name,
-        pod=pod,
-        before=wire.parse_pod(request.old_object) if request.operation == "UPDATE" else None,
-        dry_run=bool(request.dry_run),
-        enforced=entry == ENFORCED,
-        namespace_known=namespace_known,
-    )
 
 
 def _nearly(level: Level) -> str:

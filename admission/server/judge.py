@@ -7,7 +7,7 @@ behind it.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Mode
@@ -16,9 +16,11 @@ from admission.decide.compute import exceeded
 from admission.decide.decide import decide
 from admission.decide.question import Question, Verdict
 from admission.demand.access import Access, find_access
-from admission.demand.pod import Demand, demand_of
+from admission.demand.claims import digest_of, wanted_of
+from admission.demand.pod import Demand, demand_of, demand_of_claim
 from admission.demand.request import DemandError, effective_request
-from admission.ledger.limits import Exceeded, Granted, Level, Outcome, Shortfall, Unavailable
+from admission.ledger.claims import MADE_FOR
+from admission.ledger.limits import Exceeded, Granted, Kind, Level, Outcome, Shortfall, Unavailable
 from admission.ledger.limits import Request as LedgerRequest
 from admission.review import messages
 from admission.review.answer import status_code
@@ -26,30 +28,38 @@ from admission.review.finding import Finding
 from admission.review.reasons import Reason
 from admission.review.reference import reference_of
 from admission.review.wire import FORBIDDEN
+from admission.server.claims import fits_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from admission.decide.registry import Registry
+    from admission.demand.claims import PodClaim
     from admission.ledger.ledger import Ledger
+    from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One object that wants devices.  ``before`` is the object as it was, for an update."""
+    """One object that wants devices: a pod, or a claim where there is one.  ``before`` is the pod before an update."""
 
     uid: str
     namespace: str
     name: str
     pod: Pod
     before: Pod | None = None
+    claims: Mapping[str, PodClaim] = field(default_factory=dict)
+    """The claims that the pod refers to, as found, by their name in the pod."""
+    claim: ResourceClaim | None = None
+    made_for: bool = False
+    """Whether ``claim`` is made for ``pod``, by one of the cluster's own: then it was charged with the pod."""
     dry_run: bool = False
     enforced: bool = False
     """Whether it came through the entry of enforced namespaces, whatever our own watch says of the mode."""
-    namespace_known: bool = True
-    """Whether anybody could tell the namespace's labels: without them it is not known who asks."""
+    unknown: str = ""
+    """What nobody could tell and the verdict needs: the labels of the namespace, or a claim that is referred to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +120,42 @@ class Judge:
         """
         mode = Mode.Enforce if ask.enforced else self.registry.mode(ask.namespace)
         try:
-            case = _Case(ask, now, mode, _demand(ask, self.registry))
+            case = await self._case(ask, now, mode, deadline)
         except DemandError as error:
-            finding = Finding(Reason.ClassUnknown, messages.malformed(str(error)), str(error))
+            subject = "claim" if ask.claim else "pod"
+            finding = Finding(Reason.ClassUnknown, messages.malformed(str(error), subject), str(error))
             return self._judgement(_Case(ask, now, mode, Demand()), Verdict((finding,), ()))
+        if case.finding is not None:
+            return self._judgement(case, Verdict((case.finding,), ()))
         if case.demand.is_empty:
             return Judgement(mode, case.demand, (), Verdict((), ()))
         waiting, say = self._unready(), messages.not_synced
         if not waiting and self.registry.held_back:
             waiting, say = self.registry.held_back, messages.rules_broken
-        if not waiting and not ask.namespace_known:
-            waiting = f"namespace {ask.namespace} is not known here yet"
+        waiting = waiting or ask.unknown
         if waiting:
             finding = Finding(Reason.NotSynced, say(), waiting)
             return self._judgement(case, Verdict((finding,), ()))
         return await self._decide(case, deadline)
+
+    async def _case(self, ask: Ask, now: datetime, mode: Mode, deadline: float) -> _Case:
+        """Find what is asked for.  A claim that is made for a pod is held against what the pod was charged for it."""
+        if ask.claim is None:
+            return _Case(ask, now, mode, _demand(ask, self.registry))
+        inventory = self.registry.inventory
+        if not ask.made_for:
+            return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory))
+        name = (ask.claim.metadata.annotations or {}).get(MADE_FOR)
+        if name is None and fits_requests(ask.claim, ask.pod, inventory):
+            return _Case(ask, now, mode, demand_of(ask.pod, inventory, {}).requested(), charged=False)
+        charge = await self._ledger.promised(ask.pod.metadata.uid, deadline) if mode is Mode.Enforce else None
+        part = next((part for part in charge.parts if part.name == name), None) if charge else None
+        if part is None:
+            return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory))
+        if part.digest == digest_of(wanted_of(ask.claim.spec)):
+            return _Case(ask, now, mode, Demand())
+        differs = Finding(Reason.DeviceBypass, messages.claim_differs(part.name), f"digest {part.digest} was charged")
+        return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory), finding=differs)
 
     async def _decide(self, case: _Case, deadline: float) -> Judgement:
         ask, registry = case.ask, self.registry
@@ -139,10 +170,11 @@ class Judge:
         )
         verdict = decide(question)
         advisory = _advisory(question, verdict)
-        if not verdict.scopes or verdict.charge is None:
+        if not verdict.scopes or verdict.charge is None or not case.charged:
             return self._judgement(case, verdict, advisory=advisory)
         scopes = tuple((scope.name, scope.limits) for scope in verdict.scopes)
-        request = LedgerRequest(ask.uid, ask.namespace, ask.name, verdict.charge, scopes)
+        kind = Kind.Claim if ask.claim else Kind.Pod
+        request = LedgerRequest(ask.uid, ask.namespace, ask.name, verdict.charge, scopes, kind)
         reserving = case.mode is Mode.Enforce and not ask.dry_run
         outcome = await self._ledger.reserve(request, deadline) if reserving else self._ledger.evaluate(request)
         found, levels = _of_outcome(question, outcome)
@@ -182,18 +214,23 @@ class Judge:
 
 
 class _Case(NamedTuple):
-    """One request as it goes through: what was asked, when, in which mode, and its demand."""
+    """One request as it goes through: what was asked, when, in which mode, and its demand.
+
+    ``charged`` is whether the demand is counted on this object; ``finding`` denies before anything else is asked.
+    """
 
     ask: Ask
     now: datetime
     mode: Mode
     demand: Demand
+    charged: bool = True
+    finding: Finding | None = None
 
 
 def _demand(ask: Ask, registry: Registry) -> Demand:
     """What the object obtains; of an update, only what it adds: devices are asked for at creation."""
     if ask.before is None:
-        return demand_of(ask.pod, registry.inventory)
+        return demand_of(ask.pod, registry.inventory, ask.claims)
     had = effective_request(ask.before.spec)
     raised = [name for name, count in effective_request(ask.pod.spec).items() if count > had.get(name, 0)]
     known = set(find_access(ask.before, granted=bool(had)))

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from admission.api.object import Country
 from admission.api.policy import Mode
+from admission.server.claims import MAKERS
 
 
 class SettingsError(ValueError):
@@ -62,6 +63,8 @@ class Settings(_Part):
     """Country of nodes that no AcceleratorPool declares; absent means unknown."""
     excluded_namespaces: list[str] = []
     """Namespaces that are not judged."""
+    claim_makers: list[str] = list(MAKERS)
+    """Users who make resource claims for pods (claim controllers, schedulers): these are held against the pod."""
     drain_seconds: Annotated[float, pydantic.Field(ge=0, le=300)] = 20
     """How long to go on answering after SIGTERM."""
     listen: Listen = Listen()

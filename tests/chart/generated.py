@@ -79,6 +79,26 @@ def device_annotations() -> SearchStrategy[Fields]:
     return near(keys, lambda key: key + "/container.c", lambda key: key + "x/y").map(lambda key: {key: "1"})
 
 
+def claims() -> SearchStrategy[Fields]:
+    """Return claims for devices of classes that are harmless, or nearly."""
+    names, _ = harmless()
+    known = [name.removeprefix(DEVICE_CLASS_PREFIX) for name in names if name.startswith(DEVICE_CLASS_PREFIX)]
+    extras: SearchStrategy[Fields] = st.sampled_from([{}, {}, {"adminAccess": True}, {"allocationMode": "All"}])
+    one = st.builds(lambda name, extra: {"deviceClassName": name, **extra}, near([*known, "gpu.nvidia.com"]), extras)
+    exactly = one.map(lambda asked: {"exactly": asked})
+    named = one.map(lambda asked: {key: value for key, value in asked.items() if key != "adminAccess"})
+    alternatives = st.lists(named, min_size=1, max_size=2).map(
+        lambda found: {"firstAvailable": [{"name": f"a{number}", **each} for number, each in enumerate(found)]}
+    )
+    asked = st.lists(exactly | alternatives, max_size=2)
+    return asked.map(lambda found: _claim([{"name": f"r{number}", **each} for number, each in enumerate(found)]))
+
+
+def _claim(requests: list[Fields]) -> Fields:
+    kind = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": "generated"}}
+    return {**kind, "spec": {"devices": {"requests": requests}}}
+
+
 def _further() -> SearchStrategy[Fields]:
     """Return one init container or sidecar."""
     policies: SearchStrategy[Fields] = st.sampled_from([{}, {"restartPolicy": "Always"}])

@@ -143,11 +143,11 @@ def test_a_runtime_class_is_sent(installed: Kubectl) -> None:
     runtime = {
         "apiVersion": "node.k8s.io/v1",
         "kind": "RuntimeClass",
-        "metadata": {"name": "nvidia"},
+        "metadata": {"name": "device-runtime"},
         "handler": "nvidia",
     }
     installed("create", "-f", "-", stdin=json.dumps(runtime))
-    assert was_sent(installed, pod(runtimeClassName="nvidia"))
+    assert was_sent(installed, pod(runtimeClassName="device-runtime"))
 
 
 @pytest.mark.parametrize("namespace", ["default", "kube-system"])

@@ -22,13 +22,14 @@ from admission.cli.documents import Document, read_each
 from admission.cli.surroundings import Surroundings
 from admission.demand import ways
 from admission.demand.access import find_access
-from admission.demand.pod import demand_of
+from admission.demand.pod import demand_of, demand_of_claim
 from admission.demand.request import effective_request
 from admission.demand.workloads.answer import workload_of
 from admission.demand.workloads.table import builtin
+from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 from tests.chart.conftest import ENFORCED
-from tests.chart.generated import RUNTIMES, VOLUMES, containers, device_annotations, pods
+from tests.chart.generated import RUNTIMES, VOLUMES, claims, containers, device_annotations, pods
 from tests.demand.cluster import inventory
 from tools.direct import Direct
 
@@ -42,6 +43,7 @@ SENT = 'failed calling webhook "enforced.computegate.io"'
 ROOT = Path(__file__).resolve().parents[2]
 OWN = (ROOT / "tests" / "demand" / "manifests", ROOT / "examples")
 PODS = f"/api/v1/namespaces/{ENFORCED}/pods"
+CLAIMS = f"/apis/resource.k8s.io/v1/namespaces/{ENFORCED}/resourceclaims"
 DRY = "?dryRun=All"
 REFUSED = 400
 STORED = f"{PODS}/stored"
@@ -110,6 +112,21 @@ def test_a_generated_ephemeral_container_that_is_not_sent_adds_no_way_to_a_devic
             after = parsed(answer)
             assert set(find_access(after, granted=False)) <= set(find_access(before, granted=False))
             assert effective_request(after.spec) == effective_request(before.spec)
+
+    each()
+    assert min(seen[True], seen[False]) >= 30, f"too few were judged either way: {seen}"
+
+
+def test_a_generated_claim_that_is_not_sent_has_no_demand(server: Direct) -> None:
+    seen: Counter[bool | None] = Counter()
+
+    @settings(max_examples=400)
+    @given(claims())
+    def each(manifest: dict[str, Any]) -> None:
+        answer = server("POST", CLAIMS + DRY, manifest)
+        seen[was_sent(answer)] += 1
+        if was_sent(answer) is False:
+            assert demand_of_claim(msgspec.convert(answer.body, ResourceClaim), EMPTY).is_empty
 
     each()
     assert min(seen[True], seen[False]) >= 30, f"too few were judged either way: {seen}"

@@ -73,6 +73,7 @@ def test_both_entries_see_the_same_objects_and_only_one_may_refuse(chart: Chart)
             (["CREATE"], ["pods"]),
             (["UPDATE"], ["pods/ephemeralcontainers"]),
             (["UPDATE"], ["pods/resize"]),
+            (["CREATE"], ["resourceclaims"]),
         ]
     assert enforced["matchConditions"] == observed["matchConditions"]
     assert enforced["clientConfig"]["service"]["path"] == "/validate/enforced"

@@ -53,9 +53,9 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
         {Reason.DeviceBypass},
     ),
     "a resource that nobody knows": (world(pod=pod({"example.com/chip": 1})), {Reason.ClassUnknown}),
-    "a claim": (
+    "a claim that is not there": (
         world(pod=pod({}, resourceClaims=[{"name": "a", "resourceClaimName": "b"}])),
-        {Reason.ClassUnknown},
+        {Reason.ClaimMissing},
     ),
     "no node to land on": (
         world(pod=pod({"nvidia.com/gpu": 1}, nodeSelector={"a": "b"})),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from admission.catalogue.catalogue import Catalogue
 from admission.catalogue.chip import Chip
 from admission.demand.inventory import Node, take_inventory
-from admission.demand.pod import Devices, demand_of
+from admission.demand.pod import demand_of
 from admission.demand.reach import UNKNOWN_CLASS, reach
 from tests.demand.cluster import A100, GPU, H100, PRODUCT, T4, inventory, node, pod, pool
+
+if TYPE_CHECKING:
+    from admission.demand.devices import Devices
 
 INSTANCE = "node.kubernetes.io/instance-type"
 WORLD = inventory(
@@ -284,10 +287,9 @@ def test_long_constraints_are_not_kept_and_short_ones_are() -> None:
     assert reach(GPU, pod(1).spec, world).classes == ("t4",)
 
 
-def test_a_claim_is_a_device_of_unknown_class() -> None:
-    claims = [{"name": "gpu", "resourceClaimTemplateName": "one-h100"}]
-    (devices,) = demand_of(pod({}, resourceClaims=claims), WORLD).devices
-    assert (devices.count, devices.classes) == (1, (UNKNOWN_CLASS,))
+def test_a_claim_that_nobody_found_is_missing() -> None:
+    demand = demand_of(pod({}, resourceClaims=[{"name": "gpu", "resourceClaimTemplateName": "one-h100"}]), WORLD)
+    assert (demand.devices, demand.missing, demand.is_empty) == ((), ("claim gpu",), False)
 
 
 def test_a_narrowing_names_a_label_for_each_class() -> None:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from admission.api.policy import Mode
+from admission.cli.claims import FileLookup
 from admission.cli.embedded import embedded_ledger
 from admission.server.gate import Gate
 from admission.server.judge import Judge
@@ -45,6 +46,7 @@ class Door:
         self.records: list[Record] = []
         self.metrics = Metrics(ENTRIES)
         self.asked_for: list[str] = []
+        self.lookup = FileLookup()
         judge = Judge(self.registry, self.ledger, reference_key=KEY, contact=CONTACT, unready=unready)
 
         async def find(name: str) -> bool:
@@ -58,6 +60,7 @@ class Door:
             record=self.records.append,
             contact=CONTACT,
             find_namespace=find,
+            lookup=self.lookup,
             **fields,
         )
 

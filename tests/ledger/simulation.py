@@ -19,10 +19,10 @@ from admission.ledger.objects import decode as decode_object
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 
     from admission.decide.limits import Charge
-    from admission.ledger.state import State
+    from admission.ledger.state import Entry, State
 
 T = TypeVar("T")
 BOUND = 34.0
@@ -268,14 +268,18 @@ class Watch:
     def relist(self) -> None:
         self._position = len(self._server.log)
         self.resource_version = self._server.revision
+        self.claims_version = 0
         self._live = dict(self._server.live)
         self._seen = set(self._live)
 
-    def seen(self, uid: str) -> bool:
-        return uid in self._seen
+    def settled(self, entry: Entry) -> bool:
+        return entry.uid in self._seen
 
-    def charges(self, scope: str) -> Mapping[tuple[str, str], int]:
-        return _charges(self._live, scope)
+    def live(self, uid: str) -> bool:
+        return uid in self._live
+
+    def charges(self, scope: str, promised: Collection[str]) -> Mapping[tuple[str, str], int]:
+        return _charges({uid: pod for uid, pod in self._live.items() if uid not in promised}, scope)
 
     async def follow(self) -> None:
         """Take events in one by one, each after a random delay."""
@@ -327,12 +331,12 @@ class QuorumReads:
         await self._server.travel()
         return found
 
-    async def probe(self, namespace: str, name: str) -> str | None:
-        assert namespace == "ns"
+    async def probe(self, entry: Entry) -> bool:
+        assert entry.namespace == "ns"
         await self._travel()
-        uid = next((pod.uid for pod in self._server.live.values() if pod.name == name), None)
+        uid = next((pod.uid for pod in self._server.live.values() if pod.name == entry.name), None)
         await self._server.travel()
-        return uid
+        return uid == entry.uid
 
     async def revision(self) -> int:
         await self._travel()

@@ -70,7 +70,7 @@ def expiry_by_the_cache(patch: Patch) -> World:
 
     async def bug(self: Reconciler, scope: str, entry: Entry) -> bool:  # noqa: ARG001 (the method's)
         census = self._census()
-        return census is not None and not census.seen(entry.uid)
+        return census is not None and not census.settled(entry)
 
     patch.setattr(Reconciler, "_absent", bug)
     return World(0)

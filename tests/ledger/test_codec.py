@@ -8,24 +8,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from admission.api.ledger import QuotaLedgerStatus
-from admission.decide.limits import Charge
+from admission.decide.limits import Charge, Part
 from admission.ledger.codec import FORMAT, LedgerCorrupt, LedgerNewer, Record, decode, encode
+from admission.ledger.limits import Kind
 from admission.ledger.objects import LedgerObject, Metadata, Spec
 from admission.ledger.state import Entry, State
 from admission.ledger.store import Fault, Snapshot
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
-    ["a100|h100", "%2C", "a,b;c:d+e"]
+    ["a100|h100", "%2C", "a,b;c:d+e=f&g"]
 )
 COUNTS = st.integers(1, 10**18)
 HOLDINGS = st.dictionaries(TEXT, COUNTS, min_size=1, max_size=3)
-CHARGES = st.builds(lambda party, counts: Charge(party, tuple(counts.items())), TEXT, HOLDINGS)
-ENTRIES = st.builds(Entry, TEXT, TEXT, TEXT, CHARGES, st.integers(0, 10**12), TEXT)
+PARTS = st.builds(lambda name, digest, counts: Part(name, digest, tuple(counts.items())), TEXT, TEXT, HOLDINGS)
+CHARGES = st.builds(
+    lambda party, counts, parts: Charge(party, tuple(counts.items()), tuple(parts)),
+    TEXT,
+    HOLDINGS,
+    st.lists(PARTS, max_size=2),
+)
+ENTRIES = st.builds(Entry, TEXT, TEXT, TEXT, CHARGES, st.integers(0, 10**12), TEXT, st.sampled_from(Kind))
 STATES = st.builds(
     State,
     epoch=st.integers(0, 2**31),
     initialized=st.booleans(),
     observed_pods=st.integers(0, 2**62),
+    observed_claims=st.integers(0, 2**62),
     used=st.dictionaries(st.tuples(TEXT, TEXT), COUNTS, max_size=5),
     inflight=st.lists(ENTRIES, max_size=5, unique_by=lambda e: e.uid).map(lambda es: {e.uid: e for e in es}),
 )
@@ -39,7 +47,7 @@ def test_every_state_survives_its_strings(state: State) -> None:
 
 
 @settings(max_examples=300)
-@given(st.text("up1;,:+%2C|", max_size=20), st.text("up1;,:+%2C|", max_size=20))
+@given(st.text("up1;,:+%2C|=&", max_size=20), st.text("up1;,:+%2C|=&", max_size=20))
 def test_any_string_is_a_state_or_corrupt_and_never_two_strings_one_state(used: str, inflight: str) -> None:
     record = Record(used=used, inflight=inflight)
     try:
@@ -50,11 +58,13 @@ def test_any_string_is_a_state_or_corrupt_and_never_two_strings_one_state(used: 
 
 
 def test_the_strings_are_compact_and_read_well() -> None:
-    entry = Entry("0b5e", "team-a", "train-0", Charge("acme", (("h100", 8), ("a100|h200", 1))), 1790000000, "ab12.7")
+    part = Part("gpu", "9f3c", (("h100", 8),))
+    charge = Charge("acme", (("h100", 8), ("a100|h200", 1)), (part,))
+    entry = Entry("0b5e", "team-a", "train-0", charge, 1790000000, "ab12.7")
     used = {("acme", "h100"): 16, ("acme", "a100"): 1, ("zeta", "h100"): 2, ("none", "h100"): 0}
     record = encode(State(3, initialized=True, observed_pods=77, used=used, inflight={"0b5e": entry}))
     assert record.used == "acme,a100:1,h100:16;zeta,h100:2"
-    assert record.inflight == "0b5e,team-a,train-0,acme,a100|h200:1+h100:8,1790000000,ab12.7"
+    assert record.inflight == "0b5e,team-a,train-0,acme,a100|h200:1+h100:8,1790000000,ab12.7,p,gpu=9f3c=h100:8"
     assert record.observed_pods == "77"
 
 
@@ -63,7 +73,7 @@ def test_the_record_has_the_fields_of_the_quotaledgers_status() -> None:
     assert ours == {field.alias for field in QuotaLedgerStatus.model_fields.values()}
 
 
-GOOD = "u,ns,n,p,h100:1,5,o"
+GOOD = "u,ns,n,p,h100:1,5,o,p,"
 
 
 @pytest.mark.parametrize(
@@ -84,12 +94,17 @@ GOOD = "u,ns,n,p,h100:1,5,o"
         pytest.param(Record(used="a%zz,h100:1"), id="stray escape"),
         pytest.param(Record(used="a%41,h100:1"), id="needless escape"),
         pytest.param(Record(inflight=f"{GOOD};{GOOD}"), id="a uid twice"),
-        pytest.param(Record(inflight="u,ns,n,p,h100:1,5"), id="a field less"),
+        pytest.param(Record(inflight=GOOD.removesuffix(",")), id="a field less"),
         pytest.param(Record(inflight=f"{GOOD},x"), id="a field more"),
-        pytest.param(Record(inflight="u,ns,n,p,,5,o"), id="no charge"),
-        pytest.param(Record(inflight="u,ns,n,p,h100:1,then,o"), id="no time"),
-        pytest.param(Record(inflight="u,ns,n,p,h100:1+a100:1,5,o"), id="charge not sorted"),
+        pytest.param(Record(inflight="u,ns,n,p,,5,o,p,"), id="no charge"),
+        pytest.param(Record(inflight="u,ns,n,p,h100:1,then,o,p,"), id="no time"),
+        pytest.param(Record(inflight="u,ns,n,p,h100:1+a100:1,5,o,p,"), id="charge not sorted"),
         pytest.param(Record(inflight=GOOD[:9]), id="cut off"),
+        pytest.param(Record(inflight="u,ns,n,p,h100:1,5,o,q,"), id="no such kind"),
+        pytest.param(Record(inflight=f"{GOOD}gpu=h100:1"), id="a part without a digest"),
+        pytest.param(Record(inflight=f"{GOOD}gpu=9f=h100"), id="a part without a count"),
+        pytest.param(Record(inflight=f"{GOOD}&"), id="empty parts"),
+        pytest.param(Record(observed_claims="x"), id="no version of claims"),
         pytest.param(Record(observed_pods="x"), id="no version"),
         pytest.param(Record(observed_pods="0"), id="version zero"),
         pytest.param(Record(epoch=-1), id="negative epoch"),

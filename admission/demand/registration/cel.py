@@ -128,6 +128,15 @@ def _opens_node(pod: str) -> str:
     )
 
 
+def claims(claim: str) -> str:
+    """Test a resource claim: is anything asked for but classes that are known to be harmless, or with admin access."""
+    classes = _listed(name.removeprefix(DEVICE_CLASS_PREFIX) for name in harmless()[0] if DEVICE_CLASS_PREFIX in name)
+    alike = "{0}.deviceClassName in " + classes + " && !{0}.?adminAccess.orValue(false)"
+    exact = "has(asked.exactly) && " + alike.format("asked.exactly")
+    alternatives = f"has(asked.firstAvailable) && asked.firstAvailable.all(one, {alike.format('one')})"
+    return f"!{claim}.spec.?devices.?requests.orValue([]).all(asked,\n{exact}\n|| {alternatives})"
+
+
 def _variable(variable: str) -> str:
     endings = " || ".join(f"{variable}.name.endsWith({ending!r})" for ending in ways.VISIBLE_DEVICES)
     return (

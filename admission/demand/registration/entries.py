@@ -53,6 +53,7 @@ ENTRIES = (
     Entry("pods", "CREATE", _POD),
     Entry("pods/ephemeralcontainers", "UPDATE", _EPHEMERAL),
     Entry("pods/resize", "UPDATE", cel.resources_change("object", "oldObject")),
+    Entry("resourceclaims", "CREATE", cel.claims("object"), group="resource.k8s.io"),
 )
 
 MIRROR = (

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from admission.catalogue.resources import ResourceRole, role
+from admission.catalogue.resources import DEVICE_CLASS_PREFIX, ResourceRole, role
 from admission.demand.access import Access, find_access
 from admission.demand.fraction import fraction_devices
 from admission.demand.request import effective_request, implied_devices
@@ -204,7 +204,11 @@ def _category(
 def _accelerates(each: RoleDemand, table: Table) -> bool:
     """Whether a claim is for more than network cards and channels."""
     classes = {*each.claims, *(name for devices in each.shared.values() for name in devices)}
-    return any(name not in table.network_classes for name in classes)
+    return any(name not in table.network_classes and not _is_harmless(name) for name in classes)
+
+
+def _is_harmless(device_class: str) -> bool:
+    return role(DEVICE_CLASS_PREFIX + device_class).kind is ResourceRole.HARMLESS
 
 
 def _summed(expected: str, demands: tuple[RoleDemand, ...], notes: tuple[str, ...]) -> Answer:

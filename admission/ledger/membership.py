@@ -1,0 +1,36 @@
+"""Where charges without a reservation belong: in scopes of quotas by jurisdiction, of authorizations by grant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from admission.api.quota import Authorization, ComputeQuota
+from admission.decide.compute import scope_of, scope_of_grant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from admission.decide.registry import Registry
+    from admission.ledger.pods import Held
+
+
+def membership(registry: Registry, scope: str, now: datetime) -> Callable[[Held], bool]:
+    """Return what tells whether a pod without a reservation is charged in a scope: by jurisdiction, or by grant."""
+    for grant in registry.every(Authorization):
+        if scope_of_grant(grant) == scope:
+            tenant = grant.spec.tenant
+            return lambda held: tenant in held.party.split("/")
+    rules = registry.rules(now)
+    countries = {scope}
+    for quota in registry.every(ComputeQuota):
+        if scope_of(quota) == scope:
+            countries |= rules.countries(quota.spec.jurisdictions)
+    return lambda held: held.governing in countries
+
+
+def scopes_of(registry: Registry) -> frozenset[str]:
+    """Return every scope in which some quota or authorization stands."""
+    return frozenset(
+        {*map(scope_of, registry.every(ComputeQuota)), *map(scope_of_grant, registry.every(Authorization))}
+    )

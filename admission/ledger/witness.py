@@ -1,0 +1,95 @@
+"""Quorum reads of pods and claims: what the API server answers from its newest state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from admission.cluster import wire
+from admission.cluster.client import ApiError
+from admission.ledger.claims import made_for
+from admission.ledger.limits import Kind
+from admission.review.claim import ResourceClaim
+from admission.review.pod import Pod
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from admission.cluster.client import Client
+    from admission.ledger.pods import PodCensus
+    from admission.ledger.state import Entry
+
+PODS, CLAIMS = "pods", "resourceclaims"
+
+_pods = msgspec.json.Decoder(Pod)
+_claims = msgspec.json.Decoder(ResourceClaim)
+_page = msgspec.json.Decoder(wire.Page)
+_identified = msgspec.json.Decoder(wire.Identified)
+
+_COLLECTION = {Kind.Pod: ("/api/v1", PODS), Kind.Claim: ("/apis/resource.k8s.io/v1", CLAIMS)}
+_NOT_FOUND = 404
+
+
+class ClusterWitness:
+    """See ``admission.ledger.census.Witness``."""
+
+    def __init__(self, client: Client, census: PodCensus, page: int = 100) -> None:
+        self._client, self._census, self._page = client, census, page
+
+    async def recount(self) -> PodCensus:
+        """Count all pods and claims by paged lists begun now, attributed as the census of the watch has them."""
+        census = self._census.heir()
+        async for page in self._pages(Kind.Pod):
+            for raw in page.items or ():
+                census.take(_pods.decode(raw))
+            census.resource_version = int(page.metadata.resource_version)
+        async for page in self._pages(Kind.Claim):
+            for raw in page.items or ():
+                census.take_claim(_claims.decode(raw))
+            census.claims_version = int(page.metadata.resource_version)
+        return census
+
+    async def probe(self, entry: Entry) -> bool:
+        """Say whether the object of an entry is there, or one that was made for it and the census has not seen."""
+        if await self._uid(entry) == entry.uid:
+            return True
+        return bool(entry.charge.parts) and await self._has_unseen(entry)
+
+    async def revision(self) -> int:
+        """Return the newest resourceVersion of pods."""
+        page = await self._get(Kind.Pod, {"limit": "1"})
+        return int(page.metadata.resource_version)
+
+    async def _uid(self, entry: Entry) -> str | None:
+        query = {"fieldSelector": f"metadata.name={entry.name}", "limit": "1"}
+        page = await self._get(entry.kind, query, entry.namespace)
+        return _identified.decode(page.items[0]).metadata.uid if page.items else None
+
+    async def _has_unseen(self, entry: Entry) -> bool:
+        async for page in self._pages(Kind.Claim, entry.namespace):
+            for claim in map(_claims.decode, page.items or ()):
+                made = made_for(claim)
+                if made and made.owner == entry.uid and not self._census.seen(claim.metadata.uid):
+                    return True
+        return False
+
+    async def _pages(self, kind: Kind, namespace: str = "") -> AsyncIterator[wire.Page]:
+        """Yield the pages of one list; none where the cluster does not serve the resource."""
+        query = {"limit": str(self._page)}
+        while True:
+            try:
+                page = await self._get(kind, query, namespace)
+            except ApiError as error:
+                if kind is Kind.Claim and error.status == _NOT_FOUND:
+                    return
+                raise
+            yield page
+            if not page.metadata.continue_:
+                return
+            query = {"limit": str(self._page), "continue": page.metadata.continue_}
+
+    async def _get(self, kind: Kind, query: dict[str, str], namespace: str = "") -> Any:
+        prefix, resource = _COLLECTION[kind]
+        within = f"/namespaces/{namespace}" if namespace else ""
+        return _page.decode(await self._client.get(f"{prefix}{within}/{resource}", query))

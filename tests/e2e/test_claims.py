@@ -1,0 +1,243 @@
+"""Dynamic resource allocation on a real API server, with the real claim controller and the real scheduler.
+
+No driver is needed: a node, a slice of devices and a class of devices are enough for the scheduler to allocate.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.objects import namespace, pool, quota, tenant
+from tests.e2e.world import eventually
+from tools.installation import pod
+
+if TYPE_CHECKING:
+    from tests.e2e.objects import Object
+    from tests.e2e.world import World
+
+DRIVER = "gpu.example.com"
+IMPLICIT = f"deviceclass.resource.kubernetes.io/{DRIVER}"
+TOLERATES = {"tolerations": [{"key": "example.com/dra", "operator": "Exists"}]}
+DEVICES = 32
+
+
+@pytest.fixture(scope="module")
+def drivers(world: World) -> None:
+    """A node with H100s that a driver publishes, and classes for them: all, those of tomorrow, and an alias."""
+    labels = {"pool.example.com/name": "dra-oslo"}
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "dra-node", "labels": labels},
+        "spec": {"taints": [{"key": "example.com/dra", "effect": "NoSchedule"}]},
+    }
+    world.apply(
+        pool("dra-oslo", "h100-sxm", "NO", f"{IMPLICIT}-none", nodeLabels=labels),
+        *(_class(DRIVER, resource="example.com/aliased"), _class("mystery.example.com", driver="mystery.example.com")),
+        node,
+        _slice(),
+    )
+    amounts = {"cpu": "64", "memory": "256Gi", "pods": "110"}
+    status = {
+        "capacity": amounts,
+        "allocatable": amounts,
+        "conditions": [{"type": "Ready", "status": "True", "reason": "Here", "message": "", **_ONCE}],
+    }
+    patch = json.dumps({"status": status})
+    world.kubectl("taint", "node", "dra-node", "node.kubernetes.io/not-ready:NoSchedule-")
+    world.kubectl("patch", "node", "dra-node", "--subresource=status", "--type=merge", "-p", patch)
+
+
+_ONCE = {"lastHeartbeatTime": "2026-11-01T00:00:00Z", "lastTransitionTime": "2026-11-01T00:00:00Z"}
+
+
+def _class(name: str, *, driver: str = DRIVER, resource: str | None = None) -> Object:
+    spec: Object = {"selectors": [{"cel": {"expression": f'device.driver == "{driver}"'}}]}
+    spec |= {"extendedResourceName": resource} if resource else {}
+    return {"apiVersion": "resource.k8s.io/v1", "kind": "DeviceClass", "metadata": {"name": name}, "spec": spec}
+
+
+def _slice() -> Object:
+    attributes = {"productName": {"string": "NVIDIA H100 80GB HBM3"}}
+    devices = [{"name": f"gpu-{number}", "attributes": attributes} for number in range(DEVICES)]
+    where = {
+        "driver": DRIVER,
+        "nodeName": "dra-node",
+        "pool": {"name": "dra-node", "generation": 1, "resourceSliceCount": 1},
+    }
+    metadata = {"name": "dra-node-gpus"}
+    spec = {**where, "devices": devices}
+    return {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": metadata, "spec": spec}
+
+
+def _requests(number: int, device_class: str = DRIVER, **fields: Any) -> Object:
+    exactly = {"deviceClassName": device_class, "count": number, **fields}
+    return {"devices": {"requests": [{"name": "gpus", "exactly": exactly}]}}
+
+
+def _template(where: str, number: int, name: str = "gpus") -> Object:
+    metadata = {"name": name, "namespace": where}
+    spec = {"spec": _requests(number)}
+    return {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaimTemplate", "metadata": metadata, "spec": spec}
+
+
+def _claim(where: str, name: str, spec: Object, **metadata: Any) -> Object:
+    named = {"name": name, "namespace": where, **metadata}
+    return {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": named, "spec": spec}
+
+
+def _user(name: str, where: str, **reference: str) -> Object:
+    """Return a pod that uses a claim: by the template ``gpus`` unless it says which."""
+    claim = {"name": "gpus", **(reference or {"resourceClaimTemplateName": "gpus"})}
+    uses = {"resources": {"claims": [{"name": "gpus"}]}}
+    return pod(name, where, {}, {"resourceClaims": [claim], **TOLERATES}, **uses)
+
+
+def _at_home(world: World, unique: str, country: str, devices: int = 8) -> None:
+    world.apply(quota(unique, country, devices), tenant(unique, country), namespace(unique, unique))
+
+
+def _bound(world: World, name: str, where: str) -> Object:
+    return eventually(lambda: world.get("pod", name, "-n", where), lambda found: "nodeName" in found["spec"])
+
+
+def _end(world: World, *pods: str, where: str) -> None:
+    world.kubectl("delete", "pods", *pods, "-n", where, "--force", "--grace-period=0")
+
+
+@pytest.mark.usefixtures("drivers")
+def test_a_pod_is_charged_for_its_claim_and_the_claim_is_counted_once(world: World, country: str, unique: str) -> None:
+    _at_home(world, unique, country, 5)
+    world.admit(_template(unique, 3), _user("first", unique))
+    assert "exceeded quota" in world.denial(_user("second", unique))
+    world.await_use(unique, 3)
+    _bound(world, "first", unique)
+    world.await_use(unique, 3)
+    (claim,) = world.items("resourceclaims", "-n", unique)
+    assert len(claim["status"]["allocation"]["devices"]["results"]) == 3
+    _end(world, "first", where=unique)
+    world.await_use(unique, 0)
+
+
+@pytest.mark.usefixtures("drivers")
+def test_a_template_that_is_swapped_before_its_claim_is_made_gives_nothing(
+    world: World, country: str, unique: str
+) -> None:
+    _at_home(world, unique, country)
+    world.admit(_template(unique, 1))
+    with world.installed.plane.paused("kube-controller-manager"):
+        world.admit(_user("swapper", unique))
+        world.kubectl("delete", "resourceclaimtemplate", "gpus", "-n", unique, "--wait=false")
+        world.admit(_template(unique, 8))
+    events = ("events", "-n", unique, "--field-selector=reason=FailedResourceClaimCreation")
+    failed = eventually(lambda: world.items(*events))
+    assert "claim gpus asks for other devices than its pod was admitted with" in failed[0]["message"]
+    assert world.items("resourceclaims", "-n", unique) == []
+    assert world.ledger(country).get("used", "") == ""
+    assert world.ledger(country)["inflight"].count(f"{unique},swapper") == 1
+
+
+@pytest.mark.usefixtures("drivers")
+def test_an_owner_that_is_forged_buys_nothing(world: World, country: str, unique: str) -> None:
+    _at_home(world, unique, country, 4)
+    world.admit(_template(unique, 1), _user("honest", unique))
+    owner = world.get("pod", "honest", "-n", unique)["metadata"]["uid"]
+    forged = {
+        "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "honest", "uid": owner, "controller": True}],
+        "annotations": {
+            "resource.kubernetes.io/pod-claim-name": "gpus",
+            "resource.kubernetes.io/extended-resource-claim": "true",
+        },
+    }
+    world.admit(_claim(unique, "forged", _requests(3), **forged))
+    assert "exceeded quota" in world.denial(_claim(unique, "more", _requests(1), **forged))
+    world.await_use(unique, 4)
+
+
+@pytest.mark.usefixtures("drivers")
+def test_a_claim_by_name_is_charged_once_and_every_consumer_is_cleared(world: World, country: str, unique: str) -> None:
+    _at_home(world, unique, country, 4)
+    assert "refers to resource claim shared, which does not exist" in world.denial(
+        _user("early", unique, resourceClaimName="shared")
+    )
+    world.admit(_claim(unique, "shared", _requests(4)))
+    world.admit(*(_user(name, unique, resourceClaimName="shared") for name in ("one", "two")))
+    _bound(world, "one", unique)
+    _bound(world, "two", unique)
+    world.await_use(unique, 4)
+    _end(world, "one", "two", where=unique)
+    world.await_use(unique, 4)
+    world.kubectl("delete", "resourceclaim", "shared", "-n", unique)
+    world.await_use(unique, 0)
+
+
+@pytest.mark.usefixtures("drivers")
+@pytest.mark.parametrize("resource", ["example.com/aliased", IMPLICIT])
+def test_a_resource_that_stands_for_a_class_is_the_class_and_counted_once(
+    world: World, country: str, unique: str, resource: str
+) -> None:
+    _at_home(world, unique, country, 5)
+    world.admit(pod("aliased", unique, {resource: "3"}, TOLERATES))
+    assert f"requested: {resource}=3, used: {resource}=3" in world.denial(
+        pod("more", unique, {resource: "3"}, TOLERATES)
+    )
+    _bound(world, "aliased", unique)
+    world.await_use(unique, 3)
+    assert world.ledger(country)["used"] == f"{unique},h100-sxm:3"
+    (claim,) = world.items("resourceclaims", "-n", unique)
+    assert claim["metadata"]["annotations"]["resource.kubernetes.io/extended-resource-claim"] == "true"
+
+
+@pytest.mark.usefixtures("drivers")
+@pytest.mark.parametrize(
+    ("spec", "line"),
+    [
+        (_requests(1, "mystery.example.com"), "[NotPermitted] which accelerator"),
+        (
+            {
+                "devices": {
+                    "requests": [
+                        {
+                            "name": "gpus",
+                            "firstAvailable": [
+                                {"name": "low", "deviceClassName": DRIVER},
+                                {"name": "high", "deviceClassName": "mystery.example.com"},
+                            ],
+                        }
+                    ]
+                }
+            },
+            "[NotPermitted] which accelerator",
+        ),
+        (_requests(1, adminAccess=True), "remove spec.devices.requests[gpus].exactly.adminAccess"),
+    ],
+    ids=["a class that nobody can name", "one behind another", "as administrator"],
+)
+def test_a_claim_is_denied_in_its_worst_case(world: World, country: str, unique: str, spec: Object, line: str) -> None:
+    _at_home(world, unique, country)
+    world.kubectl("label", "namespace", unique, "resource.kubernetes.io/admin-access=true")
+    assert line in world.denial(_claim(unique, "claim", spec))
+
+
+@pytest.mark.usefixtures("drivers")
+@pytest.mark.parametrize("version", ["v1beta1", "v1beta2"])
+def test_a_claim_of_an_older_version_is_judged_as_the_newest(
+    world: World, country: str, unique: str, version: str
+) -> None:
+    _at_home(world, unique, country, 2)
+    request = {"name": "gpus", "deviceClassName": DRIVER, "count": 3}
+    spec = {"devices": {"requests": [request]}} if version == "v1beta1" else _requests(3)
+    older = {**_claim(unique, "older", spec), "apiVersion": f"resource.k8s.io/{version}"}
+    assert f"requested: {IMPLICIT}=3, " in world.denial(older)
+
+
+@pytest.mark.usefixtures("drivers")
+def test_all_devices_of_a_node_are_as_many_as_its_driver_publishes(world: World, country: str, unique: str) -> None:
+    _at_home(world, unique, country, DEVICES - 1)
+    every = {
+        "devices": {"requests": [{"name": "gpus", "exactly": {"deviceClassName": DRIVER, "allocationMode": "All"}}]}
+    }
+    assert f"requested: {IMPLICIT}={DEVICES}, " in world.denial(_claim(unique, "every", every))

@@ -1,0 +1,233 @@
+"""Claims at the gate: charged once, on what a tenant submits; what is made for a pod is held against the pod."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from admission.cluster.lookup import LookupFailed
+from admission.review.claim import PodGroup
+from admission.review.pod import Pod
+from admission.server.claims import MAKERS
+from tests.decide.questions import quota, world
+from tests.demand.test_claims import CLASSES, SLICES, first, one
+from tests.gate.reviews import Door, review
+
+if TYPE_CHECKING:
+    from admission.review.claim import ClaimSpec
+
+CONTROLLER, SCHEDULER = MAKERS[0], MAKERS[2]
+CLAIMS = {"resource": {"group": "resource.k8s.io", "version": "v1", "resource": "resourceclaims"}}
+USES = {"containers": [{"name": "main"}], "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "one"}]}
+SHARES = {"containers": [{"name": "main"}], "resourceClaims": [{"name": "gpu", "resourceClaimName": "big"}]}
+
+
+class Cluster:
+    """A gate in whose cluster pods and groups can be looked up; claims and templates come from its files."""
+
+    def __init__(self, devices: int = 8) -> None:
+        self.pods: dict[str, Pod] = {}
+        self.groups: dict[str, PodGroup] = {}
+        self.failing = ""
+        self.door = Door(world(quota(limits={"devices": devices})))
+        for each in CLASSES:
+            self.door.registry.put_device_class(each)
+        for published in SLICES:
+            self.door.registry.put_slice(published)
+        self.files = self.door.lookup
+        self.door.gate._lookup = self
+
+    async def template(self, namespace: str, name: str) -> ClaimSpec | None:
+        if self.failing:
+            raise LookupFailed(self.failing)
+        return await self.files.template(namespace, name)
+
+    async def claim(self, namespace: str, name: str) -> ClaimSpec | None:
+        return await self.files.claim(namespace, name)
+
+    async def group(self, _namespace: str, name: str) -> PodGroup | None:
+        return self.groups.get(name)
+
+    async def pod(self, _namespace: str, name: str) -> Pod | None:
+        return self.pods.get(name)
+
+    def define(self, kind: str, name: str, *requests: dict[str, Any]) -> None:
+        spec = {"devices": {"requests": list(requests)}}
+        metadata = {"name": name, "namespace": "lab"}
+        wrapped = {"spec": spec} if kind == "ResourceClaimTemplate" else spec
+        self.files.put({"kind": kind, "metadata": metadata, "spec": wrapped})
+
+    def create(self, spec: dict[str, Any], uid: str = "pod-1") -> dict[str, Any]:
+        """Put the review of a pod; where it is admitted it is there."""
+        answer = self._put(review(spec, uid))
+        if answer["allowed"]:
+            self.pods[uid] = msgspec.convert({"metadata": {"name": uid, "uid": uid}, "spec": spec}, Pod)
+        return answer
+
+    def claimed(
+        self, *requests: dict[str, Any], caller: str = "alice", owner: str = "", uid: str = "claim-1", part: str = "gpu"
+    ) -> dict[str, Any]:
+        """Put the review of a claim, made for a pod where an owner is named."""
+        metadata: dict[str, Any] = {"name": uid, "namespace": "lab", "uid": uid}
+        if owner:
+            metadata["ownerReferences"] = [{"kind": "Pod", "name": owner, "uid": owner, "controller": True}]
+            metadata["annotations"] = {"resource.kubernetes.io/pod-claim-name": part} if part else {}
+        claim = {"metadata": metadata, "spec": {"devices": {"requests": list(requests)}}}
+        return self._put(review({}, uid, **CLAIMS, object=claim, userInfo={"username": caller}))
+
+    def _put(self, body: bytes) -> dict[str, Any]:
+        return asyncio.run(self.door.ask(body, "enforced"))
+
+    def held(self) -> int:
+        return self.door.held()
+
+
+def message(answer: dict[str, Any]) -> str:
+    return str(answer.get("status", {}).get("message", ""))
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    found = Cluster()
+    found.define("ResourceClaimTemplate", "one", one("big", 2))
+    found.define("ResourceClaim", "big", one("big", 3))
+    return found
+
+
+def test_a_pod_is_charged_for_the_claims_that_are_made_for_it_and_these_are_not(cluster: Cluster) -> None:
+    assert cluster.create(USES)["allowed"]
+    assert cluster.held() == 2
+    assert cluster.claimed(one("big", 2), caller=CONTROLLER, owner="pod-1")["allowed"]
+    assert cluster.held() == 2
+    assert len(cluster.door.records) == 1, "the claim was decided with its pod"
+
+
+@pytest.mark.parametrize(
+    "swapped", [one("big", 4), one("gpu", 2), first("big", "gpu"), one("big", allocationMode="All")]
+)
+def test_a_template_swapped_between_a_pod_and_its_claim_is_found_out(cluster: Cluster, swapped: dict[str, Any]) -> None:
+    assert cluster.create(USES)["allowed"]
+    answer = cluster.claimed(swapped, caller=CONTROLLER, owner="pod-1")
+    assert not answer["allowed"]
+    assert "claim gpu asks for other devices than its pod was admitted with" in message(answer)
+    assert cluster.held() == 2
+
+
+@pytest.mark.parametrize(
+    ("caller", "owner", "part"),
+    [
+        pytest.param("alice", "pod-1", "gpu", id="made by somebody else"),
+        pytest.param(CONTROLLER, "pod-2", "gpu", id="for a pod that is not there"),
+        pytest.param(CONTROLLER, "pod-1", "other", id="under a name that the pod has not"),
+        pytest.param(CONTROLLER, "", "gpu", id="for nobody"),
+        pytest.param(SCHEDULER, "pod-1", "", id="for resources that the pod does not ask for"),
+    ],
+)
+def test_a_claim_that_no_pod_was_charged_for_is_charged_itself(
+    cluster: Cluster, caller: str, owner: str, part: str
+) -> None:
+    assert cluster.create(USES)["allowed"]
+    assert cluster.claimed(one("big", 2), caller=caller, owner=owner, part=part)["allowed"]
+    assert cluster.held() == 4
+
+
+def test_claims_of_a_forged_owner_end_where_the_quota_does(cluster: Cluster) -> None:
+    assert cluster.create(USES)["allowed"]
+    answers = [cluster.claimed(one("big", 2), owner="pod-1", uid=f"claim-{number}") for number in range(5)]
+    assert [answer["allowed"] for answer in answers] == [True, True, True, False, False]
+    assert cluster.held() == 8
+
+
+def test_a_claim_that_pods_share_is_charged_once_and_each_pod_is_cleared(cluster: Cluster) -> None:
+    assert cluster.claimed(one("big", 3), uid="big")["allowed"]
+    assert cluster.create(SHARES, "pod-1")["allowed"]
+    assert cluster.create(SHARES, "pod-2")["allowed"]
+    assert cluster.held() == 3
+    cluster.define("ResourceClaim", "big", one("nowhere"))
+    assert "[NotPermitted] which accelerator" in message(cluster.create(SHARES, "pod-3"))
+
+
+def test_pods_of_a_group_share_the_claim_that_the_group_names(cluster: Cluster) -> None:
+    named = {"name": "gpu", "resourceClaimTemplateName": "one"}
+    cluster.groups["band"] = msgspec.convert({"spec": {"resourceClaims": [named]}}, PodGroup)
+    spec = {**USES, "schedulingGroup": {"podGroupName": "band"}}
+    assert cluster.create(spec, "pod-1")["allowed"]
+    assert cluster.create(spec, "pod-2")["allowed"]
+    assert cluster.held() == 0
+    assert cluster.claimed(one("big", 2), caller=CONTROLLER)["allowed"]
+    assert cluster.held() == 2
+
+
+@pytest.mark.parametrize(
+    ("claim", "missing"),
+    [
+        ({"resourceClaimTemplateName": "none"}, "resource claim template none"),
+        ({"resourceClaimName": "none"}, "resource claim none"),
+        ({}, "claim gpu"),
+    ],
+)
+def test_a_pod_whose_claim_is_not_there_waits_for_it(cluster: Cluster, claim: dict[str, Any], missing: str) -> None:
+    answer = cluster.create({"containers": [], "resourceClaims": [{"name": "gpu", **claim}]})
+    assert f"[InfoNeeded] this pod refers to {missing}, which does not exist; create it before the pod" in message(
+        answer
+    )
+
+
+def test_where_nobody_can_tell_what_a_claim_is_the_pod_may_try_again(cluster: Cluster) -> None:
+    cluster.failing = "no answer"
+    answer = cluster.create(USES)
+    assert (answer["allowed"], answer["status"]["code"]) == (False, 429)
+    cluster.failing = ""
+    assert cluster.create(USES)["allowed"]
+
+
+RESOURCE = {"containers": [{"name": "main", "resources": {"limits": {"example.com/gpu": "2"}}}]}
+
+
+@pytest.mark.parametrize(
+    ("request_", "held"),
+    [(one("gpu", 2), 2), (one("gpu", 1), 2), (one("gpu", 3), 5), (one("big", 2), 4), (first("gpu", "big"), 3)],
+)
+def test_a_claim_that_the_scheduler_makes_for_resources_is_the_pods_up_to_what_it_asked(
+    cluster: Cluster, request_: dict[str, Any], held: int
+) -> None:
+    assert cluster.create(RESOURCE)["allowed"]
+    assert cluster.held() == 2
+    assert cluster.claimed(request_, caller=SCHEDULER, owner="pod-1", part="")["allowed"]
+    assert cluster.held() == held
+
+
+def test_a_clearance_that_ended_meanwhile_stops_the_claim_that_the_scheduler_makes(cluster: Cluster) -> None:
+    assert cluster.create(RESOURCE)["allowed"]
+    cluster.door.registry.put_namespace("lab", {})
+    answer = cluster.claimed(one("gpu", 2), caller=SCHEDULER, owner="pod-1", part="")
+    assert "[InfoNeeded] namespace lab belongs to no known tenant" in message(answer)
+
+
+def test_access_as_administrator_is_denied_in_a_claim_and_in_a_pod(cluster: Cluster) -> None:
+    cluster.define("ResourceClaimTemplate", "one", one("big", adminAccess=True))
+    expected = "devices.requests[r].exactly.adminAccess"
+    assert f"this claim can reach devices it does not ask for; remove spec.{expected}" in message(
+        cluster.claimed(one("big", adminAccess=True))
+    )
+    assert f"this pod can reach devices it does not ask for; remove claim gpu.{expected}" in message(
+        cluster.create(USES)
+    )
+
+
+def test_a_claim_that_cannot_be_read_is_refused_and_holds_nothing(cluster: Cluster) -> None:
+    answer = cluster.claimed(one("big", allocationMode="Most"))
+    assert "this claim cannot be judged: spec.devices.requests[r].allocationMode: 'Most' is not known" in message(
+        answer
+    )
+    assert cluster.held() == 0
+
+
+def test_a_claim_says_its_kind_in_the_record(cluster: Cluster) -> None:
+    cluster.claimed(one("big"), uid="big")
+    line = json.loads(msgspec.json.encode(cluster.door.records[-1]))
+    assert (line["object"]["resource"], line["demand"][0]["classes"]) == ("resourceclaims", ["h100-sxm"])
