@@ -8,7 +8,7 @@ import pytest
 from tools.kubectl import Kubectl
 
 NAME = "reach"
-GPU = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
+GPU = {"resources": {"limits": {"nvidia.com/gpu": "1"}, "requests": {"cpu": "500m"}}}
 GATED = {"schedulingGates": [{"name": "example.com/wait"}]}
 PODS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
     "pending": (GPU, {}, {}),
@@ -132,6 +132,13 @@ def test_annotations_that_give_devices_do_not_change(
 def test_other_annotations_and_the_status_change(cluster: Kubectl, pod: str, way: tuple[str, ...]) -> None:
     change = {"metadata": {"annotations": {"example.com/gpu": "x"}}, "status": {"message": "x"}}
     assert patch(cluster, pod, change, *way) == ""
+
+
+def test_an_accelerator_pod_is_resized_without_waiting_for_us(cluster: Kubectl) -> None:
+    change = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}}
+    flags = ("--subresource=resize", "--type=strategic", "--dry-run=server", "--patch", json.dumps(change))
+    done = cluster("patch", "pod", "bound", "-n", NAME, *flags, check=False)
+    assert done.stderr == ""
 
 
 def bind(cluster: Kubectl, pod: str, namespace: str, annotations: dict[str, str], resource: str) -> str:

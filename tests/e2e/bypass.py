@@ -147,7 +147,5 @@ OF_PODS = (
         (_volume(persistentVolumeClaim={"claimName": "c"}), _volume(csi={"driver": "d.example.com"})),
         limitation="volumes",
     ),
-    Way(
-        "`hostNetwork`, `hostIPC`", tuple({"spec": {name: True}} for name in ("hostNetwork", "hostIPC")), "", "network"
-    ),
+    Way("`hostNetwork`", ({"spec": {"hostNetwork": True}},), limitation="network"),
 )

@@ -102,7 +102,8 @@ def _outcome(answer: Answer | None, way: Way, kind: str, fields: Fields) -> str:
     if answer.code >= REFUSED:
         assert "webhook" not in answer.message, answer.message
         return "refused"
-    if not shows(answer.body, kind, fields):
+    is_object = answer.body["kind"] == "Pod"  # a binding that was done is answered by a Status
+    if is_object and not shows(answer.body, kind, fields):
         return "ignored"
     return f"[limitation](limitations.md#{way.limitation})" if way.limitation else f"ADMITTED {way.name}"
 
