@@ -137,7 +137,7 @@ def test_other_annotations_and_the_status_change(cluster: Kubectl, pod: str, way
 def test_an_accelerator_pod_is_resized_without_waiting_for_us(cluster: Kubectl) -> None:
     change = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}}
     flags = ("--subresource=resize", "--type=strategic", "--dry-run=server", "--patch", json.dumps(change))
-    done = cluster("patch", "pod", "bound", "-n", NAME, *flags, check=False)
+    done = cluster("patch", "pod", "pending", "-n", NAME, *flags, check=False)
     assert done.stderr == ""
 
 
