@@ -8,7 +8,7 @@ import secrets
 import sys
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -16,24 +16,28 @@ from admission.api.policy import Mode
 from admission.catalogue.catalogue import Catalogue
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.cli import files
+from admission.cli.claims import FileLookup
 from admission.cli.embedded import embedded_ledger
 from admission.cli.surroundings import Surroundings
 from admission.decide.registry import Registry
+from admission.demand.claims import PodClaim
 from admission.demand.request import DemandError
 from admission.demand.workloads.answer import workload_of
 from admission.demand.workloads.count import CountError
 from admission.demand.workloads.fields import at, listed, mapped
 from admission.demand.workloads.table import builtin
 from admission.demand.workloads.template import read_template
+from admission.review.claim import ClaimSpec, DeviceClaim, DeviceRequest, ExactRequest, ResourceClaim
+from admission.review.pod import Pod
+from admission.server.claims import claims_of
 from admission.server.judge import Ask, Judge
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from admission.cli.files import Document
     from admission.demand.workloads.expand import Role
-    from admission.review.pod import Pod
 
 MOST_PODS = 10_000
 """Pods of one workload that are judged one by one; what is beyond is not."""
@@ -47,7 +51,7 @@ _COUNTS = (
 )
 """Counts of Kubernetes' own kinds, which the API server refuses as text."""
 
-_ONLY = frozenset({"pod", "replica", "daemon", "job", "template"})
+_ONLY = frozenset({"claim", "pod", "replica", "daemon", "job", "template"})
 """Names of the only role of a kind, which the line need not name."""
 
 
@@ -66,6 +70,14 @@ class Row(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     message: str = ""
     role: str = ""
+
+
+class _Subject(NamedTuple):
+    """So many pods of one role, or one claim, and what each of them asks."""
+
+    role: str
+    pods: int
+    ask: Ask
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -93,16 +105,18 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     ledger = embedded_ledger()
     judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
     around = Surroundings((document.file, document.content) for document in waiting)
+    lookup = FileLookup(arguments.namespace)
+    for document in waiting:
+        lookup.put(document.content)
     rows: list[Row] = []
     for document in waiting:
         try:
-            pods = [(role, _pod(role)) for role in _roles(document, around)]
+            subjects = await _subjects(document, around, lookup, arguments.namespace)
         except (CountError, DemandError) as error:
             raise files.FileError(f"{document.where} {document.kind}: {error}") from None
-        if not pods:
+        if not subjects:
             print(f"{document.where} {document.kind}: not judged, it makes no pods that can be seen", file=sys.stderr)
-        for role, pod in pods:
-            rows.append(await _row(judge, document, role, pod, default=arguments.namespace, now=now))
+        rows += [await _row(judge, document, subject, now) for subject in subjects]
     return rows
 
 
@@ -137,13 +151,46 @@ def _pod(role: Role) -> Pod:
     return template.pod
 
 
-async def _row(judge: Judge, document: Document, role: Role, pod: Pod, *, default: str, now: dt.datetime) -> Row:
-    """Judge the role's pods one by one until one is denied; each that is admitted is counted."""
+async def _subjects(document: Document, around: Surroundings, lookup: FileLookup, default: str) -> tuple[_Subject, ...]:
+    """Return what is judged of a document: the pods of each role, or the claim that it is."""
     metadata = mapped(document.content, "metadata")
     namespace, name = str(metadata.get("namespace") or default), str(metadata.get("name", ""))
-    pods, admitted = role.pods if isinstance(role.pods, int) else 1, 0
+    if document.kind == "ResourceClaim":
+        claim = _claim(document)
+        return (_Subject("claim", 1, Ask("", namespace, name, Pod(), claim=claim)),)
+    found = []
+    for role in _roles(document, around):
+        pod = _pod(role)
+        claims = {**await claims_of(pod, namespace, lookup), **dict(_made(role))}
+        found.append(
+            _Subject(
+                role.name, role.pods if isinstance(role.pods, int) else 1, Ask("", namespace, name, pod, claims=claims)
+            )
+        )
+    return tuple(found)
+
+
+def _claim(document: Document) -> ResourceClaim:
+    try:
+        return msgspec.convert(document.content, ResourceClaim)
+    except msgspec.ValidationError as error:
+        raise DemandError(str(error)) from None
+
+
+def _made(role: Role) -> Iterator[tuple[str, PodClaim]]:
+    """Yield the claims that the workload's controller makes for each pod, named after their device class."""
+    for name, number in role.claims:
+        request = DeviceRequest(
+            name="devices", exactly=ExactRequest(name, count=number if isinstance(number, int) else 1)
+        )
+        yield name, PodClaim(name, ClaimSpec(DeviceClaim((request,))))
+
+
+async def _row(judge: Judge, document: Document, subject: _Subject, now: dt.datetime) -> Row:
+    """Judge the pods one by one until one is denied; each that is admitted is counted."""
+    pods, admitted = subject.pods, 0
     while True:
-        ask = Ask(str(uuid.uuid4()), namespace, name, pod, dry_run=pods == 0)
+        ask = replace(subject.ask, uid=str(uuid.uuid4()), dry_run=pods == 0)
         judgement = await judge.judge(ask, now, asyncio.get_running_loop().time() + 10)
         admitted += not judgement.findings
         if judgement.findings or admitted >= min(pods, MOST_PODS):
@@ -152,15 +199,15 @@ async def _row(judge: Judge, document: Document, role: Role, pod: Pod, *, defaul
         file=document.file,
         doc=document.place,
         kind=document.kind,
-        namespace=namespace,
-        name=name,
+        namespace=subject.ask.namespace,
+        name=subject.ask.name,
         tenant=judgement.tenant,
         decision=judgement.decision,
         pods=pods,
         admitted=min(admitted, pods),
         reasons=tuple(dict.fromkeys(str(each.reason) for each in judgement.findings)),
         message=judgement.message,
-        role=role.name,
+        role=subject.role,
     )
 
 

@@ -17,7 +17,8 @@ T = TypeVar("T")
 class FileLookup:
     """Looks up among documents of files; a document that cannot be read is none."""
 
-    def __init__(self) -> None:
+    def __init__(self, default: str = "default") -> None:
+        self._default = default
         self._documents: dict[tuple[str, str, str], dict[str, Any]] = {}
 
     def put(self, content: dict[str, Any]) -> None:
@@ -25,7 +26,7 @@ class FileLookup:
         metadata = content.get("metadata")
         kind = content.get("kind")
         if kind in {"ResourceClaim", "ResourceClaimTemplate", "PodGroup"} and isinstance(metadata, dict):
-            key = (str(kind), str(metadata.get("namespace") or "default"), str(metadata.get("name", "")))
+            key = (str(kind), str(metadata.get("namespace") or self._default), str(metadata.get("name", "")))
             self._documents[key] = content
 
     def become(self, other: FileLookup) -> None:

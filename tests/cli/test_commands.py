@@ -103,6 +103,32 @@ def test_some_denied_exits_1_and_says_how_many_fit(folder: pathlib.Path, capsys:
     assert two["message"].endswith("ops@example.com]")
 
 
+def _dynamic(name: str, spec: dict[str, Any], kind: str = "ResourceClaim") -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "lab"}
+    return {"apiVersion": "resource.k8s.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def test_claims_are_judged_with_the_classes_and_devices_of_the_files(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asks = {"devices": {"requests": [{"name": "r", "exactly": {"deviceClassName": "gpu", "count": 3}}]}}
+    user = {"containers": [{"name": "c"}], "resourceClaims": [{"name": "r", "resourceClaimTemplateName": "three"}]}
+    lost = {**user, "resourceClaims": [{"name": "r", "resourceClaimTemplateName": "lost"}]}
+    device_class = {**_dynamic("gpu", {"selectors": []}, "DeviceClass"), "metadata": {"name": "gpu"}}
+    devices = [{"name": "d", "attributes": {"productName": {"string": "NVIDIA H100 80GB HBM3"}}}]
+    published = _dynamic("slice", {"driver": "d", "nodeName": "n", "devices": devices}, "ResourceSlice")
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}
+    template = _dynamic("three", {"spec": asks}, "ResourceClaimTemplate")
+    documents = (device_class, published, node, template, {**POD, "spec": user}, {**POD, "spec": lost})
+    assert _check(folder, *documents, _dynamic("own", asks)) == 1
+    rows = _rows(capsys.readouterr().out)
+    assert [(row["kind"], row["decision"], row["reasons"]) for row in rows] == [
+        ("Pod", "allowed", []),
+        ("Pod", "denied", ["ClaimMissing"]),
+        ("ResourceClaim", "denied", ["QuotaExceeded"]),
+    ]
+
+
 def test_a_namespace_that_is_observed_is_judged_though_nothing_was_reserved_yet(
     folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -70,6 +70,11 @@ def _mystery(where: str) -> Object:
     return pod("trainer", where, {"example.com/mystery": "1"})
 
 
+def _claiming(where: str) -> Object:
+    claims = [{"name": "gpus", "resourceClaimTemplateName": "gpus"}]
+    return pod("trainer", where, {}, {"resourceClaims": claims})
+
+
 def _anything(where: str) -> Object:
     products = ["NVIDIA-A100-SXM4-80GB", "NVIDIA-H100-80GB-HBM3"]
     expression = {"key": "nvidia.com/gpu.product", "operator": "In", "values": products}
@@ -117,6 +122,7 @@ CASES = (
     _asks(Reason.KYCLevelTooLow, kyc={"level": 1}),
     _asks(Reason.EndCustomerMissing, kind="Reseller"),
     _pod(Reason.ClassAmbiguous, _anything),
+    _pod(Reason.ClaimMissing, _claiming),
     _pod(Reason.HoldUnbounded, lambda where: gpu_pod("trainer", where), country="TW"),
     _pod(Reason.HoldTooLong, lambda where: gpu_pod("trainer", where, activeDeadlineSeconds=259_200), country="TW"),
     _asks(Reason.KYCMissing, kyc={}, others=(Reason.KYCLevelTooLow,)),

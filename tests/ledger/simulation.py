@@ -273,7 +273,7 @@ class Watch:
         self._seen = set(self._live)
 
     def settled(self, entry: Entry) -> bool:
-        return entry.uid in self._seen
+        return entry.uid in self._seen and not entry.charge.parts  # nobody makes claims here
 
     def live(self, uid: str) -> bool:
         return uid in self._live

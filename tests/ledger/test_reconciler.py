@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
-from admission.decide.limits import Charge
+from admission.decide.limits import Charge, Part
 from admission.ledger.objects import ObjectStore
 from admission.ledger.reconciler import Reconciler, Waits
 from admission.ledger.state import Entry, State
@@ -140,6 +141,24 @@ def test_an_entry_leaves_on_proof_alone(there: tuple[Pod, ...], leaves: bool) ->
         assert set(scene.state.inflight) == {"u1"}
         await scene.go_on(7)
         assert ("u1" not in scene.state.inflight) is leaves
+
+    stage(play)
+
+
+def test_a_pod_whose_claims_were_never_seen_keeps_its_entry_and_the_wait_begins_when_it_is_gone() -> None:
+    async def play(scene: Scene) -> None:
+        charge = Charge("acme", (("h100", 2),), (Part("gpus", "digest", (("h100", 2),)),))
+        await scene.put(dataclasses.replace(entry("u1"), charge=charge))
+        scene.exist(pod("u1"))
+        scene.see()
+        await scene.go_on(200)
+        assert (scene.state.used, set(scene.state.inflight)) == ({}, {"u1"})
+        scene.server.delete(pod("u1"))
+        scene.see()
+        await scene.go_on(43)
+        assert set(scene.state.inflight) == {"u1"}
+        await scene.go_on(7)
+        assert (scene.state.used, scene.state.inflight) == ({}, {})
 
     stage(play)
 

@@ -84,6 +84,14 @@ LINES: list[tuple[Reason, str, str]] = [
         ),
     ),
     (
+        Reason.ClaimMissing,
+        messages.claim_missing(["resource claim template gpus"]),
+        (
+            "[InfoNeeded] this pod refers to resource claim template gpus, which does not exist; create it before the "
+            f"pod{END}"
+        ),
+    ),
+    (
         Reason.HoldUnbounded,
         messages.hold_unbounded("jp", "7d"),
         f"[InfoNeeded] quota jp lets a pod hold its devices for 7d at most; set activeDeadlineSeconds{END}",
@@ -172,7 +180,7 @@ def test_every_public_code_has_a_line_above() -> None:
 
 def test_every_reason_has_one_public_code() -> None:
     assert [reason for reason in Reason if reason.code not in PublicCode] == []
-    assert len(Reason) == 28
+    assert len(Reason) == 29
 
 
 def test_the_most_actionable_code_leads_and_a_sentence_stands_once() -> None:

@@ -14,7 +14,7 @@ from admission.review.claim import PodGroup
 from admission.review.pod import Pod
 from admission.server.claims import MAKERS
 from tests.decide.questions import quota, world
-from tests.demand.test_claims import CLASSES, SLICES, first, one
+from tests.demand.test_claimed_devices import CLASSES, SLICES, first, one
 from tests.gate.reviews import Door, review
 
 if TYPE_CHECKING:
