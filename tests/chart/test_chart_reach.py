@@ -16,6 +16,8 @@ PODS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
     "claiming": ({}, {"resourceClaims": [{"name": "c", "resourceClaimName": "c"}]}, {}),
     "sharing": ({}, {}, {"gpu-fraction": "0.5"}),
     "bound": (GPU, {"nodeName": "n"}, {}),
+    "bound-sharing": ({}, {"nodeName": "n"}, {"gpu-fraction": "0.5"}),
+    "bound-network": ({"resources": {"limits": {"rdma/hca": "1"}}}, {"nodeName": "n"}, {}),
     "plain": ({}, {}, {}),
 }
 """Container, spec and annotations by the pod's name."""
@@ -40,6 +42,8 @@ def cluster(installed: Kubectl) -> Kubectl:
             "spec": full,
         }
         installed("create", "-n", NAME, "-f", "-", stdin=json.dumps(manifest))
+    installed("create", "role", "remover", "-n", NAME, "--verb=get,delete", "--resource=pods")
+    installed("create", "rolebinding", "remover", "-n", NAME, "--role=remover", "--user=remover")
     installed("label", "namespace", NAME, "computegate.io/mode=enforce")
     for _ in range(60):
         if tolerate(installed, "pending", TOLERATION):
@@ -132,6 +136,15 @@ def test_annotations_that_give_devices_do_not_change(
 def test_other_annotations_and_the_status_change(cluster: Kubectl, pod: str, way: tuple[str, ...]) -> None:
     change = {"metadata": {"annotations": {"example.com/gpu": "x"}}, "status": {"message": "x"}}
     assert patch(cluster, pod, change, *way) == ""
+
+
+@pytest.mark.parametrize(
+    ("pod", "held"), [("bound", True), ("bound-sharing", True), ("bound-network", False), ("pending", False)]
+)
+def test_what_holds_devices_is_told_as_what_asks_for_them(cluster: Kubectl, pod: str, held: bool) -> None:
+    command = ("delete", "pod", pod, "-n", NAME, "--dry-run=server", "--force", "--grace-period=0")
+    done = cluster(*command, "--as=remover", check=False)
+    assert (done.returncode != 0, "would free accelerators" in done.stderr) == (held, held)
 
 
 def test_an_accelerator_pod_is_resized_without_waiting_for_us(cluster: Kubectl) -> None:

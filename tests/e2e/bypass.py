@@ -110,7 +110,7 @@ def _annotations(beginnings: Iterable[str]) -> tuple[Fields, ...]:
     return tuple({"metadata": {"annotations": {key: "nvidia.com/gpu=all"}}} for key in keys)
 
 
-_ENDINGS = ("NVIDIA_VISIBLE_DEVICES", "AMD_VISIBLE_DEVICES", "ASCEND_VISIBLE_DEVICES", "HABANA_VISIBLE_MODULES")
+_ASKING = [f"{vendor}{ending}" for ending in ways.VISIBLE_DEVICES for vendor in ("NVIDIA", "AMD", "ASCEND")]
 _PATHS = ("/", "/dev", "/dev/nvidia0", "/proc", "/var/run/docker.sock", "/var/lib/kubelet/device-plugins", "/etc/sslx")
 _FIELD = {"fieldRef": {"fieldPath": "metadata.name"}}
 _HOST_PROCESS = {"windowsOptions": {"hostProcess": True}}
@@ -119,8 +119,8 @@ _ON_HOST = [{"name": name, "image": "i", "securityContext": _HOST_PROCESS} for n
 OF_CONTAINERS = (
     Way("`privileged`", ({"securityContext": {"privileged": True}},), "securityContext.privileged"),
     Way("a capability of the node", tuple(map(_adds, ways.NODE_CAPABILITIES)), "securityContext.capabilities.add"),
-    Way("a variable that asks for devices", tuple(map(_variable, (*_ENDINGS, *ways.FURTHER_VARIABLES))), "env["),
-    Way("such a variable with `valueFrom`", (_variable(_ENDINGS[0], valueFrom=_FIELD),), "env["),
+    Way("a variable that asks for devices", tuple(map(_variable, (*_ASKING, *ways.FURTHER_VARIABLES))), "env["),
+    Way("such a variable with `valueFrom`", (_variable(_ASKING[0], valueFrom=_FIELD),), "env["),
     Way("a mount that is a device list", (_mount("scratch", f"{ways.MOUNT_DEVICES}/all"),), "mountPath"),
     Way("a directory of the node, to write", (_mount("certificates", "/certificates"),), "or make it readOnly"),
     Way("a resource that is all devices", ({"resources": {"limits": {"gpu.intel.com/i915_monitoring": "1"}}},), "gpu."),

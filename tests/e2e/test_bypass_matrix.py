@@ -5,12 +5,20 @@ Each cell is what the API server with the webhook answers to the request; ``make
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from admission.demand import access
+from admission.demand import pod as demand
+from admission.demand.pod import demand_of
+from admission.review.pod import Pod
+from tests.demand.cluster import inventory
 from tests.e2e.bypass import KINDS, OF_CONTAINERS, OF_PODS, POD, base, shows, with_fields
 from tests.e2e.objects import namespace, tenant
 from tools.direct import Direct
@@ -61,6 +69,16 @@ def test_the_matrix_is_what_a_cluster_answers(server: Direct) -> None:
         PAGE.write_text(page)
     assert PAGE.read_text() == page
     assert {cell for _, _, cells in rows for cell in cells if cell.startswith("ADMITTED")} == set()
+
+
+def test_every_way_that_the_code_finds_has_a_row() -> None:
+    rows = (
+        (way, kind) for group, kinds in ((OF_CONTAINERS, KINDS), (OF_PODS, (POD,))) for way in group for kind in kinds
+    )
+    pods = [with_fields(base("made"), kind, fields) for way, kind in rows for fields in way.fields]
+    found = {each.way for pod in pods for each in demand_of(msgspec.convert(pod, Pod), inventory()).access}
+    named = {way for module in (access, demand) for way in re.findall(r'Access\("(\w+)"', inspect.getsource(module))}
+    assert found == named
 
 
 def _cell(server: Direct, way: Way, kind: str, operation: str) -> str:
