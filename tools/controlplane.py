@@ -27,6 +27,9 @@ from tools.authority import Authority, Certificate, write_key
 from tools.process import Process, StartError, binaries
 
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
+_SERVED = ("resource.k8s.io/v1beta1", "resource.k8s.io/v1beta2", "scheduling.k8s.io/v1alpha2")
+"""Versions that are not served by default: older ones of claims, and groups of pods while they are alpha."""
+
 _START_SECONDS = 90.0  # about 4 s on an idle machine of two cores
 _START_ORDER = ("etcd", "kube-apiserver", *CONTROLLERS)
 _APISERVER_SANS = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1", "10.0.0.1")
@@ -45,12 +48,20 @@ class ControlPlane:
     latency.  Use it as a context manager, or call `start()` and, always, `stop()`.
     """
 
-    def __init__(self, directory: Path, *, controllers: Iterable[str] = CONTROLLERS, durable: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        controllers: Iterable[str] = CONTROLLERS,
+        durable: bool = False,
+        gates: Iterable[str] = (),
+    ) -> None:
         self.directory = directory.resolve()
         self.authority = Authority(self.directory / "pki")
         self.audit_log = self.directory / "audit.log"
         self._controllers = tuple(controllers)
         self._durable = durable
+        self._gates = [f"--feature-gates={','.join(f'{gate}=true' for gate in gates)}"] if gates else []
         self._binaries = binaries("etcd", "kube-apiserver", "kubectl", *self._controllers)
         self._ports = dict(zip(("etcd", "peer", "kube-apiserver", *self._controllers), _free_ports(5), strict=False))
         self._serving = self.issue("kube-apiserver", _APISERVER_SANS)
@@ -188,7 +199,8 @@ class ControlPlane:
             f"--service-account-signing-key-file={self._account_key}",
             "--authorization-mode=Node,RBAC",
             "--allow-privileged",
-            "--runtime-config=resource.k8s.io/v1beta1=true,resource.k8s.io/v1beta2=true",  # no longer by default
+            f"--runtime-config={','.join(f'{version}=true' for version in _SERVED)}",
+            *self._gates,
             f"--audit-policy-file={policy}",
             f"--audit-log-path={self.audit_log}",
             "--shutdown-watch-termination-grace-period=1s",  # else it waits a minute for open watches to end
@@ -201,6 +213,7 @@ class ControlPlane:
             "--bind-address=127.0.0.1",
             f"--secure-port={self._ports[name]}",
             "--leader-elect=false",
+            *self._gates,
         ]
         if name == "kube-controller-manager":
             flags += [

@@ -200,14 +200,15 @@ class Installation:
     def apply(self) -> None:
         """Apply what the chart renders, its namespace first and its CRDs before what needs them."""
         self.kubectl("create", "namespace", NAMESPACE, check=False)
-        rendered = self._rendered()
+        rendered = self.rendered(self._values)
         definitions = [each for each in rendered if each["kind"] == "CustomResourceDefinition"]
         others = [each for each in rendered if each["kind"] != "CustomResourceDefinition"]
         self._apply(definitions)
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         self._apply(others)
 
-    def _rendered(self) -> list[dict[str, Any]]:
+    def rendered(self, values: dict[str, str]) -> list[dict[str, Any]]:
+        """Return what the chart renders for this server, with further values."""
         authority = self.directory / "ca.crt"
         authority.parent.mkdir(parents=True, exist_ok=True)
         authority.write_text(self._certificate.authority)
@@ -219,7 +220,7 @@ class Installation:
             f"tls.caBundle={authority}",
         ]
         command += ["--set", f"config.mode={self.mode}", "--kube-version", "1.36.0"]
-        for key, value in self._values.items():
+        for key, value in values.items():
             command += ["--set", f"{key}={value}"]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return [document for document in yaml.safe_load_all(text) if document]

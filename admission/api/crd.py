@@ -16,6 +16,7 @@ import yaml
 from admission.api import GROUP, VERSION
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance
+from admission.api.exemption import Exemption
 from admission.api.ledger import QuotaLedger
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
@@ -31,6 +32,7 @@ KINDS: tuple[type[Object], ...] = (
     AccessPolicy,
     ComputeQuota,
     Authorization,
+    Exemption,
     Allowance,
     QuotaLedger,
 )

@@ -18,6 +18,7 @@ import msgspec
 from admission.api import API_VERSION
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance, LastDenial
+from admission.api.exemption import Exemption
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
@@ -54,11 +55,12 @@ DECIDING: tuple[type[Object], ...] = (
     AccessPolicy,
     ComputeQuota,
     Authorization,
+    Exemption,
 )
 """Our kinds that decide; each is watched by every replica."""
 
-FRESH = frozenset({"namespaces", "tenants"})
-"""Collections that say who is behind a request: too old, they would let a revoked tenant in."""
+FRESH = frozenset({"namespaces", "tenants", "exemptions"})
+"""Collections that say who is behind a request, or lets it pass: too old, they would let in what was revoked."""
 
 _CLASSES, _SLICES = "/apis/resource.k8s.io/v1/deviceclasses", "/apis/resource.k8s.io/v1/resourceslices"
 

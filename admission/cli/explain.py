@@ -66,6 +66,8 @@ def _told(record: Record) -> Iterator[str]:
         yield f"demand     {each.count} x {each.resource}: {'|'.join(each.classes)} {where}"
     for field in record.access:
         yield f"access     {field}"
+    for lifted in record.exempted:
+        yield f"exempted   {lifted.field} by {lifted.exemption}"
     for limit in record.quota:
         yield f"quota      {limit.name} {limit.unit}: {limit.before} -> {limit.after} of {limit.limit}"
     for finding in record.findings:

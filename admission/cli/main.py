@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from admission import __version__
-from admission.cli import check, demand, digest, explain, serve
+from admission.cli import check, demand, digest, explain, preflight, serve
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     _serve(commands)
     _check(commands)
     _demand(commands)
+    _preflight(commands)
     _explain(commands)
     _digest(commands)
     chosen = parser.parse_args(arguments)
@@ -74,6 +75,35 @@ def _demand(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--kinds", type=pathlib.Path, action="append", metavar="FILE", help="kinds of workloads besides the known ones"
     )
     parser.set_defaults(run=demand.run)
+
+
+def _preflight(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "preflight",
+        help="say what would break in a cluster if it were enforced",
+        description="Reads pods, nodes and namespaces with the rights of the kubeconfig, and changes nothing. "
+        "Exit code 0: nothing would break, 1: something would, 2: the cluster cannot be asked.",
+    )
+    parser.add_argument(
+        "--kubeconfig", type=pathlib.Path, help="the cluster; without it KUBECONFIG, inside a pod its own"
+    )
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        action="append",
+        default=[],
+        dest="namespaces",
+        help="look at the pods of this one only; repeat",
+    )
+    parser.add_argument(
+        "--exempt",
+        action="append",
+        default=[],
+        metavar="NAMESPACE",
+        help="count it as excluded besides the installed ones",
+    )
+    parser.set_defaults(run=preflight.run)
 
 
 def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

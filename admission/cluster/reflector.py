@@ -38,7 +38,6 @@ WATCH_GRACE = 5.0
 
 _STEADY = 1.0  # seconds after which a watch that ends by itself is not a failure
 _BATCH = 20  # objects between two turns of the loop: 20 x 30 us for a struct, 20 x 200 us for a pydantic model
-_ABSENT = 30.0  # seconds between questions for a resource that is not served
 _GONE = 410
 _NOT_FOUND = 404
 _LONGEST_ERROR = 500
@@ -102,7 +101,8 @@ class Reflector(Generic[T]):
         on_change: called for every change, after ``items`` has it.  It must not block nor raise: an exception
             ends ``run``.  During a relist deletions come last, so a sum over the items never misses a live one.
         query: further parameters of list and watch, such as ``labelSelector``.
-        optional: the API server may not serve the resource: the collection is then empty, and asked for now and then.
+        optional: the API server may not serve the resource: the collection is then empty, and asked for again as often
+            as a watch would end.
         server_timeout: seconds after which the API server ends a watch, drawn from this range each time.
         page: objects in one page of a list.
         clock: monotonic seconds.
@@ -189,7 +189,7 @@ class Reflector(Generic[T]):
         await self._drop_unseen(set())
         self._listed, self._heard = True, self._clock()
         self._synced.set()
-        await asyncio.sleep(_ABSENT)
+        await asyncio.sleep(self._uniform(*self._server_timeout))
         self._listed = False
 
     async def _recover(self, error: ClusterError) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from admission.api.policy import Effect
 from admission.decide.duration import seconds_of, text_of
+from admission.decide.exemption import exempted
 from admission.decide.facts import applicable
 from admission.decide.limits import Charge, Limit, Part, Scope
 from admission.decide.party import what
@@ -18,24 +19,35 @@ from admission.review.finding import Finding
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from admission.api.quota import Authorization, ComputeQuota, Limits
     from admission.decide.party import Result
     from admission.decide.rulebook import RulesInForce
+    from admission.demand.access import Access
 
 AUTHORIZATION = "authorization/"
 """Before the name of an Authorization in a limit's key: a quota may have the same name."""
 
 
 def check_access(question: Question, _governing: str) -> Iterator[Result]:
-    """No device is reached past a request."""
-    found = question.demand.access
+    """No device is reached past a request, but where an exemption lets it."""
+    exempt = exempted_of(question)
+    for name in dict.fromkeys(exempt.values()):
+        lifted = {access.field: access.way for access, by in exempt.items() if by == name}
+        yield Check(f"exemption {name}", "", "pass", lifted), None
+    found = [access for access in question.demand.access if access not in exempt]
     if found:
         inputs = {access.field: access.way for access in found}
         sentence = messages.device_bypass([access.field for access in found], question.demand.subject)
         finding = Finding(Reason.DeviceBypass, sentence, str(inputs))
         yield Check("access", "", "fail", inputs), finding
+
+
+def exempted_of(question: Question) -> Mapping[Access, str]:
+    """What the pod reaches past a request and may, by the exemption that lets it."""
+    demand = question.demand
+    return exempted(demand.access, demand.carrier, question.exemptions, question.requester.namespace, question.now)
 
 
 def check_claims(question: Question, _governing: str) -> Iterator[Result]:

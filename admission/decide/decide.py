@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from admission.decide.compute import (
@@ -11,6 +12,7 @@ from admission.decide.compute import (
     check_class,
     check_grants,
     check_hold,
+    exempted_of,
     scopes_of,
 )
 from admission.decide.party import check_clearance, check_rules, check_supply, check_tenant
@@ -42,10 +44,16 @@ def decide(question: Question) -> Verdict:
     governing = governing_of(question)
     results = [result for check in CHECKS for result in check(question, governing)]
     findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))
-    verdict = Verdict(findings, tuple(check for check, _ in results), governing, charge_of(question))
+    verdict = Verdict(
+        findings,
+        tuple(check for check, _ in results),
+        governing,
+        charge_of(question),
+        exempted=tuple((name, access.field) for access, name in exempted_of(question).items()),
+    )
     if verdict.findings or verdict.charge is None or not verdict.charge.counts:
         return verdict
-    return Verdict(findings, verdict.checks, governing, verdict.charge, scopes_of(question, governing))
+    return dataclasses.replace(verdict, scopes=scopes_of(question, governing))
 
 
 def governing_of(question: Question) -> str:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from admission.api.exemption import Exemption
     from admission.api.quota import Authorization, ComputeQuota
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.limits import Charge, Scope
@@ -58,6 +59,7 @@ class Question:
     quotas: tuple[ComputeQuota, ...]
     authorizations: tuple[Authorization, ...]
     now: datetime
+    exemptions: tuple[Exemption, ...] = ()
 
 
 class Check(NamedTuple):
@@ -78,6 +80,8 @@ class Verdict:
     governing: str = ""
     charge: Charge | None = None
     scopes: tuple[Scope, ...] = ()
+    exempted: tuple[tuple[str, str], ...] = ()
+    """Each access that was let pass, as exemption and field."""
 
     def reasons(self) -> tuple[Reason, ...]:
         """The reasons of the findings, each once."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
+from admission.demand.carrier import Carrier, carrier_of
 from admission.demand.claims import PodClaim, Wanted, claimed_access, claimed_devices, digest_of, wanted_of
 from admission.demand.devices import MOST_DEVICES, Devices
 from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
@@ -43,6 +44,8 @@ class Demand:
     """The claims that are made for the pod: their name in the pod, and the digest of what they ask for."""
     subject: str = "pod"
     """What asks, in a word."""
+    carrier: Carrier | None = None
+    """What the pod runs as, by which an exemption covers the access; a claim by itself runs as nothing."""
     missing: tuple[str, ...] = ()
     """Claims and templates that are not there, so that nobody can tell what they give."""
 
@@ -75,6 +78,7 @@ def demand_of(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim] | N
         ),
         deadline_seconds=pod.spec.active_deadline_seconds,
         requests=tuple(requests.items()),
+        carrier=carrier_of(pod),
         made=tuple((claim.name, digest_of(wanted)) for claim, wanted in found if claim.spec and not claim.shared),
         missing=tuple(claim.missing for claim, _ in found if claim.spec is None),
     )

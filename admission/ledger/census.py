@@ -28,7 +28,11 @@ class Census(Protocol):
 
     @property
     def claims_version(self) -> int:
-        """Of resource claims, likewise; 0 where there are none."""
+        """Of the newest claim that was seen; 0 where there are none.
+
+        Not of their list or watch: where no claim is written, a watch that is right would lag behind a later list
+        until the next bookmark.  Whoever saw the newest claim that exists has seen all of them.
+        """
 
     def settled(self, entry: Entry) -> bool:
         """Say whether the object of an entry was ever seen here, and each claim that was charged with it.

@@ -107,6 +107,7 @@ class PodCensus:
 
     def take_claim(self, claim: ResourceClaim) -> None:
         """Take in a claim that exists: it holds what it was given, and what it asks for until then."""
+        self.claims_version = max(self.claims_version, int(claim.metadata.resource_version or 0))
         self._book.note(claim)
         given = given_devices(claim, self._registry.inventory)
         promise = self._part(claim)

@@ -47,7 +47,6 @@ class ClusterWitness:
         async for page in self._pages(Kind.Claim):
             for raw in page.items or ():
                 census.take_claim(_claims.decode(raw))
-            census.claims_version = int(page.metadata.resource_version)
         return census
 
     async def probe(self, entry: Entry) -> bool:

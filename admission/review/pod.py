@@ -88,6 +88,7 @@ class Container(_Wire, frozen=True):
     """A container, an init container (a sidecar when ``restart_policy`` is Always) or an ephemeral one."""
 
     name: str = ""
+    image: str = ""
     resources: Resources | None = None
     restart_policy: str | None = None
     env: tuple[EnvVar, ...] | None = None
@@ -181,6 +182,7 @@ class PodSpec(_Wire, frozen=True):
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] | None = None
     active_deadline_seconds: int | None = None
+    service_account_name: str = ""
     scheduling_group: SchedulingGroup | None = None
 
 
@@ -188,6 +190,19 @@ class ExtendedResourceClaim(_Wire, frozen=True):
     """The claim that the scheduler made for a pod's extended resources."""
 
     resource_claim_name: str = ""
+
+
+class Target(_Wire, frozen=True):
+    """The node of a binding."""
+
+    name: str = ""
+
+
+class Binding(_Wire, frozen=True):
+    """A scheduler's choice of a node for the pod of this name and uid."""
+
+    metadata: Meta = Meta()
+    target: Target = Target()
 
 
 class PodStatus(_Wire, frozen=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from admission.review.claim import ResourceClaim
-from admission.review.pod import Pod
+from admission.review.pod import Binding, Pod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,6 +113,7 @@ class _Answer(msgspec.Struct, frozen=True, rename="camel"):
 
 _reviews = msgspec.json.Decoder(Review)
 _pods = msgspec.json.Decoder(Pod)
+_bindings = msgspec.json.Decoder(Binding)
 _claims = msgspec.json.Decoder(ResourceClaim)
 _encoder = msgspec.json.Encoder()
 
@@ -134,6 +135,11 @@ def parse_review(body: bytes) -> Request:
 def parse_pod(raw: msgspec.Raw) -> Pod:
     """Decode a Pod out of a review; raises ``BadReview``."""
     return _decoded(_pods, bytes(raw) or b"{}", "request.object")
+
+
+def parse_binding(raw: msgspec.Raw) -> Binding:
+    """Decode a Binding out of a review; raises ``BadReview``."""
+    return _decoded(_bindings, bytes(raw) or b"{}", "request.object")
 
 
 def parse_claim(raw: msgspec.Raw) -> ResourceClaim:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from admission.cluster.lookup import LookupFailed
 from admission.review import wire
 from admission.review.pod import Pod
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
     from admission.review.wire import Request
     from admission.server.claims import Lookup
 
-JUDGED = {"pods": frozenset({"CREATE", "UPDATE"}), "resourceclaims": frozenset({"CREATE"})}
-"""Operations that are judged, by resource; subresources of pods come as updates."""
+JUDGED = {
+    "pods": frozenset({"CREATE", "UPDATE"}),
+    "bindings": frozenset({"CREATE"}),
+    "resourceclaims": frozenset({"CREATE"}),
+}
+"""Operations that are judged, by resource; of a pod's subresources a binding is created, the others are updates."""
 
 LONGEST_UID = 64
 LONGEST_NAME = 253
@@ -32,6 +38,9 @@ def ask_of(request: Request, *, enforced: bool, unknown: str = "") -> Ask:
     if request.resource.resource == "resourceclaims":
         claim = wire.parse_claim(request.object)
         return _named(request, claim.metadata, Pod(), claim=claim, enforced=enforced, unknown=unknown)
+    if request.kind.kind == "Binding":
+        binding = wire.parse_binding(request.object)
+        return _named(request, binding.metadata, Pod(), node=binding.target.name, enforced=enforced, unknown=unknown)
     pod = wire.parse_pod(request.object)
     before = wire.parse_pod(request.old_object) if request.operation == "UPDATE" else None
     return _named(request, pod.metadata, pod, before=before, enforced=enforced, unknown=unknown)
@@ -44,6 +53,7 @@ def _named(
     *,
     before: Pod | None = None,
     claim: ResourceClaim | None = None,
+    node: str = "",
     enforced: bool,
     unknown: str,
 ) -> Ask:
@@ -62,6 +72,7 @@ def _named(
         pod=pod,
         before=before,
         claim=claim,
+        node=node,
         dry_run=bool(request.dry_run),
         enforced=enforced,
         unknown=unknown,
@@ -73,11 +84,22 @@ async def completed(ask: Ask, caller: str, lookup: Lookup, makers: Collection[st
     try:
         if ask.claim is not None:
             return await _with_owner(ask, ask.claim, lookup) if caller in makers else ask
+        if ask.node:
+            return await _bound(ask, lookup)
         if ask.pod.spec.resource_claims and ask.before is None:
             return dataclasses.replace(ask, claims=await claims_of(ask.pod, ask.namespace, lookup))
     except LookupFailed as failed:
         return dataclasses.replace(ask, unknown=ask.unknown or str(failed))
     return ask
+
+
+async def _bound(ask: Ask, lookup: Lookup) -> Ask:
+    """Return the ask with the pod as it would be on the node; a pod that is gone asks for nothing."""
+    pod = await lookup.pod(ask.namespace, ask.name)
+    if pod is None or pod.metadata.uid != ask.uid:
+        return ask
+    spec = msgspec.structs.replace(pod.spec, node_name=ask.node)
+    return dataclasses.replace(ask, pod=msgspec.structs.replace(pod, spec=spec))
 
 
 async def _with_owner(ask: Ask, claim: ResourceClaim, lookup: Lookup) -> Ask:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from admission.api.exemption import Exemption
 from admission.api.quota import ComputeQuota
 from admission.decide.compute import scope_of
+from admission.decide.exemption import in_force
 from admission.decide.limits import held
 from admission.server.metrics import counter, gauge
 
@@ -72,6 +74,7 @@ def figures_of(
         gauge("computegate_ledger_initialized", "Whether the ledger has been counted.", counted, ("scope",)),
         gauge("computegate_ledger_inflight", "Reservations not yet folded.", entries, ("scope",)),
         *_quotas(source.ledger, registry, now),
+        _exemptions(registry, now),
         *(_kept(upkeep, views) if upkeep is not None else ()),
     )
 
@@ -87,6 +90,13 @@ def _kept(upkeep: Upkept, scopes: Iterable[str]) -> Iterable[Metric]:
         gauge("computegate_ledger_uncounted_devices", "Found by a recount alone.", uncounted, ("scope",)),
         gauge("computegate_unattributed_devices", "Of no tenant's account.", {(): upkeep.unattributed()}, ()),
     )
+
+
+def _exemptions(registry: Registry, now: datetime) -> Metric:
+    ends: Samples = {
+        (each.name,): each.spec.valid_until.timestamp() for each in registry.every(Exemption) if in_force(each, now)
+    }
+    return gauge("computegate_exemption_expires_seconds", "End of an exemption in force.", ends, ("exemption",))
 
 
 def _quotas(ledger: Ledger, registry: Registry, now: datetime) -> Iterable[Metric]:

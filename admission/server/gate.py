@@ -145,6 +145,8 @@ class Gate:
         self._metrics.asked(
             ((name, each.count) for each in judgement.demand.devices for name in each.classes), decision
         )
+        if decision != "denied":
+            self._metrics.exempted(judgement.exemptions)
         now = datetime.now(UTC)
         if decision == "denied":
             self.on_denial(ask.namespace, judgement, now)
@@ -206,6 +208,7 @@ def _annotations(judgement: Judgement) -> dict[str, str]:
         "decision": judgement.decision,
         "reason": ",".join(dict.fromkeys(str(finding.reason) for finding in judgement.findings)),
         "tenant": judgement.tenant,
+        "exemption": ",".join(judgement.exemptions),
         "quota": ",".join(dict.fromkeys(level.limit.key for level in judgement.levels)),
         "ref": judgement.reference,
     }

@@ -10,13 +10,16 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from admission.api.exemption import Exemption
 from admission.api.policy import Mode
 from admission.api.quota import Authorization, ComputeQuota
 from admission.decide.compute import exceeded
 from admission.decide.decide import decide
 from admission.decide.question import Question, Verdict
 from admission.demand.access import Access, find_access
+from admission.demand.carrier import carrier_of, container_of
 from admission.demand.claims import digest_of, wanted_of
+from admission.demand.fraction import fraction_devices
 from admission.demand.pod import Demand, demand_of, demand_of_claim
 from admission.demand.request import DemandError, effective_request
 from admission.ledger.claims import MADE_FOR
@@ -55,6 +58,8 @@ class Ask:
     claim: ResourceClaim | None = None
     made_for: bool = False
     """Whether ``claim`` is made for ``pod``, by one of the cluster's own: then it was charged with the pod."""
+    node: str = ""
+    """The node that a scheduler chose for the pod: it is judged for what that node has, and charged nothing more."""
     dry_run: bool = False
     enforced: bool = False
     """Whether it came through the entry of enforced namespaces, whatever our own watch says of the mode."""
@@ -88,6 +93,11 @@ class Judgement:
         if not self.findings:
             return "would_deny" if self.advisory else "allowed"
         return "denied" if self.mode is Mode.Enforce else "would_deny"
+
+    @property
+    def exemptions(self) -> tuple[str, ...]:
+        """The exemptions that let something of it pass, each once."""
+        return tuple(dict.fromkeys(name for name, _ in self.verdict.exempted))
 
     @property
     def is_passing(self) -> bool:
@@ -139,23 +149,30 @@ class Judge:
         return await self._decide(case, deadline)
 
     async def _case(self, ask: Ask, now: datetime, mode: Mode, deadline: float) -> _Case:
-        """Find what is asked for.  A claim that is made for a pod is held against what the pod was charged for it."""
+        """Find what is asked for."""
+        inventory = self.registry.inventory
+        if ask.node:
+            return _Case(ask, now, mode, demand_of(ask.pod, inventory).requested(), charged=False)
         if ask.claim is None:
             return _Case(ask, now, mode, _demand(ask, self.registry))
-        inventory = self.registry.inventory
-        if not ask.made_for:
-            return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory))
-        name = (ask.claim.metadata.annotations or {}).get(MADE_FOR)
-        if name is None and fits_requests(ask.claim, ask.pod, inventory):
-            return _Case(ask, now, mode, demand_of(ask.pod, inventory, {}).requested(), charged=False)
-        charge = await self._ledger.promised(ask.pod.metadata.uid, deadline) if mode is Mode.Enforce else None
+        if ask.made_for:
+            return await self._made(_Case(ask, now, mode, Demand()), ask.claim, deadline)
+        return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory))
+
+    async def _made(self, case: _Case, claim: ResourceClaim, deadline: float) -> _Case:
+        """Hold a claim that is made for a pod against what the pod was charged for it."""
+        pod, inventory = case.ask.pod, self.registry.inventory
+        name = (claim.metadata.annotations or {}).get(MADE_FOR)
+        if name is None and fits_requests(claim, pod, inventory):
+            return case._replace(demand=demand_of(pod, inventory).requested(), charged=False)
+        charge = await self._ledger.promised(pod.metadata.uid, deadline) if case.mode is Mode.Enforce else None
         part = next((part for part in charge.parts if part.name == name), None) if charge else None
         if part is None:
-            return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory))
-        if part.digest == digest_of(wanted_of(ask.claim.spec)):
-            return _Case(ask, now, mode, Demand())
+            return case._replace(demand=demand_of_claim(claim, inventory))
+        if part.digest == digest_of(wanted_of(claim.spec)):
+            return case
         differs = Finding(Reason.DeviceBypass, messages.claim_differs(part.name), f"digest {part.digest} was charged")
-        return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory), finding=differs)
+        return case._replace(demand=demand_of_claim(claim, inventory), finding=differs)
 
     async def _decide(self, case: _Case, deadline: float) -> Judgement:
         ask, registry = case.ask, self.registry
@@ -167,6 +184,7 @@ class Judge:
             quotas=registry.every(ComputeQuota),
             authorizations=registry.every(Authorization),
             now=case.now,
+            exemptions=registry.every(Exemption),
         )
         verdict = decide(question)
         advisory = _advisory(question, verdict)
@@ -233,9 +251,16 @@ def _demand(ask: Ask, registry: Registry) -> Demand:
         return demand_of(ask.pod, registry.inventory, ask.claims)
     had = effective_request(ask.before.spec)
     raised = [name for name, count in effective_request(ask.pod.spec).items() if count > had.get(name, 0)]
-    known = set(find_access(ask.before, granted=bool(had)))
-    added = [access for access in find_access(ask.pod, granted=bool(had)) if access not in known]
-    return Demand(access=(*(Access("resize", f"the raised request for {name}") for name in raised), *added))
+    granted = bool(had or ask.before.spec.resource_claims or fraction_devices(ask.before, had))
+    before, carrier = carrier_of(ask.before), carrier_of(ask.pod)
+    known = set(find_access(ask.before, granted=granted, fractions_counted=True))
+    if carrier.images.keys() > before.images.keys():
+        # A container more shares the pod's volumes and runtime, which an exemption may have let pass for another image.
+        known = {access for access in known if container_of(access) in before.images}
+    reached = find_access(ask.pod, granted=granted, fractions_counted=True)
+    added = [access for access in reached if access not in known]
+    resized = (Access("resize", f"the raised request for {name}") for name in raised)
+    return Demand(access=(*resized, *added), carrier=carrier)
 
 
 def _advisory(question: Question, verdict: Verdict) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from admission.server.record import CheckOf, DemandOf, FindingOf, ObjectOf, QuotaOf, Record, Versions
+from admission.server.record import CheckOf, DemandOf, ExemptedOf, FindingOf, ObjectOf, QuotaOf, Record, Versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +54,7 @@ def line_of(
             for each in judgement.demand.devices
         ),
         access=tuple(access.field[:LONGEST_FIELD] for access in judgement.demand.access[:MOST_FIELDS]),
+        exempted=tuple(ExemptedOf(name, field[:LONGEST_FIELD]) for name, field in verdict.exempted[:MOST_FIELDS]),
         reasons=tuple(dict.fromkeys(str(finding.reason) for finding in judgement.findings or judgement.advisory)),
         message=judgement.message,
         rules=tuple(sorted({finding.rule for finding in judgement.findings if finding.rule})),

@@ -55,6 +55,12 @@ class Metrics:
             ["accelerator_class", "decision"],
             registry=self.registry,
         )
+        self._exempted = Counter(
+            "computegate_exempted_pods",
+            "Pods that reach devices past a request and were not refused for it, by the exemption that lets them.",
+            ["exemption"],
+            registry=self.registry,
+        )
         self._timers = {entry: self._seconds.labels(entry) for entry in entries}
 
     def decided(self, entry: str, mode: str, decision: str, seconds: float) -> None:
@@ -71,6 +77,11 @@ class Metrics:
         """Count devices by class."""
         for name, count in classes:
             self._devices.labels(name, decision).inc(count)
+
+    def exempted(self, exemptions: Iterable[str]) -> None:
+        """Count a pod for each exemption that it needed."""
+        for name in exemptions:
+            self._exempted.labels(name).inc()
 
     def watch(self, collect: Callable[[], Iterable[Metric]]) -> None:
         """Read further figures at each scrape."""

@@ -71,6 +71,13 @@ class QuotaOf(_Line, frozen=True):
     after: int
 
 
+class ExemptedOf(_Line, frozen=True):
+    """A field that an exemption let pass."""
+
+    exemption: str
+    field: str
+
+
 class Versions(_Line, frozen=True):
     """What the decision was made from: the rule set, and for each party its KYC digest and list date."""
 
@@ -97,6 +104,7 @@ class Record(_Line, frozen=True, kw_only=True):
     object: ObjectOf
     demand: tuple[DemandOf, ...]
     access: tuple[str, ...]
+    exempted: tuple[ExemptedOf, ...] = ()
     reasons: tuple[str, ...]
     message: str
     rules: tuple[str, ...]

@@ -11,6 +11,7 @@ import yaml
 
 from admission.api.accelerator import AcceleratorPool
 from admission.api.crd import KINDS, definition, rendered, schema
+from admission.api.exemption import Exemption
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import KYCState, Tenant
@@ -37,6 +38,14 @@ SPECS: dict[type[Object], dict[str, Any]] = {
         "classes": ["*"],
         "devices": 1,
         "validFrom": "2026-01-01T00:00:00Z",
+        "validUntil": "2027-01-01T00:00:00Z",
+    },
+    Exemption: {
+        "namespace": "lab",
+        "images": ["registry.example.com/agent@sha256:0"],
+        "ways": ["hostPath=/dev"],
+        "reason": "r",
+        "requestedBy": "alice",
         "validUntil": "2027-01-01T00:00:00Z",
     },
     AcceleratorPool: {"nodeLabels": {"a": "b"}, "acceleratorClass": "t4", "resources": ["nvidia.com/gpu"]},
@@ -181,6 +190,11 @@ REFUSED: list[tuple[type[Object], dict[str, Any], str]] = [
     (ComputeQuota, {"limits": {"longestHold": "2w"}}, "longestHold"),
     (Authorization, {"validUntil": "2026-01-01T00:00:00Z"}, "not before validUntil"),
     (Authorization, {"devices": 0}, "devices"),
+    (Exemption, {"images": []}, "give serviceAccountName or images"),
+    (Exemption, {"ways": []}, "ways"),
+    (Exemption, {"ways": ["hostPath="]}, "ways"),
+    (Exemption, {"reason": ""}, "reason"),
+    (Exemption, {"validUntil": "2027-01-01"}, "validUntil"),
     (AcceleratorPool, {"nodeLabels": {}}, "nodeLabels"),
     (AcceleratorPool, {"place": {"country": "Germany"}}, "country"),
 ]  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 
 from tests.chart.conftest import ENFORCED
 from tests.chart.rendering import NAMESPACE, RELEASE
+from tests.chart.users import Grant, granted
 from tools.kubectl import Kubectl
 
 SERVER = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
@@ -18,7 +19,7 @@ WAYS = ["", "/status", "/finalize"]
 NAMESPACES = ["namespaces", "namespaces/status", "namespaces/finalize"]
 OURS = "computegate.io"
 WRITES = ["get", "create", "update", "patch", "delete", "deletecollection"]
-GRANTS = [  # user, API group, resources, names (empty: all), verbs
+GRANTS: list[Grant] = [
     ("nobody", "", NAMESPACES, [], ["*"]),
     ("nobody", OURS, ["quotaledgers", "quotaledgers/status", "tenants/status"], [], WRITES),
     ("nobody", OURS, ["tenants"], [], ["get"]),
@@ -33,18 +34,6 @@ GRANTS = [  # user, API group, resources, names (empty: all), verbs
 ]
 
 
-def role(index: int) -> str:
-    user, group, resources, names, verbs = GRANTS[index]
-    name = f"test-{user}-{index}"
-    rule = {"apiGroups": [group], "resources": resources, "verbs": verbs} | ({"resourceNames": names} if names else {})
-    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": name}}
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
-    kind = "Group" if user == "deleters" else "User"
-    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": user}
-    bound = {"kind": "ClusterRoleBinding", "roleRef": reference, "subjects": [subject]}
-    return json.dumps({"kind": "ClusterRole", "rules": [rule]} | rbac) + "\n---\n" + json.dumps(bound | rbac)
-
-
 @pytest.fixture(scope="module")
 def cluster(installed: Kubectl) -> Kubectl:
     """The installation with users who hold one verb each, and with Tenants acme and beta."""
@@ -57,7 +46,7 @@ def cluster(installed: Kubectl) -> Kubectl:
         }
         for name in ("acme", "beta")
     ]
-    manifests = [*(role(index) for index in range(len(GRANTS))), *map(json.dumps, tenants)]
+    manifests = [granted(GRANTS), *map(json.dumps, tenants)]
     installed("create", "-f", "-", stdin="\n---\n".join(manifests))
     return installed
 
@@ -131,6 +120,9 @@ def test_a_namespace_of_an_excluded_name_needs_the_verb_exempt(cluster: Kubectl)
     create = ("create", "namespace", "gpu-operator", "--dry-run=server")
     assert "needs the verb exempt on namespaces" in cluster(*create, "--as=binder", check=False).stderr
     assert cluster(*create).returncode == 0
+    generated = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "gpu-operator-"}}
+    made = cluster("create", "--dry-run=server", "-f", "-", "--as=binder", stdin=json.dumps(generated))
+    assert made.returncode == 0, "the guard sees the name that was generated"
 
 
 LEDGER = {

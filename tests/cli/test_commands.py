@@ -15,7 +15,7 @@ import yaml
 
 from admission.cli.main import main
 from admission.tenants.identity import identity_digest
-from tests.decide.questions import tenant, world
+from tests.decide.questions import exemption, tenant, world
 from tests.gate.reviews import Door, review, run
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
@@ -162,6 +162,19 @@ def test_a_place_may_be_given_for_nodes_that_declare_none(
     assert _check(folder, *documents) == 1
     denied = ["JurisdictionNotAllowed"]
     assert [row["reasons"] for row in _rows(capsys.readouterr().out)] == [[], denied, denied]
+
+
+def test_an_exemption_among_the_files_counts_until_it_ends(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent = {**POD, "spec": {"containers": [{"name": "c", "image": "a:1", "securityContext": {"privileged": True}}]}}
+    given = exemption(images=["a:1"]).model_dump(mode="json", by_alias=True, exclude_none=True)
+    given["metadata"] = {"name": "agents"}
+    assert _check(folder, agent) == 1
+    assert _check(folder, agent, given) == 0
+    late = ("--at", "2027-01-01T00:00:00Z")
+    assert _check(folder, agent, given, options=late) == 1
+    assert [row["reasons"] for row in _rows(capsys.readouterr().out)] == [["DeviceBypass"], [], ["DeviceBypass"]]
 
 
 def test_the_table_shows_the_line(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:

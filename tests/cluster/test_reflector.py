@@ -93,10 +93,11 @@ def refuses(code: int) -> Callable[[web.BaseRequest], Any]:
 
 
 async def breaks(request: web.BaseRequest) -> web.StreamResponse:
-    """Send half a line of a watch, and cut."""
+    """Send half a line of a watch, and end the connection; a reset could overtake what was sent before."""
     response = await open_watch(request, ("ADDED", made("c", 30)))
     await response.write(b'{"type":"ADD')
-    cut(request)
+    assert request.transport is not None
+    request.transport.close()
     return response
 
 
@@ -115,6 +116,24 @@ def follow(script: Script, directory: Path, settled: Callable[[Log], bool] = lam
 
 a, b = made("a", 1), made("b", 2)
 SNAPSHOT = lists(20, a, b)
+
+
+def test_a_resource_that_is_not_served_has_no_objects_until_it_is(tmp_path: Path) -> None:
+    script = Script(refuses(404), refuses(404), lists(20, a), refuses(404), lists(40, b))
+    seen: list[bool] = []
+
+    async def run() -> Log:
+        async with api_server(script, tmp_path) as client:
+            log = Log(client, optional=True, server_timeout=(0.01, 0.01))
+            async with log.running():
+                await log.reflector.wait_synced()
+                seen.append(log.reflector.settled)
+                await log.until(lambda: script.done)
+            return log
+
+    log = asyncio.run(run())
+    assert seen == [True]
+    assert log.words == ["Added a 1", "Deleted a", "Added b 2"]
 
 
 @pytest.mark.parametrize(

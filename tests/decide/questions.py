@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.api.accelerator import AcceleratorPool
+from admission.api.exemption import Exemption
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
@@ -108,6 +109,20 @@ def grant(name: str = "licence", holder: str = "acme", **spec: Any) -> Authoriza
     return Authorization.model_validate({"metadata": {"name": name}, "spec": {**known, **spec}})
 
 
+def exemption(name: str = "agents", by: str | None = "bob", at: str = "2026-11-01T00:00:00Z", **spec: Any) -> Exemption:
+    """Return an exemption in the namespace of every world, asked for by alice and approved unless ``by`` is None."""
+    known = {
+        "namespace": "lab",
+        "ways": ["privileged"],
+        "reason": "a monitoring agent",
+        "requestedBy": "alice",
+        "validUntil": "2027-01-01T00:00:00Z",
+        **spec,
+    }
+    status = {"approval": {"by": by, "at": at}} if by else {}
+    return Exemption.model_validate({"metadata": {"name": name}, "spec": known, "status": status})
+
+
 ALLOW = rule("allow", "Allow")
 COUNT = rule("count", "Quota")
 OPEN = policy(ALLOW)
@@ -142,6 +157,7 @@ class World(NamedTuple):
             quotas=registry.every(ComputeQuota),
             authorizations=registry.every(Authorization),
             now=self.now,
+            exemptions=registry.every(Exemption),
         )
 
     def verdict(self) -> Verdict:

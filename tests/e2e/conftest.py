@@ -29,7 +29,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
     """Return the installation in enforce, with one replica and the examples' rules and pools."""
     directory = tmp_path_factory.mktemp("e2e")
     ledger: dict[str, float] = {"rebuildSeconds": 1, "expireSeconds": 44}
-    with ControlPlane(directory / "plane") as plane, Installation(plane, directory / "gate", ledger=ledger) as gate:
+    plane = ControlPlane(directory / "plane", gates=("GenericWorkload", "DRAWorkloadResourceClaims"))
+    with plane, Installation(plane, directory / "gate", ledger=ledger) as gate:
         World(gate).apply(
             *examples("policy", "pools"),
             of("AccessPolicy", "one-class", {"ambiguousClass": "Deny"}),

@@ -44,7 +44,7 @@ def test_each_reason_denies_with_its_line(parties: World, case: Case) -> None:
     eventually(
         lambda: parties.denial(case.pod).replace(name, "acme"), lambda said: said == GOLDEN[case.reason], seconds=15
     )
-    record = eventually(lambda: _record(parties, case))
+    record = eventually(lambda: _record(parties, case), lambda found: bool(found.get("reasons")))
     assert set(record["reasons"]) == {*case.others, case.reason}
     assert (record["decision"], record["mode"]) == ("denied", "enforce")
 
@@ -106,7 +106,12 @@ def test_a_line_alone_says_cause_next_step_and_contact(code: PublicCode) -> None
 
 STEPS = {
     PublicCode.NotPermitted: ("; remove ", "; ask for it to be declared, or use another resource"),
-    PublicCode.InfoNeeded: ("; ask ", "; add nodeSelector ", "; set activeDeadlineSeconds"),
+    PublicCode.InfoNeeded: (
+        "; ask ",
+        "; add nodeSelector ",
+        "; set activeDeadlineSeconds",
+        "; create it before the pod",
+    ),
     PublicCode.NotCleared: ("; ask for clearance",),
     PublicCode.UnderReview: ("; nothing is needed from you now",),
     PublicCode.LimitReached: ('see "kubectl get allowance"', "; lower activeDeadlineSeconds", "; ask ", "; free some"),

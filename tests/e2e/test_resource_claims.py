@@ -241,3 +241,24 @@ def test_all_devices_of_a_node_are_as_many_as_its_driver_publishes(world: World,
         "devices": {"requests": [{"name": "gpus", "exactly": {"deviceClassName": DRIVER, "allocationMode": "All"}}]}
     }
     assert f"requested: {IMPLICIT}={DEVICES}, " in world.denial(_claim(unique, "every", every))
+
+
+@pytest.mark.usefixtures("drivers")
+def test_pods_of_a_group_share_one_claim_that_is_charged_once(world: World, country: str, unique: str) -> None:
+    _at_home(world, unique, country, 3)
+    shared = {"name": "gpus", "resourceClaimTemplateName": "gpus"}
+    group = {
+        "apiVersion": "scheduling.k8s.io/v1alpha2",
+        "kind": "PodGroup",
+        "metadata": {"name": "band", "namespace": unique},
+        "spec": {"schedulingPolicy": {"basic": {}}, "resourceClaims": [shared]},
+    }
+    world.admit(_template(unique, 3), group)
+    for name in ("one", "two"):
+        member = _user(name, unique)
+        member["spec"]["schedulingGroup"] = {"podGroupName": "band"}
+        world.admit(member)
+    _bound(world, "one", unique)
+    _bound(world, "two", unique)
+    world.await_use(unique, 3)
+    assert len(world.items("resourceclaims", "-n", unique)) == 1

@@ -18,7 +18,7 @@ from admission.ledger.memory import MemoryStore
 from admission.review.reasons import Reason
 from admission.review.wire import BadReview
 from admission.server.record import Record
-from tests.decide.questions import OPEN, World, grant, policy, quota, rule, tenant, world
+from tests.decide.questions import OPEN, World, exemption, grant, policy, quota, rule, tenant, world
 from tests.gate.reviews import CONTACT, CPU, GPU, KEY, Door, gpus, review, run
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ EXPIRED = world(tenant(status={"kyc": {"expiresAt": "2026-02-01T00:00:00Z"}}), q
 LABEL = "computegate.io/mode"
 ACME = {"computegate.io/tenant": "acme"}
 SNEAK = {"name": "d", "env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]}
+NVIDIA = {"runtimeClassName": "nvidia"}
+CLAIMING = {**CPU, **NVIDIA, "resourceClaims": [{"name": "g", "resourceClaimName": "c"}]}
+AGENT = {
+    "containers": [{"name": "main", "image": "agent:1"}],
+    "volumes": [{"name": "dev", "hostPath": {"path": "/dev"}}],
+}
+EXEMPT = exemption(images=["agent:1"], ways=["hostPath"])
 DEBUGGER = {**GPU, "ephemeralContainers": [{"name": "debug", "securityContext": {"privileged": True}}]}
 
 
@@ -247,11 +254,23 @@ def test_a_ledger_without_time_answers_try_again() -> None:
         (DEBUGGER, DEBUGGER, True),
         (GPU, {**GPU, "ephemeralContainers": [{"name": "debug"}]}, True),
         (CPU, {**CPU, "ephemeralContainers": [SNEAK]}, False),
+        (CLAIMING, {**CLAIMING, "ephemeralContainers": [{"name": "debug"}]}, True),
+        (CPU | NVIDIA, {**CPU, **NVIDIA, "ephemeralContainers": [{"name": "debug"}]}, False),
         (gpus(1), gpus(2), False),
         (gpus(2), gpus(1), True),
         (CPU, GPU, False),
     ],
-    ids=["a privileged debugger", "as before", "a plain debugger", "one with a device", "raised", "lowered", "added"],
+    ids=[
+        "a privileged debugger",
+        "as before",
+        "a plain debugger",
+        "one with a device",
+        "beside a claim",
+        "in a device runtime",
+        "raised",
+        "lowered",
+        "added",
+    ],
 )
 def test_an_update_may_not_reach_further_than_the_pod_did(
     old: dict[str, Any], new: dict[str, Any], allowed: bool
@@ -261,6 +280,40 @@ def test_an_update_may_not_reach_further_than_the_pod_did(
     (response,) = run(body, door=door)
     assert response["allowed"] is allowed
     assert door.held() == 0
+
+
+def debugged(image: str) -> dict[str, Any]:
+    debugger = {"name": "d", "image": image, "volumeMounts": [{"name": "dev", "mountPath": "/d"}]}
+    return {**AGENT, "ephemeralContainers": [debugger]}
+
+
+def test_an_exempt_pod_is_let_in_recorded_and_counted() -> None:
+    door = Door(world(EXEMPT))
+    admitted, refused = run(review(AGENT), review({**AGENT, "runtimeClassName": "nvidia"}, uid="pod-2"), door=door)
+    assert (admitted["allowed"], refused["allowed"]) == (True, False)
+    assert admitted["auditAnnotations"]["exemption"] == "agents"
+    first, second = door.records
+    assert (first.decision, first.access) == ("allowed", ("spec.volumes[dev].hostPath (/dev)",))
+    assert [(each.exemption, each.field) for each in first.exempted] == [("agents", first.access[0])]
+    assert second.decision == "denied"
+    assert door.sample("computegate_exempted_pods_total", exemption="agents") == 1
+
+
+def test_a_container_more_in_an_exempt_pod_must_be_exempt_itself() -> None:
+    door = Door(world(EXEMPT))
+    added = [
+        review(debugged(image), uid=image, operation="UPDATE", subResource="ephemeralcontainers", old=AGENT)
+        for image in ("agent:1", "shell:1")
+    ]
+    own, stranger = run(*added, door=door)
+    assert (own["allowed"], stranger["allowed"]) == (True, False)
+    assert "spec.volumes[dev].hostPath" in stranger["status"]["message"]
+
+
+def test_no_exemption_lets_devices_be_added() -> None:
+    door = Door(world(exemption(serviceAccountName="default", ways=["resize"])))
+    (response,) = run(review(gpus(2), operation="UPDATE", subResource="resize", old=gpus(1)), door=door)
+    assert response["allowed"] is False
 
 
 def test_a_deleted_pod_frees_its_devices_in_standalone() -> None:

@@ -139,3 +139,13 @@ def test_a_census_that_is_older_in_one_of_two_is_not_folded(
     state = State(initialized=True, observed_pods=5, used={("acme", "h100-sxm"): 9}, observed_claims=7)
     after = fold(state, "DE", census, ()) or state
     assert sum(after.used.values()) == used
+
+
+def test_a_census_is_as_new_as_the_newest_claim_it_saw_so_that_a_quiet_collection_holds_nothing_back(
+    census: PodCensus,
+) -> None:
+    for version, seen in (("7", 7), ("5", 7), ("9", 9)):
+        one = claim(f"claim-{version}")
+        metadata = msgspec.structs.replace(one.metadata, resource_version=version)
+        census.take_claim(msgspec.structs.replace(one, metadata=metadata))
+        assert census.claims_version == seen

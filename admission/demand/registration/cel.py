@@ -48,10 +48,14 @@ def device(name: str) -> str:
     return f"{extended(name)}\n&& !({name} in {_listed(names)})\n&& !({_begins(name, beginnings)})"
 
 
+def grants_share(key: str) -> str:
+    """Test the key of an annotation: does a scheduler give a share of a device for it."""
+    return f"{key} in {_listed(ways.FRACTION_ANNOTATIONS)}"
+
+
 def opens_devices(key: str) -> str:
     """Test the key of an annotation: does a runtime or a scheduler give devices for it."""
-    beginnings = _begins(key, (*ways.DEVICE_ANNOTATIONS, *ways.RUNTIME_ANNOTATIONS))
-    return f"{key} in {_listed(ways.FRACTION_ANNOTATIONS)}\n|| {beginnings}"
+    return either(grants_share(key), _begins(key, (*ways.DEVICE_ANNOTATIONS, *ways.RUNTIME_ANNOTATIONS)))
 
 
 def asks(pod: str) -> str:

@@ -20,6 +20,8 @@ class Entry(NamedTuple):
     condition: str
     group: str = ""
     version: str = "v1"
+    switch: str = ""
+    """The key below the chart's ``webhook`` that turns the entry on; empty where it always is."""
 
     @property
     def rule(self) -> dict[str, Any]:
@@ -54,6 +56,9 @@ ENTRIES = (
     Entry("pods/ephemeralcontainers", "UPDATE", _EPHEMERAL),
     Entry("pods/resize", "UPDATE", cel.resources_change("object", "oldObject")),
     Entry("resourceclaims", "CREATE", cel.claims("object"), group="resource.k8s.io"),
+    # A binding shows nothing of its pod: each one waits for us, so an operator has to choose it.
+    Entry("pods/binding", "CREATE", "true", switch="bindings"),
+    Entry("bindings", "CREATE", "true", switch="bindings"),
 )
 
 MIRROR = (
@@ -71,8 +76,12 @@ def condition() -> str:
 
 def registration() -> dict[str, Any]:
     """Return what the chart takes up: rules, match conditions, and the tests that its guards share with them."""
+    switched: dict[str, list[dict[str, Any]]] = {}
+    for entry in ENTRIES:
+        switched.setdefault(entry.switch, []).append(entry.rule)
     return {
-        "rules": [entry.rule for entry in ENTRIES],
+        "rules": switched.pop(""),
+        "switched": switched,
         "matchConditions": [
             {"name": "not-a-mirror-pod", "expression": f"!({MIRROR})"},
             {"name": "can-reach-a-device", "expression": condition()},
@@ -81,5 +90,7 @@ def registration() -> dict[str, Any]:
             "asks": cel.asks("object"),
             "asked": cel.asks("oldObject"),
             "opensDevices": cel.opens_devices("key"),
+            "grantsShare": cel.grants_share("key"),
+            "isDevice": cel.device("name"),
         },
     }
