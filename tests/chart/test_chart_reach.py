@@ -1,6 +1,7 @@
 """The guard of what a pod can reach, on a real API server: nothing that was judged at creation grows by an update."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ PODS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
     "gated": (GPU, GATED, {}),
     "claiming": ({}, {"resourceClaims": [{"name": "c", "resourceClaimName": "c"}]}, {}),
     "sharing": ({}, {}, {"gpu-fraction": "0.5"}),
-    "bound": (GPU, {"nodeName": "n"}, {}),
-    "bound-sharing": ({}, {"nodeName": "n"}, {"gpu-fraction": "0.5"}),
-    "bound-network": ({"resources": {"limits": {"rdma/hca": "1"}}}, {"nodeName": "n"}, {}),
+    "bound": (GPU, {"nodeName": NAME}, {}),
+    "bound-sharing": ({}, {"nodeName": NAME}, {"gpu-fraction": "0.5"}),
+    "bound-network": ({"resources": {"limits": {"rdma/hca": "1"}}}, {"nodeName": NAME}, {}),
     "plain": ({}, {}, {}),
 }
 """Container, spec and annotations by the pod's name."""
@@ -29,8 +30,10 @@ NO_TOLERATION, NO_ANNOTATION = "cannot gain tolerations; " + SET, "cannot change
 
 
 @pytest.fixture(scope="module")
-def cluster(installed: Kubectl) -> Kubectl:
+def cluster(installed: Kubectl) -> Iterator[Kubectl]:
     """The installation with a namespace in enforce, and in it pods that were created before it was."""
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NAME}}
+    installed("create", "-f", "-", stdin=json.dumps(node))  # a pod of a node that is not there is collected
     installed("create", "namespace", NAME)
     installed("wait", "--for=create", "serviceaccount/default", "-n", NAME, "--timeout=30s")
     for name, (container, spec, annotations) in PODS.items():
@@ -47,8 +50,11 @@ def cluster(installed: Kubectl) -> Kubectl:
     installed("label", "namespace", NAME, "computegate.io/mode=enforce")
     for _ in range(60):
         if tolerate(installed, "pending", TOLERATION):
-            return installed
-    pytest.fail("a pending pod can still gain tolerations in a namespace that is enforced")
+            break
+    else:
+        pytest.fail("a pending pod can still gain tolerations in a namespace that is enforced")
+    yield installed
+    installed("delete", "node", NAME)
 
 
 def patch(cluster: Kubectl, pod: str, change: Any, *flags: str) -> str:

@@ -46,6 +46,8 @@ PODS = f"/api/v1/namespaces/{ENFORCED}/pods"
 CLAIMS = f"/apis/resource.k8s.io/v1/namespaces/{ENFORCED}/resourceclaims"
 DRY = "?dryRun=All"
 REFUSED = 400
+CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
+NODE = "generated"
 STORED = f"{PODS}/stored"
 EMPTY = inventory()
 
@@ -54,13 +56,17 @@ EMPTY = inventory()
 def server(installed: Kubectl) -> Iterator[Direct]:
     """The API server, with the runtime classes that pods name and a pod that updates are tried on."""
     with Direct(installed._plane) as server:
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
+        assert server("POST", "/api/v1/nodes", node).code == 201  # a pod of a node that is not there is collected
         for name, overhead in RUNTIMES.items():
             made = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}, "handler": name}
-            server("POST", "/apis/node.k8s.io/v1/runtimeclasses", {**made, "overhead": {"podFixed": overhead}})
-        spec = {"containers": [{"name": "c", "image": "i"}], "nodeName": "n", **VOLUMES}
+            assert server("POST", CLASSES, {**made, "overhead": {"podFixed": overhead}}).code == 201
+        spec = {"containers": [{"name": "c", "image": "i"}], "nodeName": NODE, **VOLUMES}
         made = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stored"}, "spec": spec}
         assert server("POST", PODS, made).code == 201
         yield server
+        for path in (f"/api/v1/nodes/{NODE}", *(f"{CLASSES}/{name}" for name in RUNTIMES)):
+            server("DELETE", path)
 
 
 def was_sent(answer: Answer) -> bool | None:

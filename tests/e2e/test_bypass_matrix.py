@@ -46,13 +46,16 @@ def server(world: World) -> Iterator[Direct]:
     """The API server, with a cleared tenant's namespace in which a plain pod runs and another waits."""
     world.apply(tenant(WHERE, "JP"), namespace(WHERE, WHERE))
     runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nvidia"}}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": WHERE}}
     with Direct(world.installed.plane) as server:
         server("POST", "/apis/node.k8s.io/v1/runtimeclasses", {**runtime, "handler": "nvidia"})
-        for name, where in (("running", {"nodeName": "n"}), ("waiting", {})):
+        server("POST", "/api/v1/nodes", node)  # a pod of a node that is not there is collected
+        for name, where in (("running", {"nodeName": WHERE}), ("waiting", {})):
             pod = base(name)
             made = server("POST", PODS, {**pod, "spec": {**pod["spec"], **where}})
             assert made.code == 201, made.message  # the pod that each way is put into is itself admitted
         yield server
+        server("DELETE", f"/api/v1/nodes/{WHERE}")
 
 
 def test_the_matrix_is_what_a_cluster_answers(server: Direct) -> None:
