@@ -10,11 +10,18 @@ import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.demand import ways
+from admission.review.pod import SecurityContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from admission.review.pod import Container, EnvVar, Pod, PodSpec, SecurityContext
+    from admission.review.pod import Container, EnvVar, Pod, PodSpec
+
+
+_DEVICE_LIST = posixpath.basename(ways.MOUNT_DEVICES)
+"""In every path below MOUNT_DEVICES, however it is written."""
+
+_UNPRIVILEGED = (None, SecurityContext())
 
 
 class Access(NamedTuple):
@@ -30,11 +37,22 @@ def find_access(pod: Pod, *, granted: bool, fractions_counted: bool = False) -> 
     ``granted`` is whether the pod asks for a device openly; a runtime class of a device runtime is then no
     finding, as the devices are counted anyway.  Nor are annotations for a share of a device where they are counted.
     """
-    return (
-        *_annotations(pod, granted=granted, fractions_counted=fractions_counted),
-        *_of_node(pod.spec, granted=granted),
-        *_of_containers(pod.spec),
-    )
+    found: list[Access] = []
+    spec = pod.spec
+    if pod.metadata.annotations:
+        found += _annotations(pod, granted=granted, fractions_counted=fractions_counted)
+    if spec.runtime_class_name or spec.host_pid or spec.security_context or spec.volumes:
+        found += _of_node(spec, granted=granted)
+    directories = _harmless_directories(spec) if spec.volumes else {}
+    for where, containers in (
+        ("containers", spec.containers),
+        ("initContainers", spec.init_containers),
+        ("ephemeralContainers", spec.ephemeral_containers),
+    ):
+        for container in containers or ():
+            if not _is_plain(container, directories):
+                found += _of_container(container, f"spec.{where}[{container.name}]", directories)
+    return tuple(found)
 
 
 def _annotations(pod: Pod, *, granted: bool, fractions_counted: bool) -> Iterator[Access]:
@@ -59,19 +77,26 @@ def _of_node(spec: PodSpec, *, granted: bool) -> Iterator[Access]:
             yield Access("hostPath", f"spec.volumes[{volume.name}].hostPath ({path})")
 
 
-def _of_containers(spec: PodSpec) -> Iterator[Access]:
-    directories = {
+def _harmless_directories(spec: PodSpec) -> Mapping[str, str]:
+    """Return the volumes that are directories of the node, harmless as long as nobody writes there: name and path."""
+    return {
         volume.name: volume.host_path.path
         for volume in spec.volumes or ()
         if volume.host_path is not None and _is_harmless_directory(volume.host_path.path)
     }
-    for where, containers in (
-        ("containers", spec.containers),
-        ("initContainers", spec.init_containers),
-        ("ephemeralContainers", spec.ephemeral_containers),
-    ):
-        for container in containers or ():
-            yield from _of_container(container, f"spec.{where}[{container.name}]", directories)
+
+
+def _is_plain(container: Container, directories: Mapping[str, str]) -> bool:
+    """Whether a glance at the names shows no way, as in nearly every container: the rest is looked at in full."""
+    if container.security_context not in _UNPRIVILEGED:
+        return False
+    for variable in container.env or ():
+        if variable.name.endswith(ways.VISIBLE_DEVICES) or variable.name in ways.FURTHER_VARIABLES:
+            return False
+    for mount in container.volume_mounts or ():
+        if _DEVICE_LIST in mount.mount_path or mount.name in directories:
+            return False
+    return True
 
 
 def _of_container(container: Container, field: str, directories: Mapping[str, str]) -> Iterator[Access]:
