@@ -7,7 +7,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds registration bypass demo demo-cluster bench corpus clean
+.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster bench corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,6 +37,9 @@ lock: setup ## pin the dependencies anew; ARGS=--upgrade moves to newer ones
 
 crds: setup ## write the chart's CustomResourceDefinitions from the models
 	$(BIN)/python -m admission.api.crd charts/computegate/files/crds
+
+workloads: setup ## write the chart's rules of what makes pods from the table of kinds
+	$(BIN)/python -m admission.demand.workloads.registration charts/computegate/files/workloads.yaml
 
 registration: setup ## write what the chart registers and guards from the tables of ways to a device
 	$(BIN)/python -m admission.demand.registration charts/computegate/files/registration.yaml

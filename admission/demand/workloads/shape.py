@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MULTIPLIERS = ("replicas", "parallelism", "count", "numOfHosts", "instances")
 """Fields beside or around a template that usually multiply its pods."""
 
+LONGEST_PLACE = 200
+"""Characters of the name of a place; keys are as long as whoever wrote the object made them."""
+
 _HARMLESS = frozenset({ResourceRole.NATIVE, ResourceRole.HARMLESS})
 _CONTAINERS = ("containers", "initContainers")
 
@@ -31,6 +34,7 @@ def roles_by_shape(document: dict[str, Any], *, resources_too: bool) -> Iterator
     stack: list[tuple[Any, str, Count, dict[str, Any]]] = [(document, "", 1, {})]
     while stack:
         value, where, pods, around = stack.pop()
+        where, inside = where[:LONGEST_PLACE], []
         if isinstance(value, dict):
             template = _template(value, around, resources_too=resources_too)
             if template is not None:
@@ -40,9 +44,15 @@ def roles_by_shape(document: dict[str, Any], *, resources_too: bool) -> Iterator
                 yield Role(where.lstrip(".") or "object", template, pods=pods)
                 continue
             beside = times(pods, _multiplier(value))
-            stack += [(inner, f"{where}.{key}", beside, value) for key, inner in reversed(value.items())]
+            inside = [(inner, f"{where}.{key}", beside, value) for key, inner in value.items() if _holds(inner)]
         elif isinstance(value, list):
-            stack += [(inner, f"{where}[{place}]", pods, {}) for place, inner in reversed(tuple(enumerate(value)))]
+            inside = [(inner, f"{where}[{place}]", pods, {}) for place, inner in enumerate(value) if _holds(inner)]
+        stack += reversed(inside)
+
+
+def _holds(value: Any) -> bool:
+    """Whether there can be a template inside."""
+    return bool(value) and isinstance(value, dict | list)
 
 
 def _template(value: dict[str, Any], around: dict[str, Any], *, resources_too: bool) -> dict[str, Any] | None:
