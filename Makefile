@@ -7,7 +7,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds workloads demo demo-cluster bench bench-demand corpus clean
+.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster bench bench-demand corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,6 +40,13 @@ crds: setup ## write the chart's CustomResourceDefinitions from the models
 
 workloads: setup ## write the chart's rules of what makes pods from the table of kinds
 	$(BIN)/python -m admission.demand.workloads.registration charts/computegate/files/workloads.yaml
+
+registration: setup ## write what the chart registers and guards from the tables of ways to a device
+	$(BIN)/python -m admission.demand.registration charts/computegate/files/registration.yaml
+
+bypass: setup ## write the matrix of docs/bypass.md from what a real cluster answers
+	tools/build $(CONTROL_PLANE) helm
+	BYPASS=write $(BIN)/pytest tests/e2e/test_bypass_matrix.py
 
 demo: setup ## show verdicts of a standalone server for the manifests in examples/
 	$(BIN)/python -m examples.demo $(ARGS)

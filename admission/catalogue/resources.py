@@ -89,6 +89,34 @@ def role(resource: str) -> Role:
     return next((found for pattern, found in patterns.get(domain, ()) if pattern.fullmatch(resource)), _UNKNOWN)
 
 
+def harmless() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names that are harmless, and the beginnings of names that all are.
+
+    A beginning that a name of another meaning shares, or that a pattern before it may claim, is left out: the names
+    that have it are looked up one by one.
+    """
+    entries = list(_entries())
+    names = tuple(name for name, found in entries if found.kind is ResourceRole.HARMLESS and "*" not in name)
+    beginnings = (
+        name.removesuffix("*")
+        for place, (name, found) in enumerate(entries)
+        if found.kind is ResourceRole.HARMLESS and name.endswith("*") and not _claimed(name, entries, place)
+    )
+    return tuple(sorted(names)), tuple(sorted(beginnings))
+
+
+def _claimed(pattern: str, entries: list[tuple[str, Role]], place: int) -> bool:
+    """Whether a name that fits the pattern can mean something else."""
+    beginning = pattern.removesuffix("*")
+    others = ((at, name) for at, (name, found) in enumerate(entries) if found.kind is not ResourceRole.HARMLESS)
+    return "*" in beginning or any(
+        name.startswith(beginning)
+        or (at < place and "*" in name and (head := name.partition("*")[0]).startswith(beginning[: len(head)]))
+        for at, name in others
+        if at < place or "*" not in name
+    )
+
+
 _Table = tuple[dict[str, Role], dict[str, list[tuple[re.Pattern[str], Role]]]]
 
 
