@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from admission.review.pod import Container, EnvVar, Pod, PodSpec
 
 
+_VISIBLE, _FURTHER = "_VISIBLE_", frozenset(ways.FURTHER_VARIABLES)
+"""In every name of VISIBLE_DEVICES; and the rest, to be looked up: pods have a thousand variables."""
+
 _DEVICE_LIST = posixpath.basename(ways.MOUNT_DEVICES)
 """In every path below MOUNT_DEVICES, however it is written."""
 
@@ -91,7 +94,7 @@ def _is_plain(container: Container, directories: Mapping[str, str]) -> bool:
     if container.security_context not in _UNPRIVILEGED:
         return False
     for variable in container.env or ():
-        if variable.name.endswith(ways.VISIBLE_DEVICES) or variable.name in ways.FURTHER_VARIABLES:
+        if _VISIBLE in variable.name or variable.name in _FURTHER:
             return False
     for mount in container.volume_mounts or ():
         if _DEVICE_LIST in mount.mount_path or mount.name in directories:
