@@ -124,6 +124,7 @@ class Upkeep:
             if snapshot is not None:
                 self._census.learn(scope, snapshot.state.inflight)
         self._census.resource_version = self._pods.resource_version
+        self._census.claims_version = self._claims.resource_version
         return self._census
 
     async def _ensure(self) -> None:

@@ -1,7 +1,6 @@
 """Reads of single objects that a review refers to: claims, their templates, groups of pods, pods.
 
-They go to the API server each time: a name can stand for another object a moment later.  Only templates are kept for
-two seconds, for workloads of many pods; a template that is replaced meanwhile is found out when the claim is made.
+They go to the API server each time: a name can stand for another object a moment later.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-from cachetools import TTLCache
 
 from admission.cluster.client import ApiError, ClusterError
 from admission.review.claim import ClaimSpec, PodGroup, ResourceClaim, ResourceClaimTemplate
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from admission.cluster.client import Client
 
 SECONDS = 2.0
-"""For one read; also how long a template is kept."""
+"""For one read."""
 
 GROUP_VERSIONS = ("v1beta1", "v1alpha3", "v1alpha2")
 """Versions of scheduling.k8s.io in which a cluster may serve groups of pods, the newest first."""
@@ -39,22 +37,16 @@ class ClusterLookup:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._templates: TTLCache[tuple[str, str], ClaimSpec] = TTLCache(1024, SECONDS)
         self._claim = msgspec.json.Decoder(ResourceClaim)
         self._template = msgspec.json.Decoder(ResourceClaimTemplate)
         self._group = msgspec.json.Decoder(PodGroup)
         self._pod = msgspec.json.Decoder(Pod)
 
     async def template(self, namespace: str, name: str) -> ClaimSpec | None:
-        """Return what the claims of a ResourceClaimTemplate ask for; may be two seconds old."""
-        kept = self._templates.get((namespace, name))
-        if kept is None:
-            path = f"{_CLAIMS}/namespaces/{namespace}/resourceclaimtemplates/{name}"
-            found = await self._read(path, self._template)
-            kept = found.spec.spec if found else None
-            if kept is not None:
-                self._templates[namespace, name] = kept
-        return kept
+        """Return what the claims of a ResourceClaimTemplate ask for."""
+        path = f"{_CLAIMS}/namespaces/{namespace}/resourceclaimtemplates/{name}"
+        found = await self._read(path, self._template)
+        return found.spec.spec if found else None
 
     async def claim(self, namespace: str, name: str) -> ClaimSpec | None:
         """Return what a ResourceClaim asks for."""

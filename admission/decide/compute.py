@@ -125,7 +125,7 @@ def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, st
 
 def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     """The quotas that count this request: its governing jurisdiction and any of its classes."""
-    classes = {name for devices in question.demand.devices for name in devices.classes}
+    classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
     return tuple(
         quota
         for quota in question.quotas

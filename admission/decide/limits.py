@@ -62,6 +62,14 @@ class Charge:
         if list(self.counts) != sorted(dict(self.counts).items()):
             object.__setattr__(self, "counts", _merged(self.counts))
 
+    def without(self, part: Part) -> Charge:
+        """Return what is left when another object holds a part."""
+        left = dict(self.counts)
+        for key, count in part.counts:
+            left[key] = left.get(key, 0) - count
+        counts = tuple((key, count) for key, count in sorted(left.items()) if count > 0)
+        return Charge(self.party, counts, tuple(each for each in self.parts if each != part))
+
 
 def _merged(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
     merged: dict[str, int] = {}

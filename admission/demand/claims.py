@@ -14,20 +14,27 @@ import msgspec
 
 from admission.catalogue.resources import DEVICE_CLASS_PREFIX, ResourceRole, role
 from admission.demand.access import Access
-from admission.demand.device import expressions
+from admission.demand.device import LONGEST_EXPRESSION, MOST_CONDITIONS, conditions_of_all, expressions
 from admission.demand.devices import Devices
-from admission.demand.reach import UNKNOWN_CLASS, reach
+from admission.demand.reach import UNKNOWN_CLASS, keep, reach
 from admission.demand.request import DemandError
+from admission.review.pod import PodSpec, Toleration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from admission.demand.device import Condition
     from admission.demand.inventory import Inventory
-    from admission.review.claim import ClaimSpec, DeviceRequest, ExactRequest, ResourceClaim
-    from admission.review.pod import PodSpec
+    from admission.review.claim import AllocatedDevice, ClaimSpec, DeviceRequest, ExactRequest, ResourceClaim
 
 MOST_RESULTS = 32
 """Devices that one claim can be given (resource.k8s.io, AllocationResultsMaxSize)."""
+
+MOST_SELECTIVE = 8
+"""Different alternatives whose selectors are looked at."""
+
+ANYWHERE = PodSpec(tolerations=(Toleration(operator="Exists"),))
+"""A claim by itself says nothing of nodes: a pod that uses it may choose them, and tolerate their taints."""
 
 EXACT_COUNT, ALL = "ExactCount", "All"
 
@@ -107,12 +114,30 @@ def digest_of(wanted: tuple[Wanted, ...]) -> str:
     return hashlib.sha256(_ENCODER.encode([each.alternatives for each in wanted])).hexdigest()[:20]
 
 
+def reads_selectors(wanted: Iterable[Wanted]) -> bool:
+    """Whether the selectors of these requests are few and short enough to be looked at; else they narrow nothing."""
+    alternatives = {one for each in wanted for one in each.alternatives if one.selectors}
+    texts = sum(len(text) for one in alternatives for text in one.selectors)
+    return len(alternatives) <= MOST_SELECTIVE and texts <= MOST_SELECTIVE * LONGEST_EXPRESSION
+
+
 def claimed_devices(
-    wanted: Iterable[Wanted], spec: PodSpec, inventory: Inventory, *, claim: str = "", charged: bool = True
+    wanted: Iterable[Wanted],
+    spec: PodSpec,
+    inventory: Inventory,
+    *,
+    claim: str = "",
+    charged: bool = True,
+    selective: bool = True,
 ) -> Iterator[Devices]:
-    """Yield the devices of the requests for a pod with these constraints: of alternatives, all and the most."""
+    """Yield the devices of the requests for a pod with these constraints: of alternatives, all and the most.
+
+    They are counted as what the claim alone leaves open, wherever the pod may land: the claim can be used by another.
+    """
     for each in wanted:
-        parts = [_devices(one, spec, inventory) for one in each.alternatives if not _is_harmless(one)]
+        parts = [
+            _devices(one, spec, inventory, selective=selective) for one in each.alternatives if not _is_harmless(one)
+        ]
         if parts:
             admin = any(one.admin for one in each.alternatives)
             yield _merged(parts, claim=claim, charged=charged and not admin)
@@ -125,35 +150,59 @@ def claimed_access(wanted: Iterable[Wanted], field: str) -> Iterator[Access]:
             yield Access("adminAccess", f"{field}.devices.requests[{each.name}].exactly.adminAccess")
 
 
-def given_devices(claim: ResourceClaim, inventory: Inventory) -> tuple[Devices, ...] | None:
-    """Return the devices that the scheduler gave to a claim; None where it gave none yet, or not all can be named."""
+def given_devices(claim: ResourceClaim, inventory: Inventory) -> tuple[Devices, ...]:
+    """Return the devices that the scheduler gave to a claim, without harmless ones and those of administrators."""
     allocation = claim.status.allocation
-    if allocation is None:
-        return None
-    found = []
-    for each in allocation.devices.results or ():
-        if each.admin_access:
-            continue
-        device = inventory.published.get((each.driver, each.pool, each.device))
-        if device is None:
-            return None
-        target = inventory.nodes.get(device.node)
-        classes = {device.accelerator_class} if device.accelerator_class else target.classes if target else set()
-        place = target.country if target else ""
-        found.append(Devices(each.driver, 1, tuple(sorted(classes or {UNKNOWN_CLASS})), (place,)))
-    return tuple(found)
+    results = allocation.devices.results if allocation else None
+    if not results:
+        return ()
+    harmless = {
+        name for each in claim.spec.devices.requests or () for name, one in _named(each) if _is_harmless(_bare(one))
+    }
+    counting = (each for each in results if not each.admin_access and each.request not in harmless)
+    return tuple(_given(each, inventory) for each in counting)
+
+
+def _named(request: DeviceRequest) -> Iterator[tuple[str, ExactRequest]]:
+    """The names by which an allocation refers to a request: of alternatives, ``request/alternative``."""
+    if request.first_available:
+        yield from ((f"{request.name}/{each.name}", each) for each in request.first_available)
+    else:
+        yield request.name, request.exactly or request
+
+
+def _bare(request: ExactRequest) -> Alternative:
+    return Alternative(request.device_class_name, 1, (), admin=False)
+
+
+def _given(result: AllocatedDevice, inventory: Inventory) -> Devices:
+    device = inventory.published.get((result.driver, result.pool, result.device))
+    target = inventory.nodes.get(device.node) if device else None
+    classes = {device.accelerator_class} if device and device.accelerator_class else target.classes if target else set()
+    place = target.country if target else ""
+    return Devices(result.driver, 1, tuple(sorted(classes or {UNKNOWN_CLASS})), (place,))
 
 
 def _is_harmless(one: Alternative) -> bool:
     return role(one.resource).kind is ResourceRole.HARMLESS
 
 
-def _devices(one: Alternative, spec: PodSpec, inventory: Inventory) -> Devices:
-    found = reach(one.resource, spec, inventory, one.selectors)
-    number = one.number
-    if number is None:
-        number = inventory.most_published(one.resource, one.selectors) or MOST_RESULTS
-    return Devices(one.resource, number, *found)
+def _devices(one: Alternative, spec: PodSpec, inventory: Inventory, *, selective: bool) -> Devices:
+    conditions = conditions_of_all(one.selectors)[:MOST_CONDITIONS] if selective else ()
+    found = reach(one.resource, spec, inventory, conditions)
+    anywhere = reach(one.resource, ANYWHERE, inventory, conditions).classes
+    number = one.number if one.number is not None else _most(one.resource, inventory, conditions)
+    return Devices(one.resource, number, *found, counted_as=tuple(sorted({*found.classes, *anywhere})))
+
+
+def _most(resource: str, inventory: Inventory, conditions: tuple[Condition, ...]) -> int:
+    """As many as any node can give."""
+    key = _ENCODER.encode(("most", resource, conditions))
+    most = inventory.asked.get(key)
+    if most is None:
+        most = inventory.most_published(resource, conditions) or MOST_RESULTS
+        keep(inventory.asked, key, most)
+    return int(most)
 
 
 def _merged(parts: list[Devices], *, claim: str, charged: bool) -> Devices:
@@ -167,4 +216,5 @@ def _merged(parts: list[Devices], *, claim: str, charged: bool) -> Devices:
         narrowing=parts[0].narrowing if len(parts) == 1 else (),
         claim=claim,
         charged=charged,
+        counted_as=tuple(sorted({name for each in parts for name in each.counted_as})),
     )

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 PRODUCT_ATTRIBUTES = ("productName", "model", "gke-accelerator", "instanceType")
 """Names of the attributes in which drivers write the product (NVIDIA and AMD productName, Intel model)."""
 
-LONGEST_EXPRESSION = 4096
-"""Characters; a longer selector leaves every device.  The API server allows 10 KiB."""
+LONGEST_EXPRESSION = 1024
+MOST_CONDITIONS = 8
+"""Of one request: longer selectors, and conditions beyond, leave every device.  Tenants write them, and each is looked
+at for every device."""
 
 _DRIVER = re.compile(r"""device\.driver\s*==\s*(?P<quote>["'])(?P<value>[^"']*)(?P=quote)""")
 _ATTRIBUTE = re.compile(
@@ -47,9 +49,9 @@ class Device:
     accelerator_class: str = ""
     """What its product is in the catalogue; empty where that is not known."""
 
-    def meets(self, selectors: Iterable[str]) -> bool:
-        """Whether no selector leaves the device out for certain."""
-        return all(one.may_hold(self) for expression in selectors for one in conditions_of(expression))
+    def meets(self, conditions: Iterable[Condition]) -> bool:
+        """Whether no condition leaves the device out for certain."""
+        return all(one.may_hold(self) for one in conditions)
 
 
 class Condition(NamedTuple):
@@ -102,6 +104,12 @@ def _conjuncts(expression: str) -> list[str]:
             parts.append(expression[start:place])
             start = place + 2
     return [part.strip() for part in (*parts, expression[start:])]
+
+
+def conditions_of_all(selectors: Iterable[str]) -> tuple[Condition, ...]:
+    """Return what must hold for every one of the expressions, each condition once and sorted."""
+    found = {one for expression in selectors for one in conditions_of(expression)}
+    return tuple(sorted(found, key=lambda one: (one.name, str(one.value))))
 
 
 def expressions(selectors: Iterable[DeviceSelector] | None) -> tuple[str, ...]:

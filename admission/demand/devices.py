@@ -29,10 +29,14 @@ class Devices(msgspec.Struct, frozen=True, gc=False):
     charged: bool = True
     """Whether they are counted on this object; a claim that others share is counted on its own."""
 
+    counted_as: tuple[str, ...] = ()
+    """The classes under which they are counted, where these are more than ``classes``: a claim outlives the pod that it
+    was made for, and another pod may use it elsewhere."""
+
     @property
     def class_key(self) -> str:
         """The classes as one key of the ledger: alternatives joined by ``|``."""
-        return "|".join(self.classes)
+        return "|".join(self.counted_as or self.classes)
 
 
 def counted(devices: Iterable[Devices]) -> tuple[tuple[str, int], ...]:
@@ -41,3 +45,12 @@ def counted(devices: Iterable[Devices]) -> tuple[tuple[str, int], ...]:
     for each in devices:
         counts[each.class_key] += each.count
     return tuple(sorted(counts.items()))
+
+
+def added(*parts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Return counts by class key, added up."""
+    total: Counter[str] = Counter()
+    for part in parts:
+        for key, count in part:
+            total[key] += count
+    return tuple(sorted(total.items()))

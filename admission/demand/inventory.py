@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.catalogue.resources import DEVICE_CLASS_PREFIX, ResourceRole, role
-from admission.demand.device import Device, devices_of, expressions
+from admission.demand.device import Condition, Device, conditions_of_all, devices_of, expressions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -99,8 +99,8 @@ class Inventory:
     catalogue: Catalogue
     makers: frozenset[str]
     """Vendors of the catalogue's chips, in lower case."""
-    backing: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
-    """By resource name, the selectors of each device class that stands behind it."""
+    backing: Mapping[str, tuple[tuple[Condition, ...], ...]] = field(default_factory=dict)
+    """By resource name, the conditions of each device class that stands behind it."""
     names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By device class, every resource name that stands for it."""
     published: Mapping[tuple[str, str, str], Device] = field(default_factory=dict)
@@ -114,31 +114,31 @@ class Inventory:
         """Return the same inventory that remembers nothing yet: the memories are filled by one thread alone."""
         return replace(self, reached={}, asked={})
 
-    def offers(self, target: Target, resource: str, selectors: tuple[str, ...] = ()) -> frozenset[str] | None:
+    def offers(self, target: Target, resource: str, conditions: tuple[Condition, ...] = ()) -> frozenset[str] | None:
         """Return the classes of the target's devices of this resource ("" where one is not known); None if it has none.
 
-        Its device plugin may still have to announce them.  ``selectors`` narrow what drivers publish.
+        Its device plugin may still have to announce them.  ``conditions`` narrow what drivers publish.
         """
         classes: set[str] = set()
         plugged = resource in target.resources
         if plugged or (target.awaited is not None and _may_be_of(target.awaited, resource, self.makers)):
             classes |= target.classes or {""}
-        for device in self._matching(target.devices, resource, selectors):
+        for device in self._matching(target.devices, resource, conditions):
             classes |= {device.accelerator_class} if device.accelerator_class else target.classes or {""}
         return frozenset(classes) or None
 
-    def most_published(self, resource: str, selectors: tuple[str, ...]) -> int:
+    def most_published(self, resource: str, conditions: tuple[Condition, ...]) -> int:
         """Return the most devices of this resource that are published for one node; 0 where nobody can tell.
 
         A pool may bring nodes with more than those that exist.
         """
         if any(resource in each.resources for each in self.targets if not each.is_node):
             return 0
-        return max((len(self._matching(each.devices, resource, selectors)) for each in self.targets), default=0)
+        return max((len(self._matching(each.devices, resource, conditions)) for each in self.targets), default=0)
 
-    def _matching(self, devices: tuple[Device, ...], resource: str, selectors: tuple[str, ...]) -> list[Device]:
+    def _matching(self, devices: tuple[Device, ...], resource: str, conditions: tuple[Condition, ...]) -> list[Device]:
         backing = self.backing.get(resource, ())
-        return [one for one in devices if any(one.meets((*each, *selectors)) for each in backing)] if backing else []
+        return [one for one in devices if any(one.meets((*each, *conditions)) for each in backing)] if backing else []
 
 
 def take_inventory(
@@ -183,12 +183,12 @@ def take_inventory(
     )
 
 
-def _backing(device_classes: Iterable[DeviceClass]) -> dict[str, tuple[tuple[str, ...], ...]]:
+def _backing(device_classes: Iterable[DeviceClass]) -> dict[str, tuple[tuple[Condition, ...], ...]]:
     """Every name by which a device class can be asked for; of classes that share one, each may be meant."""
-    found: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+    found: defaultdict[str, list[tuple[Condition, ...]]] = defaultdict(list)
     for each in device_classes:
         for name in _names(each):
-            found[name].append(expressions(each.spec.selectors))
+            found[name].append(conditions_of_all(expressions(each.spec.selectors)))
     return {resource: tuple(each) for resource, each in found.items()}
 
 

@@ -12,12 +12,20 @@ import msgspec
 from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
 from admission.demand.carrier import Carrier, carrier_of
-from admission.demand.claims import PodClaim, Wanted, claimed_access, claimed_devices, digest_of, wanted_of
+from admission.demand.claims import (
+    ANYWHERE,
+    PodClaim,
+    Wanted,
+    claimed_access,
+    claimed_devices,
+    digest_of,
+    reads_selectors,
+    wanted_of,
+)
 from admission.demand.devices import MOST_DEVICES, Devices
 from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
 from admission.demand.reach import MOST_NAMED_TARGETS, keep, reach
-from admission.demand.request import MOST_RESOURCES, DemandError, effective_request, implied_devices
-from admission.review.pod import PodSpec, Toleration
+from admission.demand.request import DemandError, effective_request, implied_devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,12 +33,14 @@ if TYPE_CHECKING:
     from admission.demand.inventory import Inventory
     from admission.demand.request import Requests
     from admission.review.claim import ResourceClaim
-    from admission.review.pod import Pod
+    from admission.review.pod import Pod, PodSpec
 
 _ENCODER = msgspec.json.Encoder()
 _WHOLE = (ResourceRole.COUNT, ResourceRole.UNKNOWN)
-ANYWHERE = PodSpec(tolerations=(Toleration(operator="Exists"),))
-"""A claim by itself says nothing of nodes: a pod that uses it may choose them, and tolerate their taints."""
+
+
+MOST_CLAIMS = 32
+"""In one pod; each is looked up."""
 
 
 class Demand(msgspec.Struct, frozen=True, gc=False):
@@ -85,9 +95,18 @@ def demand_of(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim] | N
         deadline_seconds=spec.active_deadline_seconds,
         requests=asked.requests,
         carrier=carrier_of(pod) if access else None,
-        made=tuple((claim.name, digest_of(wanted)) for claim, wanted in found if claim.spec and not claim.shared),
+        made=_made(found),
         missing=tuple(claim.missing for claim, _ in found if claim.spec is None),
     )
+
+
+def _made(found: Iterable[tuple[PodClaim, tuple[Wanted, ...]]]) -> tuple[tuple[str, str], ...]:
+    digests: dict[int, str] = {}
+    own = [(claim, wanted) for claim, wanted in found if claim.spec is not None and not claim.shared]
+    for _, wanted in own:
+        if id(wanted) not in digests:
+            digests[id(wanted)] = digest_of(wanted)
+    return tuple((claim.name, digests[id(wanted)]) for claim, wanted in own)
 
 
 class _Asked(NamedTuple):
@@ -127,13 +146,13 @@ def _with_shares(asked: _Asked, pod: Pod, inventory: Inventory) -> tuple[Devices
     return (*asked.devices, Devices(FRACTION, count, *reach(FRACTION_RESOURCE, pod.spec, inventory)))
 
 
-def demand_of_claim(claim: ResourceClaim, inventory: Inventory) -> Demand:
-    """Return what a claim by itself can obtain; raises ``DemandError`` where it cannot be read.
+def demand_of_claim(claim: ResourceClaim, inventory: Inventory, spec: PodSpec = ANYWHERE) -> Demand:
+    """Return what a claim can obtain, for the pod that it is made for; raises ``DemandError`` where it cannot be read.
 
     It ends with the pods that use it, whose own ends are judged: no deadline of its own is asked for.
     """
     wanted = wanted_of(claim.spec)
-    devices = tuple(claimed_devices(wanted, ANYWHERE, inventory))
+    devices = tuple(claimed_devices(wanted, spec, inventory, selective=reads_selectors(wanted)))
     _check_counts(devices)
     access = tuple(claimed_access(wanted, "spec"))
     return Demand(devices=devices, access=access, deadline_seconds=0, subject="claim")
@@ -154,18 +173,26 @@ def _every_device(requests: Requests) -> tuple[Access, ...]:
 
 def _found(spec: PodSpec, claims: Mapping[str, PodClaim]) -> tuple[tuple[PodClaim, tuple[Wanted, ...]], ...]:
     references = spec.resource_claims or ()
-    if len(references) > MOST_RESOURCES:
-        raise DemandError(f"spec.resourceClaims: more than {MOST_RESOURCES}; split the pod")
+    if len(references) > MOST_CLAIMS:
+        raise DemandError(f"spec.resourceClaims: more than {MOST_CLAIMS}; split the pod")
     missing = (PodClaim(each.name, None, missing=f"claim {each.name}") for each in references)
     found = [claims.get(claim.name) or claim for claim in missing]
-    return tuple((each, wanted_of(each.spec, f"claim {each.name}: spec") if each.spec else ()) for each in found)
+    read: dict[int, tuple[Wanted, ...]] = {}  # several claims of one template are read once
+    for each in found:
+        if each.spec is not None and id(each.spec) not in read:
+            read[id(each.spec)] = wanted_of(each.spec, f"claim {each.name}: spec")
+    return tuple((each, read.get(id(each.spec), ())) for each in found)
 
 
 def _of_claims(
     found: Iterable[tuple[PodClaim, tuple[Wanted, ...]]], spec: PodSpec, inventory: Inventory
 ) -> Iterator[Devices]:
-    for claim, wanted in found:
-        yield from claimed_devices(wanted, spec, inventory, claim=claim.name, charged=not claim.shared)
+    parts = list(found)
+    selective = reads_selectors(request for _, wanted in parts for request in wanted)
+    for claim, wanted in parts:
+        yield from claimed_devices(
+            wanted, spec, inventory, claim=claim.name, charged=not claim.shared, selective=selective
+        )
 
 
 def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> list[Devices]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from admission.catalogue.catalogue import Catalogue
+    from admission.demand.device import Condition
     from admission.demand.inventory import Inventory, Target
     from admission.review.pod import PodSpec
 
@@ -36,16 +37,16 @@ T = TypeVar("T")
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
-def reach(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...] = ()) -> Reach:
+def reach(resource: str, spec: PodSpec, inventory: Inventory, conditions: tuple[Condition, ...] = ()) -> Reach:
     """Return what a device of this resource can be for a pod with these constraints.
 
-    ``selectors`` are those of a claim's request: CEL over what drivers publish.
+    ``conditions`` are those of a claim's request, on what drivers publish.
     """
     # Everything of a pod that ``can_land`` reads, and of a claim that narrows its devices.
-    key = _ENCODER.encode((resource, spec.node_name, spec.node_selector, spec.affinity, spec.tolerations, selectors))
+    key = _ENCODER.encode((resource, spec.node_name, spec.node_selector, spec.affinity, spec.tolerations, conditions))
     found = inventory.reached.get(key)
     if found is None:
-        found = _found(resource, spec, inventory, selectors, narrows=len(key) <= MOST_CONSTRAINTS)
+        found = _found(resource, spec, inventory, conditions, narrows=len(key) <= MOST_CONSTRAINTS)
         keep(inventory.reached, key, found)
     return found
 
@@ -59,8 +60,10 @@ def keep(kept: dict[bytes, T], key: bytes, found: T) -> None:
     kept[key] = found
 
 
-def _found(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...], *, narrows: bool) -> Reach:
-    offered = tuple(_offered(resource, spec, inventory, selectors, narrows=narrows))
+def _found(
+    resource: str, spec: PodSpec, inventory: Inventory, conditions: tuple[Condition, ...], *, narrows: bool
+) -> Reach:
+    offered = tuple(_offered(resource, spec, inventory, conditions, narrows=narrows))
     targets = tuple(target for target, _ in offered)
     pinned = inventory.catalogue.by_resource(resource)
     classes = {name or pinned or UNKNOWN_CLASS for _, names in offered for name in names}
@@ -75,17 +78,17 @@ def _found(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[
 
 
 def _offered(
-    resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...], *, narrows: bool
+    resource: str, spec: PodSpec, inventory: Inventory, conditions: tuple[Condition, ...], *, narrows: bool
 ) -> Iterator[tuple[Target, frozenset[str]]]:
     """Yield each target on which the pod can land, with the classes of its devices of the resource."""
     if spec.node_name:
         node = inventory.nodes.get(spec.node_name)
         if node:
             # Whoever names the node goes past the scheduler: whatever the node has may be meant.
-            yield node, inventory.offers(node, resource, selectors) or node.classes or frozenset({""})
+            yield node, inventory.offers(node, resource, conditions) or node.classes or frozenset({""})
         return
     for target in inventory.targets:
-        names = inventory.offers(target, resource, selectors)
+        names = inventory.offers(target, resource, conditions)
         if names is not None and (not narrows or can_land(spec, target, inventory.catalogue)):
             yield target, names
 

@@ -23,7 +23,7 @@ MOST_CONTAINERS = 4096
 """A pod with more containers than this is refused; the API server's own size limit allows about ten thousand."""
 
 MOST_RESOURCES = 128
-"""Different extended resources, or claims, of one pod.  No node offers a tenth of that many."""
+"""Different extended resources of one pod.  No node offers a tenth of that many."""
 
 
 class DemandError(ValueError):

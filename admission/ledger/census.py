@@ -28,16 +28,15 @@ class Census(Protocol):
 
     @property
     def claims_version(self) -> int:
-        """Of the newest claim that was seen; 0 where there are none.
+        """Of resource claims, likewise; 0 where there are none."""
 
-        Not of their list or watch: where no claim is written, a watch that is right would lag behind a later list
-        until the next bookmark.  Whoever saw the newest claim that exists has seen all of them.
-        """
+    def newest(self) -> tuple[int, int]:
+        """Return the newest version of a pod, and of a claim, that is taken in; never above how far was seen."""
 
     def settled(self, entry: Entry) -> bool:
-        """Say whether the object of an entry was ever seen here, and each claim that was charged with it.
+        """Say whether the object of an entry was ever seen here, and nothing is to be made that was charged with it.
 
-        Gone since or not; may forget those long gone.  From then on ``charges`` has them.
+        Gone since or not; may forget those long gone.  From then on ``charges`` has it.
         """
 
     def live(self, uid: str) -> bool:
@@ -57,7 +56,7 @@ class Witness(Protocol):
         """Count by a list that is begun after the call."""
 
     async def probe(self, entry: Entry) -> bool:
-        """Say whether the object of an entry is there, or one made for it that the census has not seen."""
+        """Say whether the object of an entry is there.  An ended pod is not: nothing is made for it."""
 
     async def revision(self) -> int:
         """Return the objects' newest resourceVersion (a list with limit 1 tells it)."""

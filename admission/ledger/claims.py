@@ -1,52 +1,27 @@
-"""What a census knows of claims besides what they hold: for which pod each was made, and which a pod holds itself."""
+"""Which claims a pod holds itself: those that the scheduler makes for a pod's resources, as the pod's status says."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
 
 MADE_FOR = "resource.kubernetes.io/pod-claim-name"
-"""Annotation of a claim made from a template: the claim's name in its pod."""
-
-REMEMBERED = 100_000
-"""So many claims that were made for pods are remembered."""
-
-
-class Made(NamedTuple):
-    """A claim as a part of a pod: the pod's uid, and the claim's name in it.  Anybody can write both."""
-
-    owner: str
-    part: str
-
-
-def made_for(claim: ResourceClaim) -> Made | None:
-    """Return for which pod the claim says it was made."""
-    part = (claim.metadata.annotations or {}).get(MADE_FOR)
-    owners = (each.uid for each in claim.metadata.owner_references or () if each.controller and each.kind == "Pod")
-    owner = next(owners, None)
-    return Made(owner, part) if owner and part else None
+"""Annotation of a claim made from a template: the claim's name in its pod.  Anybody can write it."""
 
 
 class ClaimBook:
-    """Claims by what was made for whom.  What it believes can make a sum too large, never too small."""
+    """Claims by name, and the claims that pods name as made for their resources."""
 
     def __init__(self) -> None:
-        self._made: OrderedDict[Made, None] = OrderedDict()
-        self._names: dict[str, tuple[str, str]] = {}
+        self._uids: dict[tuple[str, str], str] = {}
         self._of_pods: dict[str, tuple[str, str]] = {}
 
     def note(self, claim: ResourceClaim) -> None:
         """Take note of a claim that exists."""
-        made = made_for(claim)
-        if made is not None:
-            self._made[made] = None
-            while len(self._made) > REMEMBERED:
-                self._made.popitem(last=False)
-        self._names[claim.metadata.uid] = (claim.metadata.namespace, claim.metadata.name)
+        self._uids[claim.metadata.namespace, claim.metadata.name] = claim.metadata.uid
 
     def note_pod(self, pod: Pod) -> None:
         """Take note of the claim for what the pod's resources were charged; the scheduler writes it into the status."""
@@ -56,14 +31,11 @@ class ClaimBook:
 
     def forget(self, uid: str) -> None:
         """Forget a pod or a claim that is gone."""
-        self._names.pop(uid, None)
         self._of_pods.pop(uid, None)
+        for name in [name for name, known in self._uids.items() if known == uid]:
+            del self._uids[name]
 
-    def was_made(self, owner: str, part: str) -> bool:
-        """Whether the claim of this name was seen that was made for the pod."""
-        return Made(owner, part) in self._made
-
-    def counted_elsewhere(self) -> frozenset[str]:
-        """Return the uids of claims that live pods are charged for by their resources."""
-        of_pods = set(self._of_pods.values())
-        return frozenset(uid for uid, name in self._names.items() if name in of_pods) if of_pods else frozenset()
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the uids of pods, and of the claims that exist under the names that their status has."""
+        named = ((pod, self._uids.get(name)) for pod, name in self._of_pods.items())
+        return [(pod, claim) for pod, claim in named if claim is not None]

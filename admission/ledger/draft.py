@@ -11,14 +11,16 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING
 
-from admission.ledger.limits import Exceeded, Granted, Kind, Outcome, Unavailable, judge
+from admission.decide.limits import Charge
+from admission.ledger.limits import Differs, Exceeded, Granted, Kind, Outcome, Unavailable, judge
 from admission.ledger.state import SHARED, Entry, State
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from admission.decide.limits import Charge, Limit
+    from admission.decide.limits import Limit
+    from admission.ledger.limits import Origin
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Ask:
     limits: tuple[Limit, ...]
     owner: str
     kind: Kind = Kind.Pod
+    origin: Origin | None = None
 
     def entry(self, now: int) -> Entry:
         """Return the reservation that grants it."""
@@ -106,6 +109,9 @@ class Drafter:
         entry = self._inflight.get(ask.uid)
         if entry is not None:
             return self._repeat(ask, entry)
+        moved = self._move(ask)
+        if moved is not None:
+            return moved
         outcome = judge(ask.charge, ask.limits, self._tally)
         if isinstance(outcome, Exceeded) or not ask.charge.counts:
             return outcome
@@ -116,21 +122,53 @@ class Drafter:
         self._tally.add(ask.charge)
         return outcome
 
+    def _move(self, ask: Ask) -> Outcome | None:
+        """Let the object hold the part that its origin was charged for it; None where no such part stands.
+
+        The part is used once, in the write that makes it the object's own.
+        """
+        origin = self._inflight.get(ask.origin.uid) if ask.origin else None
+        if ask.origin is None or origin is None:
+            return None
+        part = next((each for each in origin.charge.parts if each.name == ask.origin.part), None)
+        if part is None:
+            return None
+        if part.digest != ask.origin.digest:
+            return Differs(part)
+        charge = Charge(origin.charge.party, part.counts)
+        self._replace(origin, origin.charge.without(part))
+        entry = dataclasses.replace(ask.entry(self._now), charge=charge)
+        self._inflight[ask.uid] = entry
+        self._count(entry, 1)
+        return self._granted(charge, ask.limits)
+
+    def _replace(self, entry: Entry, charge: Charge) -> None:
+        """Leave an entry with less; what relied on it before does so still, so that nobody may take it back."""
+        if charge.counts:
+            self._inflight[entry.uid] = dataclasses.replace(entry, charge=charge, owner=SHARED)
+        else:
+            del self._inflight[entry.uid]
+            self._count(entry, -1)
+
+    def _granted(self, charge: Charge, limits: Iterable[Limit]) -> Granted:
+        """Return the levels under a charge that is counted already."""
+        self._tally.remove(charge)
+        levels = tuple(self._tally.level(limit, charge) for limit in limits)
+        self._tally.add(charge)
+        return Granted(levels)
+
     def _repeat(self, ask: Ask, entry: Entry) -> Outcome:
         """Grant again what is already counted.
 
         With another charge it is refused: the first answer may have been "allowed", so the entry may not
         shrink, and which of the two charges is true cannot be told here.  A new create has a new uid.
         """
-        if entry.charge != ask.charge:
+        if entry.charge != ask.charge and not ask.origin:
             return Unavailable(Reason.LedgerBusy)
         if entry.owner not in (ask.owner, SHARED):
             self._inflight[ask.uid] = entry.shared()
             self._changed = True
-        self._tally.remove(entry.charge)
-        levels = tuple(self._tally.level(limit, ask.charge) for limit in ask.limits)
-        self._tally.add(entry.charge)
-        return Granted(levels)
+        return self._granted(entry.charge, ask.limits)
 
     def _full(self, ask: Ask) -> bool:
         return (

@@ -4,7 +4,8 @@ A fold takes in a census: use becomes what the census counts, and what the censu
 flight.  Two guards make it exact, and without either the count drops below what exists
 (kubernetes/kubernetes#123434):
 
-* by uid: an entry leaves because its own object was seen, and each claim made for it, never because the sums match;
+* by uid: an entry leaves because its own object was seen, and nothing else is to be made for it, never because the sums
+  match;
 * by version: a census older than the one that the state already took in is not folded, as it may not have
   seen an object whose entry has left.
 """
@@ -34,27 +35,33 @@ def fold(state: State, scope: str, census: Census, gone: Collection[str]) -> Sta
     used = counted(census, scope, inflight) if current else state.used
     if used == state.used and len(inflight) == len(state.inflight):
         return None
+    pods, claims = census.newest() if current else (0, 0)
     return dataclasses.replace(
         state,
-        observed_pods=max(census.resource_version, state.observed_pods),
-        observed_claims=max(census.claims_version, state.observed_claims),
+        observed_pods=max(pods, state.observed_pods),
+        observed_claims=max(claims, state.observed_claims),
         used=used,
         inflight=inflight,
     )
 
 
 def _is_current(census: Census, state: State) -> bool:
-    """Whether the census has seen everything that the state has taken in; versions compare within one resource."""
+    """Whether the census has come as far as the newest object that the state has taken in.
+
+    Then it has seen every object that existed for that state.  How far is compared with what: where nothing is written,
+    a watch that misses nothing stays behind a later list, and would hold back every fold until the next bookmark.
+    """
     return census.resource_version >= state.observed_pods and census.claims_version >= state.observed_claims
 
 
 def rebuilt(state: State, scope: str, census: Census) -> State:
     """Return a state counted from nothing but a census; right only when no earlier promise can still be kept."""
+    pods, claims = census.newest()
     return State(
         state.epoch + 1,
         initialized=True,
-        observed_pods=census.resource_version,
-        observed_claims=census.claims_version,
+        observed_pods=pods,
+        observed_claims=claims,
         used=counted(census, scope),
     )
 

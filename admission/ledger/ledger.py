@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from admission.ledger.commit import Committer, Counters, Tuning
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
-from admission.ledger.limits import Exceeded, Granted, Level, Outcome, Request, Unavailable
+from admission.ledger.limits import Differs, Exceeded, Granted, Level, Outcome, Request, Unavailable
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from admission.decide.limits import Account, Charge, Limit
+    from admission.decide.limits import Account, Limit
     from admission.ledger.store import Store
 
 
@@ -82,29 +82,12 @@ class Ledger:
         """Say what ``reserve`` would, from the newest states seen here, and change nothing."""
         outcomes = [self._evaluate(request, scope, limits) for scope, limits in sorted(request.scopes, key=_scope)]
         for outcome in outcomes:
-            if isinstance(outcome, Unavailable):
+            if isinstance(outcome, Unavailable | Differs):
                 return outcome
         shortfalls = tuple(s for outcome in outcomes if isinstance(outcome, Exceeded) for s in outcome.shortfalls)
         if shortfalls:
             return Exceeded(shortfalls)
         return Granted(tuple(level for outcome in outcomes if isinstance(outcome, Granted) for level in outcome.levels))
-
-    async def promised(self, uid: str, deadline: float) -> Charge | None:
-        """Return what stands in flight for an object, in any scope; None where nothing does.
-
-        What is not in the states seen here is looked for in the newest ones: another replica may have written it a
-        moment ago.  A scope that cannot be read by the deadline (of ``clock``) is taken to hold nothing for it.
-        """
-        for scope in self._store.scopes():
-            snapshot = self._store.cached(scope)
-            if snapshot is not None and uid in snapshot.state.inflight:
-                return snapshot.state.inflight[uid].charge
-        timeout = max(0.0, deadline - self._clock())
-        reads = (self._store.read(scope, timeout) for scope in self._store.scopes())
-        for read in await asyncio.gather(*reads, return_exceptions=True):
-            if not isinstance(read, BaseException) and uid in read.state.inflight:
-                return read.state.inflight[uid].charge
-        return None
 
     async def release(self, uid: str) -> None:
         """Take back whatever is held in flight for an object that is gone and cannot come back.
@@ -171,4 +154,6 @@ def _scope(pair: tuple[str, tuple[Limit, ...]]) -> str:
 
 
 def _ask(request: Request, limits: tuple[Limit, ...], owner: str) -> Ask:
-    return Ask(request.uid, request.namespace, request.name, request.charge, limits, owner, request.kind)
+    return Ask(
+        request.uid, request.namespace, request.name, request.charge, limits, owner, request.kind, request.origin
+    )

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from admission.decide.limits import Account, Charge, Limit
+    from admission.decide.limits import Account, Charge, Limit, Part
     from admission.review.reasons import Reason
 
 
@@ -24,9 +24,20 @@ class Kind(enum.StrEnum):
     Claim = "c"
 
 
+class Origin(NamedTuple):
+    """The part of another object's charge that an object was made to hold: whose, under which name, asking for what."""
+
+    uid: str
+    part: str
+    digest: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
-    """One object that wants devices, under the limits of one or several scopes."""
+    """One object that wants devices, under the limits of one or several scopes.
+
+    Where a part of ``origin``'s charge stands for it, that part becomes its own, and nothing is added.
+    """
 
     uid: str
     namespace: str
@@ -34,6 +45,7 @@ class Request:
     charge: Charge
     scopes: tuple[tuple[str, tuple[Limit, ...]], ...]
     kind: Kind = Kind.Pod
+    origin: Origin | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,7 +84,14 @@ class Unavailable:
     reason: Reason
 
 
-Outcome = Granted | Exceeded | Unavailable
+@dataclasses.dataclass(frozen=True, slots=True)
+class Differs:
+    """The object is not what its origin was charged for; nothing is held for it."""
+
+    part: Part
+
+
+Outcome = Granted | Exceeded | Unavailable | Differs
 
 
 class Tally:

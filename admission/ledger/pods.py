@@ -4,9 +4,9 @@ A pod with a reservation is charged to the party and in the scopes that the rese
 devices until it is bound; then to its node's class.  A pod without one (from before the install, of an observed
 namespace, or of before this process led) is attributed by today's labels as soon as they allow.
 
-Claims are counted by themselves: a pod that was charged for claims made from templates stands with that charge in
-flight until they are seen, and then with what it asks for by resources.  The one exception is a claim that the
-scheduler makes for a pod's resources: it is the pod's own.
+Claims are counted by themselves, for as long as they exist.  A pod that was charged for claims made from templates
+stands in flight with that charge until each claim has taken over its part, and with what it asks for by resources
+besides.  The one exception is a claim that the scheduler makes for a pod's resources: it is the pod's own.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.api.policy import Mode
 from admission.demand.claims import given_devices
-from admission.demand.devices import counted
+from admission.demand.devices import added, counted
 from admission.demand.pod import demand_of_claim, requested_devices
 from admission.demand.reach import UNKNOWN_CLASS
 from admission.demand.request import DemandError
-from admission.ledger.claims import ClaimBook, made_for
+from admission.ledger.claims import ClaimBook
 from admission.ledger.membership import membership
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
-    from admission.decide.limits import Account, Charge, Part
+    from admission.decide.limits import Account, Charge
     from admission.decide.registry import Registry
     from admission.demand.inventory import Inventory
     from admission.ledger.state import Entry
@@ -42,12 +42,11 @@ REMEMBERED = 100_000
 
 
 class Promise(NamedTuple):
-    """What the reservations of one object named: its party, the charge without its parts, the scopes, the parts."""
+    """What the reservations of one object named: its party, the charge without its parts, the scopes."""
 
     party: str
     counts: tuple[tuple[str, int], ...]
     scopes: frozenset[str]
-    parts: tuple[Part, ...] = ()
 
 
 class Held(NamedTuple):
@@ -76,6 +75,7 @@ class PodCensus:
         self._unnamed: dict[str, Pod] = {}
         self._named_by: Inventory | None = None
         self._book = ClaimBook()
+        self._newest_pod = self._newest_claim = 0
         self.resource_version = 0
         self.claims_version = 0
 
@@ -92,6 +92,7 @@ class PodCensus:
         if pod.status.phase in ENDED:
             self.lose(uid)
             return
+        self._newest_pod = max(self._newest_pod, int(pod.metadata.resource_version or 0))
         self._book.note_pod(pod)
         before = self._held.get(uid) or self._inherited.get(uid)
         if before is not None and (before.bound or not pod.spec.node_name):
@@ -106,28 +107,21 @@ class PodCensus:
                 self._unnamed[uid] = pod
 
     def take_claim(self, claim: ResourceClaim) -> None:
-        """Take in a claim that exists: it holds what it was given, and what it asks for until then."""
-        self.claims_version = max(self.claims_version, int(claim.metadata.resource_version or 0))
+        """Take in a claim that exists: it holds all that it asks for, whatever it was given of that.
+
+        Given back by one pod, it may be given to another elsewhere.  What it was given besides, it holds too.
+        """
+        self._newest_claim = max(self._newest_claim, int(claim.metadata.resource_version or 0))
         self._book.note(claim)
+        promise = self._promises.get(claim.metadata.uid)
         given = given_devices(claim, self._registry.inventory)
-        promise = self._part(claim)
-        counts = counted(given) if given is not None else (promise and promise.counts) or self._asked(claim)
-        self._hold(claim.metadata.uid, claim.metadata.namespace, counts, bound=given is not None, inherited=promise)
-
-    def _part(self, claim: ResourceClaim) -> Promise | None:
-        """What the reservation of the pod named for the claim that was made for it."""
-        made = made_for(claim)
-        promise = self._promises.get(made.owner) if made else None
-        if made is None or promise is None:
-            return None
-        counts = next((part.counts for part in promise.parts if part.name == made.part), ())
-        return Promise(promise.party, counts, promise.scopes)
-
-    def _asked(self, claim: ResourceClaim) -> tuple[tuple[str, int], ...]:
         try:
-            return counted(demand_of_claim(claim, self._registry.inventory).devices)
+            asked = promise.counts if promise else counted(demand_of_claim(claim, self._registry.inventory).devices)
         except DemandError:
-            return ()
+            asked = ()
+        known = {name for key, _ in asked for name in key.split("|")}
+        strange = counted(each for each in given if not known.issuperset(each.classes))
+        self._hold(claim.metadata.uid, claim.metadata.namespace, added(asked, strange), bound=bool(strange))
 
     def lose(self, uid: str) -> None:
         """Take out an object that is gone, or has ended."""
@@ -147,7 +141,7 @@ class PodCensus:
             scopes = (known.scopes if known else frozenset()) | {scope}
             if uid in self._gone or (known is not None and scopes == known.scopes):
                 continue
-            self._promises[uid] = Promise(entry.charge.party, _without_parts(entry.charge), scopes, entry.charge.parts)
+            self._promises[uid] = Promise(entry.charge.party, _without_parts(entry.charge), scopes)
             _trim(self._promises)
             held = self._held.get(uid)
             if held is not None:
@@ -164,9 +158,12 @@ class PodCensus:
         return uid in self._held or uid in self._idle
 
     def settled(self, entry: Entry) -> bool:
-        """Say whether the object of a reservation was seen, and each claim made for it."""
-        made = (self._book.was_made(entry.uid, part.name) for part in entry.charge.parts)
-        return self.seen(entry.uid) and all(made)
+        """Say whether the object of a reservation was seen, and nothing else is to be made that it was charged for."""
+        return self.seen(entry.uid) and not entry.charge.parts
+
+    def newest(self) -> tuple[int, int]:
+        """Return the newest version of a pod, and of a claim, that was taken in."""
+        return self._newest_pod, self._newest_claim
 
     def charges(self, scope: str, promised: Collection[str] = ()) -> Mapping[Account, int]:
         """Return what the live objects hold that are charged in a scope, without those that are still ``promised``."""
@@ -192,7 +189,7 @@ class PodCensus:
         Those count that have a reservation or stand in a namespace that is enforced today: one that becomes
         enforced brings its use along.
         """
-        mode, elsewhere = self._registry.mode, self._book.counted_elsewhere()
+        mode, elsewhere = self._registry.mode, self._counted_with_pods()
         return (
             held
             for uid, held in self._held.items()
@@ -205,7 +202,7 @@ class PodCensus:
         """Return what each party holds by class key, enforced or not."""
         self._settle()
         found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        elsewhere = self._book.counted_elsewhere()
+        elsewhere = self._counted_with_pods()
         for uid, held in self._held.items():
             if uid not in elsewhere:
                 found[held.party].update(dict(held.counts))
@@ -219,17 +216,18 @@ class PodCensus:
         adrift = (held for held in tuple(self._held.values()) if not held.governing and not held.scopes)
         return sum(count for held in adrift for _, count in held.counts)
 
-    def _hold(
-        self,
-        uid: str,
-        namespace: str,
-        counts: tuple[tuple[str, int], ...],
-        *,
-        bound: bool,
-        inherited: Promise | None = None,
-    ) -> None:
-        """Attribute by the object's own reservation, or by that of the pod it was made for."""
-        promise, before = self._promises.get(uid) or inherited, self._held.get(uid) or self._inherited.get(uid)
+    def _counted_with_pods(self) -> frozenset[str]:
+        """The claims that hold what a pod was charged for by its resources, and no more than that."""
+
+        def total(uid: str) -> int:
+            held = self._held.get(uid)
+            return sum(count for _, count in held.counts) if held else 0
+
+        pairs = self._book.pairs()
+        return frozenset(claim for pod, claim in pairs if claim not in self._promises and total(claim) <= total(pod))
+
+    def _hold(self, uid: str, namespace: str, counts: tuple[tuple[str, int], ...], *, bound: bool) -> None:
+        promise, before = self._promises.get(uid), self._held.get(uid) or self._inherited.get(uid)
         governing, party = (before.governing, before.party) if before else self._home(namespace)
         if promise is not None and (not bound or not counts):
             counts = promise.counts
@@ -287,10 +285,9 @@ class PodCensus:
 
 def _without_parts(charge: Charge) -> tuple[tuple[str, int], ...]:
     """What the object itself holds once everything that is made for it stands on its own."""
-    left = Counter(dict(charge.counts))
     for part in charge.parts:
-        left.subtract(dict(part.counts))
-    return tuple(sorted((key, count) for key, count in left.items() if count > 0))
+        charge = charge.without(part)
+    return charge.counts
 
 
 def _trim(kept: OrderedDict[str, Any]) -> None:

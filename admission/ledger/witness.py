@@ -8,8 +8,8 @@ import msgspec
 
 from admission.cluster import wire
 from admission.cluster.client import ApiError
-from admission.ledger.claims import made_for
 from admission.ledger.limits import Kind
+from admission.ledger.pods import ENDED
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 
@@ -39,43 +39,34 @@ class ClusterWitness:
 
     async def recount(self) -> PodCensus:
         """Count all pods and claims by paged lists begun now, attributed as the census of the watch has them."""
-        census = self._census.heir()
-        async for page in self._pages(Kind.Pod):
+        census, every = self._census.heir(), {"limit": str(self._page)}
+        async for page in self._pages(Kind.Pod, every):
             for raw in page.items or ():
                 census.take(_pods.decode(raw))
             census.resource_version = int(page.metadata.resource_version)
-        async for page in self._pages(Kind.Claim):
+        async for page in self._pages(Kind.Claim, every):
             for raw in page.items or ():
                 census.take_claim(_claims.decode(raw))
+            census.claims_version = int(page.metadata.resource_version)
         return census
 
     async def probe(self, entry: Entry) -> bool:
-        """Say whether the object of an entry is there, or one that was made for it and the census has not seen."""
-        if await self._uid(entry) == entry.uid:
-            return True
-        return bool(entry.charge.parts) and await self._has_unseen(entry)
+        """Say whether the object of an entry is there.  An ended pod is not: nothing is made for it."""
+        query = {"fieldSelector": f"metadata.name={entry.name}", "limit": "1"}
+        async for page in self._pages(entry.kind, query, entry.namespace):
+            for raw in page.items or ():
+                found = _pods.decode(raw) if entry.kind is Kind.Pod else None
+                uid = found.metadata.uid if found else _identified.decode(raw).metadata.uid
+                return uid == entry.uid and not (found and found.status.phase in ENDED)
+        return False
 
     async def revision(self) -> int:
         """Return the newest resourceVersion of pods."""
         page = await self._get(Kind.Pod, {"limit": "1"})
         return int(page.metadata.resource_version)
 
-    async def _uid(self, entry: Entry) -> str | None:
-        query = {"fieldSelector": f"metadata.name={entry.name}", "limit": "1"}
-        page = await self._get(entry.kind, query, entry.namespace)
-        return _identified.decode(page.items[0]).metadata.uid if page.items else None
-
-    async def _has_unseen(self, entry: Entry) -> bool:
-        async for page in self._pages(Kind.Claim, entry.namespace):
-            for claim in map(_claims.decode, page.items or ()):
-                made = made_for(claim)
-                if made and made.owner == entry.uid and not self._census.seen(claim.metadata.uid):
-                    return True
-        return False
-
-    async def _pages(self, kind: Kind, namespace: str = "") -> AsyncIterator[wire.Page]:
+    async def _pages(self, kind: Kind, query: dict[str, str], namespace: str = "") -> AsyncIterator[wire.Page]:
         """Yield the pages of one list; none where the cluster does not serve the resource."""
-        query = {"limit": str(self._page)}
         while True:
             try:
                 page = await self._get(kind, query, namespace)
@@ -86,7 +77,7 @@ class ClusterWitness:
             yield page
             if not page.metadata.continue_:
                 return
-            query = {"limit": str(self._page), "continue": page.metadata.continue_}
+            query = {**query, "continue": page.metadata.continue_}
 
     async def _get(self, kind: Kind, query: dict[str, str], namespace: str = "") -> Any:
         prefix, resource = _COLLECTION[kind]

@@ -23,8 +23,9 @@ class DeviceSelector(_Wire, frozen=True):
 
 
 class ExactRequest(_Wire, frozen=True):
-    """Devices of one class: so many, or all of a node."""
+    """Devices of one class: so many, or all of a node; named where it is an alternative."""
 
+    name: str = ""
     device_class_name: str = ""
     selectors: tuple[DeviceSelector, ...] | None = None
     allocation_mode: str | None = None
@@ -35,7 +36,6 @@ class ExactRequest(_Wire, frozen=True):
 class DeviceRequest(ExactRequest, frozen=True):
     """One request: exactly one of ``exactly`` and ``first_available``, or (v1beta1) the fields themselves."""
 
-    name: str = ""
     exactly: ExactRequest | None = None
     first_available: tuple[ExactRequest, ...] | None = None
 
@@ -54,8 +54,9 @@ class ClaimSpec(_Wire, frozen=True):
 
 
 class AllocatedDevice(_Wire, frozen=True):
-    """A device that the scheduler gave to a claim."""
+    """A device that the scheduler gave to a claim, for a request of it."""
 
+    request: str = ""
     driver: str = ""
     pool: str = ""
     device: str = ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from admission.cluster.lookup import LookupFailed
+from admission.ledger.pods import ENDED
 from admission.review import wire
 from admission.review.pod import Pod
 from admission.server.claims import claims_of, owner_of
@@ -58,7 +59,7 @@ def _named(
     unknown: str,
 ) -> Ask:
     uid, name = metadata.uid, request.name or metadata.name or metadata.generate_name
-    if not (uid or request.dry_run):
+    if not (uid or node or request.dry_run):
         # By its uid an object is counted once: two without one would be one.
         raise wire.BadReview("request.object.metadata.uid is missing; the API server gives every object one")
     if len(uid) > LONGEST_UID:
@@ -96,16 +97,16 @@ async def completed(ask: Ask, caller: str, lookup: Lookup, makers: Collection[st
 async def _bound(ask: Ask, lookup: Lookup) -> Ask:
     """Return the ask with the pod as it would be on the node; a pod that is gone asks for nothing."""
     pod = await lookup.pod(ask.namespace, ask.name)
-    if pod is None or pod.metadata.uid != ask.uid:
+    if pod is None or ask.uid not in {"", pod.metadata.uid}:
         return ask
     spec = msgspec.structs.replace(pod.spec, node_name=ask.node)
     return dataclasses.replace(ask, pod=msgspec.structs.replace(pod, spec=spec))
 
 
 async def _with_owner(ask: Ask, claim: ResourceClaim, lookup: Lookup) -> Ask:
-    """A pod that is gone, or another of the same name, is not who the claim is made for."""
+    """A pod that is gone or has ended, or another of the same name, is not who the claim is made for."""
     owner = owner_of(claim)
     pod = await lookup.pod(ask.namespace, owner.name) if owner else None
-    if owner is None or pod is None or pod.metadata.uid != owner.uid:
+    if owner is None or pod is None or pod.metadata.uid != owner.uid or pod.status.phase in ENDED:
         return ask
     return dataclasses.replace(ask, pod=pod, made_for=True)

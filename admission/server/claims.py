@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
+from admission.catalogue.resources import ResourceRole, role
 from admission.demand.claims import PodClaim, wanted_of
-from admission.demand.request import MOST_RESOURCES, effective_request
+from admission.demand.pod import MOST_CLAIMS
+from admission.demand.request import effective_request
 
 if TYPE_CHECKING:
     from admission.demand.inventory import Inventory
     from admission.review.claim import ClaimSpec, PodGroup, ResourceClaim
     from admission.review.pod import OwnerReference, Pod, PodResourceClaim
+
+_CHARGED = frozenset({ResourceRole.COUNT, ResourceRole.UNKNOWN})
 
 MAKERS = (
     "system:serviceaccount:kube-system:resource-claim-controller",
@@ -30,7 +34,7 @@ class Lookup(Protocol):
     """Reads of single objects, None where there is none; raises ``LookupFailed`` where nobody can tell."""
 
     async def template(self, namespace: str, name: str) -> ClaimSpec | None:
-        """Return what the claims of a ResourceClaimTemplate ask for; may be a few seconds old."""
+        """Return what the claims of a ResourceClaimTemplate ask for."""
 
     async def claim(self, namespace: str, name: str) -> ClaimSpec | None:
         """Return what a ResourceClaim asks for."""
@@ -43,29 +47,37 @@ class Lookup(Protocol):
 
 
 async def claims_of(pod: Pod, namespace: str, lookup: Lookup) -> dict[str, PodClaim]:
-    """Return the claims that a pod refers to, by their name in the pod; raises ``LookupFailed``."""
+    """Return the claims that a pod refers to, by their name in the pod; raises ``LookupFailed``.
+
+    A template that the pod's group names too gives one claim to the whole group (KEP-5729).
+    """
     references = pod.spec.resource_claims or ()
-    if len(references) > MOST_RESOURCES:
+    if len(references) > MOST_CLAIMS:
         return {}  # such a pod is refused as a whole: nobody is asked for each of its claims
     group = pod.spec.scheduling_group and pod.spec.scheduling_group.pod_group_name
     found = await lookup.group(namespace, group) if group and references else None
     grouped = {(one.name, one.resource_claim_template_name) for one in (found and found.spec.resource_claims) or ()}
+    templates = {each.resource_claim_template_name for each in references} - {None}
+    specs = {name: await lookup.template(namespace, name) for name in sorted(filter(None, templates))}
     return {
-        each.name: await _claim(each, namespace, lookup, (each.name, each.resource_claim_template_name) in grouped)
+        each.name: PodClaim(
+            each.name,
+            specs[each.resource_claim_template_name],
+            shared=(each.name, each.resource_claim_template_name) in grouped,
+            missing=f"resource claim template {each.resource_claim_template_name}",
+        )
+        if each.resource_claim_template_name
+        else await _by_name(each, namespace, lookup)
         for each in references
     }
 
 
-async def _claim(reference: PodResourceClaim, namespace: str, lookup: Lookup, shared: bool) -> PodClaim:
-    """A template that the pod's group names too gives one claim to the whole group (KEP-5729)."""
-    name, template = reference.resource_claim_name, reference.resource_claim_template_name
-    if template:
-        spec = await lookup.template(namespace, template)
-        return PodClaim(reference.name, spec, shared=shared, missing=f"resource claim template {template}")
-    if name:
-        spec = await lookup.claim(namespace, name)
-        return PodClaim(reference.name, spec, shared=True, missing=f"resource claim {name}")
-    return PodClaim(reference.name, None, missing=f"claim {reference.name}")
+async def _by_name(reference: PodResourceClaim, namespace: str, lookup: Lookup) -> PodClaim:
+    name = reference.resource_claim_name
+    if not name:
+        return PodClaim(reference.name, None, missing=f"claim {reference.name}")
+    spec = await lookup.claim(namespace, name)
+    return PodClaim(reference.name, spec, shared=True, missing=f"resource claim {name}")
 
 
 def owner_of(claim: ResourceClaim) -> OwnerReference | None:
@@ -80,7 +92,7 @@ def fits_requests(claim: ResourceClaim, pod: Pod, inventory: Inventory) -> bool:
     The scheduler makes such a claim when it finds the devices of a pod's resources in device classes; the pod was
     charged for them under the resource's name.
     """
-    asked = effective_request(pod.spec)
+    asked = {name: number for name, number in effective_request(pod.spec).items() if role(name).kind in _CHARGED}
     wanted: Counter[str] = Counter()
     for request in wanted_of(claim.spec):
         (one, *others) = request.alternatives

@@ -110,13 +110,13 @@ class Gate:
         ask = ask_of(request, enforced=entry == ENFORCED, unknown=unknown)
         mode = Mode.Enforce if ask.enforced else registry.mode(ask.namespace)
         key = (ask.uid, request.operation, ask.dry_run, mode, hash(bytes(request.object)))
-        joined = self._repeats.get(key) if ask.uid else None
+        joined = self._repeats.get(key) if ask.uid and not ask.node else None
         if joined is not None:
             judgement = await asyncio.shield(joined)
             if not judgement.is_passing or time.monotonic() >= deadline:
                 return judgement
         task = asyncio.ensure_future(self._first(entry, request, ask, deadline, begun))
-        if ask.uid:
+        if ask.uid and not ask.node:  # a scheduler asks again, with the same words, when its node has changed
             self._repeats[key] = task
             task.add_done_callback(lambda ended: self._keep_final(key, ended))
         # Shielded: a caller that gives up takes neither the others' answer nor the reservation's.
@@ -143,9 +143,10 @@ class Gate:
         self._metrics.refused(dict.fromkeys(finding.reason for finding in judgement.findings), judgement.mode)
         advised = dict.fromkeys(finding.reason for finding in judgement.advisory)
         self._metrics.refused(advised, Mode.Warn if judgement.warned else Mode.Observe)
-        self._metrics.asked(
-            ((name, each.count) for each in judgement.demand.devices for name in each.classes), decision
-        )
+        if not ask.made_for:  # else they were counted with the pod
+            self._metrics.asked(
+                ((name, each.count) for each in judgement.demand.devices for name in each.classes), decision
+            )
         if decision != "denied":
             self._metrics.exempted(judgement.exemptions)
         now = datetime.now(UTC)

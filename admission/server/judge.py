@@ -18,12 +18,12 @@ from admission.decide.decide import decide, governing_of
 from admission.decide.question import Question, Verdict
 from admission.demand.access import Access, find_access
 from admission.demand.carrier import carrier_of, container_of
-from admission.demand.claims import digest_of, wanted_of
+from admission.demand.claims import ANYWHERE, digest_of, wanted_of
 from admission.demand.fraction import fraction_devices
 from admission.demand.pod import Demand, demand_of, demand_of_claim
 from admission.demand.request import DemandError, effective_request
 from admission.ledger.claims import MADE_FOR
-from admission.ledger.limits import Exceeded, Granted, Kind, Level, Outcome, Shortfall, Unavailable
+from admission.ledger.limits import Differs, Exceeded, Granted, Kind, Level, Origin, Outcome, Shortfall, Unavailable
 from admission.ledger.limits import Request as LedgerRequest
 from admission.review import messages
 from admission.review.answer import status_code
@@ -137,14 +137,12 @@ class Judge:
         """
         mode = Mode.Enforce if ask.enforced else self.registry.mode(ask.namespace)
         try:
-            case = await self._case(ask, now, mode, deadline)
+            case = _case(ask, now, mode, self.registry)
         except DemandError as error:
             subject = "claim" if ask.claim else "pod"
             finding = Finding(Reason.ClassUnknown, messages.malformed(str(error), subject), str(error))
             return self._judgement(_Case(ask, now, mode, Demand()), Verdict((finding,), ()))
-        if case.finding is not None:
-            return self._judgement(case, Verdict((case.finding,), ()))
-        if case.demand.is_empty:
+        if case.demand.is_empty and not (ask.node and ask.unknown):
             return Judgement(mode, case.demand, (), Verdict((), ()))
         waiting, say = self._unready(), messages.not_synced
         if not waiting and self.registry.held_back:
@@ -154,32 +152,6 @@ class Judge:
             finding = Finding(Reason.NotSynced, say(), waiting)
             return self._judgement(case, Verdict((finding,), ()))
         return await self._decide(case, deadline)
-
-    async def _case(self, ask: Ask, now: datetime, mode: Mode, deadline: float) -> _Case:
-        """Find what is asked for."""
-        inventory = self.registry.inventory
-        if ask.node:
-            return _Case(ask, now, mode, demand_of(ask.pod, inventory).requested(), charged=False)
-        if ask.claim is None:
-            return _Case(ask, now, mode, _demand(ask, self.registry))
-        if ask.made_for:
-            return await self._made(_Case(ask, now, mode, Demand()), ask.claim, deadline)
-        return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory))
-
-    async def _made(self, case: _Case, claim: ResourceClaim, deadline: float) -> _Case:
-        """Hold a claim that is made for a pod against what the pod was charged for it."""
-        pod, inventory = case.ask.pod, self.registry.inventory
-        name = (claim.metadata.annotations or {}).get(MADE_FOR)
-        if name is None and fits_requests(claim, pod, inventory):
-            return case._replace(demand=demand_of(pod, inventory).requested(), charged=False)
-        charge = await self._ledger.promised(pod.metadata.uid, deadline) if case.mode is Mode.Enforce else None
-        part = next((part for part in charge.parts if part.name == name), None) if charge else None
-        if part is None:
-            return case._replace(demand=demand_of_claim(claim, inventory))
-        if part.digest == digest_of(wanted_of(claim.spec)):
-            return case
-        differs = Finding(Reason.DeviceBypass, messages.claim_differs(part.name), f"digest {part.digest} was charged")
-        return case._replace(demand=demand_of_claim(claim, inventory), finding=differs)
 
     async def _decide(self, case: _Case, deadline: float) -> Judgement:
         ask, question = case.ask, self._question(case)
@@ -253,17 +225,33 @@ class Judge:
 
 
 class _Case(NamedTuple):
-    """One request as it goes through: what was asked, when, in which mode, and its demand.
-
-    ``charged`` is whether the demand is counted on this object; ``finding`` denies before anything else is asked.
-    """
+    """One request as it goes through: what was asked, when, in which mode, its demand, and whether that is counted."""
 
     ask: Ask
     now: datetime
     mode: Mode
     demand: Demand
     charged: bool = True
-    finding: Finding | None = None
+
+
+def _case(ask: Ask, now: datetime, mode: Mode, registry: Registry) -> _Case:
+    """Find what is asked for: by a pod, a binding, or a claim.
+
+    A claim that is made for a pod obtains what the pod can land on.  One for the pod's resources was charged with them.
+    """
+    inventory = registry.inventory
+    if ask.node:
+        return _Case(ask, now, mode, demand_of(ask.pod, inventory).requested(), charged=False)
+    if ask.claim is None:
+        return _Case(ask, now, mode, _demand(ask, registry))
+    if ask.made_for and not _part(ask.claim) and fits_requests(ask.claim, ask.pod, inventory):
+        return _Case(ask, now, mode, demand_of(ask.pod, inventory).requested(), charged=False)
+    return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory, ask.pod.spec if ask.made_for else ANYWHERE))
+
+
+def _part(claim: ResourceClaim) -> str:
+    """What the pod calls the claim that is made for it."""
+    return (claim.metadata.annotations or {}).get(MADE_FOR, "")
 
 
 def _demand(ask: Ask, registry: Registry) -> Demand:
@@ -288,8 +276,12 @@ def _demand(ask: Ask, registry: Registry) -> Demand:
 
 def _request(ask: Ask, charge: Charge, scopes: Iterable[Scope]) -> LedgerRequest:
     limits = tuple((scope.name, scope.limits) for scope in scopes)
-    kind = Kind.Claim if ask.claim else Kind.Pod
-    return LedgerRequest(ask.uid, ask.namespace, ask.name, charge, limits, kind)
+    if ask.claim is None:
+        return LedgerRequest(ask.uid, ask.namespace, ask.name, charge, limits)
+    origin = None
+    if ask.made_for and _part(ask.claim):
+        origin = Origin(ask.pod.metadata.uid, _part(ask.claim), digest_of(wanted_of(ask.claim.spec)))
+    return LedgerRequest(ask.uid, ask.namespace, ask.name, charge, limits, Kind.Claim, origin)
 
 
 def _advisory(question: Question, verdict: Verdict) -> tuple[Finding, ...]:
@@ -306,6 +298,9 @@ def _of_outcome(question: Question, outcome: Outcome) -> tuple[tuple[Finding, ..
             return (), levels
         case Exceeded(shortfalls):
             return (exceeded(question, [_shortage(question, short) for short in shortfalls]),), shortfalls
+        case Differs(part):
+            detail = f"digest {part.digest} was charged"
+            return (Finding(Reason.DeviceBypass, messages.claim_differs(part.name), detail),), ()
         case Unavailable(reason):
             say = messages.not_synced if reason is Reason.NotSynced else messages.ledger_busy
             return (Finding(reason, say(), "ledger"),), ()

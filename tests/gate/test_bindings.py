@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from admission.cluster.lookup import LookupFailed
 from admission.review.pod import Pod
 from tests.decide.questions import policy, quota, rule, world
 from tests.demand.cluster import A100, H100, node
@@ -28,14 +29,18 @@ class Pods:
         return None if spec is None else msgspec.convert({"metadata": {"name": name, "uid": name}, "spec": spec}, Pod)
 
 
-def bound(name: str, where: str, uid: str = "") -> dict[str, Any]:
-    door = Door(world(quota(), ONLY_A100, nodes=(node("big", H100), node("small", A100), node("plain", resources=()))))
-    door.gate._lookup = Pods(gpu=ONE_GPU, cpu={"containers": []})  # type: ignore[assignment]  # nothing else is asked
-    binding = {"metadata": {"name": name, "namespace": "lab", "uid": uid or name}, "target": {"name": where}}
+def _binding(name: str, where: str, uid: str) -> bytes:
+    binding = {"metadata": {"name": name, "namespace": "lab", "uid": uid}, "target": {"name": where}}
     resource = {"group": "", "version": "v1", "resource": "pods"}
     kind = {"group": "", "version": "v1", "kind": "Binding"}
-    body = review({}, name, object=binding, kind=kind, resource=resource, subResource="binding")
-    answer = asyncio.run(door.ask(body, "enforced"))
+    return review({}, name, object=binding, kind=kind, resource=resource, subResource="binding")
+
+
+def bound(name: str, where: str, uid: str = "", lookup: Any = None) -> dict[str, Any]:
+    door = Door(world(quota(), ONLY_A100, nodes=(node("big", H100), node("small", A100), node("plain", resources=()))))
+    pods: Any = lookup or Pods(gpu=ONE_GPU, cpu={"containers": []})
+    door.gate._lookup = pods
+    answer = asyncio.run(door.ask(_binding(name, where, uid), "enforced"))
     assert door.held() == 0
     return answer
 
@@ -53,3 +58,27 @@ def bound(name: str, where: str, uid: str = "") -> dict[str, Any]:
 )
 def test_a_binding_is_judged_by_its_node(name: str, where: str, uid: str, allowed: bool) -> None:
     assert bound(name, where, uid)["allowed"] is allowed
+
+
+class Silent:
+    """Nobody can be asked."""
+
+    async def pod(self, _namespace: str, name: str) -> Pod | None:
+        raise LookupFailed(name)
+
+
+def test_a_binding_whose_pod_nobody_can_tell_is_tried_again() -> None:
+    answer = bound("gpu", "small", lookup=Silent())
+    assert (answer["allowed"], answer["status"]["code"]) == (False, 429)
+
+
+def test_a_binding_is_judged_anew_each_time_as_its_node_may_be_known_by_then() -> None:
+    door = Door(world(quota(), ONLY_A100))
+    door.gate._lookup = Pods(gpu=ONE_GPU)  # type: ignore[assignment]  # nothing else is asked
+
+    async def twice() -> list[bool]:
+        first = await door.ask(_binding("gpu", "fresh", ""), "enforced")
+        door.registry.put_node(node("fresh", A100))
+        return [first["allowed"], (await door.ask(_binding("gpu", "fresh", ""), "enforced"))["allowed"]]
+
+    assert asyncio.run(twice()) == [False, True]

@@ -53,7 +53,7 @@ PODS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "claims": (
         _pod(resourceClaims=[{"name": f"c{n}", "resourceClaimName": "c"} for n in range(10_000)]),
-        "spec.resourceClaims: more than 128",
+        "spec.resourceClaims: more than 32",
     ),
     "affinity of many terms": (_pod(**_required([[_in(f"no{n}")] for n in range(10_000)])), "allowed"),
     "affinity of many expressions": (_pod(**_required([[_in("1") for _ in range(10_000)]]), **TOLERANT), "allowed"),

@@ -11,14 +11,28 @@ import pytest
 
 from admission.cluster.lookup import LookupFailed
 from admission.review.claim import PodGroup
-from admission.review.pod import Pod
+from admission.review.pod import Pod, PodStatus
 from admission.server.claims import MAKERS
 from tests.decide.questions import quota, world
-from tests.demand.test_claimed_devices import CLASSES, SLICES, first, one
+from tests.demand.cluster import H100, node
+from tests.demand.test_claimed_devices import (
+    BY_DRIVER,
+    CLASSES,
+    DRIVER,
+    NODES,
+    SLICES,
+    device_class,
+    first,
+    one,
+    published,
+)
+from tests.effort import lines_run
 from tests.gate.reviews import Door, review
+from tests.gate.test_bindings import ONLY_A100
 
 if TYPE_CHECKING:
     from admission.review.claim import ClaimSpec
+    from tests.decide.questions import World
 
 CONTROLLER, SCHEDULER = MAKERS[0], MAKERS[2]
 CLAIMS = {"resource": {"group": "resource.k8s.io", "version": "v1", "resource": "resourceclaims"}}
@@ -29,15 +43,15 @@ SHARES = {"containers": [{"name": "main"}], "resourceClaims": [{"name": "gpu", "
 class Cluster:
     """A gate in whose cluster pods and groups can be looked up; claims and templates come from its files."""
 
-    def __init__(self, devices: int = 8, **fields: Any) -> None:
+    def __init__(self, devices: int = 8, *, of: World | None = None, **fields: Any) -> None:
         self.pods: dict[str, Pod] = {}
         self.groups: dict[str, PodGroup] = {}
         self.failing = ""
-        self.door = Door(world(quota(limits={"devices": devices})), **fields)
+        self.door = Door(of or world(quota(limits={"devices": devices})), **fields)
         for each in CLASSES:
             self.door.registry.put_device_class(each)
-        for published in SLICES:
-            self.door.registry.put_slice(published)
+        for part in SLICES:
+            self.door.registry.put_slice(part)
         self.files = self.door.lookup
         self.door.gate._lookup = self.door.workloads._reader._lookup = self
 
@@ -103,7 +117,8 @@ def test_a_pod_is_charged_for_the_claims_that_are_made_for_it_and_these_are_not(
     assert cluster.held() == 2
     assert cluster.claimed(one("big", 2), caller=CONTROLLER, owner="pod-1")["allowed"]
     assert cluster.held() == 2
-    assert len(cluster.door.records) == 1, "the claim was decided with its pod"
+    asked = {"accelerator_class": "h100-sxm", "decision": "allowed"}
+    assert cluster.door.sample("computegate_devices_total", **asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -133,6 +148,71 @@ def test_a_claim_that_no_pod_was_charged_for_is_charged_itself(
     assert cluster.create(USES)["allowed"]
     assert cluster.claimed(one("big", 2), caller=caller, owner=owner, part=part)["allowed"]
     assert cluster.held() == 4
+
+
+def test_a_part_is_used_once(cluster: Cluster) -> None:
+    assert cluster.create(USES)["allowed"]
+    answers = [
+        cluster.claimed(one("big", 2), caller=CONTROLLER, owner="pod-1", uid=f"claim-{number}") for number in range(5)
+    ]
+    assert [answer["allowed"] for answer in answers] == [True, True, True, True, False]
+    assert cluster.held() == 8
+
+
+def test_a_claim_made_for_a_pod_that_has_ended_is_charged_itself(cluster: Cluster) -> None:
+    assert cluster.create(USES)["allowed"]
+    cluster.pods["pod-1"] = msgspec.structs.replace(cluster.pods["pod-1"], status=PodStatus("Failed"))
+    assert cluster.claimed(one("big", 2), caller=CONTROLLER, owner="pod-1")["allowed"]
+    assert cluster.held() == 4
+
+
+ZONED = {**USES, "nodeSelector": {"zone": "a"}, "tolerations": [{"operator": "Exists"}]}
+
+
+def _two_quotas() -> Cluster:
+    """A cluster with room for 64 A100s and one H100, and a template that leaves the class to the pod's node."""
+    far, near = quota("far", classes=["h100-sxm"], limits={"devices": 1}), quota("near", classes=["a100-80gb"])
+    found = Cluster(of=world(far, near, nodes=NODES))
+    found.define("ResourceClaimTemplate", "one", one("gpu", 4))
+    return found
+
+
+def test_a_claim_is_counted_as_all_that_it_leaves_open_since_another_pod_may_use_it_elsewhere() -> None:
+    assert "exceeded quota: far" in message(_two_quotas().create(ZONED))
+
+
+def test_a_pod_is_cleared_for_what_it_can_land_on_and_so_is_the_claim_that_is_made_for_it() -> None:
+    cluster = Cluster(of=world(quota(classes=["l40s"]), ONLY_A100, nodes=NODES))
+    cluster.define("ResourceClaimTemplate", "one", one("gpu", 4))
+    assert cluster.create(ZONED)["allowed"]
+    assert cluster.claimed(one("gpu", 4), caller=CONTROLLER, owner="pod-1")["allowed"], "no quota counts either"
+    assert not cluster.claimed(one("gpu", 4), owner="pod-1", uid="made by somebody else")["allowed"]
+
+
+def test_a_resource_that_is_harmless_by_its_name_hides_no_class_behind_it(cluster: Cluster) -> None:
+    cluster.door.registry.put_device_class(device_class("sneaky", BY_DRIVER, resource="rdma/gpu"))
+    assert cluster.create({"containers": [{"name": "main", "resources": {"limits": {"rdma/gpu": "4"}}}]})["allowed"]
+    assert cluster.claimed(one("sneaky", 4), caller=SCHEDULER, owner="pod-1", part="")["allowed"]
+    assert cluster.held() == 4
+
+
+def test_many_selectors_cost_no_more_than_few_and_narrow_nothing() -> None:
+    nodes = tuple(node(f"n{number}", resources=()) for number in range(50))
+    cluster = Cluster(of=world(quota(), nodes=nodes))
+    for each in nodes:
+        cluster.door.registry.put_slice(published(each.name, H100, 8))
+    assert cluster.door.registry.inventory
+
+    def effort(number: int) -> int:
+        texts = [f"device.attributes['{DRIVER}'].size == \"{mark}\"" for mark in range(32)]
+        selectors = [{"cel": {"expression": text}} for text in texts]
+        several = [
+            {"name": f"r{each}", "exactly": {"deviceClassName": "gpu", "selectors": selectors[each % 32 :]}}
+            for each in range(number)
+        ]
+        return lines_run(lambda: cluster.claimed(*several, uid=f"claim-{number}"))[1]
+
+    assert effort(32) < 4 * effort(8)
 
 
 def test_claims_of_a_forged_owner_end_where_the_quota_does(cluster: Cluster) -> None:

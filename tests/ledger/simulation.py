@@ -273,7 +273,10 @@ class Watch:
         self._seen = set(self._live)
 
     def settled(self, entry: Entry) -> bool:
-        return entry.uid in self._seen and not entry.charge.parts  # nobody makes claims here
+        return entry.uid in self._seen and not entry.charge.parts
+
+    def newest(self) -> tuple[int, int]:
+        return self.resource_version, self.claims_version
 
     def live(self, uid: str) -> bool:
         return uid in self._live

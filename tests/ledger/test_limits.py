@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from admission.decide.limits import Charge, Limit
+from admission.decide.limits import Charge, Limit, Part
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
-from admission.ledger.limits import Exceeded, Granted, Tally, Unavailable, judge
+from admission.ledger.limits import Exceeded, Granted, Kind, Origin, Outcome, Tally, Unavailable, judge
 from admission.ledger.state import SHARED, Entry, State
 from admission.review.reasons import Reason
 
@@ -215,7 +215,7 @@ def test_a_batch_is_drafted_against_one_state(
     assert (drafted.state and {uid: e.owner for uid, e in drafted.state.inflight.items()}) == owners
 
 
-def _word(outcome: Granted | Exceeded | Unavailable) -> str:
+def _word(outcome: Outcome) -> str:
     return str(outcome.reason) if isinstance(outcome, Unavailable) else type(outcome).__name__.lower()
 
 
@@ -228,3 +228,44 @@ def test_a_repeat_is_shown_the_use_without_itself() -> None:
 
 def test_both_reasons_without_a_verdict_ask_to_try_again() -> None:
     assert {Reason.NotSynced.code, Reason.LedgerBusy.code} == {"TryAgain"}
+
+
+PARTS = Part("gpu", "digest", (("h100", 2),)), Part("other", "digest", (("a100", 1),))
+POD = ask("pod", Charge("acme", (("a100", 1), ("h100", 3)), PARTS)).entry(0)
+
+
+def _claims(origin: Origin | None, *, uid: str = "claim") -> Ask:
+    return dataclasses.replace(ask(uid, charge(h100=9), limit(4)), kind=Kind.Claim, origin=origin)
+
+
+@pytest.mark.parametrize(
+    ("origins", "outcomes", "held"),
+    [
+        pytest.param([Origin("pod", "gpu", "digest")], ["granted"], {"pod": 2, "claim-0": 2}, id="its part"),
+        pytest.param(
+            [Origin("pod", "gpu", "digest")] * 2, ["granted", "exceeded"], {"pod": 2, "claim-0": 2}, id="its part once"
+        ),
+        pytest.param([Origin("pod", "gpu", "else")], ["differs"], {"pod": 4}, id="a part that asks for something else"),
+        pytest.param([Origin("pod", "none", "digest")], ["exceeded"], {"pod": 4}, id="a part that there is none of"),
+        pytest.param([Origin("gone", "gpu", "digest")], ["exceeded"], {"pod": 4}, id="of an object that is not there"),
+        pytest.param([None], ["exceeded"], {"pod": 4}, id="nobody's part"),
+    ],
+)
+def test_a_part_of_a_charge_goes_over_to_the_object_that_is_made_for_it(
+    origins: list[Origin | None], outcomes: list[str], held: dict[str, int]
+) -> None:
+    asks = [_claims(origin, uid=f"claim-{number}") for number, origin in enumerate(origins)]
+    drafted = Drafter(state(POD), Caps(), 100).draft(asks, [])
+    assert [_word(outcome) for outcome in drafted.outcomes] == outcomes
+    entries = (drafted.state or state(POD)).inflight
+    assert {uid: sum(count for _, count in entry.charge.counts) for uid, entry in entries.items()} == held
+    assert all(entry.owner == SHARED for uid, entry in entries.items() if uid == "pod" and "claim-0" in entries)
+
+
+def test_an_entry_leaves_when_all_of_it_has_gone_over_and_repeats_change_nothing() -> None:
+    only = dataclasses.replace(POD, charge=Charge("acme", PARTS[0].counts, PARTS[:1]))
+    first = Drafter(state(only), Caps(), 100).draft([_claims(Origin("pod", "gpu", "digest"))], [])
+    assert first.state is not None
+    assert set(first.state.inflight) == {"claim"}
+    again = Drafter(first.state, Caps(), 100).draft([_claims(Origin("pod", "gpu", "digest"))], [])
+    assert (_word(again.outcomes[0]), again.state) == ("granted", None)
