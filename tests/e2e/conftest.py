@@ -30,7 +30,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
     directory = tmp_path_factory.mktemp("e2e")
     ledger: dict[str, float] = {"rebuildSeconds": 1, "expireSeconds": 44}
     plane = ControlPlane(directory / "plane", gates=("GenericWorkload", "DRAWorkloadResourceClaims"))
-    with plane, Installation(plane, directory / "gate", ledger=ledger) as gate:
+    with plane, Installation(plane, directory / "gate", ledger=ledger, values={"webhook.bindings": "true"}) as gate:
         World(gate).apply(
             *examples("policy", "pools"),
             of("AccessPolicy", "one-class", {"ambiguousClass": "Deny"}),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.objects import namespace, pool, quota, tenant
+from tests.e2e.objects import gpu_pod, namespace, pool, quota, tenant
 from tests.e2e.world import eventually
 from tools.installation import pod
 
@@ -284,3 +284,28 @@ def test_pods_of_a_group_share_one_claim_that_is_charged_once(world: World, coun
     _bound(world, "two", unique)
     world.await_use(unique, 3)
     assert len(world.items("resourceclaims", "-n", unique)) == 1
+
+
+@pytest.mark.usefixtures("drivers")
+def test_a_binding_is_judged_by_the_node_that_was_chosen(world: World, country: str, unique: str) -> None:
+    _at_home(world, unique, country)
+    world.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "stranger"}, "spec": {"unschedulable": True}})
+    world.admit(gpu_pod("trainer", unique))
+    path = f"/api/v1/namespaces/{unique}/pods/trainer/binding"
+
+    def bind(node: str) -> str:
+        body = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": "trainer"},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        }
+        done = world.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(body), check=False)
+        return done.stderr
+
+    assert "[NotPermitted] which accelerator nvidia.com/gpu gives is not known here" in bind("stranger")
+    assert bind("dra-node") == ""
+    assert _bound(world, "trainer", unique)["spec"]["nodeName"] == "dra-node"
+    world.await_use(unique, 1)
+    _end(world, "trainer", where=unique)
+    world.kubectl("delete", "node", "stranger")
