@@ -135,10 +135,11 @@ def _roles(document: Document, around: Surroundings) -> tuple[Role, ...]:
         if isinstance(value, str):
             raise CountError(f"{'.'.join(path)}: {value[:40]!r} is no count of pods")
     roles = workload_of(content, builtin(), around.around(document.file, content)).roles
-    needed = [rule.pod.partition(" | ")[0] for rule in kind.role if rule.each == "."] if kind else []
+    rules = [rule for rule in kind.role if rule.each == "." and not rule.when] if kind else []
+    needed = [(rule.pod or rule.spec).partition(" | ")[0] for rule in rules if rule.pod or rule.spec]
     if not roles and needed:
         raise CountError(f"{needed[0]} is missing")
-    return tuple(replace(role, pods=0) for role in roles) if kind and kind.template else roles
+    return roles
 
 
 def _pod(role: Role) -> Pod:

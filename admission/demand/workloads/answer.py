@@ -15,7 +15,7 @@ from admission.demand.workloads.count import UNKNOWN, Count, CountError
 from admission.demand.workloads.expand import MOST_ROLES, Role, Workload, expand
 from admission.demand.workloads.exposure import further_access, reaches_devices, told_apart
 from admission.demand.workloads.fields import mapped, text
-from admission.demand.workloads.shape import containers_of, roles_by_shape
+from admission.demand.workloads.shape import containers_of, fields_of_devices, roles_by_shape
 from admission.demand.workloads.template import read_template
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class RoleDemand:
     shared: dict[str, Devices]
     access: tuple[Access, ...]
     notes: tuple[str, ...] = ()
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,6 @@ def answer(document: dict[str, Any], table: Table, others: Others) -> Answer:
     kind = table.kind(document.get("apiVersion"), name)
     workload = workload_of(document, table, others)
     demands = tuple(_role_demand(each, others) for each in workload.roles)
-    if kind is not None and kind.template:
-        demands = tuple(replace(each, pods=0, most=None) for each in demands)
     embedded = _embedded(workload, document)
     notes = [*workload.notes, *(note for each in demands for note in each.notes)]
     notes += [f"also decided by {each}" for each in workload.refers]
@@ -109,25 +108,36 @@ def workload_of(document: dict[str, Any], table: Table, others: Others, depth: i
             workload = workload.with_roles(*named).referring(*inner.refers).with_notes(*inner.notes)
     if len(workload.roles) > MOST_ROLES:
         raise CountError(f"more than {MOST_ROLES} roles; split the object")
-    return _with_shapes(document, kind, workload)
+    found = _with_shapes(document, kind, workload)
+    if kind is not None and kind.template:
+        found = replace(found, roles=tuple(replace(each, pods=0, most=None, idle=True) for each in found.roles))
+    return found
 
 
 def _with_shapes(document: dict[str, Any], kind: Kind | None, workload: Workload) -> Workload:
     """Return the workload with the pod templates that neither table nor code found; in a known kind, if they matter."""
     if kind is not None and kind.wraps:
         return workload  # the objects inside were searched themselves
-    seen = {container for each in workload.roles for container in containers_of(each.template)}
+    templates = [template for each in workload.roles for template in (each.template, *each.parts)]
+    seen = {container for template in templates for container in containers_of(template)}
     found = [
         each
         for each in roles_by_shape(document, resources_too=kind is None)
         if not seen.intersection(containers_of(each.template))
     ]
     if kind is None:
-        note = ("the kind is in no table; its pods were found by their shape",) if found else ()
-        return workload.with_roles(*found).with_notes(*note)
+        return workload.with_roles(*found).with_notes(*_doubts(document, found=bool(found)))
     matters = [replace(each, pods=UNKNOWN) for each in found if _matters(each)]
     notes = (f"{each.name} is in no table; its pods were found by their shape" for each in matters)
     return workload.with_roles(*matters).with_notes(*notes)
+
+
+def _doubts(document: dict[str, Any], *, found: bool) -> Iterable[str]:
+    """Yield what makes the answer for a kind doubtful that is in no table."""
+    if found:
+        yield "the kind is in no table; its pods were found by their shape"
+    for field_name in () if found else fields_of_devices(document):
+        yield f"{field_name} may stand for devices; the kind is in no table"
 
 
 def _matters(each: Role) -> bool:
@@ -164,6 +174,7 @@ def _role_demand(each: Role, others: Others) -> RoleDemand:
         shared,
         tuple(dict.fromkeys(map(told_apart, access))),
         (*notes, *unread),
+        each.idle,
     )
 
 
@@ -188,7 +199,7 @@ def _category(
     """Return the category: demand before what is embedded, referred to, or reached without asking."""
     asking = [each for each in demands if each.per_pod or _accelerates(each, table)]
     if asking:
-        if kind is not None and kind.template:
+        if all(each.idle for each in asking):
             return "template-demand"
         return "demand" if any(each.pods != 0 for each in asking) else "demand-at-zero-replicas"
     if embedded:
