@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from admission.catalogue.resources import DEVICE_CLASS_PREFIX, ResourceRole, role
+from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
 from admission.demand.fraction import fraction_devices
 from admission.demand.request import effective_request, implied_devices
 from admission.demand.workloads import claims, count, particular
 from admission.demand.workloads.count import UNKNOWN, Count, CountError
+from admission.demand.workloads.embedded import asked_in_strings, is_harmless_class
 from admission.demand.workloads.expand import MOST_ROLES, Role, Workload, expand
 from admission.demand.workloads.exposure import further_access, reaches_devices, told_apart
 from admission.demand.workloads.fields import mapped, text
@@ -35,9 +35,6 @@ _COUNTED = frozenset(
     {ResourceRole.COUNT, ResourceRole.SHARE, ResourceRole.QUALIFIER, ResourceRole.UNKNOWN, ResourceRole.ALL}
 )
 _PERCENT = 100
-_NAME = r"(?:[\w-]{1,63}\.){1,8}[\w-]{1,63}/[\w.-]{1,63}"
-_QUANTITY = re.compile(rf"""["']?(?<![\w.-])({_NAME})["']?\s{{0,9}}[:=]\s{{0,9}}["']?(?:[1-9$]|\{{\{{)""")
-"""A resource and a quantity in the text of a manifest; bounded, as tenants write the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,7 @@ def answer(document: dict[str, Any], table: Table, others: Others) -> Answer:
     kind = table.kind(document.get("apiVersion"), name)
     workload = workload_of(document, table, others)
     demands = tuple(_role_demand(each, others) for each in workload.roles)
-    embedded = _embedded(workload, document)
+    embedded = asked_in_strings(document, workload.embedded)
     notes = [*workload.notes, *(note for each in demands for note in each.notes)]
     notes += [f"also decided by {each}" for each in workload.refers]
     notes += [f"a manifest inside a string asks for {each}" for each in embedded]
@@ -207,19 +204,22 @@ def _category(
     if workload.refers:
         return "by-reference"
     if not demands:
-        return "unknown-shape" if kind is not None and not kind.other and not kind.wraps else "not-a-workload"
+        return _without_pods(kind, workload)
     reached = any(reaches_devices(found) for each in demands for found in each.access)
     return "no-request-but-access" if reached else "none"
+
+
+def _without_pods(kind: Kind | None, workload: Workload) -> str:
+    """Return the category of an object in which no pod was found."""
+    if workload.embedded:
+        return "none"
+    return "unknown-shape" if kind is not None and not kind.other and not kind.wraps else "not-a-workload"
 
 
 def _accelerates(each: RoleDemand, table: Table) -> bool:
     """Whether a claim is for more than network cards and channels."""
     classes = {*each.claims, *(name for devices in each.shared.values() for name in devices)}
-    return any(name not in table.network_classes and not _is_harmless(name) for name in classes)
-
-
-def _is_harmless(device_class: str) -> bool:
-    return role(DEVICE_CLASS_PREFIX + device_class).kind is ResourceRole.HARMLESS
+    return any(name not in table.network_classes and not is_harmless_class(name) for name in classes)
 
 
 def _summed(expected: str, demands: tuple[RoleDemand, ...], notes: tuple[str, ...]) -> Answer:
@@ -289,26 +289,6 @@ def _sum(parts: list[int | str]) -> int | str:
     if unresolved:
         return unresolved[0]
     return "+".join([*([str(number)] if number else []), *texts]) if texts else number
-
-
-def _embedded(workload: Workload, document: dict[str, Any]) -> list[str]:
-    """Return the accelerators that manifests inside strings ask for."""
-    strings = [*workload.embedded, *_strings(document)]
-    names = (name for each in strings for name in _QUANTITY.findall(each))
-    return sorted({name for name in names if role(name).kind in {ResourceRole.COUNT, ResourceRole.SHARE}})
-
-
-def _strings(document: dict[str, Any]) -> Iterable[str]:
-    """Yield the strings of the object that look like manifests."""
-    stack: list[Any] = [document]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            stack += value.values()
-        elif isinstance(value, list):
-            stack += value
-        elif isinstance(value, str) and "apiVersion:" in value and "kind:" in value:
-            yield value
 
 
 def _told(devices: Devices) -> Iterable[str]:
