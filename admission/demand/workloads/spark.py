@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from admission.demand.workloads.count import Count, most
@@ -29,14 +30,15 @@ def spark(document: dict[str, Any], workload: Workload, _: Others) -> Workload:
     ceiling = _first(
         number(dynamic, "maxExecutors", None), number(settings, "spark.dynamicAllocation.maxExecutors", None)
     )
-    volumes = listed(spec.get("volumes"))
+    volumes, driver = listed(spec.get("volumes")), mapped(spec, "driver") or mapped(spec, "server")
     return workload.with_roles(
-        Role("driver", _spark_pod(mapped(spec, "driver") or mapped(spec, "server"), settings, "driver", volumes)),
+        Role("driver", _spark_pod(driver, settings, "driver", volumes), parts=(mapped(driver, "template"),)),
         Role(
             "executor",
             _spark_pod(mapped(spec, "executor"), settings, "executor", volumes),
             pods=1 if instances is None else instances,
             most=ceiling if enabled else None,
+            parts=(mapped(spec, "executor", "template"),),
         ),
     )
 
@@ -57,13 +59,14 @@ def _spark_pod(part: dict[str, Any], settings: dict[str, Any], role: str, volume
             vendor = text(settings, f"spark.{role}.resource.{kind}.vendor") or GPU.partition("/")[0]
             limits.setdefault(f"{vendor}/{kind}", amount)
     own = mapped(part, "template", "spec")
-    containers = listed(own.get("containers"))
+    first, *containers = listed(own.get("containers")) or [{}]
+    stated = {"volumeMounts": listed(part.get("volumeMounts")), "securityContext": mapped(part, "securityContext")}
     main = {
         "name": f"spark-{role}",
-        "env": listed(part.get("env")),
-        "volumeMounts": listed(part.get("volumeMounts")),
-        "securityContext": mapped(part, "securityContext"),
-        "resources": {"limits": limits},
+        **mapped(first),
+        **{field: value for field, value in stated.items() if value},
+        "env": [*listed(mapped(first).get("env")), *listed(part.get("env"))],
+        "resources": {**mapped(first, "resources"), "limits": {**mapped(first, "resources", "limits"), **limits}},
     }
     spec = {
         "nodeSelector": part.get("nodeSelector"),
@@ -86,10 +89,9 @@ def apache_spark(document: dict[str, Any], workload: Workload, _: Others) -> Wor
         workers = number(cluster, "initWorkers", None)
         least = number(cluster, "minWorkers", 1) if workers is None else workers
         return workload.with_roles(
-            Role("master", _apache_pod(mapped(spec, "masterSpec", "statefulSetSpec", "template"), settings, "master")),
-            Role(
-                "worker",
-                _apache_pod(mapped(spec, "workerSpec", "statefulSetSpec", "template"), settings, "worker"),
+            _apache_role(mapped(spec, "masterSpec", "statefulSetSpec", "template"), settings, "master"),
+            replace(
+                _apache_role(mapped(spec, "workerSpec", "statefulSetSpec", "template"), settings, "worker"),
                 pods=least,
                 most=number(cluster, "maxWorkers", None),
             ),
@@ -105,16 +107,16 @@ def apache_spark(document: dict[str, Any], workload: Workload, _: Others) -> Wor
     ceiling = number(bounds, "maxExecutors", None)
     dynamic = str(settings.get("spark.dynamicAllocation.enabled")).lower() == "true"
     return workload.with_roles(
-        Role("driver", _apache_pod(mapped(spec, "driverSpec", "podTemplateSpec"), settings, "driver")),
-        Role(
-            "executor",
-            _apache_pod(mapped(spec, "executorSpec", "podTemplateSpec"), settings, "executor"),
+        _apache_role(mapped(spec, "driverSpec", "podTemplateSpec"), settings, "driver"),
+        replace(
+            _apache_role(mapped(spec, "executorSpec", "podTemplateSpec"), settings, "executor"),
             pods=most(given) if given else 1,
             most=ceiling if dynamic else None,
         ),
     )
 
 
-def _apache_pod(template: dict[str, Any], settings: dict[str, Any], role: str) -> dict[str, Any]:
-    """Return the template, with the devices that Spark's own settings give to the main container."""
-    return {**template, "spec": _spark_pod({"template": template}, settings, role, [])["spec"]}
+def _apache_role(template: dict[str, Any], settings: dict[str, Any], name: str) -> Role:
+    """Return the role of a template, with the devices that Spark's own settings give to the main container."""
+    spec = _spark_pod({"template": template}, settings, name, [])["spec"]
+    return Role(name, {**template, "spec": spec}, parts=(template,))
