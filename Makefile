@@ -7,7 +7,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds demo demo-cluster bench corpus clean
+.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster bench bench-demand corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -38,6 +38,16 @@ lock: setup ## pin the dependencies anew; ARGS=--upgrade moves to newer ones
 crds: setup ## write the chart's CustomResourceDefinitions from the models
 	$(BIN)/python -m admission.api.crd charts/computegate/files/crds
 
+workloads: setup ## write the chart's rules of what makes pods from the table of kinds
+	$(BIN)/python -m admission.demand.workloads.registration charts/computegate/files/workloads.yaml
+
+registration: setup ## write what the chart registers and guards from the tables of ways to a device
+	$(BIN)/python -m admission.demand.registration charts/computegate/files/registration.yaml
+
+bypass: setup ## write the matrix of docs/bypass.md from what a real cluster answers
+	tools/build $(CONTROL_PLANE) helm
+	BYPASS=write $(BIN)/pytest tests/e2e/test_bypass_matrix.py
+
 demo: setup ## show verdicts of a standalone server for the manifests in examples/
 	$(BIN)/python -m examples.demo $(ARGS)
 
@@ -47,6 +57,9 @@ demo-cluster: setup ## show the same through kubectl on a real control plane
 
 bench: setup ## measure the server beside a minimal webhook in Go
 	$(BIN)/python -m bench.serve $(ARGS)
+
+bench-demand: setup ## measure what finding a pod's demand costs beside decoding its review
+	$(BIN)/python -m bench.demand $(ARGS)
 
 corpus: setup ## score what is found in manifests whose demand is known; CORPUS=DIR holds them and INDEX.tsv
 	$(BIN)/python tools/corpus.py $(CORPUS) $(ARGS)

@@ -9,12 +9,17 @@ import msgspec
 MARKER = "00000000-0000-4000-8000-000000000000"
 """Stands for the uid; the load generator puts another one of the same length in its place."""
 
+_VARIABLE = len('{"name":"SETTING_100","value":"value of setting 100"},')
 _RESOURCES = {"cpu": "16", "memory": "128Gi", "nvidia.com/gpu": "8"}
 
 
 def review(kilobytes: int, namespace: str = "team-a") -> bytes:
-    """Return a review of about that size: 3 is a bare pod, more is one that has been through other controllers."""
-    pod = _bare_pod(namespace) if kilobytes <= 3 else _full_pod(namespace)  # noqa: PLR2004 - the smallest size
+    """Return a review of about that size: 3 is a bare pod, more is one that has been through other controllers.
+
+    Beyond 50 half of it are environment variables, as in pods that a platform makes.
+    """
+    variables = kilobytes * 1024 // 2 // _VARIABLE if kilobytes > 50 else 10  # noqa: PLR2004 - a size that none has
+    pod = _bare_pod(namespace) if kilobytes <= 3 else _full_pod(namespace, variables)  # noqa: PLR2004 - the smallest
     asked = _review(pod, namespace)
     short = kilobytes * 1024 - len(msgspec.json.encode(asked))
     if short > 0:
@@ -77,10 +82,11 @@ def _bare_pod(namespace: str) -> dict[str, Any]:
     return {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": spec, "status": {"phase": "Pending"}}
 
 
-def _full_pod(namespace: str) -> dict[str, Any]:
+def _full_pod(namespace: str, variables: int) -> dict[str, Any]:
     pod = _bare_pod(namespace)
+    others = [_container(name, variables=10) for name in ("metrics", "logs")]
     pod["spec"] |= {
-        "containers": [_container(name, variables=10) for name in ("trainer", "metrics", "logs")],
+        "containers": [_container("trainer", variables=variables), *others],
         "initContainers": [_container("fetch", variables=4)],
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _selector()}},
         "volumes": [_token_volume(), {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "64Gi"}}],

@@ -10,8 +10,6 @@ import argparse
 import contextlib
 import datetime as dt
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from admission.server import selfsigned
 from bench import bodies
 from bench.contender import CLIENT_CORE, Contender, pinned
+from bench.machine import machine
 
 HERE = Path(__file__).parent
 MEASURES = {"rps": "requests/s", "p50_us": "p50 µs", "p99_us": "p99 µs", "cpu_us": "server CPU µs/request"}
@@ -46,7 +45,7 @@ def main() -> None:
         ]
         loads = [Load(folder, size, number, options) for size in options.sizes for number in options.connections]
         result: dict[str, Any] = {
-            "machine": _machine(),
+            "machine": machine(_go_version()),
             "method": _method(options),
             "cells": {load.name: _measure(contenders, load) for load in loads},
             "memory_mb": {one.name: round(one.memory_mb(), 1) for one in contenders},
@@ -155,18 +154,8 @@ def _table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _machine() -> str:
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
-    go = subprocess.run(["go", "env", "GOVERSION"], check=True, stdout=subprocess.PIPE).stdout.decode().strip()
-    today = dt.datetime.now(dt.UTC).date()
-    return f"{model}, {os.cpu_count()} cores; Python {platform.python_version()}, {go}; {today}"
+def _go_version() -> str:
+    return subprocess.run(["go", "env", "GOVERSION"], check=True, stdout=subprocess.PIPE).stdout.decode().strip()
 
 
 def _method(options: argparse.Namespace) -> str:

@@ -173,6 +173,7 @@ class Installation:
         replicas: int = 1,
         ledger: dict[str, float] | None = None,
         values: dict[str, str] | None = None,
+        server: dict[str, Any] | None = None,
     ) -> None:
         self.plane, self.directory = plane, directory
         self.kubectl = Kubectl(plane)
@@ -180,7 +181,7 @@ class Installation:
         self._values = values or {}
         self.balancer = Balancer()
         certificate = plane.issue("computegate", ("localhost", "127.0.0.1"))
-        settings = {"mode": mode, "ledger": ledger or {"rebuildSeconds": 1, "expireSeconds": 44}}
+        settings = {"mode": mode, "ledger": ledger or {"rebuildSeconds": 1, "expireSeconds": 44}, **(server or {})}
         self.replicas = [
             Replica(plane, directory / f"replica-{number}", certificate, settings) for number in range(replicas)
         ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from admission.catalogue import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class ResourceRole(enum.StrEnum):
@@ -50,6 +50,12 @@ class Role:
         """Return how many devices ``units`` of a count or a share are, on chips of class ``name`` if it is known."""
         return -(-units // self.per_device_by_class.get(name or "", self.per_device))
 
+    def most_devices(self, units: int, names: Iterable[str]) -> int:
+        """Return how many devices ``units`` are at most, on chips of any of the classes."""
+        if not self.per_device_by_class:
+            return -(-units // self.per_device)
+        return max(self.devices(units, name) for name in names)
+
 
 DEVICE_CLASS_PREFIX = "deviceclass.resource.kubernetes.io/"
 """The implicit resource name of every DRA device class (KEP-5004)."""
@@ -59,6 +65,8 @@ _UNKNOWN = Role(ResourceRole.UNKNOWN, "")
 _KINDS = tuple(ResourceRole(kind) for kind in ("count", "share", "qualifier", "all", "harmless"))
 
 
+# Tenants choose the names, so the caches are bounded.
+@functools.lru_cache(maxsize=4096)
 def is_extended(resource: str) -> bool:
     """Tell whether the scheduler treats the name as an extended resource, device classes of DRA included.
 
@@ -69,7 +77,6 @@ def is_extended(resource: str) -> bool:
     return "kubernetes.io/" not in resource or resource.startswith(DEVICE_CLASS_PREFIX)
 
 
-# Tenants choose the names, so the cache is bounded.
 @functools.lru_cache(maxsize=4096)
 def role(resource: str) -> Role:
     """Return what asking for ``resource`` means; ``NATIVE`` if it is no extended one, ``UNKNOWN`` if not listed."""
@@ -80,6 +87,34 @@ def role(resource: str) -> Role:
         return exact[resource]
     domain = resource.partition("/")[0]
     return next((found for pattern, found in patterns.get(domain, ()) if pattern.fullmatch(resource)), _UNKNOWN)
+
+
+def harmless() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names that are harmless, and the beginnings of names that all are.
+
+    A beginning that a name of another meaning shares, or that a pattern before it may claim, is left out: the names
+    that have it are looked up one by one.
+    """
+    entries = list(_entries())
+    names = tuple(name for name, found in entries if found.kind is ResourceRole.HARMLESS and "*" not in name)
+    beginnings = (
+        name.removesuffix("*")
+        for place, (name, found) in enumerate(entries)
+        if found.kind is ResourceRole.HARMLESS and name.endswith("*") and not _claimed(name, entries, place)
+    )
+    return tuple(sorted(names)), tuple(sorted(beginnings))
+
+
+def _claimed(pattern: str, entries: list[tuple[str, Role]], place: int) -> bool:
+    """Whether a name that fits the pattern can mean something else."""
+    beginning = pattern.removesuffix("*")
+    others = ((at, name) for at, (name, found) in enumerate(entries) if found.kind is not ResourceRole.HARMLESS)
+    return "*" in beginning or any(
+        name.startswith(beginning)
+        or (at < place and "*" in name and (head := name.partition("*")[0]).startswith(beginning[: len(head)]))
+        for at, name in others
+        if at < place or "*" not in name
+    )
 
 
 _Table = tuple[dict[str, Role], dict[str, list[tuple[re.Pattern[str], Role]]]]

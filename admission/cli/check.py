@@ -20,24 +20,23 @@ from admission.cli.claims import FileLookup
 from admission.cli.embedded import embedded_ledger
 from admission.cli.surroundings import Surroundings
 from admission.decide.registry import Registry
-from admission.demand.claims import PodClaim
 from admission.demand.request import DemandError
-from admission.demand.workloads.answer import workload_of
 from admission.demand.workloads.count import CountError
-from admission.demand.workloads.fields import at, listed, mapped
-from admission.demand.workloads.table import builtin
-from admission.demand.workloads.template import read_template
-from admission.review.claim import ClaimSpec, DeviceClaim, DeviceRequest, ExactRequest, ResourceClaim
+from admission.demand.workloads.fields import at, mapped
+from admission.demand.workloads.pods import ONLY, made_claims, pod_of, roles_of
+from admission.demand.workloads.table import with_files
+from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 from admission.server.claims import claims_of
 from admission.server.judge import Ask, Judge
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from admission.cli.files import Document
     from admission.demand.workloads.expand import Role
+    from admission.demand.workloads.table import Table
 
 MOST_PODS = 10_000
 """Pods of one workload that are judged one by one; what is beyond is not."""
@@ -50,9 +49,6 @@ _COUNTS = (
     ("spec", "jobTemplate", "spec", "completions"),
 )
 """Counts of Kubernetes' own kinds, which the API server refuses as text."""
-
-_ONLY = frozenset({"claim", "pod", "replica", "daemon", "job", "template"})
-"""Names of the only role of a kind, which the line need not name."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -98,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
+    table = with_files(arguments.kinds or ())
     registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce, default_country=_place(arguments.place))
     waiting = [document for document in files.read(arguments.files) if not files.take(registry, document)]
     if registry.held_back:
@@ -111,7 +108,7 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     rows: list[Row] = []
     for document in waiting:
         try:
-            subjects = await _subjects(document, around, lookup, arguments.namespace)
+            subjects = await _subjects(document, table, around, lookup, arguments.namespace)
         except (CountError, DemandError) as error:
             raise files.FileError(f"{document.where} {document.kind}: {error}") from None
         if not subjects:
@@ -127,14 +124,14 @@ def _place(country: str | None) -> str:
     raise ValueError(f"--place {country[:40]!r} is no country of ISO 3166-1; write its two letters, such as {meant}")
 
 
-def _roles(document: Document, around: Surroundings) -> tuple[Role, ...]:
+def _roles(document: Document, table: Table, around: Surroundings) -> tuple[Role, ...]:
     """Return the roles of the workload; raises ``CountError`` for what the API server would refuse."""
-    content, kind = document.content, builtin().kind(document.content.get("apiVersion"), document.kind)
+    content, kind = document.content, table.kind(document.content.get("apiVersion"), document.kind)
     for path in _COUNTS:
         value = at(content, *path)
         if isinstance(value, str):
             raise CountError(f"{'.'.join(path)}: {value[:40]!r} is no count of pods")
-    roles = workload_of(content, builtin(), around.around(document.file, content)).roles
+    roles = roles_of(content, table, around.around(document.file, content))
     rules = [rule for rule in kind.role if rule.each == "." and not rule.when] if kind else []
     needed = [(rule.pod or rule.spec).partition(" | ")[0] for rule in rules if rule.pod or rule.spec]
     if not roles and needed:
@@ -142,17 +139,9 @@ def _roles(document: Document, around: Surroundings) -> tuple[Role, ...]:
     return roles
 
 
-def _pod(role: Role) -> Pod:
-    """Return a pod of the role, with the claims that its controller adds; raises ``DemandError``."""
-    spec = mapped(role.template, "spec")
-    claims = [*listed(spec.get("resourceClaims")), *({"name": name} for name, _ in role.claims)]
-    template = read_template({**role.template, "spec": {**spec, "resourceClaims": claims}} if claims else role.template)
-    if template.unread:
-        raise DemandError(template.unread[0])
-    return template.pod
-
-
-async def _subjects(document: Document, around: Surroundings, lookup: FileLookup, default: str) -> tuple[_Subject, ...]:
+async def _subjects(
+    document: Document, table: Table, around: Surroundings, lookup: FileLookup, default: str
+) -> tuple[_Subject, ...]:
     """Return what is judged of a document: the pods of each role, or the claim that it is."""
     metadata = mapped(document.content, "metadata")
     namespace, name = str(metadata.get("namespace") or default), str(metadata.get("name", ""))
@@ -160,9 +149,9 @@ async def _subjects(document: Document, around: Surroundings, lookup: FileLookup
         claim = _claim(document)
         return (_Subject("claim", 1, Ask("", namespace, name, Pod(), claim=claim)),)
     found = []
-    for role in _roles(document, around):
-        pod = _pod(role)
-        claims = {**await claims_of(pod, namespace, lookup), **dict(_made(role))}
+    for role in _roles(document, table, around):
+        pod = pod_of(role)
+        claims = {**await claims_of(pod, namespace, lookup), **made_claims(role)}
         found.append(
             _Subject(
                 role.name, role.pods if isinstance(role.pods, int) else 1, Ask("", namespace, name, pod, claims=claims)
@@ -176,15 +165,6 @@ def _claim(document: Document) -> ResourceClaim:
         return msgspec.convert(document.content, ResourceClaim)
     except msgspec.ValidationError as error:
         raise DemandError(str(error)) from None
-
-
-def _made(role: Role) -> Iterator[tuple[str, PodClaim]]:
-    """Yield the claims that the workload's controller makes for each pod, named after their device class."""
-    for name, number in role.claims:
-        request = DeviceRequest(
-            name="devices", exactly=ExactRequest(name, count=number if isinstance(number, int) else 1)
-        )
-        yield name, PodClaim(name, ClaimSpec(DeviceClaim((request,))))
 
 
 async def _row(judge: Judge, document: Document, subject: _Subject, now: dt.datetime) -> Row:
@@ -219,7 +199,7 @@ def _print(rows: Iterable[Row], output: str) -> None:
         return
     for row in rows:
         name = f"{row.kind} {row.namespace}/{row.name}"
-        if row.role not in _ONLY:
+        if row.role not in ONLY:
             name += f" {row.role}"
         print(f"{row.decision:10} {row.admitted}/{row.pods} pods  {name} (tenant {row.tenant or '-'})")
         if row.message:

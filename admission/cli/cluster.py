@@ -162,7 +162,7 @@ class ClusterSource:
         if tenant is None:
             return
         about = Regarding(API_VERSION, "Tenant", tenant.name, tenant.metadata.uid)
-        note = f"a pod was denied; computegate explain {judgement.reference} tells why"
+        note = f"a request was denied; computegate explain {judgement.reference} tells why"
         for code in dict.fromkeys(finding.reason.code for finding in judgement.findings):
             self._events.record(about, str(code), note, action="Admission", warning=True)
 

@@ -13,13 +13,11 @@ from admission.demand.request import DemandError
 from admission.demand.workloads.answer import Answer, RoleDemand, answer
 from admission.demand.workloads.count import CountError
 from admission.demand.workloads.fields import mapped, text
-from admission.demand.workloads.table import Table, TableError, builtin
+from admission.demand.workloads.table import Table, TableError, with_files
 from admission.review.messages import printable
 
 if TYPE_CHECKING:
     import argparse
-    import pathlib
-    from collections.abc import Sequence
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -46,8 +44,8 @@ class Row(msgspec.Struct, frozen=True):
 def run(arguments: argparse.Namespace) -> int:
     """Answer for every document; 0 all answered, 1 some broken, 2 bad usage."""
     try:
-        table = _table(arguments.kinds or ())
-    except (TableError, OSError, UnicodeDecodeError) as error:
+        table = with_files(arguments.kinds or ())
+    except TableError as error:
         print(f"computegate demand: {error}", file=sys.stderr)
         return 2
     found = list(read_each(arguments.files))
@@ -62,16 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"computegate demand: {printable(f'{row.file}[{row.doc}]: {problem}')}", file=sys.stderr)
         _print(row, arguments.output)
     return int(broken > 0) if found else 2
-
-
-def _table(paths: Sequence[pathlib.Path]) -> Table:
-    table = builtin()
-    for path in paths:
-        try:
-            table = table.adding(path.read_text(encoding="utf-8"))
-        except TableError as error:
-            raise TableError(f"{path}: {error}") from None
-    return table
 
 
 def row_of(each: Document | Broken, table: Table, at_hand: Surroundings) -> tuple[Row, str]:

@@ -56,7 +56,9 @@ def _records(stream: BinaryIO) -> Iterator[Record]:
 def _told(record: Record) -> Iterator[str]:
     yield f"{record.decision} at {record.at} (mode {record.mode}, {record.origin}, {record.duration_ms} ms)"
     yield f"reference  {record.reference}"
-    yield f"object     {record.object.resource} {record.object.namespace}/{record.object.name} uid {record.object.uid}"
+    role = f" role {record.object.role}" if record.object.role else ""
+    named = f"{record.object.resource} {record.object.namespace}/{record.object.name}"
+    yield f"object     {named}{role} uid {record.object.uid}"
     yield f"caller     {record.caller}"
     yield f"tenant     {record.tenant or '-'} (charged as {record.party or '-'}, governed by {record.governing or '-'})"
     yield f"reasons    {', '.join(record.reasons) or '-'}"

@@ -59,6 +59,7 @@ def _check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="COUNTRY",
         help="country of nodes and pools that declare none (ISO 3166-1, such as DE); default is unknown",
     )
+    _kinds(parser)
     parser.set_defaults(run=check.run)
 
 
@@ -71,10 +72,14 @@ def _demand(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     parser.add_argument("-f", "--file", type=pathlib.Path, nargs="+", action="extend", required=True, dest="files")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    _kinds(parser)
+    parser.set_defaults(run=demand.run)
+
+
+def _kinds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kinds", type=pathlib.Path, action="append", metavar="FILE", help="kinds of workloads besides the known ones"
     )
-    parser.set_defaults(run=demand.run)
 
 
 def _preflight(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -13,17 +13,21 @@ from admission.catalogue.catalogue import Catalogue
 from admission.cli.cluster import ClusterSource
 from admission.cli.files import FileError
 from admission.cli.standalone import FolderSource
+from admission.cli.upkeep import kept_alive
 from admission.cluster.client import ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.decide.registry import Registry
+from admission.demand.workloads.table import TableError
 from admission.server.config import ENTRIES, Counts, ServerConfig
 from admission.server.gate import Gate
 from admission.server.judge import Judge
+from admission.server.kinds import Kinds
 from admission.server.metrics import Metrics, of_http
 from admission.server.record import Recorder
 from admission.server.serving import Handlers, Server, serve
 from admission.server.settings import Settings, SettingsError, read_settings
 from admission.server.tls import CertificateError
+from admission.server.workloads import WORKLOADS, WorkloadGate
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = read_settings(arguments.config)
         uvloop.run(_serve(arguments, settings))
-    except (SettingsError, FileError, CertificateError, NoCredentialsError, ClusterError, OSError) as error:
+    except (SettingsError, TableError, FileError, CertificateError, NoCredentialsError, ClusterError, OSError) as error:
         print(f"computegate serve: {error}", file=sys.stderr)
         return 2
     return 0
@@ -59,6 +63,7 @@ async def _source(arguments: argparse.Namespace, registry: Registry, settings: S
 
 
 async def _answer(source: Source, registry: Registry, settings: Settings) -> None:
+    kinds = Kinds(settings.workloads.kinds_file)
     metrics, counts = Metrics(name for name, _ in ENTRIES), Counts()
     recorder, certificate = Recorder(sys.stdout.buffer), source.certificate()
     judge = Judge(
@@ -68,11 +73,42 @@ async def _answer(source: Source, registry: Registry, settings: Settings) -> Non
         contact=settings.contact,
         unready=source.unready,
     )
+    gate, workloads = _gates(source, settings, judge, kinds, metrics=metrics, record=recorder)
+    metrics.watch(lambda: of_http(counts))
+    metrics.watch(lambda: source.figures(certificate.expires_at, recorder.dropped))
+    metrics.watch(kinds.figures)
+
+    def draining() -> None:
+        gate.draining = True
+
+    async def review(entry: str, budget: float, body: bytes) -> bytes:
+        return await (workloads if entry == WORKLOADS else gate).review(entry, budget, body)
+
+    watching = asyncio.create_task(kept_alive(kinds.watch))
+    try:
+        await serve(
+            _config(settings),
+            Handlers(review, gate.busy, source.unsynced, metrics.registry),
+            certificate=certificate,
+            counts=counts,
+            on_drain=draining,
+            on_start=_started,
+        )
+    finally:
+        watching.cancel()
+        await source.ledger.close()
+        await asyncio.to_thread(recorder.close)
+
+
+def _gates(
+    source: Source, settings: Settings, judge: Judge, kinds: Kinds, *, metrics: Metrics, record: Recorder
+) -> tuple[Gate, WorkloadGate]:
+    """Return what answers for pods, and what answers for what makes pods."""
     gate = Gate(
         judge,
         source.ledger,
         metrics=metrics,
-        record=recorder,
+        record=record,
         contact=settings.contact,
         excluded=settings.excluded_namespaces,
         find_namespace=source.find_namespace,
@@ -80,25 +116,19 @@ async def _answer(source: Source, registry: Registry, settings: Settings) -> Non
         claim_makers=settings.claim_makers,
         release_on_delete=source.releases_on_delete,
     )
-    gate.on_denial = source.note_denial
-    metrics.watch(lambda: of_http(counts))
-    metrics.watch(lambda: source.figures(certificate.expires_at, recorder.dropped))
-
-    def draining() -> None:
-        gate.draining = True
-
-    try:
-        await serve(
-            _config(settings),
-            Handlers(gate.review, gate.busy, source.unsynced, metrics.registry),
-            certificate=certificate,
-            counts=counts,
-            on_drain=draining,
-            on_start=_started,
-        )
-    finally:
-        await source.ledger.close()
-        await asyncio.to_thread(recorder.close)
+    workloads = WorkloadGate(
+        judge,
+        lambda: kinds.table,
+        metrics=metrics,
+        record=record,
+        contact=settings.contact,
+        excluded=settings.excluded_namespaces,
+        find_namespace=source.find_namespace,
+        lookup=source.lookup,
+        deny=settings.workloads.deny,
+    )
+    gate.on_denial = workloads.on_denial = source.note_denial
+    return gate, workloads
 
 
 def _config(settings: Settings) -> ServerConfig:

@@ -1,7 +1,7 @@
 """Ways to reach a device without asking for one that are visible in the pod itself.
 
-Each finding names the field to remove.  Sources: NVIDIA container toolkit (environment, volume-mount and
-annotation device lists), containerd NRI device injectors, the Kubernetes security documents.
+Each finding names the field to remove.  The names stand in ``ways``; what no pod shows (an image's variables, a claimed
+volume of the node) stands in docs/limitations.md.
 """
 
 from __future__ import annotations
@@ -9,54 +9,22 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
+from admission.demand import ways
+from admission.review.pod import SecurityContext
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from admission.review.pod import Container, EnvVar, Pod, PodSpec
 
-DEVICE_ANNOTATIONS = (
-    "cdi.k8s.io/",
-    "nvidia.cdi.k8s.io/",
-    "devices.gke.io/",
-    "devices.nri.io/",
-    "cdi-devices.nri.io/",
-    "io.kubernetes.cri-o.Devices",
-)
-"""Prefixes of annotations by which a runtime injects devices."""
 
-FRACTION_ANNOTATIONS = ("gpu-fraction", "gpu-memory", "gpu-fraction-num-devices")
-"""Annotations by which some schedulers grant a share of a device that no resource names."""
+_VISIBLE, _FURTHER = "_VISIBLE_", frozenset(ways.FURTHER_VARIABLES)
+"""In every name of VISIBLE_DEVICES; and the rest, to be looked up: pods have a thousand variables."""
 
-VISIBLE_DEVICES = ("_VISIBLE_DEVICES", "HABANA_VISIBLE_MODULES")
-"""Endings of the variables by which device runtimes are asked for devices (NVIDIA, HABANA, ASCEND ...)."""
+_DEVICE_LIST = posixpath.basename(ways.MOUNT_DEVICES)
+"""In every path below MOUNT_DEVICES, however it is written."""
 
-NARROWING_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"})
-"""Variables of the same form that libraries read: they hide devices of the container's own, and open none."""
-
-MOUNT_DEVICES = "/var/run/nvidia-container-devices"
-"""A mount below this path is a device list to the NVIDIA runtime."""
-
-HARMLESS_HOST_PATHS = ("/etc/localtime", "/etc/pki", "/etc/ssl", "/usr/share/zoneinfo")
-"""Host paths below which no device and no runtime socket can be reached; any other may lead to one."""
-
-HARMLESS_RUNTIMES = frozenset(
-    {
-        "crun",
-        "gvisor",
-        "kata",
-        "kata-clh",
-        "kata-cloud-hypervisor",
-        "kata-fc",
-        "kata-qemu",
-        "runc",
-        "runsc",
-        "youki",
-    }
-)
-"""Names of runtime classes that are not device runtimes; any other may be one (``kata-qemu-nvidia-gpu`` is)."""
-
-_NO_DEVICES = frozenset({"", "void", "none"})
-_ADMINISTRATIVE = frozenset({"SYS_ADMIN", "CAP_SYS_ADMIN", "ALL"})
+_UNPRIVILEGED = (None, SecurityContext())
 
 
 class Access(NamedTuple):
@@ -72,54 +40,119 @@ def find_access(pod: Pod, *, granted: bool, fractions_counted: bool = False) -> 
     ``granted`` is whether the pod asks for a device openly; a runtime class of a device runtime is then no
     finding, as the devices are counted anyway.  Nor are annotations for a share of a device where they are counted.
     """
-    return (*_annotations(pod, fractions_counted=fractions_counted), *_of_spec(pod.spec, granted=granted))
-
-
-def _annotations(pod: Pod, *, fractions_counted: bool) -> Iterator[Access]:
-    for key in sorted(pod.metadata.annotations or ()):
-        if key.startswith(DEVICE_ANNOTATIONS) or (key in FRACTION_ANNOTATIONS and not fractions_counted):
-            yield Access("annotation", f"metadata.annotations[{key}]")
-
-
-def _of_spec(spec: PodSpec, *, granted: bool) -> Iterator[Access]:
-    runtime = spec.runtime_class_name
-    if runtime and not granted and runtime not in HARMLESS_RUNTIMES:
-        yield Access("runtimeClass", f"spec.runtimeClassName ({runtime})")
-    for volume in spec.volumes or ():
-        if volume.host_path is not None and not _within(volume.host_path.path, HARMLESS_HOST_PATHS):
-            yield Access("hostPath", f"spec.volumes[{volume.name}].hostPath ({volume.host_path.path})")
+    found: list[Access] = []
+    spec = pod.spec
+    if pod.metadata.annotations:
+        found += _annotations(pod, granted=granted, fractions_counted=fractions_counted)
+    if spec.runtime_class_name or spec.host_pid or spec.security_context or spec.volumes:
+        found += _of_node(spec, granted=granted)
+    directories = _harmless_directories(spec) if spec.volumes else {}
     for where, containers in (
         ("containers", spec.containers),
         ("initContainers", spec.init_containers),
         ("ephemeralContainers", spec.ephemeral_containers),
     ):
         for container in containers or ():
-            yield from _of_container(container, f"spec.{where}[{container.name}]")
+            if not _is_plain(container, directories):
+                found += _of_container(container, f"spec.{where}[{container.name}]", directories)
+    return tuple(found)
 
 
-def _of_container(container: Container, field: str) -> Iterator[Access]:
-    security = container.security_context
-    if security is not None and security.privileged:
-        yield Access("privileged", f"{field}.securityContext.privileged")
-    if security is not None and security.capabilities is not None:
-        for capability in security.capabilities.add or ():
-            if capability.upper() in _ADMINISTRATIVE:
-                yield Access("capability", f"{field}.securityContext.capabilities.add ({capability})")
+def _annotations(pod: Pod, *, granted: bool, fractions_counted: bool) -> Iterator[Access]:
+    beginnings = ways.DEVICE_ANNOTATIONS if granted else (*ways.DEVICE_ANNOTATIONS, *ways.RUNTIME_ANNOTATIONS)
+    for key in sorted(pod.metadata.annotations or ()):
+        if key.startswith(beginnings) or (key in ways.FRACTION_ANNOTATIONS and not fractions_counted):
+            yield Access("annotation", f"metadata.annotations[{key}]")
+
+
+def _of_node(spec: PodSpec, *, granted: bool) -> Iterator[Access]:
+    """What the pod as a whole takes of the node: its runtime, its processes, its files."""
+    runtime = spec.runtime_class_name
+    if runtime and not granted and runtime not in ways.HARMLESS_RUNTIMES:
+        yield Access("runtimeClass", f"spec.runtimeClassName ({runtime})")
+    if spec.host_pid:
+        yield Access("hostPID", "spec.hostPID")
+    if _is_host_process(spec.security_context):
+        yield Access("hostProcess", "spec.securityContext.windowsOptions.hostProcess")
+    for volume in spec.volumes or ():
+        path = volume.host_path.path if volume.host_path is not None else None
+        if path is not None and not _is_harmless_file(path) and not _is_harmless_directory(path):
+            yield Access("hostPath", f"spec.volumes[{volume.name}].hostPath ({path})")
+
+
+def _harmless_directories(spec: PodSpec) -> Mapping[str, str]:
+    """Return the volumes that are directories of the node, harmless as long as nobody writes there: name and path."""
+    return {
+        volume.name: volume.host_path.path
+        for volume in spec.volumes or ()
+        if volume.host_path is not None and _is_harmless_directory(volume.host_path.path)
+    }
+
+
+def _is_plain(container: Container, directories: Mapping[str, str]) -> bool:
+    """Whether a glance at the names shows no way, as in nearly every container: the rest is looked at in full."""
+    if container.security_context not in _UNPRIVILEGED:
+        return False
+    for variable in container.env or ():
+        if _VISIBLE in variable.name or variable.name in _FURTHER:
+            return False
+    for mount in container.volume_mounts or ():
+        if _DEVICE_LIST in mount.mount_path or mount.name in directories:
+            return False
+    return True
+
+
+def _of_container(container: Container, field: str, directories: Mapping[str, str]) -> Iterator[Access]:
+    yield from _of_security(container.security_context, f"{field}.securityContext")
     for variable in container.env or ():
         if _opens_devices(variable):
             yield Access("environment", f"{field}.env[{variable.name}]")
     for mount in container.volume_mounts or ():
-        if _within(mount.mount_path, (MOUNT_DEVICES,)):
+        if _within(mount.mount_path, (ways.MOUNT_DEVICES,)):
             yield Access("mount", f"{field}.volumeMounts[{mount.name}].mountPath ({mount.mount_path})")
+        if mount.name in directories and not mount.read_only:
+            path = directories[mount.name]
+            yield Access("hostPath", f"{field}.volumeMounts[{mount.name}] or make it readOnly ({path})")
+
+
+def _of_security(security: SecurityContext | None, field: str) -> Iterator[Access]:
+    if security is None:
+        return
+    if security.privileged:
+        yield Access("privileged", f"{field}.privileged")
+    if _is_host_process(security):
+        yield Access("hostProcess", f"{field}.windowsOptions.hostProcess")
+    if security.capabilities is not None:
+        for name in security.capabilities.add or ():
+            if ways.capability(name) in ways.NODE_CAPABILITIES:
+                yield Access("capability", f"{field}.capabilities.add ({name})")
+
+
+def _is_host_process(security: SecurityContext | None) -> bool:
+    options = security.windows_options if security is not None else None
+    return options is not None and bool(options.host_process)
 
 
 def _opens_devices(variable: EnvVar) -> bool:
-    if not variable.name.endswith(VISIBLE_DEVICES) or variable.name in NARROWING_VARIABLES:
+    asks = variable.name.endswith(ways.VISIBLE_DEVICES) and variable.name not in ways.NARROWING_VARIABLES
+    if not asks and variable.name not in ways.FURTHER_VARIABLES:
         return False
-    return variable.value_from is not None or (variable.value or "") not in _NO_DEVICES
+    return variable.value_from is not None or (variable.value or "") not in ways.NO_DEVICES
+
+
+def _is_harmless_file(path: str) -> bool:
+    return _cleaned(path) in ways.HARMLESS_HOST_FILES
+
+
+def _is_harmless_directory(path: str) -> bool:
+    return _within(path, ways.HARMLESS_HOST_DIRECTORIES)
 
 
 def _within(path: str, parents: tuple[str, ...]) -> bool:
-    """Whether the cleaned path is one of the parents or below one (`..` and doubled slashes do not hide it)."""
-    clean = posixpath.normpath("/" + path.lstrip("/"))
+    """Whether the path is one of the parents or below one (`..` and doubled slashes do not hide it)."""
+    clean = _cleaned(path)
     return any(clean == parent or clean.startswith(parent + "/") for parent in parents)
+
+
+def _cleaned(path: str) -> str:
+    return posixpath.normpath("/" + path.lstrip("/"))

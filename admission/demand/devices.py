@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,8 +14,7 @@ MOST_DEVICES = 2**31 - 1
 """In one object.  Far above what exists, and low enough that neither a ledger's sums nor a status's outgrow 64 bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Devices:
+class Devices(msgspec.Struct, frozen=True, gc=False):
     """So many devices, each of one of ``classes`` (sorted), in one of ``places`` (countries; "" is unknown)."""
 
     resource: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from admission.demand import ways
 from admission.demand.request import DemandError
 from admission.review.quantity import QuantityError, count
 
@@ -19,7 +20,6 @@ FRACTION = "gpu-fraction"
 FRACTION_RESOURCE = "nvidia.com/gpu"
 """The resource that the scheduler's own pod requests on the pod's behalf."""
 
-_MEMORY = "gpu-memory"
 _NUMBER = "gpu-fraction-num-devices"
 
 
@@ -30,7 +30,7 @@ def fraction_devices(pod: Pod, requests: Requests) -> int:
     ``DemandError`` for a number that is none.
     """
     annotations = pod.metadata.annotations or {}
-    if not annotations or not annotations.keys() & {FRACTION, _MEMORY, _NUMBER}:
+    if not annotations or annotations.keys().isdisjoint(ways.FRACTION_ANNOTATIONS):
         return 0
     try:
         return max(0, max(1, count(annotations.get(_NUMBER, "1"))) - requests.get(FRACTION_RESOURCE, 0))

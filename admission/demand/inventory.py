@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
-
-from cachetools import LRUCache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.catalogue.resources import DEVICE_CLASS_PREFIX, ResourceRole, role
 from admission.demand.device import Device, devices_of, expressions
@@ -107,8 +105,14 @@ class Inventory:
     """By device class, every resource name that stands for it."""
     published: Mapping[tuple[str, str, str], Device] = field(default_factory=dict)
     """Every device of every driver, by driver, pool and name."""
-    reached: LRUCache[bytes, Reach] = field(default_factory=lambda: LRUCache(4096), compare=False, repr=False)
-    """What ``reach`` found, by constraints; tenants choose the constraints, so number and length are bounded."""
+    reached: dict[bytes, Reach] = field(default_factory=dict, compare=False, repr=False)
+    """What ``reach`` found, by constraints."""
+    asked: dict[bytes, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What pods ask for, by their resources and constraints: the part of ``demand_of`` that they have in common."""
+
+    def apart(self) -> Inventory:
+        """Return the same inventory that remembers nothing yet: the memories are filled by one thread alone."""
+        return replace(self, reached={}, asked={})
 
     def offers(self, target: Target, resource: str, selectors: tuple[str, ...] = ()) -> frozenset[str] | None:
         """Return the classes of the target's devices of this resource ("" where one is not known); None if it has none.

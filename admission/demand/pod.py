@@ -5,8 +5,9 @@ The neutral form that ``decide`` judges: no Kubernetes word in it but the names 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
@@ -14,8 +15,8 @@ from admission.demand.carrier import Carrier, carrier_of
 from admission.demand.claims import PodClaim, Wanted, claimed_access, claimed_devices, digest_of, wanted_of
 from admission.demand.devices import MOST_DEVICES, Devices
 from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
-from admission.demand.reach import reach
-from admission.demand.request import DemandError, effective_request, implied_devices
+from admission.demand.reach import MOST_NAMED_TARGETS, keep, reach
+from admission.demand.request import MOST_RESOURCES, DemandError, effective_request, implied_devices
 from admission.review.pod import PodSpec, Toleration
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
 
+_ENCODER = msgspec.json.Encoder()
+_WHOLE = (ResourceRole.COUNT, ResourceRole.UNKNOWN)
 ANYWHERE = PodSpec(tolerations=(Toleration(operator="Exists"),))
 """A claim by itself says nothing of nodes: a pod that uses it may choose them, and tolerate their taints."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True, gc=False):
     """Everything a pod can obtain, and for how long at most (seconds; None is unbounded)."""
 
     devices: tuple[Devices, ...] = ()
@@ -45,7 +47,7 @@ class Demand:
     subject: str = "pod"
     """What asks, in a word."""
     carrier: Carrier | None = None
-    """What the pod runs as, by which an exemption covers the access; a claim by itself runs as nothing."""
+    """What the pod runs as, by which an exemption covers the access; None without any, and for a claim by itself."""
     missing: tuple[str, ...] = ()
     """Claims and templates that are not there, so that nobody can tell what they give."""
 
@@ -65,23 +67,64 @@ def demand_of(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim] | N
     ``claims`` are those that the pod refers to, by their name in the pod; one that is not among them is missing.
     Raises ``DemandError`` where the pod, or a claim, cannot be read.
     """
-    requests = effective_request(pod.spec)
-    found = tuple(_found(pod.spec, claims or {})) if pod.spec.resource_claims else ()
-    devices = (*requested_devices(pod, inventory, requests), *_of_claims(found, pod.spec, inventory))
-    _check_counts(devices)
+    spec = pod.spec
+    asked = _asked(spec, inventory)
+    devices = _with_shares(asked, pod, inventory) if pod.metadata.annotations else asked.devices
+    found = _found(spec, claims or {}) if spec.resource_claims else ()
+    if found:
+        devices += tuple(_of_claims(found, spec, inventory))
+    if devices is not asked.devices:
+        _check_counts(devices)
+    access = asked.access + find_access(pod, granted=bool(devices), fractions_counted=True)
+    if not found and not access:
+        return Demand(devices, access, spec.active_deadline_seconds, asked.requests)
+    access += tuple(each for claim, wanted in found for each in claimed_access(wanted, f"claim {claim.name}"))
     return Demand(
         devices=devices,
-        access=(
-            *_every_device(requests),
-            *find_access(pod, granted=bool(devices), fractions_counted=True),
-            *(access for claim, wanted in found for access in claimed_access(wanted, f"claim {claim.name}")),
-        ),
-        deadline_seconds=pod.spec.active_deadline_seconds,
-        requests=tuple(requests.items()),
-        carrier=carrier_of(pod),
+        access=access,
+        deadline_seconds=spec.active_deadline_seconds,
+        requests=asked.requests,
+        carrier=carrier_of(pod) if access else None,
         made=tuple((claim.name, digest_of(wanted)) for claim, wanted in found if claim.spec and not claim.shared),
         missing=tuple(claim.missing for claim, _ in found if claim.spec is None),
     )
+
+
+class _Asked(NamedTuple):
+    """What a pod asks for by resources."""
+
+    devices: tuple[Devices, ...]
+    access: tuple[Access, ...]
+    requests: tuple[tuple[str, int], ...]
+
+
+def _asked(spec: PodSpec, inventory: Inventory) -> _Asked:
+    """Return what the pod asks for; kept, as all pods of a workload ask for the same under the same constraints."""
+    containers = [each.resources for each in spec.containers or ()]
+    inits = [(each.resources, each.restart_policy) for each in spec.init_containers or ()]
+    where = (spec.node_name, spec.node_selector, spec.affinity, spec.tolerations)
+    key = _ENCODER.encode((containers, inits, spec.overhead, where))
+    asked = inventory.asked.get(key)
+    if asked is None:
+        requests = effective_request(spec)
+        devices = tuple(_of_resources(requests, spec, inventory))
+        _check_counts(devices)
+        asked = _Asked(devices, _every_device(requests), tuple(requests.items()))
+        keep(inventory.asked, key, asked)
+    return asked
+
+
+def requested_devices(pod: Pod, inventory: Inventory) -> tuple[Devices, ...]:
+    """Return the devices that a pod asks for itself, by resources and annotations; raises ``DemandError``."""
+    return _with_shares(_asked(pod.spec, inventory), pod, inventory)
+
+
+def _with_shares(asked: _Asked, pod: Pod, inventory: Inventory) -> tuple[Devices, ...]:
+    """Devices, with those of which the pod is given a share without a request: another pod holds them for it."""
+    count = fraction_devices(pod, dict(asked.requests))
+    if not count:
+        return asked.devices
+    return (*asked.devices, Devices(FRACTION, count, *reach(FRACTION_RESOURCE, pod.spec, inventory)))
 
 
 def demand_of_claim(claim: ResourceClaim, inventory: Inventory) -> Demand:
@@ -96,27 +139,26 @@ def demand_of_claim(claim: ResourceClaim, inventory: Inventory) -> Demand:
     return Demand(devices=devices, access=access, deadline_seconds=0, subject="claim")
 
 
-def requested_devices(pod: Pod, inventory: Inventory, requests: Requests) -> tuple[Devices, ...]:
-    """Return the devices that a pod asks for itself, by resources and annotations; raises ``DemandError``."""
-    return (*_of_resources(requests, pod.spec, inventory), *_of_annotations(pod, requests, inventory))
-
-
 def _check_counts(devices: Iterable[Devices]) -> None:
     for each in devices:
         if each.count > MOST_DEVICES:
             raise DemandError(f"it asks for {each.count} of {each.resource}, and at most {MOST_DEVICES} can be counted")
 
 
-def _every_device(requests: Requests) -> Iterator[Access]:
-    for name in requests:
-        if role(name).kind is ResourceRole.ALL:
-            yield Access("allDevices", f"the resource {name}, which opens every device of the node")
+def _every_device(requests: Requests) -> tuple[Access, ...]:
+    names = [name for name in requests if role(name).kind is ResourceRole.ALL]
+    if not names:
+        return ()
+    return tuple(Access("allDevices", f"the resource {name}, which opens every device of the node") for name in names)
 
 
-def _found(spec: PodSpec, claims: Mapping[str, PodClaim]) -> Iterator[tuple[PodClaim, tuple[Wanted, ...]]]:
-    for reference in spec.resource_claims or ():
-        claim = claims.get(reference.name) or PodClaim(reference.name, None, missing=f"claim {reference.name}")
-        yield claim, wanted_of(claim.spec, f"claim {claim.name}: spec") if claim.spec else ()
+def _found(spec: PodSpec, claims: Mapping[str, PodClaim]) -> tuple[tuple[PodClaim, tuple[Wanted, ...]], ...]:
+    references = spec.resource_claims or ()
+    if len(references) > MOST_RESOURCES:
+        raise DemandError(f"spec.resourceClaims: more than {MOST_RESOURCES}; split the pod")
+    missing = (PodClaim(each.name, None, missing=f"claim {each.name}") for each in references)
+    found = [claims.get(claim.name) or claim for claim in missing]
+    return tuple((each, wanted_of(each.spec, f"claim {each.name}: spec") if each.spec else ()) for each in found)
 
 
 def _of_claims(
@@ -126,37 +168,46 @@ def _of_claims(
         yield from claimed_devices(wanted, spec, inventory, claim=claim.name, charged=not claim.shared)
 
 
-def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> Iterable[Devices]:
+def _of_resources(requests: Requests, spec: PodSpec, inventory: Inventory) -> list[Devices]:
     """Devices by resource: shares of one vendor are of the same devices, and what only qualifies adds none."""
-    shared: dict[str, Devices] = {}
-    qualifiers: dict[str, str] = {}
+    found: list[Devices] = []
+    shared: dict[str, list[Devices]] = {}
+    qualifiers: dict[str, list[str]] = {}
     for name, amount in requests.items():
-        kind, vendor = role(name).kind, role(name).vendor
-        if kind in {ResourceRole.HARMLESS, ResourceRole.ALL, ResourceRole.NATIVE}:
-            continue
-        if kind is ResourceRole.QUALIFIER:
-            qualifiers.setdefault(vendor, name)
-        elif kind is ResourceRole.SHARE:
-            devices = _devices(name, amount, spec, inventory)
-            if vendor not in shared or shared[vendor].count < devices.count:
-                shared[vendor] = devices
-        else:
-            yield _devices(name, amount, spec, inventory)
-    yield from shared.values()
+        meaning = role(name)
+        if meaning.kind in _WHOLE:
+            found.append(_devices(name, amount, spec, inventory))
+        elif meaning.kind is ResourceRole.SHARE:
+            shared.setdefault(meaning.vendor, []).append(_devices(name, amount, spec, inventory))
+        elif meaning.kind is ResourceRole.QUALIFIER:
+            qualifiers.setdefault(meaning.vendor, []).append(name)
+    found += map(_same, shared.values())
     if qualifiers:
         for vendor, count in implied_devices(spec).items():
-            yield _devices(qualifiers[vendor], count, spec, inventory)
+            found.append(_same([_devices(name, count, spec, inventory) for name in qualifiers[vendor]]))
+    return found
 
 
-def _of_annotations(pod: Pod, requests: Requests, inventory: Inventory) -> Iterable[Devices]:
-    """Devices of which the pod is given a share without a request: the scheduler holds them by a pod of its own."""
-    count = fraction_devices(pod, requests)
-    if count:
-        yield Devices(FRACTION, count, *reach(FRACTION_RESOURCE, pod.spec, inventory))
+def _same(named: list[Devices]) -> Devices:
+    """The same devices under several names: as many as the largest says, of every class that one of them can be."""
+    largest = max(named, key=lambda devices: devices.count)
+    if len(named) == 1:
+        return largest
+    return Devices(
+        largest.resource,
+        largest.count,
+        classes=_united(each.classes for each in named),
+        places=_united(each.places for each in named),
+        targets=_united(each.targets for each in named)[:MOST_NAMED_TARGETS],
+        narrowing=tuple(sorted(dict(pair for each in named for pair in each.narrowing).items())),
+    )
+
+
+def _united(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({each for part in parts for each in part}))
 
 
 def _devices(resource: str, units: int, spec: PodSpec, inventory: Inventory) -> Devices:
     """So many units of a resource, as devices of every class that they can be for this pod."""
     found = reach(resource, spec, inventory)
-    count = max(role(resource).devices(units, name) for name in found.classes)
-    return Devices(resource, count, *found)
+    return Devices(resource, role(resource).most_devices(units, found.classes), *found)

@@ -6,7 +6,7 @@ same: walking a thousand nodes takes milliseconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -26,9 +26,13 @@ UNKNOWN_CLASS = "unknown"
 MOST_NAMED_TARGETS = 16
 """So many reachable nodes and pools are named in the record; the rest are not."""
 
-_LONGEST_KEY = 4096
-"""Bytes.  Constraints that are longer are walked each time: a tenant could fill the memory with them."""
+_MOST_KEYS = _LONGEST_KEY = 4096
+"""Constraints that are kept, and bytes of each.  Longer ones are walked each time: a tenant could fill the memory."""
 
+MOST_CONSTRAINTS = 16 << 10
+"""Bytes.  Longer ones are not walked at all, as they would keep every other request waiting: they narrow nothing."""
+
+T = TypeVar("T")
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
@@ -37,22 +41,26 @@ def reach(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[s
 
     ``selectors`` are those of a claim's request: CEL over what drivers publish.
     """
-    key = _constraints(resource, spec, selectors)
+    # Everything of a pod that ``can_land`` reads, and of a claim that narrows its devices.
+    key = _ENCODER.encode((resource, spec.node_name, spec.node_selector, spec.affinity, spec.tolerations, selectors))
     found = inventory.reached.get(key)
     if found is None:
-        found = _found(resource, spec, inventory, selectors)
-        if len(key) <= _LONGEST_KEY:
-            inventory.reached[key] = found
+        found = _found(resource, spec, inventory, selectors, narrows=len(key) <= MOST_CONSTRAINTS)
+        keep(inventory.reached, key, found)
     return found
 
 
-def _constraints(resource: str, spec: PodSpec, selectors: tuple[str, ...]) -> bytes:
-    """Everything of a pod that ``can_land`` reads, and of a claim that narrows its devices."""
-    return _ENCODER.encode((resource, spec.node_name, spec.node_selector, spec.affinity, spec.tolerations, selectors))
+def keep(kept: dict[bytes, T], key: bytes, found: T) -> None:
+    """Keep what was found; the oldest make room, as to know what is used most would cost more than the look-up."""
+    if len(key) > _LONGEST_KEY:
+        return
+    if len(kept) >= _MOST_KEYS:
+        del kept[next(iter(kept))]
+    kept[key] = found
 
 
-def _found(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...]) -> Reach:
-    offered = tuple(_offered(resource, spec, inventory, selectors))
+def _found(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...], *, narrows: bool) -> Reach:
+    offered = tuple(_offered(resource, spec, inventory, selectors, narrows=narrows))
     targets = tuple(target for target, _ in offered)
     pinned = inventory.catalogue.by_resource(resource)
     classes = {name or pinned or UNKNOWN_CLASS for _, names in offered for name in names}
@@ -67,7 +75,7 @@ def _found(resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[
 
 
 def _offered(
-    resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...]
+    resource: str, spec: PodSpec, inventory: Inventory, selectors: tuple[str, ...], *, narrows: bool
 ) -> Iterator[tuple[Target, frozenset[str]]]:
     """Yield each target on which the pod can land, with the classes of its devices of the resource."""
     if spec.node_name:
@@ -78,7 +86,7 @@ def _offered(
         return
     for target in inventory.targets:
         names = inventory.offers(target, resource, selectors)
-        if names is not None and can_land(spec, target, inventory.catalogue):
+        if names is not None and (not narrows or can_land(spec, target, inventory.catalogue)):
             yield target, names
 
 

@@ -6,8 +6,7 @@ init container with the sidecars started before it), plus the pod's overhead.  R
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from admission.catalogue.resources import ResourceRole, is_extended, role
@@ -19,8 +18,12 @@ if TYPE_CHECKING:
 Requests = Mapping[str, int]
 """Extended resource name to whole devices (or units) of it."""
 
+_NOTHING: Requests = {}
 MOST_CONTAINERS = 4096
 """A pod with more containers than this is refused; the API server's own size limit allows about ten thousand."""
+
+MOST_RESOURCES = 128
+"""Different extended resources, or claims, of one pod.  No node offers a tenth of that many."""
 
 
 class DemandError(ValueError):
@@ -33,8 +36,14 @@ def effective_request(spec: PodSpec) -> Requests:
     Raises ``DemandError`` for a quantity that is not one, and for a pod too large to be read.
     """
     effective = _effective(spec, _requested)
-    effective.update(_extended(spec.overhead or {}, "spec.overhead"))
-    return {name: min(amount, LARGEST) for name, amount in sorted(effective.items()) if amount > 0}
+    if spec.overhead:
+        _add(effective, _extended(spec.overhead, "overhead"))
+    if not effective:
+        return effective
+    found = {name: min(amount, LARGEST) for name, amount in sorted(effective.items()) if amount > 0}
+    if len(found) > MOST_RESOURCES:
+        raise DemandError(f"spec: more than {MOST_RESOURCES} extended resources; split the pod")
+    return found
 
 
 def implied_devices(spec: PodSpec) -> Mapping[str, int]:
@@ -52,46 +61,57 @@ def _implied(container: Container, where: str) -> Mapping[str, int]:
     return {each.vendor: 1 for each in roles if each.kind is ResourceRole.QUALIFIER and each.vendor not in stated}
 
 
-def _effective(spec: PodSpec, asked: Callable[[Container, str], Mapping[str, int]]) -> Counter[str]:
-    """Return the larger of what runs and what starts, of whatever ``asked`` says of a container."""
+def _effective(spec: PodSpec, asked: Callable[[Container, str], Mapping[str, int]]) -> dict[str, int]:
+    """Return the larger of what runs and what starts, of whatever ``asked`` says of a container.
+
+    What an init container does not ask for itself is no more while it starts than what runs in the end.
+    """
     containers, inits = spec.containers or (), spec.init_containers or ()
     if len(containers) + len(inits) > MOST_CONTAINERS:
         raise DemandError(f"spec: more than {MOST_CONTAINERS} containers; split the pod")
-    running = _total(asked(container, "containers") for container in containers)
-    sidecars: Counter[str] = Counter()
-    starting: Counter[str] = Counter()
+    total: dict[str, int] = {}
+    for container in containers:
+        _add(total, asked(container, "containers"))
+    if not inits:
+        return total
+    sidecars: dict[str, int] = {}
+    starting: dict[str, int] = {}
     for init in inits:
         wanted = asked(init, "initContainers")
         if init.restart_policy == "Always":
-            sidecars.update(wanted)
-            starting |= sidecars
+            _add(sidecars, wanted)
         else:
-            starting |= _total((wanted, sidecars))
-    return (running + sidecars) | starting
+            for name, amount in wanted.items():
+                starting[name] = max(starting.get(name, 0), amount + sidecars.get(name, 0))
+    _add(total, sidecars)
+    for name, amount in starting.items():
+        total[name] = max(total.get(name, 0), amount)
+    return total
+
+
+def _add(total: dict[str, int], part: Mapping[str, int]) -> None:
+    for name, amount in part.items():
+        total[name] = total.get(name, 0) + amount
 
 
 def _requested(container: Container, where: str) -> Mapping[str, int]:
-    if container.resources is None:
-        return {}
-    field = f"spec.{where}[{container.name}].resources"
-    limits = _extended(container.resources.limits or {}, f"{field}.limits")
-    requests = _extended(container.resources.requests or {}, f"{field}.requests")
-    return {**limits, **requests} if requests else limits
-
-
-def _extended(quantities: Mapping[str, str | float], field: str) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for name, quantity in quantities.items():
-        if "/" in name and is_extended(name):
-            try:
-                found[name] = count(quantity)
-            except QuantityError as error:
-                raise DemandError(f"{field}[{name}]: {error}") from None
+    resources = container.resources
+    if resources is None:
+        return _NOTHING
+    limits, requests = resources.limits, resources.requests
+    found = _extended(limits, where, container.name, "limits") if limits else {}
+    if requests and requests != limits:
+        found.update(_extended(requests, where, container.name, "requests"))
     return found
 
 
-def _total(parts: Iterable[Mapping[str, int]]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for part in parts:
-        total.update(part)
-    return total
+def _extended(quantities: Mapping[str, str | float], where: str, container: str = "", kind: str = "") -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name in quantities:
+        if is_extended(name):
+            try:
+                found[name] = count(quantities[name])
+            except QuantityError as error:
+                field = f"spec.{where}[{container}].resources.{kind}" if kind else f"spec.{where}"
+                raise DemandError(f"{field}[{name}]: {error}") from None
+    return found

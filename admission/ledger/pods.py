@@ -19,7 +19,7 @@ from admission.demand.claims import given_devices
 from admission.demand.devices import counted
 from admission.demand.pod import demand_of_claim, requested_devices
 from admission.demand.reach import UNKNOWN_CLASS
-from admission.demand.request import DemandError, effective_request
+from admission.demand.request import DemandError
 from admission.ledger.claims import ClaimBook, made_for
 from admission.ledger.membership import membership
 
@@ -280,7 +280,7 @@ class PodCensus:
     def _counts(self, pod: Pod) -> tuple[tuple[str, int], ...]:
         """Devices by class key, as today's nodes and pools have it; nothing for a pod that cannot be read."""
         try:
-            return counted(requested_devices(pod, self._registry.inventory, effective_request(pod.spec)))
+            return counted(requested_devices(pod, self._registry.inventory))
         except DemandError:
             return ()
 

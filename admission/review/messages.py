@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LONGEST = 1000
 LONGEST_WARNING = 120
 LONGEST_CONTACT = 200
+LONGEST_ROLE = 24
 _ORDER = {code: place for place, code in enumerate(PublicCode)}
 _SAY_ALLOWANCE = 'see "kubectl get allowance"'
 
@@ -193,6 +194,33 @@ def fitted(text: str, ending: str = "") -> str:
 def would_be_denied(line: str, reference: str) -> str:
     """A denial that the mode turns into a warning: its beginning, and the reference by which the rest is found."""
     return _warning(f"would be denied when enforced: {line}", f" (ref {reference})" if reference else "")
+
+
+def pods_would_be_denied(roles: Sequence[str], line: str, reference: str, *, enforced: bool) -> str:
+    """The future verdict on the pods of a workload, by the roles that need a name; none where there is only one."""
+    more = f" and {len(roles) - 1} more" if len(roles) > 1 else ""
+    whose = f"pods of role {roles[0][:LONGEST_ROLE]}{more}" if roles else "its pods"
+    return _foreseen(f"{whose} would be denied", line, reference, enforced=enforced)
+
+
+def workload_would_not_fit(line: str, reference: str, *, enforced: bool) -> str:
+    """A pod of a workload would be admitted, but not all of them."""
+    return _foreseen("not all pods fit", line, reference, enforced=enforced)
+
+
+def workload_unread(problem: str) -> str:
+    """A workload whose pods nobody can tell."""
+    return _warning(f"its pods cannot be judged beforehand: {problem}")
+
+
+def workload_too_large(most_bytes: int, most_values: int) -> str:
+    """What stands for the problem where a workload is not looked into."""
+    return f"larger than {most_bytes >> 20} MiB or {most_values} maps and lists"
+
+
+def _foreseen(what: str, line: str, reference: str, *, enforced: bool) -> str:
+    when = "" if enforced else " when enforced"
+    return _warning(f"{what}{when}: {line}", f" (ref {reference})" if reference else "")
 
 
 def nearly_used_up(quota: str, percent: int) -> str:

@@ -62,18 +62,26 @@ class Capabilities(_Wire, frozen=True):
     add: tuple[str, ...] | None = None
 
 
+class WindowsOptions(_Wire, frozen=True):
+    """Whether the containers run as processes of a Windows node."""
+
+    host_process: bool | None = None
+
+
 class SecurityContext(_Wire, frozen=True):
-    """What lets a container reach devices past its requests."""
+    """What lets a container reach devices past its requests; a pod's own has only the options of Windows."""
 
     privileged: bool | None = None
     capabilities: Capabilities | None = None
+    windows_options: WindowsOptions | None = None
 
 
 class VolumeMount(_Wire, frozen=True):
-    """Where a volume is mounted."""
+    """Where a volume is mounted, and whether it can be written to."""
 
     name: str = ""
     mount_path: str = ""
+    read_only: bool | None = None
 
 
 class Container(_Wire, frozen=True):
@@ -165,6 +173,8 @@ class PodSpec(_Wire, frozen=True):
     ephemeral_containers: tuple[Container, ...] | None = None
     overhead: dict[str, str | int | float] | None = None
     volumes: tuple[Volume, ...] | None = None
+    security_context: SecurityContext | None = None
+    host_pid: bool | None = msgspec.field(default=None, name="hostPID")
     resource_claims: tuple[PodResourceClaim, ...] | None = None
     runtime_class_name: str | None = None
     node_name: str | None = None

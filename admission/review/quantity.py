@@ -32,6 +32,7 @@ _SUFFIXES = {
 LARGEST = 2**63 - 1
 """The API server saturates at the largest int64; so do we."""
 
+_DIGITS = len(str(LARGEST))
 _LONGEST = 128
 _LARGEST_EXPONENT = 100
 _EXACT = Context(prec=2 * _LONGEST)
@@ -49,7 +50,7 @@ def count(text: str | float) -> int:
     """
     if type(text) is int and text >= 0:
         return min(text, LARGEST)
-    if type(text) is str and text.isascii() and text.isdigit() and len(text) < len(str(LARGEST)):
+    if type(text) is str and len(text) < _DIGITS and text.isdigit() and text.isascii():
         return int(text)
     return _bounded(_parse(_text(text)))
 

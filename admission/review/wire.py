@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -113,6 +113,7 @@ class _Answer(msgspec.Struct, frozen=True, rename="camel"):
 
 _reviews = msgspec.json.Decoder(Review)
 _pods = msgspec.json.Decoder(Pod)
+_objects = msgspec.json.Decoder(dict[str, Any])
 _bindings = msgspec.json.Decoder(Binding)
 _claims = msgspec.json.Decoder(ResourceClaim)
 _encoder = msgspec.json.Encoder()
@@ -134,7 +135,12 @@ def parse_review(body: bytes) -> Request:
 
 def parse_pod(raw: msgspec.Raw) -> Pod:
     """Decode a Pod out of a review; raises ``BadReview``."""
-    return _decoded(_pods, bytes(raw) or b"{}", "request.object")
+    return _decoded(_pods, raw or b"{}", "request.object")
+
+
+def parse_object(raw: msgspec.Raw) -> dict[str, Any]:
+    """Decode an object of any kind out of a review; raises ``BadReview``."""
+    return _decoded(_objects, bytes(raw) or b"{}", "the object")
 
 
 def parse_binding(raw: msgspec.Raw) -> Binding:
@@ -144,10 +150,10 @@ def parse_binding(raw: msgspec.Raw) -> Binding:
 
 def parse_claim(raw: msgspec.Raw) -> ResourceClaim:
     """Decode a ResourceClaim out of a review; raises ``BadReview``."""
-    return _decoded(_claims, bytes(raw) or b"{}", "request.object")
+    return _decoded(_claims, raw or b"{}", "request.object")
 
 
-def _decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
+def _decoded(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, what: str) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

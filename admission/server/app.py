@@ -39,6 +39,8 @@ Ready = Callable[[], list[str]]
 class _Entry:
     name: str
     most: int
+    spares: bool
+    """Whether it leaves room to the first entry, which denies for want of it."""
 
 
 class App:
@@ -46,7 +48,10 @@ class App:
 
     def __init__(self, config: ServerConfig, *, review: Review, busy: Busy, ready: Ready, counts: Counts) -> None:
         self._config, self._review, self._busy, self._ready, self._counts = config, review, busy, ready, counts
-        self._entries = {f"/validate/{name}": _Entry(name, most) for name, most in config.entries}
+        self._entries = {
+            f"/validate/{name}": _Entry(name, most, spares=place > 0)
+            for place, (name, most) in enumerate(config.entries)
+        }
         self._bodies = Bodies(config.limits)
         self._shown: dict[tuple[object, ...], float] = {}
         self.draining = False
@@ -62,7 +67,7 @@ class App:
         body, answer = b"", None
         try:
             until = time.monotonic() + self._budget(scope)
-            body = await self._bodies.read(scope, receive)
+            body = await self._bodies.read(scope, receive, spare=entry.spares)
             outcome, answer = await self._judge(entry, until, body)
         except Refused as refused:
             outcome, answer = "refused", refused.answer

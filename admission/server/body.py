@@ -19,9 +19,12 @@ class Bodies:
         self._limits = limits
         self.held = 0
 
-    async def read(self, scope: Scope, receive: Receive) -> bytes:
-        """Return the whole body, to be given back to ``free``.  Raises ``Refused`` (413, 503) and ``Gone``."""
-        self._admit(_declared(scope))
+    async def read(self, scope: Scope, receive: Receive, *, spare: bool = False) -> bytes:
+        """Return the whole body, to be given back to ``free``.  Raises ``Refused`` (413, 503) and ``Gone``.
+
+        With ``spare`` half of the room is left to others.
+        """
+        self._admit(_declared(scope), spare=spare)
         chunks: list[bytes] = []
         taken = 0
         try:
@@ -29,7 +32,7 @@ class Bodies:
                 chunk, more = _chunk(await receive())
                 taken += len(chunk)
                 self.held += len(chunk)
-                self._admit(taken)
+                self._admit(taken, spare=spare)
                 if not more:
                     return chunk if not chunks else b"".join((*chunks, chunk))
                 chunks.append(chunk)
@@ -41,10 +44,10 @@ class Bodies:
         """Forget a body that ``read`` returned."""
         self.held -= len(body)
 
-    def _admit(self, size: int) -> None:
+    def _admit(self, size: int, *, spare: bool) -> None:
         if size > self._limits.body_bytes:
             raise Refused(text(413, f"body larger than {self._limits.body_bytes} bytes", close=True))
-        if self.held > self._limits.held_bytes:
+        if self.held > self._limits.held_bytes // (2 if spare else 1):
             # The API server sends a POST again when, and only when, it is told when to.
             raise Refused(text(503, "too many large requests at once", (b"retry-after", b"1"), close=True))
 

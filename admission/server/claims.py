@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from admission.demand.claims import PodClaim, wanted_of
-from admission.demand.request import effective_request
+from admission.demand.request import MOST_RESOURCES, effective_request
 
 if TYPE_CHECKING:
     from admission.demand.inventory import Inventory
@@ -45,6 +45,8 @@ class Lookup(Protocol):
 async def claims_of(pod: Pod, namespace: str, lookup: Lookup) -> dict[str, PodClaim]:
     """Return the claims that a pod refers to, by their name in the pod; raises ``LookupFailed``."""
     references = pod.spec.resource_claims or ()
+    if len(references) > MOST_RESOURCES:
+        return {}  # such a pod is refused as a whole: nobody is asked for each of its claims
     group = pod.spec.scheduling_group and pod.spec.scheduling_group.pod_group_name
     found = await lookup.group(namespace, group) if group and references else None
     grouped = {(one.name, one.resource_claim_template_name) for one in (found and found.spec.resource_claims) or ()}

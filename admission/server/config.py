@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-ENTRIES = (("enforced", 512), ("observed", 128))
+ENTRIES = (("enforced", 512), ("observed", 128), ("workloads", 32))
 """Webhook entries and how many reviews of each may be in work at once.  Each has its own bound, so that
-observed reviews cannot starve the enforced ones."""
+the others cannot starve the first one, which denies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Limits:
     """
 
     body_bytes: int = 8 << 20  # object and oldObject of at most 3 MiB each, as the API server accepts them
-    held_bytes: int = 64 << 20  # bodies of all requests together
+    held_bytes: int = 64 << 20  # bodies of all requests together; the last half is kept for the first entry
     head_bytes: int = 64 << 10
     connections: int = 1000
     handshake_seconds: float = 5.0

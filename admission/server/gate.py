@@ -21,7 +21,8 @@ from admission.review.finding import Finding
 from admission.review.reasons import Reason
 from admission.server.asking import JUDGED, ask_of, completed
 from admission.server.claims import MAKERS
-from admission.server.line import line_of
+from admission.server.line import annotations_of, line_of
+from admission.server.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -66,7 +67,7 @@ class Gate:
         self._lookup, self._makers = lookup, frozenset(claim_makers)
         self._release_on_delete = release_on_delete
         self._repeats: TTLCache[tuple[object, ...], asyncio.Future[Judgement]] = TTLCache(8192, REPEAT_SECONDS)
-        self._warned: TTLCache[tuple[str, str, str], bool] = TTLCache(4096, 3600)
+        self._told = Told()
         self.on_denial: Callable[[str, Judgement, datetime], None] = lambda *_: None
         self.draining = False
 
@@ -161,7 +162,7 @@ class Gate:
             reference=judgement.reference,
             contact=self._contact,
             warnings=self._warnings(judgement, request.user_info.username),
-            annotations=_annotations(judgement),
+            annotations=annotations_of(judgement),
         )
 
     def _warnings(self, judgement: Judgement, caller: str) -> tuple[str, ...]:
@@ -173,10 +174,7 @@ class Gate:
         else:
             found = [(f"quota {level.limit.key}", _nearly(level)) for level in judgement.levels]
             found.append(("clearance", self._ending(judgement.tenant)))
-        fresh = [(kind, text) for kind, text in found if text and (judgement.tenant, caller, kind) not in self._warned]
-        for kind, _ in fresh:
-            self._warned[judgement.tenant, caller, kind] = True
-        return tuple(text for _, text in fresh)
+        return self._told.fresh(judgement.tenant, caller, found)
 
     def _ending(self, tenant: str) -> str:
         standing = self._judge.registry.standings.get(tenant)
@@ -198,18 +196,3 @@ def _nearly(level: Level) -> str:
         return ""  # a limit shared with others would show how much they hold
     percent = (level.used_own + level.requested) * 100 // max(1, level.limit.amount)
     return messages.nearly_used_up(level.limit.key, percent) if percent >= WARN_FROM_PERCENT else ""
-
-
-def _annotations(judgement: Judgement) -> dict[str, str]:
-    """What the API server's audit log keeps, for operators: short keys, it adds the webhook's name itself."""
-    if judgement.demand.is_empty and not judgement.findings:
-        return {}
-    found = {
-        "decision": judgement.decision,
-        "reason": ",".join(dict.fromkeys(str(finding.reason) for finding in judgement.findings)),
-        "tenant": judgement.tenant,
-        "exemption": ",".join(judgement.exemptions),
-        "quota": ",".join(dict.fromkeys(level.limit.key for level in judgement.levels)),
-        "ref": judgement.reference,
-    }
-    return {key: value for key, value in found.items() if value}

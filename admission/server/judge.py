@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from admission.api.exemption import Exemption
 from admission.api.policy import Mode
 from admission.api.quota import Authorization, ComputeQuota
-from admission.decide.compute import exceeded
-from admission.decide.decide import decide
+from admission.decide.compute import charge_of, exceeded, scopes_of
+from admission.decide.decide import decide, governing_of
 from admission.decide.question import Question, Verdict
 from admission.demand.access import Access, find_access
 from admission.demand.carrier import carrier_of, container_of
@@ -34,9 +34,10 @@ from admission.review.wire import FORBIDDEN
 from admission.server.claims import fits_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
+    from admission.decide.limits import Charge, Scope
     from admission.decide.registry import Registry
     from admission.demand.claims import PodClaim
     from admission.ledger.ledger import Ledger
@@ -65,6 +66,12 @@ class Ask:
     """Whether it came through the entry of enforced namespaces, whatever our own watch says of the mode."""
     unknown: str = ""
     """What nobody could tell and the verdict needs: the labels of the namespace, or a claim that is referred to."""
+    demand: Demand | None = None
+    """What the pod obtains, where that was read already."""
+    early: bool = False
+    """Whether it is about pods of a workload that are not there yet: nothing is reserved for them."""
+    role: str = ""
+    """Of a workload: the role whose pods these are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +182,35 @@ class Judge:
         return case._replace(demand=demand_of_claim(claim, inventory), finding=differs)
 
     async def _decide(self, case: _Case, deadline: float) -> Judgement:
-        ask, registry = case.ask, self.registry
-        question = Question(
+        ask, question = case.ask, self._question(case)
+        verdict = decide(question)
+        advisory = _advisory(question, verdict)
+        if not verdict.scopes or verdict.charge is None or not case.charged:
+            return self._judgement(case, verdict, advisory=advisory)
+        request = _request(ask, verdict.charge, verdict.scopes)
+        reserving = case.mode is Mode.Enforce and not (ask.dry_run or ask.early)
+        outcome = await self._ledger.reserve(request, deadline) if reserving else self._ledger.evaluate(request)
+        found, levels = _of_outcome(question, outcome)
+        return self._judgement(case, verdict, found, levels, advisory)
+
+    def weigh(self, ask: Ask, now: datetime) -> Judgement:
+        """Return whether ``ask.demand``, that of all pods of a workload, fits the limits; reserves nothing.
+
+        Only the limits are asked: the checks are of each pod, and were run on them.
+        """
+        mode, demand = self.registry.mode(ask.namespace), ask.demand or Demand()
+        case = _Case(ask, now, mode, demand)
+        question = self._question(case)
+        governing = governing_of(question)
+        scopes, charge = scopes_of(question, governing), charge_of(question)
+        found, levels = _of_outcome(question, self._ledger.evaluate(_request(ask, charge, scopes)))
+        return self._judgement(case, Verdict((), (), governing, charge, scopes), found, levels)
+
+    def _question(self, case: _Case) -> Question:
+        registry = self.registry
+        return Question(
             demand=case.demand,
-            requester=registry.requester(ask.namespace),
+            requester=registry.requester(case.ask.namespace),
             rules=registry.rules(case.now),
             catalogue=registry.catalogue,
             quotas=registry.every(ComputeQuota),
@@ -186,17 +218,6 @@ class Judge:
             now=case.now,
             exemptions=registry.every(Exemption),
         )
-        verdict = decide(question)
-        advisory = _advisory(question, verdict)
-        if not verdict.scopes or verdict.charge is None or not case.charged:
-            return self._judgement(case, verdict, advisory=advisory)
-        scopes = tuple((scope.name, scope.limits) for scope in verdict.scopes)
-        kind = Kind.Claim if ask.claim else Kind.Pod
-        request = LedgerRequest(ask.uid, ask.namespace, ask.name, verdict.charge, scopes, kind)
-        reserving = case.mode is Mode.Enforce and not ask.dry_run
-        outcome = await self._ledger.reserve(request, deadline) if reserving else self._ledger.evaluate(request)
-        found, levels = _of_outcome(question, outcome)
-        return self._judgement(case, verdict, found, levels, advisory)
 
     def _judgement(
         self,
@@ -247,6 +268,8 @@ class _Case(NamedTuple):
 
 def _demand(ask: Ask, registry: Registry) -> Demand:
     """What the object obtains; of an update, only what it adds: devices are asked for at creation."""
+    if ask.demand is not None:
+        return ask.demand
     if ask.before is None:
         return demand_of(ask.pod, registry.inventory, ask.claims)
     had = effective_request(ask.before.spec)
@@ -261,6 +284,12 @@ def _demand(ask: Ask, registry: Registry) -> Demand:
     added = [access for access in reached if access not in known]
     resized = (Access("resize", f"the raised request for {name}") for name in raised)
     return Demand(access=(*resized, *added), carrier=carrier)
+
+
+def _request(ask: Ask, charge: Charge, scopes: Iterable[Scope]) -> LedgerRequest:
+    limits = tuple((scope.name, scope.limits) for scope in scopes)
+    kind = Kind.Claim if ask.claim else Kind.Pod
+    return LedgerRequest(ask.uid, ask.namespace, ask.name, charge, limits, kind)
 
 
 def _advisory(question: Question, verdict: Verdict) -> tuple[Finding, ...]:

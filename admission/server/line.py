@@ -1,4 +1,4 @@
-"""From a judgement to its line in the decision record."""
+"""From a judgement to its line in the decision record, and to its annotations in the API server's audit log."""
 
 from __future__ import annotations
 
@@ -33,13 +33,17 @@ def line_of(
     standings: Iterable[Standing],
     now: datetime,
     seconds: float,
+    decision: str = "",
 ) -> Record:
-    """Return the record of one decision; ``origin`` is the webhook entry, or ``check`` for the command."""
+    """Return the record of one decision; ``origin`` is the webhook entry, or ``check`` for the command.
+
+    ``decision`` is what was decided where the judgement's own does not hold, as of a workload that is only warned of.
+    """
     verdict = judgement.verdict
     return Record(
         at=now.isoformat(timespec="milliseconds"),
         reference=judgement.reference,
-        decision=judgement.decision,
+        decision=decision or judgement.decision,
         mode=str(judgement.mode),
         origin=origin,
         operation=request.operation,
@@ -48,7 +52,7 @@ def line_of(
         tenant=judgement.tenant,
         party=judgement.party,
         governing=verdict.governing,
-        object=ObjectOf(request.resource.resource, ask.namespace, ask.name, ask.uid),
+        object=ObjectOf(request.resource.resource, ask.namespace, ask.name, ask.uid, ask.role[:LONGEST_FIELD]),
         demand=tuple(
             DemandOf(each.resource, each.count, each.classes, each.places, each.targets)
             for each in judgement.demand.devices
@@ -104,3 +108,18 @@ def _versions(judgement: Judgement, standings: Iterable[Standing]) -> Versions:
         as_of = status.screening.lists_as_of if status.screening else None
         lists[standing.name] = as_of.isoformat() if as_of else ""
     return Versions(judgement.rules_version, kyc, lists)
+
+
+def annotations_of(judgement: Judgement, decision: str = "") -> dict[str, str]:
+    """What the API server's audit log keeps, for operators: short keys, it adds the webhook's name itself."""
+    if judgement.demand.is_empty and not judgement.findings:
+        return {}
+    found = {
+        "decision": decision or judgement.decision,
+        "reason": ",".join(dict.fromkeys(str(finding.reason) for finding in judgement.findings)),
+        "tenant": judgement.tenant,
+        "exemption": ",".join(judgement.exemptions),
+        "quota": ",".join(dict.fromkeys(level.limit.key for level in judgement.levels)),
+        "ref": judgement.reference,
+    }
+    return {key: value for key, value in found.items() if value}

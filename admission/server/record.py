@@ -23,12 +23,13 @@ class _Line(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ObjectOf(_Line, frozen=True):
-    """The object that was judged."""
+    """The object that was judged; of a workload, also the role whose pods are meant, empty for all together."""
 
     resource: str
     namespace: str
     name: str
     uid: str
+    role: str = ""
 
 
 class DemandOf(_Line, frozen=True):

@@ -52,6 +52,15 @@ class LedgerSettings(_Part):
     """How long a reservation stands before its absence may be proved."""
 
 
+class WorkloadSettings(_Part):
+    """What is said when a workload is created, before its pods are."""
+
+    deny: bool = False
+    """Refuse, in enforced namespaces, workloads whose pods would be denied; else warn only."""
+    kinds_file: pathlib.Path | None = None
+    """Table of kinds of workloads besides the known ones (TOML), read again when it changes."""
+
+
 class Settings(_Part):
     """Everything ``computegate serve`` is told."""
 
@@ -70,6 +79,7 @@ class Settings(_Part):
     listen: Listen = Listen()
     tls: TLS = TLS()
     ledger: LedgerSettings = LedgerSettings()
+    workloads: WorkloadSettings = WorkloadSettings()
     reference_key_file: pathlib.Path | None = None
     """File with the key of references; absent means the Secret named below."""
     reference_secret: str = "computegate-reference"  # noqa: S105 (a name)

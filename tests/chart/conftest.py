@@ -46,7 +46,7 @@ def _await_guards(kubectl: Kubectl) -> None:
     kubectl("label", "namespace", ENFORCED, "computegate.io/mode=enforce")
     kubectl("wait", "--for=create", "serviceaccount/default", "-n", ENFORCED, "--timeout=30s")
     unjudged = {"metadata": {"name": "probe", "labels": {"computegate.io/mode": "none"}}}
-    unseen = {"metadata": {"name": "probe"}, "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}}
+    unseen = {"metadata": {"name": "probe"}, "spec": {"hostPID": True, "containers": [{"name": "c", "image": "i"}]}}
     for kind, fields in (("Namespace", unjudged), ("Pod", unseen)):
         manifest = json.dumps({"apiVersion": "v1", "kind": kind, **fields})
         for _ in range(60):

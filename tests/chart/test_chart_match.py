@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from admission.demand.access import find_access
-from admission.demand.request import effective_request
+from admission.demand.pod import demand_of
 from admission.review.pod import Pod
 from tests.chart.conftest import ENFORCED
+from tests.demand.cluster import inventory
 from tools.kubectl import Kubectl
 
 SENT = 'failed calling webhook "enforced.computegate.io"'
@@ -52,6 +52,11 @@ def capability(name: str) -> dict[str, Any]:
 GPU = limits(**{"nvidia.com/gpu": "1"})
 DEVICES_AT = "/var//run/x/../nvidia-container-devices/all"
 FROM_FIELD = {"fieldRef": {"fieldPath": "metadata.name"}}
+HOST_PROCESS = {"windowsOptions": {"hostProcess": True}}
+CERTIFICATES = {"name": "certificates", "hostPath": {"path": "/etc/ssl/certs"}}
+LOCALTIME = {"name": "localtime", "hostPath": {"path": "/etc/localtime"}}
+MOUNT = {"volumeMounts": [{"name": "certificates", "mountPath": "/certificates"}]}
+READ_ONLY = {"volumeMounts": [{**mount, "readOnly": True} for mount in MOUNT["volumeMounts"]]}
 PLAIN = {
     "resources": {"requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"}},
     "env": [{"name": "VISIBLE_DEVICES_NOTE", "value": "all"}],
@@ -63,17 +68,22 @@ PLAIN = {
     "manifest",
     [
         pytest.param(pod(GPU), id="limit"),
-        pytest.param(pod(limits(**{"rdma/hca": "1"})), id="other vendor"),
+        pytest.param(pod(limits(**{"example.com/rdma": "1"})), id="other vendor"),
         pytest.param(pod(limits(**{"deviceclass.resource.kubernetes.io/h100": "1"})), id="device class by name"),
         pytest.param(pod(initContainers=[extra(**GPU)]), id="init container"),
         pytest.param(pod(initContainers=[extra(restartPolicy="Always", **GPU)]), id="sidecar"),
         pytest.param(pod(resourceClaims=[{"name": "c", "resourceClaimName": "c"}]), id="claim"),
-        pytest.param(pod(nodeName="n"), id="node chosen at creation"),
+        pytest.param(pod(hostPID=True), id="processes of the node"),
+        pytest.param(pod({"securityContext": HOST_PROCESS}, hostNetwork=True), id="Windows host process"),
+        pytest.param(pod(securityContext=HOST_PROCESS, hostNetwork=True), id="Windows host process of the pod"),
         pytest.param(pod(volumes=[{"name": "v", "hostPath": {"path": "/dev"}}]), id="hostPath"),
+        pytest.param(pod(volumes=[{"name": "v", "hostPath": {"path": "/etc/sslx"}}]), id="hostPath with a like name"),
+        pytest.param(pod(MOUNT, volumes=[CERTIFICATES]), id="hostPath written to"),
         pytest.param(pod({"securityContext": {"privileged": True}}), id="privileged"),
         pytest.param(pod(capability("SYS_ADMIN")), id="SYS_ADMIN"),
         pytest.param(pod(capability("CAP_SYS_ADMIN")), id="CAP_SYS_ADMIN"),
         pytest.param(pod(capability("all")), id="all capabilities"),
+        pytest.param(pod(capability("\u017fys_admin")), id="a letter that becomes an S"),
         pytest.param(pod(env("all")), id="variable"),
         pytest.param(
             pod({"env": [{"name": "HABANA_VISIBLE_DEVICES", "valueFrom": FROM_FIELD}]}), id="variable from elsewhere"
@@ -90,7 +100,9 @@ PLAIN = {
                 "cdi.k8s.io/x",
                 "nvidia.cdi.k8s.io/pod",
                 "devices.gke.io/container.main",
-                "devices.nri.io/container.main",
+                "devices.nri.io",
+                "mounts.noderesource.dev/pod",
+                "dev.gvisor.internal.nvproxy",
                 "cdi-devices.nri.io/container.main",
                 "io.kubernetes.cri-o.Devices",
                 "gpu-fraction",
@@ -110,6 +122,11 @@ def test_a_pod_that_can_reach_a_device_is_sent(installed: Kubectl, manifest: dic
         pytest.param(pod(PLAIN, initContainers=[extra(**PLAIN)], annotations={"example.com/gpu": "x"}), id="ordinary"),
         pytest.param(pod(env("void")), id="devices refused"),
         pytest.param(pod(env("none")), id="no devices"),
+        pytest.param(pod(limits(**{"rdma/hca": "1", "nvidia.com/rdma_x": "1"})), id="other than accelerators"),
+        pytest.param(pod(limits(**{"kubernetes.io/x": "1"})), id="native name"),
+        pytest.param(pod({"env": [{"name": "CUDA_VISIBLE_DEVICES", "value": "0"}]}), id="own devices narrowed"),
+        pytest.param(pod(nodeName="n", hostNetwork=True, hostIPC=True), id="node chosen at creation"),
+        pytest.param(pod(READ_ONLY, volumes=[CERTIFICATES, LOCALTIME]), id="harmless paths of the node"),
         pytest.param(pod(limits(**{"hugepages-2Mi": "2Mi", "memory": "1Gi", "cpu": "1"})), id="huge pages"),
         pytest.param(
             pod(volumes=[{"name": "v", "emptyDir": {}}, {"name": "c", "configMap": {"name": "c"}}]), id="volumes"
@@ -119,19 +136,18 @@ def test_a_pod_that_can_reach_a_device_is_sent(installed: Kubectl, manifest: dic
 def test_a_pod_that_is_not_sent_has_no_demand(installed: Kubectl, manifest: dict[str, Any]) -> None:
     assert not was_sent(installed, manifest)
     seen = msgspec.convert(manifest, Pod)
-    assert effective_request(seen.spec) == {}
-    assert find_access(seen, granted=False) == ()
+    assert demand_of(seen, inventory()).is_empty
 
 
 def test_a_runtime_class_is_sent(installed: Kubectl) -> None:
     runtime = {
         "apiVersion": "node.k8s.io/v1",
         "kind": "RuntimeClass",
-        "metadata": {"name": "nvidia"},
+        "metadata": {"name": "device-runtime"},
         "handler": "nvidia",
     }
     installed("create", "-f", "-", stdin=json.dumps(runtime))
-    assert was_sent(installed, pod(runtimeClassName="nvidia"))
+    assert was_sent(installed, pod(runtimeClassName="device-runtime"))
 
 
 @pytest.mark.parametrize("namespace", ["default", "kube-system"])

@@ -1,6 +1,7 @@
 """The guard of what a pod can reach, on a real API server: nothing that was judged at creation grows by an update."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,14 +9,16 @@ import pytest
 from tools.kubectl import Kubectl
 
 NAME = "reach"
-GPU = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
+GPU = {"resources": {"limits": {"nvidia.com/gpu": "1"}, "requests": {"cpu": "500m"}}}
 GATED = {"schedulingGates": [{"name": "example.com/wait"}]}
 PODS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
     "pending": (GPU, {}, {}),
     "gated": (GPU, GATED, {}),
     "claiming": ({}, {"resourceClaims": [{"name": "c", "resourceClaimName": "c"}]}, {}),
     "sharing": ({}, {}, {"gpu-fraction": "0.5"}),
-    "bound": (GPU, {"nodeName": "n"}, {}),
+    "bound": (GPU, {"nodeName": NAME}, {}),
+    "bound-sharing": ({}, {"nodeName": NAME}, {"gpu-fraction": "0.5"}),
+    "bound-network": ({"resources": {"limits": {"rdma/hca": "1"}}}, {"nodeName": NAME}, {}),
     "plain": ({}, {}, {}),
 }
 """Container, spec and annotations by the pod's name."""
@@ -27,8 +30,10 @@ NO_TOLERATION, NO_ANNOTATION = "cannot gain tolerations; " + SET, "cannot change
 
 
 @pytest.fixture(scope="module")
-def cluster(installed: Kubectl) -> Kubectl:
+def cluster(installed: Kubectl) -> Iterator[Kubectl]:
     """The installation with a namespace in enforce, and in it pods that were created before it was."""
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NAME}}
+    installed("create", "-f", "-", stdin=json.dumps(node))  # a pod of a node that is not there is collected
     installed("create", "namespace", NAME)
     installed("wait", "--for=create", "serviceaccount/default", "-n", NAME, "--timeout=30s")
     for name, (container, spec, annotations) in PODS.items():
@@ -40,11 +45,16 @@ def cluster(installed: Kubectl) -> Kubectl:
             "spec": full,
         }
         installed("create", "-n", NAME, "-f", "-", stdin=json.dumps(manifest))
+    installed("create", "role", "remover", "-n", NAME, "--verb=get,delete", "--resource=pods")
+    installed("create", "rolebinding", "remover", "-n", NAME, "--role=remover", "--user=remover")
     installed("label", "namespace", NAME, "computegate.io/mode=enforce")
     for _ in range(60):
         if tolerate(installed, "pending", TOLERATION):
-            return installed
-    pytest.fail("a pending pod can still gain tolerations in a namespace that is enforced")
+            break
+    else:
+        pytest.fail("a pending pod can still gain tolerations in a namespace that is enforced")
+    yield installed
+    installed("delete", "node", NAME)
 
 
 def patch(cluster: Kubectl, pod: str, change: Any, *flags: str) -> str:
@@ -107,7 +117,9 @@ def test_a_toleration_that_is_held_may_end_sooner_or_later(cluster: Kubectl) -> 
                 "cdi.k8s.io/x",
                 "nvidia.cdi.k8s.io/container.c",
                 "devices.gke.io/container.c",
-                "devices.nri.io/container.c",
+                "devices.nri.io",
+                "mounts.noderesource.dev/pod",
+                "dev.gvisor.internal.nvproxy",
                 "cdi-devices.nri.io/container.c",
                 "io.kubernetes.cri-o.Devices",
             )
@@ -130,6 +142,49 @@ def test_annotations_that_give_devices_do_not_change(
 def test_other_annotations_and_the_status_change(cluster: Kubectl, pod: str, way: tuple[str, ...]) -> None:
     change = {"metadata": {"annotations": {"example.com/gpu": "x"}}, "status": {"message": "x"}}
     assert patch(cluster, pod, change, *way) == ""
+
+
+@pytest.mark.parametrize(
+    ("pod", "held"), [("bound", True), ("bound-sharing", True), ("bound-network", False), ("pending", False)]
+)
+def test_what_holds_devices_is_told_as_what_asks_for_them(cluster: Kubectl, pod: str, held: bool) -> None:
+    command = ("delete", "pod", pod, "-n", NAME, "--dry-run=server", "--force", "--grace-period=0")
+    done = cluster(*command, "--as=remover", check=False)
+    assert (done.returncode != 0, "would free accelerators" in done.stderr) == (held, held)
+
+
+def test_an_accelerator_pod_is_resized_without_waiting_for_us(cluster: Kubectl) -> None:
+    change = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}}
+    flags = ("--subresource=resize", "--type=strategic", "--dry-run=server", "--patch", json.dumps(change))
+    done = cluster("patch", "pod", "pending", "-n", NAME, *flags, check=False)
+    assert done.stderr == ""
+
+
+def bind(cluster: Kubectl, pod: str, namespace: str, annotations: dict[str, str], resource: str) -> str:
+    """Bind a pod by either resource that can; return what the API server says against it."""
+    path = f"/api/v1/namespaces/{namespace}/{'bindings' if resource == 'bindings' else f'pods/{pod}/binding'}"
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": pod, "annotations": annotations},
+        "target": {"kind": "Node", "name": "n"},
+    }
+    return cluster("create", "--raw", path, "-f", "-", stdin=json.dumps(manifest), check=False).stderr
+
+
+@pytest.mark.parametrize("resource", ["bindings", "pods/binding"])
+def test_a_binding_writes_annotations_and_may_write_none_that_give_devices(cluster: Kubectl, resource: str) -> None:
+    name = f"bound-by-{resource.replace('/', '-')}"
+    for namespace in (NAME, "default"):
+        spec = {"containers": [{"name": "c", "image": "i"}]}
+        manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+        cluster("create", "-n", namespace, "-f", "-", stdin=json.dumps(manifest))
+    given = {"cdi.k8s.io/x": "nvidia.com/gpu=all"}
+    assert bind(cluster, name, "default", given, resource) == ""
+    stored = json.loads(cluster("get", "pod", name, "-n", "default", "-o", "json").stdout)
+    assert stored["metadata"]["annotations"].items() >= given.items()
+    assert "a binding cannot give a pod annotations that open devices" in bind(cluster, name, NAME, given, resource)
+    assert bind(cluster, name, NAME, {"example.com/x": "y"}, resource) == ""
 
 
 def test_a_namespace_that_is_not_enforced_is_left_alone(cluster: Kubectl) -> None:

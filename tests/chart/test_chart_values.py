@@ -71,12 +71,24 @@ def test_both_entries_see_the_same_objects_and_only_one_may_refuse(chart: Chart)
         assert "objectSelector" not in entry
         assert [(rule["operations"], rule["resources"]) for rule in entry["rules"]] == [
             (["CREATE"], ["pods"]),
-            (["UPDATE"], ["pods/ephemeralcontainers", "pods/resize"]),
+            (["UPDATE"], ["pods/ephemeralcontainers"]),
+            (["UPDATE"], ["pods/resize"]),
             (["CREATE"], ["resourceclaims"]),
         ]
     assert enforced["matchConditions"] == observed["matchConditions"]
     assert enforced["clientConfig"]["service"]["path"] == "/validate/enforced"
     assert observed["clientConfig"]["service"]["path"] == "/validate/observed"
+
+
+def test_bindings_are_judged_only_if_the_operator_says_so(chart: Chart) -> None:
+    def resources(*flags: str) -> list[str]:
+        return [
+            each
+            for rule in entries(chart.render(*flags))["enforced.computegate.io"]["rules"]
+            for each in rule["resources"]
+        ]
+
+    assert resources("--set=webhook.bindings=true") == [*resources(), "pods/binding", "bindings"]
 
 
 def test_cert_manager_issues_the_certificate_the_deployment_mounts(chart: Chart) -> None:

@@ -103,6 +103,20 @@ def test_some_denied_exits_1_and_says_how_many_fit(folder: pathlib.Path, capsys:
     assert two["message"].endswith("ops@example.com]")
 
 
+def test_a_kind_of_the_operators_is_judged_as_its_table_says(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = folder / "kinds.toml"
+    kinds.write_text(
+        '[[workload]]\nkinds = ["example.com/Fleet"]\n[[workload.role]]\nname = "ship"\nlimits = "spec.guns"'
+    )
+    metadata = {"name": "home", "namespace": "lab"}
+    spec = {"guns": {"nvidia.com/h100": 5}}
+    fleet = {"apiVersion": "example.com/v1", "kind": "Fleet", "metadata": metadata, "spec": spec}
+    assert _check(folder, fleet, options=("--kinds", str(kinds))) == 1
+    assert [(row["role"], row["reasons"]) for row in _rows(capsys.readouterr().out)] == [("ship", ["QuotaExceeded"])]
+
+
 def _dynamic(name: str, spec: dict[str, Any], kind: str = "ResourceClaim") -> dict[str, Any]:
     metadata = {"name": name, "namespace": "lab"}
     return {"apiVersion": "resource.k8s.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
@@ -287,6 +301,8 @@ def test_a_map_of_tens_of_thousands_of_keys_is_read_in_time(folder: pathlib.Path
         (["check", "-f", str(EXAMPLES), "--at", "2026-01-01"], "has no time zone"),
         (["check", "-f", str(EXAMPLES), "--place", "Germany"], "no country of ISO 3166-1"),
         (["check", "-f", str(EXAMPLES), "--place", "UK"], "such as GB"),
+        (["check", "-f", str(EXAMPLES), "--kinds", "/nowhere/kinds.toml"], "/nowhere/kinds.toml: No such file"),
+        (["check", "-f", str(EXAMPLES), "--kinds", str(EXAMPLES / "objects/policy.yaml")], "policy.yaml: "),
         (["digest", "-f", str(EXAMPLES / "objects/policy.yaml")], "no Tenant in these files"),
         (["digest", "-f", "/nowhere/x.yaml"], "No such file"),
         (["explain", "abc", "--from", "/nowhere/x"], "No such file"),
@@ -401,3 +417,15 @@ def test_settings_that_cannot_be_used_exit_2_and_name_the_key(
     assert main(["serve", "--config", str(path), "--standalone", str(tmp_path)]) == 2
     assert f"computegate serve: {path}: " in (told := capsys.readouterr().err)
     assert says in told
+
+
+def test_a_table_of_kinds_that_cannot_be_used_stops_the_start(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds, config = tmp_path / "kinds.toml", tmp_path / "settings.yml"
+    kinds.write_text('[[workload]]\nkinds = ["Fleet"]')
+    config.write_text(f"workloads: {{kindsFile: {kinds}}}")
+    folder = tmp_path / "objects"
+    folder.mkdir()
+    assert main(["serve", "--config", str(config), "--standalone", str(folder)]) == 2
+    assert f"computegate serve: {kinds}: Fleet: a kind is written group/Kind" in capsys.readouterr().err

@@ -22,8 +22,15 @@ def _capability(name: str) -> dict[str, Any]:
     return {"securityContext": {"capabilities": {"add": [name]}}}
 
 
-def _mount(path: str) -> dict[str, Any]:
-    return {"volumeMounts": [{"name": "m", "mountPath": path}]}
+def _mount(path: str, **fields: Any) -> dict[str, Any]:
+    return {"volumeMounts": [{"name": "m", "mountPath": path, **fields}]}
+
+
+def _on_node(path: str) -> dict[str, Any]:
+    return {"volumes": [{"name": "m", "hostPath": {"path": path}}]}
+
+
+HOST_PROCESS = {"securityContext": {"windowsOptions": {"hostProcess": True}}}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -35,6 +42,13 @@ def _mount(path: str) -> dict[str, Any]:
         (_capability("CAP_SYS_ADMIN"), "capability"),
         (_capability("sys_admin"), "capability"),
         (_capability("ALL"), "capability"),
+        (_capability("CAP_ALL"), "capability"),
+        (_capability("ſys_admin"), "capability"),
+        (_capability("SYS_RAWIO"), "capability"),
+        (_capability("SYS_MODULE"), "capability"),
+        (_capability("SYS_BOOT"), "capability"),
+        (_capability("DAC_READ_SEARCH"), "capability"),
+        (HOST_PROCESS, "hostProcess"),
         (_env(ENV, "all"), "environment"),
         (_env(ENV, "0,1"), "environment"),
         (_env(ENV, "$(OTHER)"), "environment"),
@@ -43,6 +57,9 @@ def _mount(path: str) -> dict[str, Any]:
         (_env("HABANA_VISIBLE_MODULES", "0,1"), "environment"),
         (_env("ASCEND_VISIBLE_DEVICES", "0"), "environment"),
         (_env("AMD_VISIBLE_DEVICES", "all"), "environment"),
+        (_env("NVIDIA_MIG_CONFIG_DEVICES", "all"), "environment"),
+        (_env("NVIDIA_MIG_MONITOR_DEVICES", "all"), "environment"),
+        (_env("NVIDIA_IMEX_CHANNELS", "0"), "environment"),
         (_mount("/var/run/nvidia-container-devices/all"), "mount"),
         (_mount("/var/run/x/../nvidia-container-devices//0"), "mount"),
     ],
@@ -63,7 +80,11 @@ def test_a_container_that_reaches_past_its_request_is_found_in_every_kind(
     [
         {},
         {"securityContext": {"privileged": False, "capabilities": {"add": ["NET_ADMIN"]}}},
-        {"securityContext": {"privileged": None, "capabilities": None}},
+        {"securityContext": {"privileged": None, "capabilities": None, "windowsOptions": {"hostProcess": False}}},
+        _capability("MKNOD"),
+        _capability("SYS_PTRACE"),
+        _env("NVIDIA_IMEX_CHANNELS", "void"),
+        _env("NVIDIA_DRIVER_CAPABILITIES", "all"),
         _env(ENV, "void"),
         _env(ENV, "none"),
         _env(ENV, ""),
@@ -92,6 +113,10 @@ def test_a_container_that_does_not_is_not(kind: str, container: dict[str, Any]) 
         ({"volumes": [{"name": "v", "hostPath": {"path": "/etc/sslx"}}]}, ["hostPath"]),
         ({"volumes": [{"name": "v", "hostPath": {"path": "//etc//ssl/certs"}}]}, []),
         ({"volumes": [{"name": "v", "hostPath": {"path": "/etc/localtime"}}]}, []),
+        ({"volumes": [{"name": "v", "hostPath": {"path": "/etc/localtime/x"}}]}, ["hostPath"]),
+        ({"hostPID": True}, ["hostPID"]),
+        ({"hostPID": False, "hostIPC": True, "hostNetwork": True}, []),
+        (HOST_PROCESS, ["hostProcess"]),
         ({"volumes": [{"name": "v", "emptyDir": {}}, {"name": "w", "configMap": {}}]}, []),
         ({"runtimeClassName": "nvidia"}, ["runtimeClass"]),
         ({"runtimeClassName": "anything"}, ["runtimeClass"]),
@@ -105,6 +130,10 @@ def test_a_container_that_does_not_is_not(kind: str, container: dict[str, Any]) 
         ({"metadata": {"annotations": {"devices.nri.io/pod": "x"}}}, ["annotation"]),
         ({"metadata": {"annotations": {"cdi-devices.nri.io/pod": "x"}}}, ["annotation"]),
         ({"metadata": {"annotations": {"io.kubernetes.cri-o.Devices": "/dev/nvidia0"}}}, ["annotation"]),
+        ({"metadata": {"annotations": {"devices.nri.io": "x"}}}, ["annotation"]),
+        ({"metadata": {"annotations": {"mounts.noderesource.dev/pod": "x"}}}, ["annotation"]),
+        ({"metadata": {"annotations": {"cdi-devices.noderesource.dev/container.c": "x"}}}, ["annotation"]),
+        ({"metadata": {"annotations": {"dev.gvisor.internal.nvproxy": "true"}}}, ["annotation"]),
         ({"metadata": {"annotations": {"gpu-fraction": "0.5"}}}, ["annotation"]),
         ({"metadata": {"annotations": {"team": "gpu"}}}, []),
     ],
@@ -115,4 +144,22 @@ def test_what_the_pod_itself_opens_is_found(spec: dict[str, Any], ways: list[str
 
 
 def test_a_device_runtime_is_no_finding_where_devices_are_asked_for() -> None:
-    assert find_access(pod(1, runtimeClassName="nvidia"), granted=True) == ()
+    sandbox = {"annotations": {"dev.gvisor.internal.nvproxy": "true"}}
+    assert find_access(pod(1, runtimeClassName="nvidia", metadata=sandbox), granted=True) == ()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("mount", "fields"),
+    [
+        (_mount("/certs"), ["spec.{}[c].volumeMounts[m] or make it readOnly (/etc/ssl/certs)"]),
+        (_mount("/certs", readOnly=False), ["spec.{}[c].volumeMounts[m] or make it readOnly (/etc/ssl/certs)"]),
+        (_mount("/certs", readOnly=True), []),
+    ],
+    ids=["unsaid", "written to", "read"],
+)
+def test_a_harmless_directory_of_the_node_is_one_while_nobody_can_leave_a_link_in_it(
+    kind: str, mount: dict[str, Any], fields: list[str]
+) -> None:
+    found = find_access(pod(**{kind: [{"name": "c", **mount}]}, **_on_node("/etc/ssl/certs")), granted=False)
+    assert [access.field for access in found] == [field.format(kind) for field in fields]

@@ -15,6 +15,7 @@ from admission.cli.surroundings import Surroundings
 from admission.demand.request import DemandError
 from admission.demand.workloads.answer import answer
 from admission.demand.workloads.count import CountError
+from admission.demand.workloads.shape import LONGEST_PLACE, roles_by_shape
 from admission.demand.workloads.table import builtin
 
 MANIFESTS = pathlib.Path(__file__).with_name("manifests")
@@ -34,6 +35,11 @@ def _fields(value: Any) -> list[tuple[Any, Any]]:
     if isinstance(value, dict):
         keys = value.keys() - {"kind", "apiVersion"}
     return [place for key in sorted(keys, key=str) for place in ((value, key), *_fields(value[key]))]
+
+
+def test_a_role_found_by_its_shape_is_named_shortly_however_long_the_keys_are() -> None:
+    (role,) = roles_by_shape({"k" * 5000: [{"l" * 5000: {"containers": [{}]}}]}, resources_too=False)
+    assert role.name == "k" * (LONGEST_PLACE - 1)
 
 
 @given(st.sampled_from(DOCUMENTS), st.data())

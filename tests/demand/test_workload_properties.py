@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from admission.demand.workloads.answer import answer
 from admission.demand.workloads.table import builtin
+
+if TYPE_CHECKING:
+    from admission.demand.access import Access
 
 NAMES = st.sampled_from(
     ("nvidia.com/gpu", "nvidia.com/gpumem", "amd.com/gpu", "tencent.com/vcuda-core", "rdma/hca", "example.com/x", "cpu")
@@ -25,8 +28,9 @@ CLAIM = {
 @st.composite
 def containers(draw: st.DrawFn, name: str = "c") -> dict[str, Any]:
     resources = draw(st.dictionaries(st.sampled_from(("limits", "requests")), st.dictionaries(NAMES, QUANTITIES)))
-    always = draw(st.booleans())
-    return {"name": name, "resources": resources, **({"restartPolicy": "Always"} if always else {})}
+    stays = {"restartPolicy": "Always"} if draw(st.booleans()) else {}
+    opens = {"securityContext": {"privileged": True}} if draw(st.booleans()) else {}
+    return {"name": name, "resources": resources, **stays, **opens}
 
 
 @st.composite
@@ -90,12 +94,20 @@ def _unsure(document: dict[str, Any]) -> set[str]:
 
 
 def _no_less(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Whether every amount is at least what it was; what is unsure now may be any amount."""
+    """Whether every amount is at least what it was, and every way past a request still seen.
+
+    What is unsure now may be any amount.
+    """
     now, unsure = _demand(after), _unsure(after)
     return (
         all(name in unsure or now.get(name, 0) >= n for name, n in _demand(before).items())
         and _unsure(before) <= unsure
+        and _access(before) <= _access(after)
     )
+
+
+def _access(document: dict[str, Any]) -> set[Access]:
+    return set(answer(document, builtin(), _others).access)
 
 
 def _specs(value: Any) -> list[dict[str, Any]]:
@@ -105,6 +117,7 @@ def _specs(value: Any) -> list[dict[str, Any]]:
     return [spec for inner in value for spec in _specs(inner)] if isinstance(value, list) else []
 
 
+@settings(max_examples=300)
 @given(workloads(), containers("added"), st.sampled_from(("containers", "initContainers")))
 def test_another_container_never_lowers_demand(document: dict[str, Any], added: dict[str, Any], where: str) -> None:
     more = copy.deepcopy(document)

@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Any
 from admission.api.policy import Mode
 from admission.cli.claims import FileLookup
 from admission.cli.embedded import embedded_ledger
+from admission.demand.workloads.table import builtin
 from admission.server.gate import Gate
 from admission.server.judge import Judge
 from admission.server.metrics import Metrics
+from admission.server.workloads import WORKLOADS, WorkloadGate
 from tests.decide.questions import World, quota, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from admission.demand.workloads.table import Table
     from admission.ledger.ledger import Ledger
     from admission.server.record import Record
 
 KEY, CONTACT = b"k" * 32, "ops@example.com"
-ENTRIES = ("enforced", "observed")
+ENTRIES = ("enforced", "observed", "workloads")
 GPU = {"containers": [{"name": "main", "resources": {"limits": {"nvidia.com/h100": "1"}}}]}
 CPU = {"containers": [{"name": "main", "resources": {"limits": {"cpu": "1"}}}]}
 
@@ -38,6 +41,8 @@ class Door:
         unready: Callable[[], str] = lambda: "",
         ledger: Ledger | None = None,
         found: bool = True,
+        deny: bool = False,
+        table: Table | None = None,
         **fields: Any,
     ) -> None:
         self.registry = (of or world(quota())).registry()
@@ -63,10 +68,23 @@ class Door:
             lookup=self.lookup,
             **fields,
         )
+        self.table = table or builtin()
+        self.workloads = WorkloadGate(
+            judge,
+            lambda: self.table,
+            metrics=self.metrics,
+            record=self.records.append,
+            contact=CONTACT,
+            excluded=fields.get("excluded", ()),
+            find_namespace=find,
+            lookup=self.lookup,
+            deny=deny,
+        )
 
     async def ask(self, body: bytes, entry: str = "observed", budget: float = 5) -> dict[str, Any]:
         """Return the ``response`` of the answer."""
-        answer: dict[str, Any] = json.loads(await self.gate.review(entry, budget, body))
+        gate = self.workloads if entry == WORKLOADS else self.gate
+        answer: dict[str, Any] = json.loads(await gate.review(entry, budget, body))
         response: dict[str, Any] = answer["response"]
         return response
 
@@ -101,7 +119,7 @@ def _pod(uid: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": {"name": uid, "namespace": "lab", "uid": uid}, "spec": spec}
 
 
-def gpus(count: int) -> dict[str, Any]:
+def gpus(count: int | str) -> dict[str, Any]:
     return {"containers": [{"name": "main", "resources": {"limits": {"nvidia.com/h100": str(count)}}}]}
 
 

@@ -29,17 +29,17 @@ SHARES = {"containers": [{"name": "main"}], "resourceClaims": [{"name": "gpu", "
 class Cluster:
     """A gate in whose cluster pods and groups can be looked up; claims and templates come from its files."""
 
-    def __init__(self, devices: int = 8) -> None:
+    def __init__(self, devices: int = 8, **fields: Any) -> None:
         self.pods: dict[str, Pod] = {}
         self.groups: dict[str, PodGroup] = {}
         self.failing = ""
-        self.door = Door(world(quota(limits={"devices": devices})))
+        self.door = Door(world(quota(limits={"devices": devices})), **fields)
         for each in CLASSES:
             self.door.registry.put_device_class(each)
         for published in SLICES:
             self.door.registry.put_slice(published)
         self.files = self.door.lookup
-        self.door.gate._lookup = self
+        self.door.gate._lookup = self.door.workloads._reader._lookup = self
 
     async def template(self, namespace: str, name: str) -> ClaimSpec | None:
         if self.failing:

@@ -19,7 +19,7 @@ from admission.review.reasons import Reason
 from admission.review.wire import BadReview
 from admission.server.record import Record
 from tests.decide.questions import OPEN, World, exemption, grant, policy, quota, rule, tenant, world
-from tests.gate.reviews import CONTACT, CPU, GPU, KEY, Door, gpus, review, run
+from tests.gate.reviews import CONTACT, CPU, ENTRIES, GPU, KEY, Door, gpus, review, run
 
 if TYPE_CHECKING:
     from admission.ledger.state import State
@@ -453,7 +453,7 @@ def test_no_metric_has_a_label_that_a_tenant_chooses() -> None:
     bounded = {
         "reason": reasons,
         "mode": modes,
-        "entry": {"enforced", "observed"},
+        "entry": set(ENTRIES),
         "decision": {"allowed", "denied", "would_deny"},
         "accelerator_class": {"unknown"},
     }

@@ -211,12 +211,55 @@ def test_a_warning_of_a_denial_keeps_the_reference() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("roles", "enforced", "start"),
+    [
+        (
+            [],
+            True,
+            "its pods would be denied: [NotCleared] tenant acme is not cleared for class h100-sxm; running pods  ...",
+        ),
+        (
+            [],
+            False,
+            "its pods would be denied when enforced: [NotCleared] tenant acme is not cleared for class h100-sxm;",
+        ),
+        (["worker"], True, "pods of role worker would be denied: [NotCleared] tenant acme is not cleared for class h1"),
+        (
+            ["r" * 99, "b", "c"],
+            True,
+            f"pods of role {'r' * 24} and 2 more would be denied: [NotCleared] tenant acme is",
+        ),
+    ],
+)
+def test_a_warning_of_pods_to_come_names_the_role_and_keeps_the_reference(
+    roles: list[str], enforced: bool, start: str
+) -> None:
+    line = denial([Finding(Reason.KYCExpired, messages.not_cleared("acme", "class h100-sxm"))], "7f3a9c0d12", CONTACT)
+    warning = messages.pods_would_be_denied(roles, line, "7f3a9c0d12", enforced=enforced)
+    assert warning.startswith(start)
+    assert warning.endswith(" ... (ref 7f3a9c0d12)")
+
+
+def test_a_warning_of_too_many_pods_begins_with_the_figures() -> None:
+    line = denial(
+        [Finding(Reason.QuotaExceeded, messages.quota_exceeded("acme", "h100-sxm", [SHORT]))], "7f3a9c0d12", ""
+    )
+    assert messages.workload_would_not_fit(line, "7f3a9c0d12", enforced=True) == (
+        "not all pods fit: exceeded quota: h100-de, requested: nvidia.com/gpu=8, used: nvidia.com/gpu=24, li"
+        " ... (ref 7f3a9c0d12)"
+    )
+
+
 @given(HOSTILE)
 def test_a_warning_is_one_short_line_of_printable_ascii(text: str) -> None:
     warnings = (
         messages.would_be_denied(text, "7f3a9c0d12"),
         messages.nearly_used_up(text, 90),
         messages.clearance_ends(text, "2026-01-01"),
+        messages.pods_would_be_denied([text, text], text, "7f3a9c0d12", enforced=False),
+        messages.workload_would_not_fit(text, "7f3a9c0d12", enforced=False),
+        messages.workload_unread(text),
     )
     for warning in warnings:
         assert len(warning) <= messages.LONGEST_WARNING

@@ -138,6 +138,16 @@ def test_bodies_together_are_bounded_and_the_caller_is_told_when_to_come_back(st
     assert server.post(b"x" * 100_000)[0] == 200
 
 
+def test_the_bodies_of_other_entries_leave_room_to_the_one_that_denies(start: Callable[..., Running]) -> None:
+    server = start(Limits(held_bytes=200_000))
+    slow = threading.Thread(target=server.post, args=(b"sleep 3" + b" " * 90_000, "/validate/workloads"))
+    slow.start()
+    wait(lambda: server.counts.in_flight["workloads"] == 1)
+    assert server.post(b"x" * 50_000, "/validate/observed")[0] == 503
+    assert server.post(b"x" * 50_000, "/validate/enforced")[0] == 200
+    slow.join(PATIENCE)
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"\xff\xfe\x00", b"[" * 200_000, b'{"a":' * 50_000, b'{"uid": "x"', b"\x00" * 1000],

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from admission.demand.workloads.table import Kind, Table
 
 DEEPEST = 4
-"""Objects inside objects that are followed."""
+"""Objects inside objects that are followed; one with more is refused."""
 
 Amounts = dict[str, int | str]
 """Resource or device class to how many; text where it cannot be counted (``4x?``, ``16xper-node``, ``?:$GPUS``)."""
@@ -97,12 +97,13 @@ def workload_of(document: dict[str, Any], table: Table, others: Others, depth: i
     workload = expand(document, kind) if kind is not None else Workload()
     if kind is not None and kind.particular:
         workload = particular.CODE[kind.particular](document, workload, others)
-    if depth < DEEPEST:
-        for wrapped in workload.wrapped:
-            inner = workload_of(wrapped, table, others, depth + 1)
-            prefix = text(wrapped, "kind")
-            named = (replace(each, name=f"{prefix}:{each.name}") for each in inner.roles)
-            workload = workload.with_roles(*named).referring(*inner.refers).with_notes(*inner.notes)
+    if workload.wrapped and depth >= DEEPEST:
+        raise CountError(f"more than {DEEPEST} objects inside one another; take them apart")
+    for wrapped in workload.wrapped:
+        inner = workload_of(wrapped, table, others, depth + 1)
+        prefix = text(wrapped, "kind")
+        named = (replace(each, name=f"{prefix}:{each.name}") for each in inner.roles)
+        workload = workload.with_roles(*named).referring(*inner.refers).with_notes(*inner.notes)
     if len(workload.roles) > MOST_ROLES:
         raise CountError(f"more than {MOST_ROLES} roles; split the object")
     found = _with_shapes(document, kind, workload)

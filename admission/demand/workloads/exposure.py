@@ -11,7 +11,6 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from admission.demand.access import Access
-from admission.demand.workloads.fields import listed, mapped, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,31 +47,17 @@ DEVICE_PATHS = (
 HARMLESS_DEVICE_PATHS = ("/dev/shm", "/dev/hugepages", "/dev/log", "/dev/null", "/dev/net/tun", "/dev/kvm", "/dev/fuse")  # noqa: S108
 """Paths below /dev behind which there is no accelerator."""
 
-RAW_CAPABILITIES = frozenset({"SYS_RAWIO", "SYS_MODULE"})
-"""Capabilities with which the hardware or the kernel can be programmed past the device list."""
-
-MONITOR_VARIABLES = frozenset({"NVIDIA_MIG_MONITOR_DEVICES", "NVIDIA_MIG_CONFIG_DEVICES", "NVIDIA_IMEX_CHANNELS"})
-"""Variables by which the NVIDIA runtime opens more than devices."""
-
 
 def further_access(pod: Pod, spec: dict[str, Any]) -> Iterator[Access]:
-    """Yield what opens the node or its devices besides the webhook's findings."""
-    for field in ("hostPID", "hostIPC"):
-        if spec.get(field) is True:
-            yield Access(field, f"spec.{field}")
+    """Yield what gives no device, and shows that the pod goes around the scheduler or the node's isolation.
+
+    The shared memory of the node's processes (hostIPC) holds no device that could be opened; a pod that names its node
+    is judged by that node's devices.
+    """
+    if spec.get("hostIPC") is True:
+        yield Access("hostIPC", "spec.hostIPC")
     if pod.spec.node_name:
         yield Access("nodeName", f"spec.nodeName ({pod.spec.node_name})")
-    for where in ("containers", "initContainers", "ephemeralContainers"):
-        for container in listed(spec.get(where)):
-            added = mapped(container, "securityContext", "capabilities").get("add")
-            for capability in listed(added):
-                if str(capability).upper().removeprefix("CAP_") in RAW_CAPABILITIES:
-                    yield Access("capability", f"spec.{where}[{mapped(container).get('name')}] ({capability})")
-            for variable in listed(mapped(container).get("env")):
-                if text(variable, "name") in MONITOR_VARIABLES:
-                    yield Access(
-                        "environment", f"spec.{where}[{mapped(container).get('name')}].env ({variable['name']})"
-                    )
 
 
 OTHER_PATH = "hostPath-other"
@@ -85,7 +70,11 @@ def told_apart(found: Access) -> Access:
 
 
 def reaches_devices(found: Access) -> bool:
-    """Whether the finding leads to devices by itself; the namespaces of the node and its choice only help others."""
+    """Whether the finding leads to devices by itself.
+
+    The node's processes (hostPID) lead to what another pod was given, and only where there is one; the webhook refuses
+    them, and whoever asks for nothing else counts as asking for nothing.
+    """
     return found.way not in {"hostPID", "hostIPC", "nodeName", OTHER_PATH}
 
 

@@ -26,6 +26,10 @@ MOST_HINTS = 4
 
 _HINT = re.compile(r"gpu|accelerator|npu|tpu(?!t)|instancetype", re.IGNORECASE)
 _NO_HINTS = frozenset({"metadata", "status", "nodeSelector", "tolerations", "affinity", "labels", "matchLabels"})
+
+LONGEST_PLACE = 200
+"""Characters of the name of a place; keys are as long as whoever wrote the object made them."""
+
 _HARMLESS = frozenset({ResourceRole.NATIVE, ResourceRole.HARMLESS})
 _CONTAINERS = ("containers", "initContainers")
 
@@ -39,6 +43,7 @@ def roles_by_shape(document: dict[str, Any], *, resources_too: bool) -> Iterator
     stack: list[tuple[Any, str, Count, dict[str, Any]]] = [(document, "", 1, {})]
     while stack:
         value, where, pods, around = stack.pop()
+        where, inside = where[:LONGEST_PLACE], []
         if isinstance(value, dict):
             template = _template(value, around, resources_too=resources_too)
             if template is not None:
@@ -48,9 +53,15 @@ def roles_by_shape(document: dict[str, Any], *, resources_too: bool) -> Iterator
                 yield Role(where.lstrip(".") or "object", template, pods=times(pods, _multiplier(value)))
                 continue
             beside = times(pods, _multiplier(value))
-            stack += [(inner, f"{where}.{key}", beside, value) for key, inner in reversed(value.items())]
+            inside = [(inner, f"{where}.{key}", beside, value) for key, inner in value.items() if _holds(inner)]
         elif isinstance(value, list):
-            stack += [(inner, f"{where}[{place}]", pods, {}) for place, inner in reversed(tuple(enumerate(value)))]
+            inside = [(inner, f"{where}[{place}]", pods, {}) for place, inner in enumerate(value) if _holds(inner)]
+        stack += reversed(inside)
+
+
+def _holds(value: Any) -> bool:
+    """Whether there can be a template inside."""
+    return bool(value) and isinstance(value, dict | list)
 
 
 def fields_of_devices(document: dict[str, Any]) -> list[str]:
@@ -59,6 +70,7 @@ def fields_of_devices(document: dict[str, Any]) -> list[str]:
     stack: list[tuple[Any, str]] = [(document, "")]
     while stack and len(found) < MOST_HINTS:
         value, where = stack.pop()
+        where = where[:LONGEST_PLACE]
         if isinstance(value, list):
             stack += [(inner, f"{where}[{place}]") for place, inner in reversed(tuple(enumerate(value)))]
         elif isinstance(value, dict):

@@ -14,7 +14,8 @@ from admission.demand.workloads.particular import CODE
 from admission.demand.workloads.paths import PathError, check_count, steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    import pathlib
+    from collections.abc import Iterable, Iterator, Mapping
 
 MOST_BYTES = 1 << 20
 """A table that is larger is none."""
@@ -87,6 +88,19 @@ class Table:
         kinds = dict(_by_name(own.workload))
         classes = (*self.network_classes, *own.network_classes)
         return Table({**self.kinds, **kinds}, classes, self.added | frozenset(kinds))
+
+
+def with_files(paths: Iterable[pathlib.Path]) -> Table:
+    """Return the packaged table with an operator's files added; raises ``TableError`` naming the file."""
+    table = builtin()
+    for path in paths:
+        try:
+            table = table.adding(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise TableError(f"{path}: {error.strerror}") from None
+        except (TableError, UnicodeDecodeError) as error:
+            raise TableError(f"{path}: {error}") from None
+    return table
 
 
 @functools.cache
