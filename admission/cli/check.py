@@ -132,7 +132,8 @@ def _roles(document: Document, table: Table, around: Surroundings) -> tuple[Role
         if isinstance(value, str):
             raise CountError(f"{'.'.join(path)}: {value[:40]!r} is no count of pods")
     roles = roles_of(content, table, around.around(document.file, content))
-    needed = [rule.pod.partition(" | ")[0] for rule in kind.role if rule.each == "."] if kind else []
+    rules = [rule for rule in kind.role if rule.each == "." and not rule.when] if kind else []
+    needed = [(rule.pod or rule.spec).partition(" | ")[0] for rule in rules if rule.pod or rule.spec]
     if not roles and needed:
         raise CountError(f"{needed[0]} is missing")
     return roles

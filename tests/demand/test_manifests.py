@@ -50,6 +50,9 @@ def test_what_makes_a_number_doubtful_is_said(capsys: pytest.CaptureFixture[str]
     assert "a template leaves" in notes["conditional"]
     assert "a manifest inside a string asks for nvidia.com/gpu" in notes["manifest-in-a-string"]
     assert "also asked for as the resource example.com/gpu" in notes["gpu.example.com"]
+    assert "spec.gpuCount may stand for devices" in notes["private-fields"]
+    assert "'gpu' is none of Kubernetes" in notes["a-name-that-is-none"]
+    assert "partition=2 devices" in notes["part-of-a-node"]
     assert notes["sum-of-containers"] == ""
 
 

@@ -56,6 +56,15 @@ def workloads(draw: st.DrawFn) -> dict[str, Any]:
                 ("Anything", "example.com/v1", {"replicas": count, "some": {"podTemplate": template}}),
                 ("JobSet", "jobset.x-k8s.io/v1alpha2", {"replicatedJobs": [_job(template, count)]}),
                 (
+                    "RoleBasedGroup",
+                    "workloads.x-k8s.io/v1alpha2",
+                    {
+                        "roles": [
+                            {"name": "r", "replicas": count, "leaderWorkerPattern": {"size": 2, "template": template}}
+                        ]
+                    },
+                ),
+                (
                     "PyTorchJob",
                     "kubeflow.org/v1",
                     {"pytorchReplicaSpecs": {"W": {"replicas": count, "template": template}}},

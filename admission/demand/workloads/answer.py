@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from admission.catalogue.resources import DEVICE_CLASS_PREFIX, ResourceRole, role
+from admission.catalogue.resources import ResourceRole, role
 from admission.demand.access import Access, find_access
 from admission.demand.fraction import fraction_devices
 from admission.demand.request import effective_request, implied_devices
 from admission.demand.workloads import claims, count, particular
 from admission.demand.workloads.count import UNKNOWN, Count, CountError
+from admission.demand.workloads.embedded import asked_in_strings, is_harmless_class
 from admission.demand.workloads.expand import MOST_ROLES, Role, Workload, expand
 from admission.demand.workloads.exposure import further_access, reaches_devices, told_apart
 from admission.demand.workloads.fields import mapped, text
-from admission.demand.workloads.shape import containers_of, roles_by_shape
+from admission.demand.workloads.shape import containers_of, fields_of_devices, roles_by_shape
 from admission.demand.workloads.template import read_template
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ _COUNTED = frozenset(
     {ResourceRole.COUNT, ResourceRole.SHARE, ResourceRole.QUALIFIER, ResourceRole.UNKNOWN, ResourceRole.ALL}
 )
 _PERCENT = 100
-_NAME = r"(?:[\w-]{1,63}\.){1,8}[\w-]{1,63}/[\w.-]{1,63}"
-_QUANTITY = re.compile(rf"""["']?(?<![\w.-])({_NAME})["']?\s{{0,9}}[:=]\s{{0,9}}["']?(?:[1-9$]|\{{\{{)""")
-"""A resource and a quantity in the text of a manifest; bounded, as tenants write the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +49,7 @@ class RoleDemand:
     shared: dict[str, Devices]
     access: tuple[Access, ...]
     notes: tuple[str, ...] = ()
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +81,7 @@ def answer(document: dict[str, Any], table: Table, others: Others) -> Answer:
     kind = table.kind(document.get("apiVersion"), name)
     workload = workload_of(document, table, others)
     demands = tuple(_role_demand(each, others) for each in workload.roles)
-    if kind is not None and kind.template:
-        demands = tuple(replace(each, pods=0, most=None) for each in demands)
-    embedded = _embedded(workload, document)
+    embedded = asked_in_strings(document, workload.embedded)
     notes = [*workload.notes, *(note for each in demands for note in each.notes)]
     notes += [f"also decided by {each}" for each in workload.refers]
     notes += [f"a manifest inside a string asks for {each}" for each in embedded]
@@ -110,25 +106,36 @@ def workload_of(document: dict[str, Any], table: Table, others: Others, depth: i
         workload = workload.with_roles(*named).referring(*inner.refers).with_notes(*inner.notes)
     if len(workload.roles) > MOST_ROLES:
         raise CountError(f"more than {MOST_ROLES} roles; split the object")
-    return _with_shapes(document, kind, workload)
+    found = _with_shapes(document, kind, workload)
+    if kind is not None and kind.template:
+        found = replace(found, roles=tuple(replace(each, pods=0, most=None, idle=True) for each in found.roles))
+    return found
 
 
 def _with_shapes(document: dict[str, Any], kind: Kind | None, workload: Workload) -> Workload:
     """Return the workload with the pod templates that neither table nor code found; in a known kind, if they matter."""
     if kind is not None and kind.wraps:
         return workload  # the objects inside were searched themselves
-    seen = {container for each in workload.roles for container in containers_of(each.template)}
+    templates = [template for each in workload.roles for template in (each.template, *each.parts)]
+    seen = {container for template in templates for container in containers_of(template)}
     found = [
         each
         for each in roles_by_shape(document, resources_too=kind is None)
         if not seen.intersection(containers_of(each.template))
     ]
     if kind is None:
-        note = ("the kind is in no table; its pods were found by their shape",) if found else ()
-        return workload.with_roles(*found).with_notes(*note)
+        return workload.with_roles(*found).with_notes(*_doubts(document, found=bool(found)))
     matters = [replace(each, pods=UNKNOWN) for each in found if _matters(each)]
     notes = (f"{each.name} is in no table; its pods were found by their shape" for each in matters)
     return workload.with_roles(*matters).with_notes(*notes)
+
+
+def _doubts(document: dict[str, Any], *, found: bool) -> Iterable[str]:
+    """Yield what makes the answer for a kind doubtful that is in no table."""
+    if found:
+        yield "the kind is in no table; its pods were found by their shape"
+    for field_name in () if found else fields_of_devices(document):
+        yield f"{field_name} may stand for devices; the kind is in no table"
 
 
 def _matters(each: Role) -> bool:
@@ -165,6 +172,7 @@ def _role_demand(each: Role, others: Others) -> RoleDemand:
         shared,
         tuple(dict.fromkeys(map(told_apart, access))),
         (*notes, *unread),
+        each.idle,
     )
 
 
@@ -189,7 +197,7 @@ def _category(
     """Return the category: demand before what is embedded, referred to, or reached without asking."""
     asking = [each for each in demands if each.per_pod or _accelerates(each, table)]
     if asking:
-        if kind is not None and kind.template:
+        if all(each.idle for each in asking):
             return "template-demand"
         return "demand" if any(each.pods != 0 for each in asking) else "demand-at-zero-replicas"
     if embedded:
@@ -197,19 +205,22 @@ def _category(
     if workload.refers:
         return "by-reference"
     if not demands:
-        return "unknown-shape" if kind is not None and not kind.other and not kind.wraps else "not-a-workload"
+        return _without_pods(kind, workload)
     reached = any(reaches_devices(found) for each in demands for found in each.access)
     return "no-request-but-access" if reached else "none"
+
+
+def _without_pods(kind: Kind | None, workload: Workload) -> str:
+    """Return the category of an object in which no pod was found."""
+    if workload.embedded:
+        return "none"
+    return "unknown-shape" if kind is not None and not kind.other and not kind.wraps else "not-a-workload"
 
 
 def _accelerates(each: RoleDemand, table: Table) -> bool:
     """Whether a claim is for more than network cards and channels."""
     classes = {*each.claims, *(name for devices in each.shared.values() for name in devices)}
-    return any(name not in table.network_classes and not _is_harmless(name) for name in classes)
-
-
-def _is_harmless(device_class: str) -> bool:
-    return role(DEVICE_CLASS_PREFIX + device_class).kind is ResourceRole.HARMLESS
+    return any(name not in table.network_classes and not is_harmless_class(name) for name in classes)
 
 
 def _summed(expected: str, demands: tuple[RoleDemand, ...], notes: tuple[str, ...]) -> Answer:
@@ -279,26 +290,6 @@ def _sum(parts: list[int | str]) -> int | str:
     if unresolved:
         return unresolved[0]
     return "+".join([*([str(number)] if number else []), *texts]) if texts else number
-
-
-def _embedded(workload: Workload, document: dict[str, Any]) -> list[str]:
-    """Return the accelerators that manifests inside strings ask for."""
-    strings = [*workload.embedded, *_strings(document)]
-    names = (name for each in strings for name in _QUANTITY.findall(each))
-    return sorted({name for name in names if role(name).kind in {ResourceRole.COUNT, ResourceRole.SHARE}})
-
-
-def _strings(document: dict[str, Any]) -> Iterable[str]:
-    """Yield the strings of the object that look like manifests."""
-    stack: list[Any] = [document]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            stack += value.values()
-        elif isinstance(value, list):
-            stack += value
-        elif isinstance(value, str) and "apiVersion:" in value and "kind:" in value:
-            yield value
 
 
 def _told(devices: Devices) -> Iterable[str]:

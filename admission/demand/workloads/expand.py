@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from admission.catalogue.resources import is_extended
 from admission.demand.workloads import count as counts
+from admission.demand.workloads.instances import devices_of_instance
 from admission.demand.workloads.paths import Element, count_at, elements, find
 
 if TYPE_CHECKING:
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_ROLES = 4096
 """Roles of one workload; an object with more is refused."""
+
+_DECIMAL = re.compile(r"\d{1,9}\.\d{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,10 @@ class Role:
     most: Count | None = None
     claims: tuple[tuple[str, Count], ...] = ()
     """Devices of claims that the controller makes for each pod: device class and count."""
+    idle: bool = False
+    """The object makes no pods of this template by itself: another one uses it."""
+    parts: tuple[dict[str, Any], ...] = ()
+    """Templates of the object that this one was put together from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,8 @@ def _name(element: Element, pattern: str) -> str:
 def _template(document: dict[str, Any], element: Element, rule: RoleRule) -> dict[str, Any] | None:
     """Return the role's pod template; None where there is none."""
     also = [each for path in rule.also for each in _containers(document, element, path)]
+    if rule.instance:
+        return _on_instance(document, element, rule)
     if rule.pod:
         template = find(document, element, rule.pod)
         return template if isinstance(template, dict) else None
@@ -122,6 +134,15 @@ def _template(document: dict[str, Any], element: Element, rule: RoleRule) -> dic
     if rule.limits:
         return template_of_resources({"limits": find(document, element, rule.limits)})
     return template_of_resources(_renamed(document, element, rule))
+
+
+def _on_instance(document: dict[str, Any], element: Element, rule: RoleRule) -> dict[str, Any]:
+    """Return a template with the resources that are stated, or else with every device of the instance type."""
+    resources = _map(find(document, element, rule.resources)) if rule.resources else {}
+    if any(is_extended(str(name)) for where in ("limits", "requests") for name in _map(resources.get(where))):
+        return template_of_resources(resources)
+    resource, devices = devices_of_instance(find(document, element, rule.instance))
+    return template_of_resources({"limits": {resource: devices}} if devices else resources)
 
 
 def template_of_spec(spec: dict[str, Any], also: list[dict[str, Any]]) -> dict[str, Any]:
@@ -151,8 +172,13 @@ def _renamed(document: dict[str, Any], element: Element, rule: RoleRule) -> dict
         if resources.get(short) is not None:
             meant = find(document, element, path)
             name = meant if isinstance(meant, str) and "/" in meant else path.rpartition(" | ")[2]
-            limits[name] = resources[short]
+            limits[name] = _whole(resources[short])
     return {**resources, "limits": {**_map(resources.get("limits")), **limits}}
+
+
+def _whole(amount: Any) -> Any:
+    """Return the amount, a share of a device being a device."""
+    return math.ceil(float(amount)) if _DECIMAL.fullmatch(str(amount)) else amount
 
 
 def _map(value: Any) -> dict[str, Any]:

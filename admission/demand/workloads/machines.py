@@ -48,13 +48,15 @@ def virtual_machine(document: dict[str, Any], workload: Workload, others: Others
 def argo_templates(document: dict[str, Any], workload: Workload, _: Others) -> Workload:
     """Argo: each template that runs a pod; how often, the steps decide.  Manifests in it make other objects."""
     spec = mapped(document, "spec", "workflowSpec") or mapped(document, "spec")
-    roles, manifests = [], []
-    for template in listed(spec.get("templates")):
-        containers = [mapped(template, name) for name in ("container", "script") if mapped(template, name)]
-        containers += listed(mapped(template, "containerSet").get("containers"))
+    defaults = mapped(spec, "templateDefaults")
+    roles, manifests, references = [], [], [text(mapped(spec, "workflowTemplateRef"), "name")]
+    for template in _argo_templates(spec):
+        containers = _argo_containers(template, defaults)
         if containers:
-            pod = {**mapped(spec), **template} if isinstance(template, dict) else {}
-            own = {key: pod[key] for key in ("volumes", "initContainers", "tolerations", "nodeSelector") if key in pod}
+            pod = {**mapped(spec), **defaults, **template}
+            own: dict[str, Any] = {
+                key: pod[key] for key in ("volumes", "initContainers", "tolerations", "nodeSelector") if key in pod
+            }
             sidecars = listed(template.get("sidecars"))
             roles.append(
                 Role(
@@ -64,9 +66,32 @@ def argo_templates(document: dict[str, Any], workload: Workload, _: Others) -> W
                 )
             )
         manifests += [text(mapped(template, "resource"), "manifest"), text(template, "podSpecPatch")]
+        references += (text(mapped(step, "templateRef"), "name") for step in _argo_steps(template))
     manifests.append(text(spec, "podSpecPatch"))
     found = tuple(each for each in manifests if each)
-    return _embedding(workload.with_roles(*roles), found)
+    names = dict.fromkeys(f"templateRef={name}" for name in references if name)
+    return _embedding(workload.with_roles(*roles).referring(*names), found)
+
+
+def _argo_templates(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the templates of a workflow, and those that stand in the steps of one."""
+    for template in listed(spec.get("templates")):
+        if isinstance(template, dict):
+            yield template
+            inline = (mapped(step, "inline") for step in _argo_steps(template))
+            yield from (each for each in inline if each)
+
+
+def _argo_steps(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    groups = (group if isinstance(group, list) else [group] for group in listed(template.get("steps")))
+    steps = [step for group in groups for step in group]
+    yield from (step for step in [*steps, *listed(mapped(template, "dag").get("tasks"))] if isinstance(step, dict))
+
+
+def _argo_containers(template: dict[str, Any], defaults: dict[str, Any]) -> list[dict[str, Any]]:
+    names = [name for name in ("container", "script") if mapped(template, name)]
+    main = [{**mapped(defaults, name), **mapped(template, name)} for name in names]
+    return [*main, *listed(mapped(template, "containerSet").get("containers"))]
 
 
 def _embedding(workload: Workload, manifests: tuple[str, ...]) -> Workload:
@@ -81,14 +106,14 @@ def tekton_steps(document: dict[str, Any], workload: Workload, _: Others) -> Wor
     """Tekton: a task is a pod, each step a container of it."""
     spec = mapped(document, "spec")
     volumes = listed(mapped(spec, "podTemplate").get("volumes")) or listed(spec.get("volumes"))
-    return workload.with_roles(
-        *(Role(name, _task_pod(task, volumes)) for name, task in _tasks(spec)),
-        *(
-            Role(f"taskRunSpec:{text(each, 'pipelineTaskName')}", _task_run_pod(each))
-            for each in listed(spec.get("taskRunSpecs"))
-            if isinstance(each, dict)
-        ),
+    roles = [Role(name, _task_pod(task, volumes)) for name, task in _tasks(spec)]
+    roles += (
+        Role(f"taskRunSpec:{text(each, 'pipelineTaskName')}", _task_run_pod(each))
+        for each in listed(spec.get("taskRunSpecs"))
+        if isinstance(each, dict)
     )
+    references = [field for field in ("pipelineRef", "taskRef") if mapped(spec, field) and not roles]
+    return workload.with_roles(*roles).referring(*(f"{each}={text(spec[each], 'name') or '?'}" for each in references))
 
 
 def _tasks(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from admission.demand.workloads import machines, serving, training
+from admission.demand.workloads import groups, machines, serving, spark, training
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from admission.demand.workloads.fields import Others
 
 CODE: Final[Mapping[str, Callable[[dict[str, Any], Workload, Others], Workload]]] = {
+    "apache_spark": spark.apache_spark,
     "argo_templates": machines.argo_templates,
     "dynamo": serving.dynamo,
     "elastic_worker": training.elastic_worker,
@@ -24,7 +25,8 @@ CODE: Final[Mapping[str, Callable[[dict[str, Any], Workload, Others], Workload]]
     "nim_pipeline": serving.nim_pipeline,
     "nim_service": serving.nim_service,
     "ray_autoscaling": training.ray_autoscaling,
-    "spark": training.spark,
+    "role_based_group": groups.role_based_group,
+    "spark": spark.spark,
     "tekton_steps": machines.tekton_steps,
     "train_job": training.train_job,
     "virtual_machine": machines.virtual_machine,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from admission.demand.claims import PodClaim
@@ -25,9 +24,7 @@ ONLY = frozenset({"claim", "pod", "replica", "daemon", "job", "template"})
 
 def roles_of(document: dict[str, Any], table: Table, others: Others) -> tuple[Role, ...]:
     """Return the roles of the object, without pods where another object makes them; raises ``CountError``."""
-    roles = workload_of(document, table, others).roles
-    kind = table.kind(document.get("apiVersion"), document.get("kind"))
-    return tuple(replace(role, pods=0) for role in roles) if kind and kind.template else roles
+    return workload_of(document, table, others).roles
 
 
 def pod_of(role: Role) -> Pod:

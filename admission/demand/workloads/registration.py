@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 OWN_GROUPS = ("", "apps", "batch")
 """Kubernetes' own groups, which have more resources than workloads."""
 
-ELSEWHERE = frozenset({"/Pod", "/DeploymentConfig"})
-"""Kinds of the first group that have no rule here: pods have their own, OpenShift's kind is served in its group."""
+ELSEWHERE = frozenset({"/Pod", "/DeploymentConfig", "/Template"})
+"""Kinds of the first group that have no rule here: pods have their own, OpenShift serves its kinds in its groups."""
 
 GONE = frozenset({"extensions"})
 """Groups that no supported API server serves; manifests may still name them."""

@@ -6,6 +6,7 @@ Whatever holds a list of containers is taken for a pod's spec, and what is multi
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from admission.catalogue.resources import ResourceRole, role
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 MULTIPLIERS = ("replicas", "parallelism", "count", "numOfHosts", "instances")
 """Fields beside or around a template that usually multiply its pods."""
+
+SIZES = ("size", "numNodes", "nodeCount")
+"""Fields that do so where they are a number: they may be the size of a volume too."""
+
+MOST_HINTS = 4
+
+_HINT = re.compile(r"gpu|accelerator|npu|tpu(?!t)|instancetype", re.IGNORECASE)
+_NO_HINTS = frozenset({"metadata", "status", "nodeSelector", "tolerations", "affinity", "labels", "matchLabels"})
 
 LONGEST_PLACE = 200
 """Characters of the name of a place; keys are as long as whoever wrote the object made them."""
@@ -41,7 +50,7 @@ def roles_by_shape(document: dict[str, Any], *, resources_too: bool) -> Iterator
                 found += 1
                 if found > MOST_ROLES:
                     raise CountError(f"more than {MOST_ROLES} pod templates; split the object")
-                yield Role(where.lstrip(".") or "object", template, pods=pods)
+                yield Role(where.lstrip(".") or "object", template, pods=times(pods, _multiplier(value)))
                 continue
             beside = times(pods, _multiplier(value))
             inside = [(inner, f"{where}.{key}", beside, value) for key, inner in value.items() if _holds(inner)]
@@ -55,12 +64,31 @@ def _holds(value: Any) -> bool:
     return bool(value) and isinstance(value, dict | list)
 
 
+def fields_of_devices(document: dict[str, Any]) -> list[str]:
+    """Return fields by whose names devices may be meant, for kinds that nobody listed; the first few."""
+    found: list[str] = []
+    stack: list[tuple[Any, str]] = [(document, "")]
+    while stack and len(found) < MOST_HINTS:
+        value, where = stack.pop()
+        where = where[:LONGEST_PLACE]
+        if isinstance(value, list):
+            stack += [(inner, f"{where}[{place}]") for place, inner in reversed(tuple(enumerate(value)))]
+        elif isinstance(value, dict):
+            inside = [(key, value[key]) for key in value if isinstance(key, str) and key not in _NO_HINTS]
+            stack += [(inner, f"{where}.{key}") for key, inner in reversed(inside)]
+        elif value and _HINT.search(where.rpartition(".")[2]):
+            found.append(where.lstrip("."))
+    return found
+
+
 def _template(value: dict[str, Any], around: dict[str, Any], *, resources_too: bool) -> dict[str, Any] | None:
     """Return a pod template, if the value is a pod's spec or, where wanted, a map of an accelerator's quantities."""
     if any(_is_containers(value.get(name)) for name in _CONTAINERS):
         return {"metadata": around.get("metadata") if around.get("spec") is value else None, "spec": value}
     if resources_too and any(_states_devices(value.get(name)) for name in ("limits", "requests")):
         return template_of_resources(value)
+    if resources_too and _states_devices(value.get("resources")):
+        return template_of_resources({"limits": value["resources"]})
     return None
 
 
@@ -81,6 +109,7 @@ def _multiplier(value: dict[str, Any]) -> Count:
                 counts.append(count_of(value[name]))
             except CountError:
                 counts.append(UNKNOWN)
+    counts += (count_of(value[name]) for name in SIZES if type(value.get(name)) is int and value[name] > 0)
     return times(*counts)
 
 

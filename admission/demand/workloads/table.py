@@ -35,6 +35,7 @@ class RoleRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     container: str = ""
     resources: str = ""
     limits: str = ""
+    instance: str = ""
     also: tuple[str, ...] = ()
     pods: tuple[str, ...] = ()
     most: tuple[str, ...] = ()
@@ -44,7 +45,7 @@ class RoleRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def paths(self) -> tuple[str, ...]:
         """Every path of the rule, empty ones too."""
-        single = (self.each, self.pod, self.spec, self.container, self.resources, self.limits, self.when)
+        single = (self.each, self.pod, self.spec, self.container, self.resources, self.limits, self.instance, self.when)
         return (*single, *self.also, *self.rename.values())
 
 

@@ -21,6 +21,7 @@ from admission.review.quantity import QuantityError, count
 MOST_UNREAD = 32
 """Fields of one template that are left out before the template is refused."""
 
+_DEVICE = re.compile(r"(?<![a-z])[gnt]pu(?![a-z])", re.IGNORECASE)
 _PLACE = re.compile(r"(?P<problem>.*?) - at `\$(?P<path>[^`]*)`", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<index>\d+|\.\.\.)\]")
 
@@ -90,7 +91,8 @@ def _quantities(quantities: Any, unresolved: list[tuple[str, str]], unread: list
         if not isinstance(name, str):
             unread.append(f"resource {str(name)[:60]!r}")
         elif not is_extended(name):
-            continue
+            if _DEVICE.search(name):
+                unread.append(f"resource {name[:60]!r} is none of Kubernetes; a device has a name like nvidia.com/gpu")
         elif quantity is not None:
             try:
                 count(quantity if isinstance(quantity, str | int | float) else str(quantity))

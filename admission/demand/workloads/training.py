@@ -1,14 +1,14 @@
-"""What a table cannot say of training and batch kinds: elastic jobs, runtimes by reference, Ray, Spark, kaito."""
+"""What a table cannot say of training and batch kinds: elastic jobs, runtimes by reference, Ray, kaito, Grove."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from admission.demand.workloads.count import UNKNOWN, Count, most, times
+from admission.demand.workloads.count import UNKNOWN, Count, times
 from admission.demand.workloads.expand import Role, template_of_resources, template_of_spec
 from admission.demand.workloads.fields import at, listed, mapped, number, text
-from admission.demand.workloads.instances import devices_of_instances
+from admission.demand.workloads.instances import devices_of_instance
 
 if TYPE_CHECKING:
     from admission.demand.workloads.expand import Workload
@@ -75,74 +75,11 @@ def ray_autoscaling(document: dict[str, Any], workload: Workload, _: Others) -> 
     return replace(workload, roles=tuple(replace(role, most=None) for role in workload.roles))
 
 
-def spark(document: dict[str, Any], workload: Workload, _: Others) -> Workload:
-    """Spark: a driver, and executors by count or dynamic allocation, devices by ``gpu`` or by Spark's own settings."""
-    spec = mapped(document, "spec", "template") or mapped(document, "spec")
-    settings, dynamic = mapped(spec, "sparkConf"), mapped(spec, "dynamicAllocation")
-    enabled = dynamic.get("enabled") is True or str(settings.get("spark.dynamicAllocation.enabled")).lower() == "true"
-    instances = _first(
-        number(mapped(spec, "executor"), "instances", None), number(settings, "spark.executor.instances", None)
-    )
-    if enabled:  # Spark starts with the largest of the three (Utils.getDynamicAllocationInitialExecutors)
-        bounds = (number(dynamic, name, None) for name in ("initialExecutors", "minExecutors"))
-        given = [each for each in (instances, *bounds) if each is not None]
-        instances = most(given) if given else None
-    ceiling = _first(
-        number(dynamic, "maxExecutors", None), number(settings, "spark.dynamicAllocation.maxExecutors", None)
-    )
-    volumes = listed(spec.get("volumes"))
-    return workload.with_roles(
-        Role("driver", _spark_pod(mapped(spec, "driver") or mapped(spec, "server"), settings, "driver", volumes)),
-        Role(
-            "executor",
-            _spark_pod(mapped(spec, "executor"), settings, "executor", volumes),
-            pods=1 if instances is None else instances,
-            most=ceiling if enabled else None,
-        ),
-    )
-
-
-def _first(*found: Count | None) -> Count | None:
-    return next((each for each in found if each is not None), None)
-
-
-def _spark_pod(part: dict[str, Any], settings: dict[str, Any], role: str, volumes: list[Any]) -> dict[str, Any]:
-    """Return the pod of the driver or an executor: its template, its sidecars, its main container's devices."""
-    limits: dict[str, Any] = {}
-    gpu = mapped(part, "gpu")
-    if gpu.get("quantity") is not None:
-        limits[text(gpu, "name") or GPU] = gpu["quantity"]
-    for key, amount in settings.items():
-        kind = str(key).removeprefix(f"spark.{role}.resource.").removesuffix(".amount")
-        if str(key) == f"spark.{role}.resource.{kind}.amount":
-            vendor = text(settings, f"spark.{role}.resource.{kind}.vendor") or GPU.partition("/")[0]
-            limits.setdefault(f"{vendor}/{kind}", amount)
-    own = mapped(part, "template", "spec")
-    containers = listed(own.get("containers"))
-    main = {
-        "name": f"spark-{role}",
-        "env": listed(part.get("env")),
-        "volumeMounts": listed(part.get("volumeMounts")),
-        "securityContext": mapped(part, "securityContext"),
-        "resources": {"limits": limits},
-    }
-    spec = {
-        "nodeSelector": part.get("nodeSelector"),
-        "tolerations": part.get("tolerations"),
-        "affinity": part.get("affinity"),
-        **own,
-        "volumes": [*volumes, *listed(own.get("volumes"))],
-        "initContainers": [*listed(part.get("initContainers")), *listed(own.get("initContainers"))],
-        "containers": [main, *containers, *listed(part.get("sidecars"))],
-    }
-    metadata = {"annotations": part.get("annotations"), "labels": part.get("labels")}
-    return {"metadata": metadata, "spec": spec}
-
-
 def kaito(document: dict[str, Any], workload: Workload, _: Others) -> Workload:
     """Kaito: the instance type decides the devices of each node, at most all of them for the model's pod."""
     spec = mapped(document, "spec")
-    wanted = mapped(document, "resource") or mapped(spec, "compute") or mapped(spec, "template", "resource")
+    places = (document, "resource"), (spec, "resource"), (spec, "compute"), (spec, "template", "resource")
+    wanted: dict[str, Any] = next((found for place in places if (found := mapped(*place))), {})
     inference = mapped(document, "inference") or mapped(spec, "template", "inference") or mapped(spec, "inference")
     preset = text(mapped(inference, "preset"), "name") or text(mapped(document, "tuning", "preset"), "name")
     own = mapped(inference, "template") or mapped(document, "tuning", "template")
@@ -155,20 +92,31 @@ def kaito(document: dict[str, Any], workload: Workload, _: Others) -> Workload:
     instance = text(wanted, "instanceType")
     refers = [f"instanceType={instance}"] if instance else []
     refers += [f"preset={preset}"] if preset else []
+    refers += (
+        [f"partition={mapped(wanted, 'partition').get('count', 1)} devices"] if mapped(wanted, "partition") else []
+    )
     note = f"by instance type {instance or 'unset'}: the controller sets the devices"
     return workload.with_roles(*roles).referring(*refers).with_notes(note)
 
 
 def _kaito_role(name: str, wanted: dict[str, Any], own: dict[str, Any], nodes: Count, most: Count | None) -> Role:
     """Return the pods on nodes of an instance type; of a type that is not known, without devices."""
-    resource, devices = devices_of_instances().get(text(wanted, "instanceType"), ("", 0))
+    resource, devices = _kaito_devices(wanted)
     template = own or template_of_spec({}, [])
     if devices:
         template = _at_least(own, resource, devices) if own else template_of_resources({"limits": {resource: devices}})
     return Role(name, template, pods=nodes, most=most)
 
 
-def _at_least(template: dict[str, Any], resource: str, devices: int) -> dict[str, Any]:
+def _kaito_devices(wanted: dict[str, Any]) -> tuple[str, Count]:
+    """Return what each node gives to the model's pod: slices of a profile, or all devices of an instance type."""
+    slices = mapped(wanted, "mig")
+    if text(slices, "profile"):
+        return f"nvidia.com/mig-{text(slices, 'profile')}", number(slices, "count", 1)
+    return devices_of_instance(text(wanted, "instanceType"))
+
+
+def _at_least(template: dict[str, Any], resource: str, devices: Count) -> dict[str, Any]:
     """Return the template, with an own request where its containers state none of the resource."""
     spec = mapped(template, "spec")
     asked = [mapped(each, "resources", "limits").get(resource) for each in listed(spec.get("containers"))]
