@@ -27,8 +27,9 @@ from admission.demand.workloads.pods import ONLY, made_claims, pod_of, roles_of
 from admission.demand.workloads.table import with_files
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
+from admission.server.case import Ask
 from admission.server.claims import claims_of
-from admission.server.judge import Ask, Judge
+from admission.server.judge import Judge
 
 if TYPE_CHECKING:
     import argparse

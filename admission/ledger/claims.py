@@ -17,11 +17,13 @@ class ClaimBook:
 
     def __init__(self) -> None:
         self._uids: dict[tuple[str, str], str] = {}
+        self._names: dict[str, tuple[str, str]] = {}
         self._of_pods: dict[str, tuple[str, str]] = {}
 
     def note(self, claim: ResourceClaim) -> None:
         """Take note of a claim that exists."""
-        self._uids[claim.metadata.namespace, claim.metadata.name] = claim.metadata.uid
+        name = (claim.metadata.namespace, claim.metadata.name)
+        self._uids[name], self._names[claim.metadata.uid] = claim.metadata.uid, name
 
     def note_pod(self, pod: Pod) -> None:
         """Take note of the claim for what the pod's resources were charged; the scheduler writes it into the status."""
@@ -32,7 +34,8 @@ class ClaimBook:
     def forget(self, uid: str) -> None:
         """Forget a pod or a claim that is gone."""
         self._of_pods.pop(uid, None)
-        for name in [name for name, known in self._uids.items() if known == uid]:
+        name = self._names.pop(uid, None)
+        if name is not None and self._uids.get(name) == uid:
             del self._uids[name]
 
     def pairs(self) -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from admission.cluster.lookup import LookupFailed
 from admission.ledger.pods import ENDED
 from admission.review import wire
 from admission.review.pod import Pod
+from admission.server.case import Ask
 from admission.server.claims import claims_of, owner_of
-from admission.server.judge import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from admission.ledger.ledger import Ledger
     from admission.ledger.limits import Level
     from admission.review.wire import Request
+    from admission.server.case import Ask
     from admission.server.claims import Lookup
-    from admission.server.judge import Ask, Judge, Judgement
+    from admission.server.judge import Judge, Judgement
     from admission.server.metrics import Metrics
     from admission.server.record import Record
 

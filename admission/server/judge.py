@@ -7,8 +7,8 @@ behind it.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from admission.api.exemption import Exemption
 from admission.api.policy import Mode
@@ -16,62 +16,23 @@ from admission.api.quota import Authorization, ComputeQuota
 from admission.decide.compute import charge_of, exceeded, scopes_of
 from admission.decide.decide import decide, governing_of
 from admission.decide.question import Question, Verdict
-from admission.demand.access import Access, find_access
-from admission.demand.carrier import carrier_of, container_of
-from admission.demand.claims import ANYWHERE, digest_of, wanted_of
-from admission.demand.fraction import fraction_devices
-from admission.demand.pod import Demand, demand_of, demand_of_claim
-from admission.demand.request import DemandError, effective_request
-from admission.ledger.claims import MADE_FOR
-from admission.ledger.limits import Differs, Exceeded, Granted, Kind, Level, Origin, Outcome, Shortfall, Unavailable
-from admission.ledger.limits import Request as LedgerRequest
+from admission.demand.pod import Demand
+from admission.demand.request import DemandError
+from admission.ledger.limits import Differs, Exceeded, Granted, Level, Outcome, Shortfall, Unavailable
 from admission.review import messages
 from admission.review.answer import status_code
 from admission.review.finding import Finding
 from admission.review.reasons import Reason
 from admission.review.reference import reference_of
 from admission.review.wire import FORBIDDEN
-from admission.server.claims import fits_requests
+from admission.server.case import Ask, Case, case_of, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
-    from admission.decide.limits import Charge, Scope
     from admission.decide.registry import Registry
-    from admission.demand.claims import PodClaim
     from admission.ledger.ledger import Ledger
-    from admission.review.claim import ResourceClaim
-    from admission.review.pod import Pod
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One object that wants devices: a pod, or a claim where there is one.  ``before`` is the pod before an update."""
-
-    uid: str
-    namespace: str
-    name: str
-    pod: Pod
-    before: Pod | None = None
-    claims: Mapping[str, PodClaim] = field(default_factory=dict)
-    """The claims that the pod refers to, as found, by their name in the pod."""
-    claim: ResourceClaim | None = None
-    made_for: bool = False
-    """Whether ``claim`` is made for ``pod``, by one of the cluster's own: then it was charged with the pod."""
-    node: str = ""
-    """The node that a scheduler chose for the pod: it is judged for what that node has, and charged nothing more."""
-    dry_run: bool = False
-    enforced: bool = False
-    """Whether it came through the entry of enforced namespaces, whatever our own watch says of the mode."""
-    unknown: str = ""
-    """What nobody could tell and the verdict needs: the labels of the namespace, or a claim that is referred to."""
-    demand: Demand | None = None
-    """What the pod obtains, where that was read already."""
-    early: bool = False
-    """Whether it is about pods of a workload that are not there yet: nothing is reserved for them."""
-    role: str = ""
-    """Of a workload: the role whose pods these are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +98,11 @@ class Judge:
         """
         mode = Mode.Enforce if ask.enforced else self.registry.mode(ask.namespace)
         try:
-            case = _case(ask, now, mode, self.registry)
+            case = case_of(ask, now, mode, self.registry)
         except DemandError as error:
             subject = "claim" if ask.claim else "pod"
             finding = Finding(Reason.ClassUnknown, messages.malformed(str(error), subject), str(error))
-            return self._judgement(_Case(ask, now, mode, Demand()), Verdict((finding,), ()))
+            return self._judgement(Case(ask, now, mode, Demand()), Verdict((finding,), ()))
         if case.demand.is_empty and not (ask.node and ask.unknown):
             return Judgement(mode, case.demand, (), Verdict((), ()))
         waiting, say = self._unready(), messages.not_synced
@@ -153,13 +114,13 @@ class Judge:
             return self._judgement(case, Verdict((finding,), ()))
         return await self._decide(case, deadline)
 
-    async def _decide(self, case: _Case, deadline: float) -> Judgement:
+    async def _decide(self, case: Case, deadline: float) -> Judgement:
         ask, question = case.ask, self._question(case)
         verdict = decide(question)
         advisory = _advisory(question, verdict)
         if not verdict.scopes or verdict.charge is None or not case.charged:
             return self._judgement(case, verdict, advisory=advisory)
-        request = _request(ask, verdict.charge, verdict.scopes)
+        request = request_of(ask, verdict.charge, verdict.scopes)
         reserving = case.mode is Mode.Enforce and not (ask.dry_run or ask.early)
         outcome = await self._ledger.reserve(request, deadline) if reserving else self._ledger.evaluate(request)
         found, levels = _of_outcome(question, outcome)
@@ -171,14 +132,14 @@ class Judge:
         Only the limits are asked: the checks are of each pod, and were run on them.
         """
         mode, demand = self.registry.mode(ask.namespace), ask.demand or Demand()
-        case = _Case(ask, now, mode, demand)
+        case = Case(ask, now, mode, demand)
         question = self._question(case)
         governing = governing_of(question)
         scopes, charge = scopes_of(question, governing), charge_of(question)
-        found, levels = _of_outcome(question, self._ledger.evaluate(_request(ask, charge, scopes)))
+        found, levels = _of_outcome(question, self._ledger.evaluate(request_of(ask, charge, scopes)))
         return self._judgement(case, Verdict((), (), governing, charge, scopes), found, levels)
 
-    def _question(self, case: _Case) -> Question:
+    def _question(self, case: Case) -> Question:
         registry = self.registry
         return Question(
             demand=case.demand,
@@ -193,7 +154,7 @@ class Judge:
 
     def _judgement(
         self,
-        case: _Case,
+        case: Case,
         verdict: Verdict,
         found: tuple[Finding, ...] = (),
         levels: tuple[Level, ...] = (),
@@ -222,66 +183,6 @@ class Judge:
             advisory=advisory,
             warned=any(finding.rule.partition("/")[0] in rules.warning for finding in advisory),
         )
-
-
-class _Case(NamedTuple):
-    """One request as it goes through: what was asked, when, in which mode, its demand, and whether that is counted."""
-
-    ask: Ask
-    now: datetime
-    mode: Mode
-    demand: Demand
-    charged: bool = True
-
-
-def _case(ask: Ask, now: datetime, mode: Mode, registry: Registry) -> _Case:
-    """Find what is asked for: by a pod, a binding, or a claim.
-
-    A claim that is made for a pod obtains what the pod can land on.  One for the pod's resources was charged with them.
-    """
-    inventory = registry.inventory
-    if ask.node:
-        return _Case(ask, now, mode, demand_of(ask.pod, inventory).requested(), charged=False)
-    if ask.claim is None:
-        return _Case(ask, now, mode, _demand(ask, registry))
-    if ask.made_for and not _part(ask.claim) and fits_requests(ask.claim, ask.pod, inventory):
-        return _Case(ask, now, mode, demand_of(ask.pod, inventory).requested(), charged=False)
-    return _Case(ask, now, mode, demand_of_claim(ask.claim, inventory, ask.pod.spec if ask.made_for else ANYWHERE))
-
-
-def _part(claim: ResourceClaim) -> str:
-    """What the pod calls the claim that is made for it."""
-    return (claim.metadata.annotations or {}).get(MADE_FOR, "")
-
-
-def _demand(ask: Ask, registry: Registry) -> Demand:
-    """What the object obtains; of an update, only what it adds: devices are asked for at creation."""
-    if ask.demand is not None:
-        return ask.demand
-    if ask.before is None:
-        return demand_of(ask.pod, registry.inventory, ask.claims)
-    had = effective_request(ask.before.spec)
-    raised = [name for name, count in effective_request(ask.pod.spec).items() if count > had.get(name, 0)]
-    granted = bool(had or ask.before.spec.resource_claims or fraction_devices(ask.before, had))
-    before, carrier = carrier_of(ask.before), carrier_of(ask.pod)
-    known = set(find_access(ask.before, granted=granted, fractions_counted=True))
-    if carrier.images.keys() > before.images.keys():
-        # A container more shares the pod's volumes and runtime, which an exemption may have let pass for another image.
-        known = {access for access in known if container_of(access) in before.images}
-    reached = find_access(ask.pod, granted=granted, fractions_counted=True)
-    added = [access for access in reached if access not in known]
-    resized = (Access("resize", f"the raised request for {name}") for name in raised)
-    return Demand(access=(*resized, *added), carrier=carrier)
-
-
-def _request(ask: Ask, charge: Charge, scopes: Iterable[Scope]) -> LedgerRequest:
-    limits = tuple((scope.name, scope.limits) for scope in scopes)
-    if ask.claim is None:
-        return LedgerRequest(ask.uid, ask.namespace, ask.name, charge, limits)
-    origin = None
-    if ask.made_for and _part(ask.claim):
-        origin = Origin(ask.pod.metadata.uid, _part(ask.claim), digest_of(wanted_of(ask.claim.spec)))
-    return LedgerRequest(ask.uid, ask.namespace, ask.name, charge, limits, Kind.Claim, origin)
 
 
 def _advisory(question: Question, verdict: Verdict) -> tuple[Finding, ...]:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from admission.decide.question import Check
     from admission.review.wire import Request
-    from admission.server.judge import Ask, Judgement
+    from admission.server.case import Ask
+    from admission.server.judge import Judgement
     from admission.tenants.standing import Standing
 
 MOST_FIELDS = 32

@@ -22,7 +22,7 @@ from admission.review.answer import answer
 from admission.review.pod import Pod
 from admission.review.reasons import Reason
 from admission.server.asking import LONGEST_NAME
-from admission.server.judge import Ask, Judge, Judgement
+from admission.server.case import Ask
 from admission.server.line import annotations_of, line_of
 from admission.server.reader import Reader
 from admission.server.told import Told
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from admission.demand.workloads.table import Table
     from admission.review.wire import Request
     from admission.server.claims import Lookup
+    from admission.server.judge import Judge, Judgement
     from admission.server.metrics import Metrics
     from admission.server.reader import Read
     from admission.server.record import Record

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from admission.cli.embedded import embedded_ledger
 from admission.review.pod import Pod
-from admission.server.judge import Ask, Judge
+from admission.server.case import Ask
+from admission.server.judge import Judge
 from tests.decide.questions import ALLOW, NOW, policy, quota, rule, world
 from tests.gate.edits import ABROAD, EDITS, EXISTING, Edit, Obtained, obtained, pods
 from tests.gate.reviews import CONTACT, KEY, deadline
