@@ -13,9 +13,9 @@ from admission.demand import ways
 from admission.review.pod import SecurityContext
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from admission.review.pod import Container, EnvVar, Pod, PodSpec
+    from admission.review.pod import Container, EnvVar, Pod, PodSpec, Volume
 
 
 _VISIBLE, _FURTHER = "_VISIBLE_", frozenset(ways.FURTHER_VARIABLES)
@@ -25,6 +25,7 @@ _DEVICE_LIST = posixpath.basename(ways.MOUNT_DEVICES)
 """In every path below MOUNT_DEVICES, however it is written."""
 
 _UNPRIVILEGED = (None, SecurityContext())
+_NOTHING: Mapping[str, str] = {}
 
 
 class Access(NamedTuple):
@@ -44,17 +45,21 @@ def find_access(pod: Pod, *, granted: bool, fractions_counted: bool = False) -> 
     spec = pod.spec
     if pod.metadata.annotations:
         found += _annotations(pod, granted=granted, fractions_counted=fractions_counted)
-    if spec.runtime_class_name or spec.host_pid or spec.security_context or spec.volumes:
-        found += _of_node(spec, granted=granted)
-    directories = _harmless_directories(spec) if spec.volumes else {}
-    for where, containers in (
-        ("containers", spec.containers),
-        ("initContainers", spec.init_containers),
-        ("ephemeralContainers", spec.ephemeral_containers),
-    ):
-        for container in containers or ():
-            if not _is_plain(container, directories):
-                found += _of_container(container, f"spec.{where}[{container.name}]", directories)
+    hosted = [volume for volume in spec.volumes if volume.host_path is not None] if spec.volumes else []
+    if spec.runtime_class_name or spec.host_pid or hosted or spec.security_context not in _UNPRIVILEGED:
+        found += _of_node(spec, hosted, granted=granted)
+    directories = _harmless_directories(hosted) if hosted else _NOTHING
+    for container in spec.containers or ():
+        if not _is_plain(container, directories):
+            found += _of_container(container, f"spec.containers[{container.name}]", directories)
+    if spec.init_containers or spec.ephemeral_containers:
+        for where, containers in (
+            ("initContainers", spec.init_containers),
+            ("ephemeralContainers", spec.ephemeral_containers),
+        ):
+            for container in containers or ():
+                if not _is_plain(container, directories):
+                    found += _of_container(container, f"spec.{where}[{container.name}]", directories)
     return tuple(found)
 
 
@@ -65,7 +70,7 @@ def _annotations(pod: Pod, *, granted: bool, fractions_counted: bool) -> Iterato
             yield Access("annotation", f"metadata.annotations[{key}]")
 
 
-def _of_node(spec: PodSpec, *, granted: bool) -> Iterator[Access]:
+def _of_node(spec: PodSpec, hosted: Iterable[Volume], *, granted: bool) -> Iterator[Access]:
     """What the pod as a whole takes of the node: its runtime, its processes, its files."""
     runtime = spec.runtime_class_name
     if runtime and not granted and runtime not in ways.HARMLESS_RUNTIMES:
@@ -74,17 +79,17 @@ def _of_node(spec: PodSpec, *, granted: bool) -> Iterator[Access]:
         yield Access("hostPID", "spec.hostPID")
     if _is_host_process(spec.security_context):
         yield Access("hostProcess", "spec.securityContext.windowsOptions.hostProcess")
-    for volume in spec.volumes or ():
+    for volume in hosted:
         path = volume.host_path.path if volume.host_path is not None else None
         if path is not None and not _is_harmless_file(path) and not _is_harmless_directory(path):
             yield Access("hostPath", f"spec.volumes[{volume.name}].hostPath ({path})")
 
 
-def _harmless_directories(spec: PodSpec) -> Mapping[str, str]:
+def _harmless_directories(hosted: Iterable[Volume]) -> Mapping[str, str]:
     """Return the volumes that are directories of the node, harmless as long as nobody writes there: name and path."""
     return {
         volume.name: volume.host_path.path
-        for volume in spec.volumes or ()
+        for volume in hosted
         if volume.host_path is not None and _is_harmless_directory(volume.host_path.path)
     }
 
