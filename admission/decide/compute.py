@@ -73,9 +73,13 @@ def check_class(question: Question, _governing: str) -> Iterator[Result]:
 
 
 def check_hold(question: Question, governing: str) -> Iterator[Result]:
-    """The pod ends within the longest hold of every quota that counts it."""
+    """The pod ends within the longest hold of every quota that counts it; with claims, of every one that could.
+
+    A claim can be another one of the same name by the time that the pod uses it.
+    """
     deadline = question.demand.deadline_seconds
-    for quota in quotas_of(question, governing):
+    quotas = _governed(question, governing) if question.demand.refers else quotas_of(question, governing)
+    for quota in quotas:
         longest = _longest_hold(quota, of_reseller="/" in question.requester.party)
         if longest is None:
             continue
@@ -126,12 +130,13 @@ def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, st
 def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     """The quotas that count this request: its governing jurisdiction and any of its classes."""
     classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
-    return tuple(
-        quota
-        for quota in question.quotas
-        if governing in question.rules.countries(quota.spec.jurisdictions)
-        and any(_counts(question, quota, name) for name in classes)
-    )
+    governed = _governed(question, governing)
+    return tuple(quota for quota in governed if any(_counts(question, quota, name) for name in classes))
+
+
+def _governed(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
+    """The quotas of a jurisdiction."""
+    return tuple(quota for quota in question.quotas if governing in question.rules.countries(quota.spec.jurisdictions))
 
 
 def charge_of(question: Question) -> Charge:

@@ -54,6 +54,8 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
 
     made: tuple[tuple[str, str], ...] = ()
     """The claims that are made for the pod: their name in the pod, and the digest of what they ask for."""
+    refers: bool = False
+    """Whether the pod refers to claims: what these give may be another thing when the pod runs."""
     subject: str = "pod"
     """What asks, in a word."""
     carrier: Carrier | None = None
@@ -95,6 +97,7 @@ def demand_of(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim] | N
         deadline_seconds=spec.active_deadline_seconds,
         requests=asked.requests,
         carrier=carrier_of(pod) if access else None,
+        refers=bool(found),
         made=_made(found),
         missing=tuple(claim.missing for claim, _ in found if claim.spec is None),
     )
@@ -146,16 +149,17 @@ def _with_shares(asked: _Asked, pod: Pod, inventory: Inventory) -> tuple[Devices
     return (*asked.devices, Devices(FRACTION, count, *reach(FRACTION_RESOURCE, pod.spec, inventory)))
 
 
-def demand_of_claim(claim: ResourceClaim, inventory: Inventory, spec: PodSpec = ANYWHERE) -> Demand:
+def demand_of_claim(claim: ResourceClaim, inventory: Inventory, spec: PodSpec | None = None) -> Demand:
     """Return what a claim can obtain, for the pod that it is made for; raises ``DemandError`` where it cannot be read.
 
-    It ends with the pods that use it, whose own ends are judged: no deadline of its own is asked for.
+    It ends with the pods that use it, whose own ends are judged: none of its own is asked for.
     """
     wanted = wanted_of(claim.spec)
-    devices = tuple(claimed_devices(wanted, spec, inventory, selective=reads_selectors(wanted)))
+    devices = tuple(claimed_devices(wanted, spec or ANYWHERE, inventory, selective=reads_selectors(wanted)))
     _check_counts(devices)
     access = tuple(claimed_access(wanted, "spec"))
-    return Demand(devices=devices, access=access, deadline_seconds=0, subject="claim")
+    deadline = spec.active_deadline_seconds if spec else 0
+    return Demand(devices=devices, access=access, deadline_seconds=deadline, subject="claim")
 
 
 def _check_counts(devices: Iterable[Devices]) -> None:

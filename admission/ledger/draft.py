@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Caps:
-    """Most entries in flight.  A party that fills its own share is told LedgerBusy and locks out nobody else."""
+    """Most entries in flight, each part of an entry counted like one.
+
+    A party that fills its own share is told LedgerBusy and locks out nobody else.
+    """
 
     namespace: int = 128
     party: int = 256
@@ -84,9 +87,11 @@ class Drafter:
         self._state, self._caps, self._now = state, caps, now
         self._inflight = dict(state.inflight)
         self._tally = state.tally()
-        self._namespaces = collections.Counter(entry.namespace for entry in self._inflight.values())
-        self._parties = collections.Counter(entry.charge.party for entry in self._inflight.values())
-        self._changed = False
+        self._size, self._changed = 0, False
+        self._namespaces: collections.Counter[str] = collections.Counter()
+        self._parties: collections.Counter[str] = collections.Counter()
+        for entry in self._inflight.values():
+            self._add(entry, 1)
 
     def draft(self, asks: Sequence[Ask], withdrawals: Iterable[Withdrawal]) -> Draft:
         """Take back first, then judge each ask against what is left."""
@@ -113,8 +118,8 @@ class Drafter:
         if moved is not None:
             return moved
         outcome = judge(ask.charge, ask.limits, self._tally)
-        if isinstance(outcome, Exceeded) or not ask.charge.counts:
-            return outcome
+        if isinstance(outcome, Exceeded) or not any(level.requested for level in outcome.levels):
+            return outcome  # what weighs nothing under any limit needs no promise, and fills no ledger
         if self._full(ask):
             return Unavailable(Reason.LedgerBusy)
         self._inflight[ask.uid] = entry = ask.entry(self._now)
@@ -135,27 +140,24 @@ class Drafter:
             return None
         if part.digest != ask.origin.digest:
             return Differs(part)
-        charge = Charge(origin.charge.party, part.counts)
+        self._tally.remove(Charge(origin.charge.party, part.counts))
+        outcome = judge(ask.charge, ask.limits, self._tally)
+        if isinstance(outcome, Exceeded):  # it leaves more open than it did when its origin was charged
+            self._tally.add(Charge(origin.charge.party, part.counts))
+            return outcome
         self._replace(origin, origin.charge.without(part))
-        entry = dataclasses.replace(ask.entry(self._now), charge=charge)
-        self._inflight[ask.uid] = entry
+        self._inflight[ask.uid] = entry = ask.entry(self._now)
         self._count(entry, 1)
-        return self._granted(charge, ask.limits)
+        self._tally.add(ask.charge)
+        return outcome
 
     def _replace(self, entry: Entry, charge: Charge) -> None:
         """Leave an entry with less; what relied on it before does so still, so that nobody may take it back."""
+        del self._inflight[entry.uid]
+        self._count(entry, -1)
         if charge.counts:
-            self._inflight[entry.uid] = dataclasses.replace(entry, charge=charge, owner=SHARED)
-        else:
-            del self._inflight[entry.uid]
-            self._count(entry, -1)
-
-    def _granted(self, charge: Charge, limits: Iterable[Limit]) -> Granted:
-        """Return the levels under a charge that is counted already."""
-        self._tally.remove(charge)
-        levels = tuple(self._tally.level(limit, charge) for limit in limits)
-        self._tally.add(charge)
-        return Granted(levels)
+            self._inflight[entry.uid] = left = dataclasses.replace(entry, charge=charge, owner=SHARED)
+            self._count(left, 1)
 
     def _repeat(self, ask: Ask, entry: Entry) -> Outcome:
         """Grant again what is already counted.
@@ -168,16 +170,24 @@ class Drafter:
         if entry.owner not in (ask.owner, SHARED):
             self._inflight[ask.uid] = entry.shared()
             self._changed = True
-        return self._granted(entry.charge, ask.limits)
+        self._tally.remove(entry.charge)
+        levels = tuple(self._tally.level(limit, entry.charge) for limit in ask.limits)
+        self._tally.add(entry.charge)
+        return Granted(levels)
 
     def _full(self, ask: Ask) -> bool:
         return (
-            len(self._inflight) >= self._caps.ledger
+            self._size >= self._caps.ledger
             or self._parties[ask.charge.party] >= self._caps.party
             or self._namespaces[ask.namespace] >= self._caps.namespace
         )
 
     def _count(self, entry: Entry, sign: int) -> None:
-        self._namespaces[entry.namespace] += sign
-        self._parties[entry.charge.party] += sign
+        self._add(entry, sign)
         self._changed = True
+
+    def _add(self, entry: Entry, sign: int) -> None:
+        size = sign * (1 + len(entry.charge.parts))
+        self._size += size
+        self._namespaces[entry.namespace] += size
+        self._parties[entry.charge.party] += size

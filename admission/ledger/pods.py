@@ -75,6 +75,7 @@ class PodCensus:
         self._unnamed: dict[str, Pod] = {}
         self._named_by: Inventory | None = None
         self._book = ClaimBook()
+        self._unpromised: dict[str, ResourceClaim] = {}
         self._newest_pod = self._newest_claim = 0
         self.resource_version = 0
         self.claims_version = 0
@@ -114,6 +115,8 @@ class PodCensus:
         self._newest_claim = max(self._newest_claim, int(claim.metadata.resource_version or 0))
         self._book.note(claim)
         promise = self._promises.get(claim.metadata.uid)
+        if promise is None:
+            self._unpromised[claim.metadata.uid] = claim
         given = given_devices(claim, self._registry.inventory)
         try:
             asked = promise.counts if promise else counted(demand_of_claim(claim, self._registry.inventory).devices)
@@ -126,6 +129,7 @@ class PodCensus:
     def lose(self, uid: str) -> None:
         """Take out an object that is gone, or has ended."""
         self._book.forget(uid)
+        self._unpromised.pop(uid, None)
         self._held.pop(uid, None)
         self._homeless.discard(uid)
         self._unnamed.pop(uid, None)
@@ -223,8 +227,9 @@ class PodCensus:
             held = self._held.get(uid)
             return sum(count for _, count in held.counts) if held else 0
 
-        pairs = self._book.pairs()
-        return frozenset(claim for pod, claim in pairs if claim not in self._promises and total(claim) <= total(pod))
+        return frozenset(
+            claim for pod, claim in self._book.pairs() if claim not in self._promises and total(claim) <= total(pod)
+        )
 
     def _hold(self, uid: str, namespace: str, counts: tuple[tuple[str, int], ...], *, bound: bool) -> None:
         promise, before = self._promises.get(uid), self._held.get(uid) or self._inherited.get(uid)
@@ -257,9 +262,11 @@ class PodCensus:
                 self._homeless.discard(uid)
             if not held.scopes:
                 self._held[uid] = held._replace(governing=governing, party=party)
-        if self._unnamed and self._registry.inventory is not self._named_by:
+        if (self._unnamed or self._unpromised) and self._registry.inventory is not self._named_by:
             self._named_by = self._registry.inventory
             self._name()
+            for claim in tuple(self._unpromised.values()):
+                self.take_claim(claim)
 
     def _name(self) -> None:
         for uid, pod in tuple(self._unnamed.items()):

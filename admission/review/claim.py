@@ -75,10 +75,17 @@ class Allocation(_Wire, frozen=True):
     devices: AllocatedDevices = AllocatedDevices()
 
 
+class Consumer(_Wire, frozen=True):
+    """A pod, or a group of pods, for which a claim is reserved."""
+
+    uid: str = ""
+
+
 class ClaimStatus(_Wire, frozen=True):
-    """Whether devices were given already, and which."""
+    """Whether devices were given already, and which; and to whom.  No role of a tenant's writes it."""
 
     allocation: Allocation | None = None
+    reserved_for: tuple[Consumer, ...] | None = None
 
 
 class ResourceClaim(_Wire, frozen=True):

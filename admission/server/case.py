@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.demand.access import Access, find_access
 from admission.demand.carrier import carrier_of, container_of
-from admission.demand.claims import ANYWHERE, digest_of, wanted_of
+from admission.demand.claims import digest_of, wanted_of
 from admission.demand.fraction import fraction_devices
 from admission.demand.pod import Demand, demand_of, demand_of_claim
 from admission.demand.request import effective_request
@@ -79,7 +79,7 @@ def case_of(ask: Ask, now: datetime, mode: Mode, registry: Registry) -> Case:
         return Case(ask, now, mode, _demand(ask, registry))
     if ask.made_for and not _part(ask.claim) and fits_requests(ask.claim, ask.pod, inventory):
         return Case(ask, now, mode, demand_of(ask.pod, inventory).requested(), charged=False)
-    return Case(ask, now, mode, demand_of_claim(ask.claim, inventory, ask.pod.spec if ask.made_for else ANYWHERE))
+    return Case(ask, now, mode, demand_of_claim(ask.claim, inventory, ask.pod.spec if ask.made_for else None))
 
 
 def _part(claim: ResourceClaim) -> str:

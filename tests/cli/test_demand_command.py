@@ -204,3 +204,28 @@ def test_check_judges_each_role_of_a_workload(tmp_path: pathlib.Path, capsys: py
     head, worker = _rows(capsys)
     assert (head["role"], head["decision"], head["admitted"], head["pods"]) == ("head", "allowed", 1, 1)
     assert (worker["role"], worker["decision"], worker["admitted"], worker["pods"]) == ("worker:g", "denied", 0, 2)
+
+
+def _asking(**request: Any) -> dict[str, Any]:
+    return {"devices": {"requests": [{"name": "r", "exactly": {"deviceClassName": "gpu", **request}}]}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "note"),
+    [
+        (_asking(adminAccess=True), "denied where enforced: {}.devices.requests[r].exactly.adminAccess"),
+        (_asking(allocationMode="Most"), "refused where enforced: {}.devices.requests[r].allocationMode: 'Most'"),
+        ({"resourceClassName": "gpu"}, "refused where enforced: {}.resourceClassName: this shape is gone"),
+    ],
+)
+def test_what_the_webhook_refuses_of_a_claim_is_said_of_it_and_of_its_pods(
+    spec: dict[str, Any], note: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": "c"}, "spec": spec}
+    reference = {"name": "gpus", "resourceClaimName": "c"}
+    user = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"resourceClaims": [reference]}}
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump_all([kind, user]))
+    assert main(["demand", "-f", str(tmp_path), "-o", "json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for row, where in zip(rows, ("spec", "claim gpus"), strict=True):
+        assert any(each.startswith(note.format(where)) for each in row["notes"]), row["notes"]

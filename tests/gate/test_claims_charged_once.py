@@ -189,6 +189,33 @@ def test_a_pod_is_cleared_for_what_it_can_land_on_and_so_is_the_claim_that_is_ma
     assert not cluster.claimed(one("gpu", 4), owner="pod-1", uid="made by somebody else")["allowed"]
 
 
+SMALL = one("gpu", 1, selectors=[{"cel": {"expression": f"device.attributes['{DRIVER}'].size == 'small'"}}])
+
+
+@pytest.mark.parametrize(("deadline", "allowed"), [(None, False), (7200, False), (1800, True)])
+@pytest.mark.parametrize("spec", [USES, SHARES], ids=["a template", "a claim by name"])
+def test_a_pod_with_claims_ends_within_every_hold_as_a_claim_may_be_another_by_then(
+    spec: dict[str, Any], deadline: int | None, allowed: bool
+) -> None:
+    far = quota("far", classes=["h100-sxm"], limits={"devices": 8, "longestHold": "1h"})
+    cluster = Cluster(of=world(far, quota("near", classes=["a100-80gb"]), nodes=NODES))
+    cluster.define("ResourceClaimTemplate", "one", SMALL)
+    cluster.define("ResourceClaim", "big", SMALL)
+    assert cluster.create({**spec, "activeDeadlineSeconds": deadline})["allowed"] is allowed
+    cluster.pods["pod-1"] = msgspec.convert(
+        {"metadata": {"name": "pod-1", "uid": "pod-1"}, "spec": {**spec, "activeDeadlineSeconds": deadline}}, Pod
+    )
+    assert cluster.claimed(one("big", 1), caller=CONTROLLER, owner="pod-1", part="other")["allowed"] is allowed
+
+
+def test_a_claim_made_when_more_can_be_reached_must_fit_the_limits_of_that() -> None:
+    cluster = _two_quotas()
+    cluster.door.registry.drop_slice(SLICES[0].metadata.name)
+    assert cluster.create(ZONED)["allowed"]
+    cluster.door.registry.put_slice(SLICES[0])
+    assert "exceeded quota: far" in message(cluster.claimed(one("gpu", 4), caller=CONTROLLER, owner="pod-1"))
+
+
 def test_a_resource_that_is_harmless_by_its_name_hides_no_class_behind_it(cluster: Cluster) -> None:
     cluster.door.registry.put_device_class(device_class("sneaky", BY_DRIVER, resource="rdma/gpu"))
     assert cluster.create({"containers": [{"name": "main", "resources": {"limits": {"rdma/gpu": "4"}}}]})["allowed"]

@@ -61,6 +61,7 @@ def claim(
     where: str = H100,
     uid: str = "",
     version: str = "1",
+    reserved: str = "",
 ) -> ResourceClaim:
     metadata: dict[str, Any] = {"uid": uid or f"uid-of-{name}", "namespace": "team", "name": name}
     metadata["resourceVersion"] = version
@@ -70,7 +71,8 @@ def claim(
     exactly = {"deviceClassName": asks, "count": count}
     device = {"request": "r", "driver": "gpu.example.com", "pool": where}
     results = [{**device, "device": f"gpu-{number}"} for number in range(given)]
-    status = {"allocation": {"devices": {"results": results}}} if given else {}
+    status: dict[str, Any] = {"allocation": {"devices": {"results": results}}} if given else {}
+    status |= {"reservedFor": [{"resource": "pods", "name": reserved, "uid": reserved}]} if reserved else {}
     spec = {"devices": {"requests": [{"name": "r", "exactly": exactly}]}}
     return msgspec.convert({"metadata": metadata, "spec": spec, "status": status}, ResourceClaim)
 
@@ -138,20 +140,41 @@ def test_a_forged_owner_hides_nothing(census: PodCensus) -> None:
 
 
 def test_a_claim_that_the_scheduler_made_for_resources_is_the_pods_own_up_to_what_it_asked(census: PodCensus) -> None:
+    made = claim(part="", count=1, given=1, reserved="pod")
     census.take(pod())
-    census.take_claim(claim(part="", count=1, given=1))
+    census.take_claim(made)
     assert held(census) == 2, "until the scheduler says so, it counts twice: too much, never too little"
     census.take(pod(claim="claim"))
     assert held(census) == 1
-    census.lose("uid-of-claim")
-    census.take_claim(claim(owner="", count=4, uid="another"))
-    assert held(census) == 5, "another claim of the name holds more than the pod was charged for"
-    census.lose("another")
-    census.learn("DE", {"own": dataclasses.replace(OWN, uid="own", charge=Charge("acme", (("h100-sxm", 1),)))})
-    census.take_claim(claim(owner="", count=1, uid="own"))
-    assert held(census) == 2, "one that was charged by itself"
     census.lose("pod")
     assert held(census) == 1, "the pod is gone, the device is still given"
+
+
+@pytest.mark.parametrize(
+    ("other", "counted"),
+    [
+        pytest.param(claim(owner="", count=4, uid="x", reserved="pod"), 5, id="one that asks for more"),
+        pytest.param(claim(owner="", count=1, uid="x"), 2, id="one that nobody gave to the pod"),
+        pytest.param(claim(owner="", count=1, uid="x", reserved="another"), 2, id="one that another pod uses"),
+        pytest.param(claim("c", owner="", count=1, uid="x", reserved="pod"), 2, id="one of another name"),
+        pytest.param(claim(owner="", count=1, uid="own", reserved="pod"), 2, id="one that was charged by itself"),
+    ],
+)
+def test_no_other_claim_hides_behind_a_pod(census: PodCensus, other: ResourceClaim, counted: int) -> None:
+    census.learn("DE", {"own": dataclasses.replace(OWN, uid="own", charge=Charge("acme", (("h100-sxm", 1),)))})
+    census.take(pod(claim="claim"))
+    census.take_claim(other)
+    assert held(census) == counted
+
+
+def test_a_claim_is_named_anew_when_its_devices_are_published(registry: Registry) -> None:  # noqa: F811
+    registry.put_device_class(device_class("gpu", BY_DRIVER))
+    census = PodCensus(registry, lambda: NOW)
+    census.take_claim(claim(owner=""))
+    for product, key in ((A100, "a100-80gb"), (H100, "a100-80gb|h100-sxm")):
+        assert census.charges("DE").keys() != {("acme", key)}
+        registry.put_slice(published(product, product, 4))
+        assert census.charges("DE") == {("acme", key): 2}
 
 
 def test_another_leader_counts_without_having_seen_a_reservation(census: PodCensus) -> None:

@@ -234,8 +234,8 @@ PARTS = Part("gpu", "digest", (("h100", 2),)), Part("other", "digest", (("a100",
 POD = ask("pod", Charge("acme", (("a100", 1), ("h100", 3)), PARTS)).entry(0)
 
 
-def _claims(origin: Origin | None, *, uid: str = "claim") -> Ask:
-    return dataclasses.replace(ask(uid, charge(h100=9), limit(4)), kind=Kind.Claim, origin=origin)
+def _claims(origin: Origin | None, *, uid: str = "claim", devices: int = 2) -> Ask:
+    return dataclasses.replace(ask(uid, charge(h100=devices), limit(4)), kind=Kind.Claim, origin=origin)
 
 
 @pytest.mark.parametrize(
@@ -260,6 +260,25 @@ def test_a_part_of_a_charge_goes_over_to_the_object_that_is_made_for_it(
     entries = (drafted.state or state(POD)).inflight
     assert {uid: sum(count for _, count in entry.charge.counts) for uid, entry in entries.items()} == held
     assert all(entry.owner == SHARED for uid, entry in entries.items() if uid == "pod" and "claim-0" in entries)
+
+
+@pytest.mark.parametrize(("devices", "outcome", "held"), [(1, "granted", 3), (2, "granted", 4), (3, "exceeded", 4)])
+def test_a_claim_that_leaves_more_open_by_now_must_fit_the_limit(devices: int, outcome: str, held: int) -> None:
+    drafted = Drafter(state(POD), Caps(), 100).draft([_claims(Origin("pod", "gpu", "digest"), devices=devices)], [])
+    assert [_word(each) for each in drafted.outcomes] == [outcome]
+    assert sum((drafted.state or state(POD)).reserved().values()) == held
+
+
+def test_what_weighs_nothing_under_a_limit_stands_in_no_ledger() -> None:
+    drafted = Drafter(state(), Caps(), 100).draft([ask("pod", charge(b200=9), limit(1))], [])
+    assert (_word(drafted.outcomes[0]), drafted.state) == ("granted", None)
+
+
+def test_each_part_of_an_entry_counts_towards_the_most_in_flight() -> None:
+    parts = tuple(Part(f"claim-{number}", "digest", (("h100", 1),)) for number in range(3))
+    pods = [ask(f"pod-{number}", Charge("acme", (("h100", 3),), parts), limit(100)) for number in range(3)]
+    drafted = Drafter(state(), Caps(namespace=8, party=99, ledger=99), 100).draft(pods, [])
+    assert [_word(each) for each in drafted.outcomes] == ["granted", "granted", "LedgerBusy"]
 
 
 def test_an_entry_leaves_when_all_of_it_has_gone_over_and_repeats_change_nothing() -> None:

@@ -73,7 +73,7 @@ def answer(document: dict[str, Any], table: Table, others: Others) -> Answer:
     group = text(document, "apiVersion").rpartition("/")[0]
     name = text(document, "kind")
     if group == claims.GROUP and name in {"ResourceClaim", "ResourceClaimTemplate"}:
-        return Answer("dra-claim", notes=tuple(_told(claims.devices_of_claim(document))))
+        return Answer("dra-claim", notes=(*_told(claims.devices_of_claim(document)), *claims.refusals(document)))
     if group == claims.GROUP and name == "DeviceClass":
         return Answer("dra-class", notes=tuple(_class_notes(document)))
     if group == claims.DOMAIN_GROUP and name == "ComputeDomain":

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from admission.demand.claims import claimed_access, wanted_of
+from admission.demand.request import DemandError
 from admission.demand.workloads.count import UNKNOWN, Count
 from admission.demand.workloads.fields import at, listed, mapped, number, text
+from admission.review.claim import ClaimSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +40,19 @@ def devices_of_claim(document: dict[str, Any]) -> Devices:
         return {CHANNELS: ALL if every else 1}
     spec = mapped(document, "spec")
     return _devices(mapped(spec, "spec") if text(document, "kind") == "ResourceClaimTemplate" else spec)
+
+
+def refusals(document: dict[str, Any], field: str = "spec") -> tuple[str, ...]:
+    """Return why the webhook would refuse a claim, or the claims of a template, whoever asks."""
+    spec = mapped(document, "spec")
+    spec = mapped(spec, "spec") if text(document, "kind") == "ResourceClaimTemplate" else spec
+    try:
+        wanted = wanted_of(msgspec.convert(spec, ClaimSpec), field)
+    except (DemandError, msgspec.ValidationError) as error:
+        return (f"refused where enforced: {error}",)
+    return tuple(
+        f"denied where enforced: {each.field} reaches devices of others" for each in claimed_access(wanted, field)
+    )
 
 
 def _devices(spec: dict[str, Any]) -> Devices:
@@ -112,6 +130,8 @@ def claims_of_pod(spec: dict[str, Any], others: Others) -> tuple[Devices, dict[s
             own[f"?:{named}"] = 1
         if found is None:
             notes.append(f"the claim {template or named} is not among the files")
+        else:
+            notes += refusals(found, f"claim {text(claim, 'name')}")
     return own, shared, notes
 
 
