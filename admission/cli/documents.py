@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from admission.cli.files import LARGEST, SUFFIXES, FileError, measure
+from admission.cli.files import LARGEST, SUFFIXES, FileError, measure, plain
 
 if TYPE_CHECKING:
     import pathlib
@@ -101,16 +101,10 @@ def _of_part(file: str, place: int, text: str) -> Iterator[Document | Broken]:
     try:
         content = _content(text, notes)
     except (yaml.YAMLError, FileError, ValueError, RecursionError) as error:
-        yield Broken(file, place, _plain(error))
+        yield Broken(file, place, plain(error))
         return
     if content is not None:
         yield from _taken_apart(file, place, content, tuple(notes))
-
-
-def _plain(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "nested too deeply to be read"
-    return " ".join(str(error).split())[:300]
 
 
 def _content(text: str, notes: list[str]) -> Any:

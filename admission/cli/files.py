@@ -86,7 +86,14 @@ def _documents(path: pathlib.Path) -> Iterator[Document]:
     except FileError:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise FileError(f"{path}: {' '.join(str(error).split())}") from None
+        raise FileError(f"{path}: {plain(error)}") from None
+
+
+def plain(error: Exception) -> str:
+    """Return one line that says what is wrong with a text."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply to be read"
+    return " ".join(str(error).split())[:300]
 
 
 def _bounded(path: pathlib.Path) -> str:
@@ -121,8 +128,10 @@ def measure(node: yaml.Node, where: str, most: int = MOST_ALIASED) -> None:
     while stack:
         current, depth = stack.pop()
         left -= 1
-        if left < 0 or depth > DEEPEST:
-            raise FileError(f"{where}: more than {most} nodes or {DEEPEST} levels; is this one object?")
+        if depth > DEEPEST:
+            raise FileError(f"{where}: more than {DEEPEST} levels; is this one object?")
+        if left < 0:
+            raise FileError(f"{where}: more than {most} nodes, aliases counted as copies; is this one object?")
         if isinstance(current, yaml.MappingNode):
             stack += [(each, depth + 1) for pair in current.value for each in pair]
         elif isinstance(current, yaml.SequenceNode):
