@@ -8,6 +8,7 @@ decodes them: the last one counts.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import sys
 from collections import Counter
@@ -30,6 +31,7 @@ MOST_FAST_NESTING = 400
 """The C parser overflows its stack on input that is nested much deeper; such input goes to the slower one."""
 
 _SEPARATOR = re.compile(r"^---(?=[\s]|$)[^\S\n]*", re.MULTILINE)
+_OPENING = re.compile(r"\s*\{")
 _CONTENT = re.compile(r"^(?![^\S\n]*(?:#|%|$|\.\.\.[^\S\n]*$))", re.MULTILINE)
 _PREFIX = re.compile(r"^[ \t?:-]*", re.MULTILINE)
 _DIRECTIVE_LINE = re.compile(r"^[^\S\n]*(?:\{\{[^{}]*\}\}[^\S\n]*)+$\n?", re.MULTILINE)
@@ -91,9 +93,23 @@ def _parts(text: str) -> Iterator[str]:
     separators = [match.span() for match in _SEPARATOR.finditer(text)]
     head = text[: separators[0][0]] if separators else text
     if _CONTENT.search(head):
-        yield head
+        yield from _objects(head)
     for (_, start), (end, _) in itertools.pairwise([*separators, (len(text), len(text))]):
+        yield from _objects(text[start:end])
+
+
+def _objects(text: str) -> Iterator[str]:
+    """Yield JSON objects that stand one after the other, as kubectl reads them; any other text as it is."""
+    start = 0
+    while opening := _OPENING.match(text, start):
+        try:
+            _, end = json.JSONDecoder().raw_decode(text, opening.end() - 1)
+        except (ValueError, RecursionError):
+            break
         yield text[start:end]
+        start = end
+    if start == 0 or _CONTENT.search(text[start:]):
+        yield text[start:]
 
 
 def _of_part(file: str, place: int, text: str) -> Iterator[Document | Broken]:

@@ -230,3 +230,17 @@ def test_what_the_webhook_refuses_of_a_claim_is_said_of_it_and_of_its_pods(
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     for row, where in zip(rows, ("spec", "claim gpus"), strict=True):
         assert any(each.startswith(note.format(where)) for each in row["notes"]), row["notes"]
+
+
+def test_json_objects_one_after_the_other_are_documents_of_their_own(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {}} for name in ("a", "b")]
+    (tmp_path / "pods.json").write_text("\n".join([*(json.dumps(pod, indent=1) for pod in pods), '{"kind": "Pod", ']))
+    assert main(["demand", "-f", str(tmp_path), "-o", "json"]) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["doc"], row["name"], row["expected"]) for row in rows] == [
+        (0, "a", "none"),
+        (1, "b", "none"),
+        (2, "", "unknown-shape"),
+    ]
