@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
 from admission.enforce.writer import StatusWriter
-from admission.ledger.membership import scopes_of
+from admission.ledger.membership import scopes_of, terms_of
 from admission.ledger.pods import PodCensus
 from admission.ledger.reconciler import Reconciler, Waits
 from admission.ledger.store import StoreError
@@ -66,6 +66,8 @@ class Upkeep:
             clock=asyncio.get_running_loop().time,
             waits=Waits(absent=settings.ledger.expire_seconds, rebuild=settings.ledger.rebuild_seconds),
             restored=_start_anew,
+            terms=lambda scope: terms_of(registry, scope),
+            now=lambda: now().timestamp(),
         )
         self._writer = StatusWriter(
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
@@ -113,7 +115,9 @@ class Upkeep:
                 self._unreadable[resource, key] = old.metadata.uid  # it goes on holding what it held
             case Deleted(key=key, old=old):
                 uid = old.metadata.uid if old is not None else self._unreadable.pop((resource, key), "")
-                self._census.lose(uid)
+                claim = resource == "resourceclaims"
+                seen = (self._claims if claim else self._pods).resource_version
+                self._census.lose(uid, seen, claim=claim)
 
     def _up_to(self) -> PodCensus | None:
         """The census as far as the watch has come; None while a list runs, when old and new stand together."""

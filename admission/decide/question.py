@@ -43,6 +43,11 @@ class Requester:
             return f"{self.tenant_name}/{self.customer_name}"
         return f"{self.supplier_name}/{self.tenant_name}" if self.supplier_name else self.tenant_name
 
+    @property
+    def group(self) -> str:
+        """The ownership group whose continuous hold a request begins or goes on with."""
+        return self.customer_name or self.tenant_name
+
     def standings(self) -> tuple[Standing, ...]:
         """Everyone who must be cleared, as far as known."""
         return tuple(each for each in (self.tenant, self.supplier, self.customer) if each is not None)

@@ -10,16 +10,20 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import time
 from typing import TYPE_CHECKING
 
+from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
-from admission.ledger.fold import fold, rebuilt, uncounted
+from admission.ledger.fold import fold, is_current, rebuilt, uncounted
+from admission.ledger.hours import UNTIMED
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from admission.ledger.census import Census, Witness
+    from admission.ledger.hours import Terms
     from admission.ledger.state import Entry, State
     from admission.ledger.store import Store
 
@@ -44,6 +48,8 @@ class Waits:
     """Between reads of a ledger whose watch may have been cut."""
     between: float = 0.25
     """Between passes."""
+    archive: float = 10.0
+    """Between moves of what was used to its archive."""
     audit: float = 300.0
     """Between full recounts."""
     timeout: float = 2.0
@@ -83,16 +89,23 @@ class Reconciler:
         waits: Waits | None = None,
         armed: Callable[[], bool] = lambda: True,
         restored: Callable[[], None] = lambda: None,
+        terms: Callable[[str], Terms] = lambda _: UNTIMED,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.work = Work()
         self._store, self._census, self._witness = store, census, witness
         self._clock, self._waits = clock, waits or Waits()
         self._armed, self._restored = armed, restored
+        self._terms, self._now = terms, now
+        self._archivist = Archivist(
+            store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
+        )
         self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
         self._first_seen: dict[tuple[str, str], float] = {}
         self._uncounted: dict[str, tuple[int, float]] = {}
         self._last_read: dict[str, float] = {}
         self._suspects: set[str] = set()
+        self._taken_in: dict[str, tuple[int, int]] = {}
         self._highest = 0
         self._awake = asyncio.Event()
 
@@ -116,7 +129,7 @@ class Reconciler:
 
     async def reconcile(self) -> None:
         """Make one pass over all ledgers; what fails is tried again in the next."""
-        scopes = tuple(self._store.scopes())
+        scopes = self._scopes()
         try:
             await self._listen()
             await self._distrust()
@@ -128,16 +141,17 @@ class Reconciler:
                 await self._follow(scope)
             except (StoreError, Unanswered) as error:
                 self._fail(scope, error)
+        self._forget(scopes)
 
     async def audit(self) -> None:
         """Recount all by a list, note what was counted nowhere, and fold it in at once."""
         try:
             census = await self._calm.ask(self._witness.recount(), long=True)
-            for scope in tuple(self._store.scopes()):
+            for scope in self._scopes():
                 snapshot = await self._store.read(scope, self._waits.timeout)
                 if snapshot.state.initialized:
                     self.work.uncounted[scope] = uncounted(snapshot.state, scope, census)
-                    await self._fold(scope, lambda: census, ())
+                    await self._fold(scope, lambda: census, (), recount=True)
         except (StoreError, Unanswered) as error:
             self._fail("recount", error)
 
@@ -149,6 +163,18 @@ class Reconciler:
         if snapshot.state.initialized and census is not None:
             gone = await self._prove(scope, snapshot.state, census)
             await self._fold(scope, self._census, gone)
+            if self._terms(scope).windows:
+                await self._archivist.follow(scope, self._terms(scope))
+
+    def _scopes(self) -> tuple[str, ...]:
+        return tuple(scope for scope in self._store.scopes() if not is_archive(scope))
+
+    def _forget(self, scopes: Collection[str]) -> None:
+        """Let the census forget the ends that every ledger with limits over time has taken in."""
+        census = self._census()
+        if census is not None:
+            taken_in = [self._taken_in.get(scope, (0, 0)) for scope in scopes if self._terms(scope).timed]
+            census.forget(*(min(versions) for versions in zip(census.newest(), *taken_in, strict=True)))
 
     async def _look(self, scope: str) -> Snapshot:
         snapshot = self._store.cached(scope)
@@ -158,17 +184,23 @@ class Reconciler:
         self._last_read[scope] = self._clock()
         return snapshot
 
-    async def _fold(self, scope: str, census: Callable[[], Census | None], gone: Collection[str]) -> None:
+    async def _fold(
+        self, scope: str, census: Callable[[], Census | None], gone: Collection[str], *, recount: bool = False
+    ) -> None:
         """Write what the census and the proofs change, if anything: idle clusters write nothing.
 
         The census is asked for anew each time, as it moves on, or begins again, while the store is awaited.
         """
         snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
-        if self._fold_of(snapshot.state, scope, census, gone) is None or await self._went_back():
+        if self._fold_of(snapshot.state, scope, census(), gone, recount=recount) is None:
+            self._note_taken_in(scope, snapshot.state, census())
+            return
+        if await self._went_back():
             return
         for _ in range(_TRIES):
-            state = self._fold_of(snapshot.state, scope, census, gone)
+            state = self._fold_of(snapshot.state, scope, census(), gone, recount=recount)
             if state is None:
+                self._note_taken_in(scope, snapshot.state, census())
                 return
             try:
                 await self._store.write(scope, state, snapshot.version, self._waits.timeout)
@@ -179,12 +211,16 @@ class Reconciler:
             self.work.expired += len(snapshot.state.inflight.keys() & gone)
             return
 
+    def _note_taken_in(self, scope: str, state: State, census: Census | None) -> None:
+        if census is not None and state.initialized and is_current(census, state):
+            self._taken_in[scope] = census.newest()
+
     def _fold_of(
-        self, state: State, scope: str, census: Callable[[], Census | None], gone: Collection[str]
+        self, state: State, scope: str, census: Census | None, gone: Collection[str], *, recount: bool
     ) -> State | None:
-        current = census()
-        trusted = state.initialized and scope not in self._suspects
-        return fold(state, scope, current, gone) if trusted and current is not None else None
+        if census is None or not state.initialized or scope in self._suspects:
+            return None
+        return fold(state, scope, census, gone, terms=self._terms(scope), now=int(self._now()), recount=recount)
 
     # -- what may no longer come ---------------------------------------------------------------
 
@@ -248,8 +284,11 @@ class Reconciler:
         snapshot = self._store.cached(scope)
         if snapshot is None or snapshot.version != version:
             return
+        terms = self._terms(scope)
         try:
-            await self._store.write(scope, rebuilt(snapshot.state, scope, census), version, self._waits.timeout)
+            archive = await self._archivist.read(scope) if terms.windows else None
+            state = rebuilt(snapshot.state, scope, census, archive=archive, terms=terms, now=int(self._now()))
+            await self._store.write(scope, state, version, self._waits.timeout)
         except StoreError as error:
             self._fail(scope, error)
         else:
@@ -275,7 +314,7 @@ class Reconciler:
             return False
         logger.error("the store went back from revision %d to %d: counting anew", known, self._highest)
         self.work.restored += 1
-        self._suspects |= set(self._store.scopes())
+        self._suspects |= set(self._scopes())
         self._store.forget()
         self._first_seen.clear()
         self._uncounted.clear()

@@ -31,6 +31,7 @@ class Meta(_Wire, frozen=True):
     uid: str = ""
     generate_name: str = ""
     resource_version: str = ""
+    creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
@@ -182,6 +183,7 @@ class PodSpec(_Wire, frozen=True):
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] | None = None
     active_deadline_seconds: int | None = None
+    termination_grace_period_seconds: int | None = None
     service_account_name: str = ""
     scheduling_group: SchedulingGroup | None = None
 
@@ -205,10 +207,19 @@ class Binding(_Wire, frozen=True):
     target: Target = Target()
 
 
+class PodCondition(_Wire, frozen=True):
+    """Something that holds for the pod, or not, and since when (RFC 3339)."""
+
+    type: str = ""
+    status: str = ""
+    last_transition_time: str | None = None
+
+
 class PodStatus(_Wire, frozen=True):
-    """The phase: whether the pod has ended; and the claim that the scheduler made for its resources."""
+    """Whether the pod has ended, since when it has a node, and the claim that the scheduler made for its resources."""
 
     phase: str = ""
+    conditions: tuple[PodCondition, ...] | None = None
     extended_resource_claim_status: ExtendedResourceClaim | None = None
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 
     from admission.decide.limits import Charge
+    from admission.ledger.hours import Stay
     from admission.ledger.state import Entry, State
 
 T = TypeVar("T")
@@ -280,6 +281,15 @@ class Watch:
 
     def live(self, uid: str) -> bool:
         return uid in self._live
+
+    def stays(self, scope: str, promised: Collection[str]) -> Collection[Stay]:
+        return ()
+
+    def ended(self, scope: str) -> Collection[Stay]:
+        return ()
+
+    def forget(self, pods: int, claims: int) -> None:
+        pass
 
     def charges(self, scope: str, promised: Collection[str]) -> Mapping[tuple[str, str], int]:
         return _charges({uid: pod for uid, pod in self._live.items() if uid not in promised}, scope)
