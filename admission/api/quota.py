@@ -39,6 +39,8 @@ class ComputeQuotaSpec(Model):
     """Limits of each tenant by itself."""
     per_reseller: Limits | None = None
     """Limits of each reseller over all its end customers."""
+    per_group: Limits | None = None
+    """Limits of each ownership group: of all tenants under the same party at the top (`status.standing.group` of a Tenant) together."""
 
 
 class Use(Model):
