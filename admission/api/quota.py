@@ -43,6 +43,8 @@ class ComputeQuotaSpec(Model):
     """Limits of each tenant by itself."""
     per_reseller: Limits | None = None
     """Limits of each reseller over all its end customers."""
+    per_group: Limits | None = None
+    """Limits of each ownership group: of all tenants under the same party at the top (`status.standing.group` of a Tenant) together."""
     window: Duration = "30d"
     """How far back device-hours count."""
     hold_gap: Duration = "1h"
@@ -50,7 +52,7 @@ class ComputeQuotaSpec(Model):
 
     def every(self) -> tuple[Limits, ...]:
         """Return the limits that are set: of all, of each tenant, of each reseller."""
-        return tuple(limits for limits in (self.limits, self.per_tenant, self.per_reseller) if limits)
+        return tuple(limits for limits in (self.limits, self.per_tenant, self.per_reseller, self.per_group) if limits)
 
     @property
     def limits_hours(self) -> bool:

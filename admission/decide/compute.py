@@ -109,9 +109,9 @@ def _overstays(
 
 
 def longest_hold(quota: ComputeQuota, *, of_reseller: bool) -> str | None:
-    """The shortest of the quota's longest holds: its own, each tenant's, each reseller's."""
+    """The shortest of the quota's longest holds: its own, each tenant's, each reseller's, each ownership group's."""
     spec = quota.spec
-    parts = (spec.limits, spec.per_tenant, spec.per_reseller if of_reseller else None)
+    parts = (spec.limits, spec.per_tenant, spec.per_reseller if of_reseller else None, spec.per_group)
     return min((part.longest_hold for part in parts if part and part.longest_hold), key=seconds_of, default=None)
 
 
@@ -176,7 +176,7 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
     party = question.requester.party
     limits: dict[str, list[Limit]] = {}
     for quota in quotas_of(question, governing):
-        limits.setdefault(scope_of(quota), []).extend(limits_of(question.rules, quota, party))
+        limits.setdefault(scope_of(quota), []).extend(limits_of(question.rules, quota, party, question.group_of))
         limits[scope_of(quota)].extend(_hold_of(question, quota))
     for _, effect, class_name in _asked(question, governing):
         if effect is Effect.Authorization:
@@ -202,9 +202,10 @@ def _short(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def limits_of(rules: RulesInForce, quota: ComputeQuota, party: str) -> Iterator[Limit]:
-    """The limits of a quota for a party: of all together, of the tenant, of its reseller."""
+def limits_of(rules: RulesInForce, quota: ComputeQuota, party: str, group_of: Callable[[str], str]) -> Iterator[Limit]:
+    """The limits of a quota for a party: of all together, of the tenant, of its reseller, of its ownership group."""
     reseller, _, tenant = party.rpartition("/")
+    group = group_of(party)
 
     def is_tenant(account: str) -> bool:
         return account.rpartition("/")[2] == tenant
@@ -212,11 +213,16 @@ def limits_of(rules: RulesInForce, quota: ComputeQuota, party: str) -> Iterator[
     def is_reseller(account: str) -> bool:
         return account.partition("/")[0] == reseller
 
+    def is_group(account: str) -> bool:
+        return group_of(account) == group
+
     yield from _caps(rules, quota, quota.spec.limits, None, is_tenant)
     if quota.spec.per_tenant is not None:
         yield from _caps(rules, quota, quota.spec.per_tenant, is_tenant, is_tenant)
     if quota.spec.per_reseller is not None and reseller:
         yield from _caps(rules, quota, quota.spec.per_reseller, is_reseller, is_tenant)
+    if quota.spec.per_group is not None:
+        yield from _caps(rules, quota, quota.spec.per_group, is_group, is_tenant)
 
 
 def _caps(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from admission.api.exemption import Exemption
@@ -45,8 +45,9 @@ class Requester:
 
     @property
     def group(self) -> str:
-        """The ownership group whose continuous hold a request begins or goes on with."""
-        return self.customer_name or self.tenant_name
+        """The ownership group that is charged: of who computes; a party without a standing is one by itself."""
+        computes = self.customer if self.customer_name else self.tenant
+        return computes.group if computes else self.customer_name or self.tenant_name
 
     def standings(self) -> tuple[Standing, ...]:
         """Everyone who must be cleared, as far as known."""
@@ -64,6 +65,8 @@ class Question:
     quotas: tuple[ComputeQuota, ...]
     authorizations: tuple[Authorization, ...]
     now: datetime
+    group_of: Callable[[str], str]
+    """The ownership group of an account."""
     exemptions: tuple[Exemption, ...] = ()
 
 

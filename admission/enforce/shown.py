@@ -121,7 +121,7 @@ def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | 
                 places[name].add(target.country)
     devices = tuple(Devices(name, 1, (name,), tuple(sorted(where))) for name, where in sorted(places.items()))
     requester = Requester("", standing.name, standing)
-    question = Question(Demand(devices), requester, rules, registry.catalogue, (), (), now)
+    question = Question(Demand(devices), requester, rules, registry.catalogue, (), (), now, registry.group_of)
     findings = [
         finding
         for check in (check_clearance, check_rules)
@@ -141,6 +141,7 @@ def standing_status(standing: Standing, reason: Reason | None, registry: Registr
         governing=governing,
         jurisdictions=list(jurisdictions),
         why=_why(standing, governing),
+        group=standing.group,
         identity_digest=standing.digest,
     )
 
@@ -156,7 +157,7 @@ def own_limits(
     rules, found = registry.rules(now), []
     for quota in registry.every(ComputeQuota):
         view = ledger(scope_of(quota))
-        limits = [limit for limit in limits_of(rules, quota, party) if limit.unit == "devices"]
+        limits = [limit for limit in limits_of(rules, quota, party, registry.group_of) if limit.unit == "devices"]
         if view is None or not limits or governing not in rules.countries(quota.spec.jurisdictions):
             continue
         accounts = Counter(view.used) + Counter(view.reserved)

@@ -152,6 +152,7 @@ class Judge:
             quotas=registry.every(ComputeQuota),
             authorizations=registry.every(Authorization),
             now=case.now,
+            group_of=registry.group_of,
             exemptions=registry.every(Exemption),
         )
 
