@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from admission.server.settings import Settings
 
 ENSURE_SECONDS = 1.0
+WATCH_SECONDS = (20.0, 40.0)
+"""A watch that is ended is told how far it has come: within 44 s and these, an entry whose pod never came is gone."""
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +57,14 @@ class Upkeep:
         self._registry, self._ledger, self._store = registry, ledger, store
         self._census = PodCensus(registry, now)
         self._unreadable: dict[tuple[str, str], str] = {}
-        self._pods = Reflector(client, "/api/v1/pods", Pod, on_change=self._on_pod)
+        self._pods = Reflector(client, "/api/v1/pods", Pod, on_change=self._on_pod, server_timeout=WATCH_SECONDS)
         self._claims = Reflector(
-            client, "/apis/resource.k8s.io/v1/resourceclaims", ResourceClaim, on_change=self._on_claim, optional=True
+            client,
+            "/apis/resource.k8s.io/v1/resourceclaims",
+            ResourceClaim,
+            on_change=self._on_claim,
+            optional=True,
+            server_timeout=WATCH_SECONDS,
         )
         self._reconciler = Reconciler(
             store,
@@ -113,11 +120,9 @@ class Upkeep:
         match event:
             case Malformed(key=key, old=old) if old is not None:
                 self._unreadable[resource, key] = old.metadata.uid  # it goes on holding what it held
-            case Deleted(key=key, old=old):
+            case Deleted(key=key, old=old, version=version):
                 uid = old.metadata.uid if old is not None else self._unreadable.pop((resource, key), "")
-                claim = resource == "resourceclaims"
-                seen = (self._claims if claim else self._pods).resource_version
-                self._census.lose(uid, seen, claim=claim)
+                self._census.lose(uid, version, claim=resource == "resourceclaims")
 
     def _up_to(self) -> PodCensus | None:
         """The census as far as the watch has come; None while a list runs, when old and new stand together."""
@@ -129,6 +134,7 @@ class Upkeep:
                 self._census.learn(scope, snapshot.state.inflight)
         self._census.resource_version = self._pods.resource_version
         self._census.claims_version = self._claims.resource_version
+        self._census.lists = self._pods.relists + self._claims.relists
         return self._census
 
     async def _ensure(self) -> None:

@@ -69,10 +69,14 @@ class Modified(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Deleted(Generic[T]):
-    """An object that is gone; ``old`` is None where it could not be decoded before either."""
+    """An object that is gone; ``old`` is None where it could not be decoded before either.
+
+    ``version`` is the resourceVersion at which it was gone: that of the deletion, or of the list that lacks it.
+    """
 
     key: str
     old: T | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,7 @@ class Reflector(Generic[T]):
 
     async def _do_without(self) -> None:
         """The resource is not served: nothing of it exists.  A list that finds it later begins as the first one did."""
-        await self._drop_unseen(set())
+        await self._drop_unseen(set(), self.resource_version)
         self._listed, self._heard = True, self._clock()
         self._synced.set()
         await asyncio.sleep(self._uniform(*self._server_timeout))
@@ -213,8 +217,9 @@ class Reflector(Generic[T]):
             if not page.metadata.continue_:
                 break
             query["continue"] = page.metadata.continue_
-        await self._drop_unseen(seen)
-        self.resource_version = _version(page.metadata.resource_version)
+        version = _version(page.metadata.resource_version)
+        await self._drop_unseen(seen, version)
+        self.resource_version = version
         self.relists += self.synced
         self._listed = True
         self._synced.set()
@@ -230,9 +235,9 @@ class Reflector(Generic[T]):
                 await asyncio.sleep(0)
         return keys
 
-    async def _drop_unseen(self, seen: set[str]) -> None:
+    async def _drop_unseen(self, seen: set[str], version: int) -> None:
         for count, key in enumerate(self._identities.keys() - seen, 1):
-            self._remove(key)
+            self._remove(key, version)
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
 
@@ -269,7 +274,7 @@ class Reflector(Generic[T]):
         identity = _identity(raw)
         version = _version(identity.resource_version)
         if event.type == "DELETED":
-            self._remove(identity.key)
+            self._remove(identity.key, version)
         elif event.type != "BOOKMARK":
             self._store(identity, raw)
         self.resource_version = version
@@ -280,7 +285,9 @@ class Reflector(Generic[T]):
         if known == identity:
             return
         if known is not None and known.uid != identity.uid:
-            self._remove(key)  # deleted and made again while we did not look: two objects, two events
+            self._remove(
+                key, _version(identity.resource_version)
+            )  # deleted and made again while we did not look: two objects, two events
         self._identities[key] = identity
         try:
             item = self._decode(raw)
@@ -296,10 +303,10 @@ class Reflector(Generic[T]):
         self._malformed[key] = error
         self._on_change(Malformed(key, error, self._items.pop(key, None)))
 
-    def _remove(self, key: str) -> None:
+    def _remove(self, key: str, version: int) -> None:
         if self._identities.pop(key, None) is not None:
             self._malformed.pop(key, None)
-            self._on_change(Deleted(key, self._items.pop(key, None)))
+            self._on_change(Deleted(key, self._items.pop(key, None), version))
 
 
 def _decoder(decoder: type[T] | Callable[[bytes], T]) -> Callable[[bytes], T]:

@@ -31,6 +31,10 @@ class Census(Protocol):
     def claims_version(self) -> int:
         """Of resource claims, likewise; 0 where there are none."""
 
+    @property
+    def lists(self) -> int:
+        """How often it was listed anew: while this stays, nothing comes and goes without being seen."""
+
     def newest(self) -> tuple[int, int]:
         """Return the newest version of a pod, and of a claim, taken in, ends included; never above how far was seen."""
 

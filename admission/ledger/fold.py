@@ -31,12 +31,14 @@ def fold(
     census: Census,
     gone: Collection[str],
     *,
+    doubtful: Collection[str] = (),
     terms: Terms = UNTIMED,
     now: int = 0,
     recount: bool = False,
 ) -> State | None:
     """Return the state after a census, without the entries proved ``gone``; None when nothing would change.
 
+    Of the ``doubtful`` among these nobody can tell whether they came and went: what they paid for counts as used.
     ``now`` is unix seconds.  A ``recount`` by a list has seen what exists, and no object end.
     """
     current = is_current(census, state)
@@ -46,7 +48,8 @@ def fold(
     hours = state.hours
     if current:
         followed = added(hours, _charges(state, left)) if recount else None
-        hours = followed or _followed(state, scope, census, left, terms=terms, now=now)
+        lost = {uid for uid in doubtful if uid in state.inflight} - left
+        hours = followed or _followed(state, scope, census, left | lost, terms=terms, now=now)
     if used == state.used and len(inflight) == len(state.inflight) and hours == state.hours:
         return None
     pods, claims = census.newest() if current else (0, 0)

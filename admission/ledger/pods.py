@@ -101,6 +101,7 @@ class PodCensus:
         self._newest_pod = self._newest_claim = 0
         self.resource_version = 0
         self.claims_version = 0
+        self.lists = 0
 
     def heir(self) -> PodCensus:
         """Return an empty census that attributes the pods it will see as this one does."""

@@ -17,6 +17,7 @@ from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
 from admission.ledger.fold import fold, is_current, rebuilt, uncounted
 from admission.ledger.hours import UNTIMED
+from admission.ledger.limits import Kind
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
 
 if TYPE_CHECKING:
@@ -102,10 +103,12 @@ class Reconciler:
         )
         self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
         self._first_seen: dict[tuple[str, str], float] = {}
+        self._absent_at: dict[tuple[str, str], int] = {}
         self._uncounted: dict[str, tuple[int, float]] = {}
         self._last_read: dict[str, float] = {}
         self._suspects: set[str] = set()
         self._taken_in: dict[str, tuple[int, int]] = {}
+        self._older: dict[str, tuple[int, frozenset[str]]] = {}
         self._highest = 0
         self._awake = asyncio.Event()
 
@@ -160,6 +163,8 @@ class Reconciler:
     async def _follow(self, scope: str) -> None:
         snapshot = await self._look(scope)
         census = self._census()
+        if census is not None and self._older.get(scope, (None,))[0] != census.lists:
+            snapshot = await self._note_older(scope, census.lists)
         if snapshot.state.initialized and census is not None:
             gone = await self._prove(scope, snapshot.state, census)
             await self._fold(scope, self._census, gone)
@@ -182,6 +187,12 @@ class Reconciler:
             return snapshot
         snapshot = await self._store.read(scope, self._waits.timeout)
         self._last_read[scope] = self._clock()
+        return snapshot
+
+    async def _note_older(self, scope: str, lists: int) -> Snapshot:
+        """Note which entries may be older than the last list: their objects may have come and gone unseen."""
+        snapshot = await self._store.read(scope, self._waits.timeout)
+        self._older[scope] = lists, frozenset(snapshot.state.inflight)
         return snapshot
 
     async def _fold(
@@ -211,6 +222,14 @@ class Reconciler:
             self.work.expired += len(snapshot.state.inflight.keys() & gone)
             return
 
+    def _doubtful(self, state: State, scope: str, census: Census, gone: Collection[str]) -> Collection[str]:
+        """Return the uids of objects that may have come and gone unseen: before the last list, or among claims."""
+        lists, older = self._older.get(scope, (-1, frozenset()))
+        if lists != census.lists:
+            return gone
+        entries = (state.inflight[uid] for uid in gone if uid in state.inflight)
+        return {entry.uid for entry in entries if entry.uid in older or entry.kind is Kind.Claim}
+
     def _note_taken_in(self, scope: str, state: State, census: Census | None) -> None:
         if census is not None and state.initialized and is_current(census, state):
             self._taken_in[scope] = census.newest()
@@ -220,7 +239,16 @@ class Reconciler:
     ) -> State | None:
         if census is None or not state.initialized or scope in self._suspects:
             return None
-        return fold(state, scope, census, gone, terms=self._terms(scope), now=int(self._now()), recount=recount)
+        return fold(
+            state,
+            scope,
+            census,
+            gone,
+            doubtful=self._doubtful(state, scope, census, gone),
+            terms=self._terms(scope),
+            now=int(self._now()),
+            recount=recount,
+        )
 
     # -- what may no longer come ---------------------------------------------------------------
 
@@ -247,13 +275,26 @@ class Reconciler:
         left = [key for key in self._first_seen if key[0] == scope and key[1] not in state.inflight]
         for key in left:
             del self._first_seen[key]
+            self._absent_at.pop(key, None)
 
     def _overdue(self, scope: str, entry: Entry) -> bool:
         return self._calm.lasted(self._first_seen[scope, entry.uid]) > self._waits.absent
 
     async def _absent(self, scope: str, entry: Entry) -> bool:
         there = await self._calm.ask(self._witness.probe(entry))
-        return not there and self._overdue(scope, entry)
+        return not there and self._overdue(scope, entry) and await self._looked_back(scope, entry)
+
+    async def _looked_back(self, scope: str, entry: Entry) -> bool:
+        """Say whether all has been seen that happened before the entry's object was found absent.
+
+        Only then can be told whether it never came, and gets back what it paid for, or came and went.
+        """
+        if not entry.charge.seconds or not self._terms(scope).windows:
+            return True
+        if (scope, entry.uid) not in self._absent_at:
+            self._absent_at[scope, entry.uid] = await self._calm.ask(self._witness.revision())
+        census = self._census()
+        return census is not None and census.resource_version >= self._absent_at[scope, entry.uid]
 
     # -- what has not been counted -------------------------------------------------------------
 
@@ -317,6 +358,7 @@ class Reconciler:
         self._suspects |= set(self._scopes())
         self._store.forget()
         self._first_seen.clear()
+        self._absent_at.clear()
         self._uncounted.clear()
         self._restored()
         await self._distrust()
