@@ -7,7 +7,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster bench bench-demand corpus clean
+.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster model zoo bench bench-demand corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,6 +54,12 @@ demo: setup ## show verdicts of a standalone server for the manifests in example
 demo-cluster: setup ## show the same through kubectl on a real control plane
 	tools/build $(CONTROL_PLANE) helm
 	$(BIN)/python -m examples.demo --cluster $(ARGS)
+
+model: setup ## check every interleaving of small models of the ledger's protocol; DEEP=1 takes larger ones
+	$(BIN)/python -m tests.ledger.models $(if $(DEEP),--deep)
+
+zoo: setup ## show that each seeded bug in the ledger is noticed, and by what
+	$(BIN)/python -m tests.ledger.zoo
 
 bench: setup ## measure the server beside a minimal webhook in Go
 	$(BIN)/python -m bench.serve $(ARGS)
