@@ -17,18 +17,21 @@ from tests.ledger.wanted import wanted
 
 
 async def main(file: str, name: str, limit: int) -> None:
-    """Reserve in batches of a few, and release every third grant again before the next."""
+    """Reserve for three pods at a time, and release those of the time before."""
     store = SqliteStore(Path(file), initialized=True)
     ledger = Ledger(store, caps=UNWATCHED)
+    before: list[str] = []
     for batch in range(sys.maxsize):
         uids = [f"{name}.{batch}.{number}" for number in range(3)]
         asked = (ledger.reserve(wanted(uid, limit=limit), time.monotonic() + 5) for uid in uids)
         for uid, outcome in zip(uids, await asyncio.gather(*asked), strict=True):
             if isinstance(outcome, Granted):
                 _say("granted", uid)
-        _say("releasing", uids[0])
-        if await ledger.release(uids[0]):
-            _say("released", uids[0])
+        for uid in before:
+            _say("releasing", uid)
+            if await ledger.release(uid):
+                _say("released", uid)
+        before = uids
 
 
 def _say(what: str, uid: str) -> None:
