@@ -129,6 +129,7 @@ def _gates(
         find_namespace=source.find_namespace,
         lookup=source.lookup,
         deny=settings.workloads.deny,
+        deadline_seconds=settings.workloads.deadline_seconds,
     )
     gate.on_denial = workloads.on_denial = source.note_denial
     return gate, workloads
