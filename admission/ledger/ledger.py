@@ -14,6 +14,7 @@ from admission.ledger.commit import Committer, Counters, Tuning
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
 from admission.ledger.hours import HOUR
 from admission.ledger.limits import Differs, Exceeded, Granted, Level, Outcome, Request, Unavailable
+from admission.ledger.store import StoreError
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
@@ -104,13 +105,20 @@ class Ledger:
             return Exceeded(shortfalls)
         return Granted(tuple(level for outcome in outcomes if isinstance(outcome, Granted) for level in outcome.levels))
 
-    async def release(self, uid: str) -> None:
+    async def release(self, uid: str) -> bool:
         """Take back whatever is held in flight for an object that is gone and cannot come back.
 
+        False when something may still be held: the store could not be read, or written, for some tries.
         For modes in which objects are not watched (standalone); elsewhere the reconciler proves absence.
         """
+        try:
+            for scope in self._store.scopes():  # what another process reserved may not have been seen here
+                await self._store.read(scope, self._tuning.timeout)
+        except StoreError:
+            return False
         scopes = [scope for scope in self._store.scopes() if self._holds(scope, uid)]
         await asyncio.gather(*(self._committer(scope).withdraw(Withdrawal(uid, None)) for scope in scopes))
+        return not any(self._holds(scope, uid) for scope in scopes)
 
     async def ensure(self, scope: str, timeout: float) -> None:  # noqa: ASYNC109 (passed on to the store)
         """Make sure that a scope has a ledger, so that its wait for being counted begins before it is needed.
