@@ -73,9 +73,25 @@ def figures_of(
         gauge("computegate_watch_silence_seconds", "Time since anything was heard of it.", silence, ("resource",)),
         gauge("computegate_ledger_initialized", "Whether the ledger has been counted.", counted, ("scope",)),
         gauge("computegate_ledger_inflight", "Reservations not yet folded.", entries, ("scope",)),
+        *_commits(source.ledger),
         *_quotas(source.ledger, registry, now),
         _exemptions(registry, now),
         *(_kept(upkeep, views) if upkeep is not None else ()),
+    )
+
+
+def _commits(ledger: Ledger) -> Iterable[Metric]:
+    """What this replica asked of each ledger on behalf of requests."""
+    done = ledger.counters()
+
+    def counted(name: str, text: str, field: str) -> Metric:
+        return counter(name, text, {(scope,): getattr(each, field) for scope, each in done.items()}, ("scope",))
+
+    return (
+        counted("computegate_ledger_writes", "Writes that made reservations, or took them back.", "commits"),
+        counted("computegate_ledger_reservations", "Requests whose reservation was made.", "granted"),
+        counted("computegate_ledger_conflicts", "Writes that another replica's was ahead of.", "conflicts"),
+        counted("computegate_ledger_confirmations", "Reads that confirmed a verdict without a write.", "confirmations"),
     )
 
 
@@ -83,10 +99,10 @@ def _kept(upkeep: Upkept, scopes: Iterable[str]) -> Iterable[Metric]:
     work = upkeep.work
     uncounted: Samples = {(scope,): sum(work.uncounted.get(scope, {}).values()) for scope in scopes}
     return (
-        counter("computegate_ledger_folds", "Writes that made a ledger follow the pods.", work.folds),
-        counter("computegate_ledger_rebuilds", "Ledgers counted anew.", work.rebuilt),
-        counter("computegate_ledger_expired", "Reservations whose pod was proved not to come.", work.expired),
-        counter("computegate_ledger_failures", "Passes that failed; each is tried again.", work.failures),
+        counter("computegate_ledger_folds", "Writes that made a ledger follow the pods.", {(): work.folds}, ()),
+        counter("computegate_ledger_rebuilds", "Ledgers counted anew.", {(): work.rebuilt}, ()),
+        counter("computegate_ledger_expired", "Reservations whose pod was proved not to come.", {(): work.expired}, ()),
+        counter("computegate_ledger_failures", "Passes that failed; each is tried again.", {(): work.failures}, ()),
         gauge("computegate_ledger_uncounted_devices", "Found by a recount alone.", uncounted, ("scope",)),
         gauge("computegate_unattributed_devices", "Of no tenant's account.", {(): upkeep.unattributed()}, ()),
     )
