@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import subprocess
 import sys
@@ -64,6 +65,7 @@ CEILINGS = {1: 1.0, 8: 0.4, 64: 0.1}
 def main() -> None:
     """Run the benchmark, print the table, write the JSON."""
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped then, too
     with tempfile.TemporaryDirectory(dir=TMPFS if TMPFS.is_dir() else None) as folder, Stage(Path(folder)) as stage:
         bench = Bench(stage, options)
         for number in range(options.rounds):

@@ -66,6 +66,7 @@ class Upkeep:
             clock=asyncio.get_running_loop().time,
             waits=Waits(absent=settings.ledger.expire_seconds, rebuild=settings.ledger.rebuild_seconds),
             restored=_start_anew,
+            turn=ledger.turn,
         )
         self._writer = StatusWriter(
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
@@ -87,8 +88,12 @@ class Upkeep:
                 group.create_task(kept_alive(run))
 
     def heed(self, ledger: LedgerObject) -> None:
-        """Take note of a newer version of a ledger: pods are attributed as its entries say."""
-        self._census.learn(ledger.spec.scope, ledger.snapshot.state.inflight)
+        """Take note of a newer version of a ledger: pods are attributed as its entries say.
+
+        What this process wrote itself is noted from the cache, before it is folded.
+        """
+        if not self._store.wrote(ledger):
+            self._census.learn(ledger.spec.scope, ledger.snapshot.state.inflight)
         self._reconciler.wake()
 
     def _on_pod(self, event: Event[Pod]) -> None:

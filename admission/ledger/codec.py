@@ -11,6 +11,7 @@ inflight:  ``uid,namespace,name,party,class:count[+class:count]...,reserved at,o
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """The format that this version writes, and the newest that it reads."""
+
+_REMEMBERED = 4096
+"""Entries whose other form is remembered: each stands in many versions of its ledger, one after the other."""
 
 _RESERVED = re.compile(r"[%,;:+=&\x00-\x1f\x7f]")
 _ESCAPE = re.compile(r"%([0-9A-F]{2})")
@@ -104,6 +108,7 @@ def _used_text(used: Mapping[Account, int]) -> str:
     return ";".join(f"{_quote(party)},{_counts_text(counts, ',')}" for party, counts in parties.items())
 
 
+@functools.lru_cache(_REMEMBERED)
 def _entry_text(entry: Entry) -> str:
     fields = (entry.uid, entry.namespace, entry.name, entry.charge.party)
     counts = _counts_text(entry.charge.counts, "+")
@@ -129,6 +134,7 @@ def _used(text: str) -> dict[Account, int]:
     return used
 
 
+@functools.lru_cache(_REMEMBERED)
 def _entry(text: str) -> Entry:
     fields = text.split(",")
     if len(fields) != _ENTRY_FIELDS:

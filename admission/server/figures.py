@@ -9,7 +9,7 @@ from admission.api.quota import ComputeQuota
 from admission.decide.compute import scope_of
 from admission.decide.exemption import in_force
 from admission.decide.limits import held
-from admission.server.metrics import counter, gauge
+from admission.server.metrics import counter, counters, gauge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -85,7 +85,7 @@ def _commits(ledger: Ledger) -> Iterable[Metric]:
     done = ledger.counters()
 
     def counted(name: str, text: str, field: str) -> Metric:
-        return counter(name, text, {(scope,): getattr(each, field) for scope, each in done.items()}, ("scope",))
+        return counters(name, text, {(scope,): getattr(each, field) for scope, each in done.items()}, ("scope",))
 
     return (
         counted("computegate_ledger_writes", "Writes that made reservations, or took them back.", "commits"),
@@ -99,10 +99,10 @@ def _kept(upkeep: Upkept, scopes: Iterable[str]) -> Iterable[Metric]:
     work = upkeep.work
     uncounted: Samples = {(scope,): sum(work.uncounted.get(scope, {}).values()) for scope in scopes}
     return (
-        counter("computegate_ledger_folds", "Writes that made a ledger follow the pods.", {(): work.folds}, ()),
-        counter("computegate_ledger_rebuilds", "Ledgers counted anew.", {(): work.rebuilt}, ()),
-        counter("computegate_ledger_expired", "Reservations whose pod was proved not to come.", {(): work.expired}, ()),
-        counter("computegate_ledger_failures", "Passes that failed; each is tried again.", {(): work.failures}, ()),
+        counter("computegate_ledger_folds", "Writes that made a ledger follow the pods.", work.folds),
+        counter("computegate_ledger_rebuilds", "Ledgers counted anew.", work.rebuilt),
+        counter("computegate_ledger_expired", "Reservations whose pod was proved not to come.", work.expired),
+        counter("computegate_ledger_failures", "Passes that failed; each is tried again.", work.failures),
         gauge("computegate_ledger_uncounted_devices", "Found by a recount alone.", uncounted, ("scope",)),
         gauge("computegate_unattributed_devices", "Of no tenant's account.", {(): upkeep.unattributed()}, ()),
     )

@@ -125,17 +125,22 @@ def of_http(counts: Counts) -> Iterable[Metric]:
     return (requests, closed, in_flight, connections, handshakes)
 
 
-def counter(name: str, text: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]) -> Metric:
+def counter(name: str, text: str, value: float) -> Metric:
+    """Return a counter without labels."""
+    return CounterMetricFamily(name, text, value=value)
+
+
+def counters(name: str, text: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]) -> Metric:
     """Return a counter with one sample for each entry of ``values``."""
-    return _filled(CounterMetricFamily(name, text, labels=labels), values)
+    family = CounterMetricFamily(name, text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
 
 
 def gauge(name: str, text: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]) -> Metric:
     """Return a gauge with one sample for each entry of ``values``."""
-    return _filled(GaugeMetricFamily(name, text, labels=labels), values)
-
-
-def _filled(family: CounterMetricFamily | GaugeMetricFamily, values: Mapping[tuple[str, ...], float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=labels)
     for key, value in values.items():
         family.add_metric(key, value)
     return family
