@@ -92,6 +92,11 @@ class ControlPlane:
         """Path of a program of the control plane, or kubectl."""
         return self._binaries[name]
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids of the programs that run, by name."""
+        return {name: process.popen.pid for name, process in self._processes.items()}
+
     def issue(self, common_name: str, sans: Iterable[str] = ("localhost", "127.0.0.1")) -> Certificate:
         """Sign a serving certificate, such as a webhook's."""
         return self.authority.issue(common_name, sans)

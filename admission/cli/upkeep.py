@@ -75,6 +75,7 @@ class Upkeep:
             restored=_start_anew,
             terms=lambda scope: terms_of(registry, scope),
             now=lambda: now().timestamp(),
+            turn=ledger.turn,
         )
         self._writer = StatusWriter(
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
@@ -96,8 +97,12 @@ class Upkeep:
                 group.create_task(kept_alive(run))
 
     def heed(self, ledger: LedgerObject) -> None:
-        """Take note of a newer version of a ledger: pods are attributed as its entries say."""
-        self._census.learn(ledger.spec.scope, ledger.snapshot.state.inflight)
+        """Take note of a newer version of a ledger: pods are attributed as its entries say.
+
+        What this process wrote itself is noted from the cache, before it is folded.
+        """
+        if not self._store.wrote(ledger):
+            self._census.learn(ledger.spec.scope, ledger.snapshot.state.inflight)
         self._reconciler.wake()
 
     def _on_pod(self, event: Event[Pod]) -> None:

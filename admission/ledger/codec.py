@@ -14,6 +14,7 @@ holds:          ``group,class,since,until`` joined by ``;``, sorted
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """The format that this version writes, and the newest that it reads."""
+
+_REMEMBERED = 4096
+"""Entries whose other form is remembered: each stands in many versions of its ledger, one after the other."""
 
 _RESERVED = re.compile(r"[%,;:+=&\x00-\x1f\x7f]")
 _ESCAPE = re.compile(r"%([0-9A-F]{2})")
@@ -136,6 +140,7 @@ def _used_text(used: Mapping[Account, int]) -> str:
     return ";".join(f"{_quote(party)},{_counts_text(counts, ',')}" for party, counts in parties.items())
 
 
+@functools.lru_cache(_REMEMBERED)
 def _entry_text(entry: Entry) -> str:
     fields = (entry.uid, entry.namespace, entry.name, entry.charge.party)
     counts = _counts_text(entry.charge.counts, "+")
@@ -212,6 +217,7 @@ def _hold(text: str) -> tuple[tuple[str, str], Hold]:
     return (_unquote(fields[0]), _unquote(fields[1])), Hold(_number(fields[2]), _number(fields[3]))
 
 
+@functools.lru_cache(_REMEMBERED)
 def _entry(text: str) -> Entry:
     fields = text.split(",")
     if len(fields) != _ENTRY_FIELDS:

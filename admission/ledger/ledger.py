@@ -129,6 +129,10 @@ class Ledger:
         """
         await self._store.read(scope, timeout)
 
+    def turn(self, scope: str) -> asyncio.Lock:
+        """Return what whoever writes a ledger holds meanwhile: two writes of one process at once would conflict."""
+        return self._committer(scope).turn
+
     def view(self, scope: str) -> View | None:
         """Return a scope as last seen here; None before it was seen at all."""
         snapshot = self._store.cached(scope)

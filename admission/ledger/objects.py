@@ -7,6 +7,7 @@ of ``.../status`` with the resourceVersion that was read.  A watch may feed newe
 
 from __future__ import annotations
 
+import collections
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -23,6 +24,7 @@ COLLECTION = "/apis/computegate.io/v1alpha1/quotaledgers"
 
 _NOT_FOUND = 404
 _CONFLICT = 409
+_REMEMBERED = 64  # versions; a watch that lags more costs a decoding each
 _MANAGER = {"fieldManager": "computegate"}
 
 
@@ -97,6 +99,7 @@ class ObjectStore:
     def __init__(self, client: Requests) -> None:
         self._client = client
         self._snapshots: dict[str, Snapshot] = {}
+        self._written: collections.deque[int] = collections.deque(maxlen=_REMEMBERED)
 
     def scopes(self) -> Collection[str]:
         """Return the scopes whose object was read, written or observed."""
@@ -118,6 +121,10 @@ class ObjectStore:
         held = self._snapshots.get(scope)
         if held is None or int(found.metadata.resource_version) > held.version:
             self._snapshots[scope] = found.snapshot
+
+    def wrote(self, found: LedgerObject) -> bool:
+        """Say whether this process wrote that version, not long ago."""
+        return int(found.metadata.resource_version) in self._written
 
     async def read(self, scope: str, timeout: float) -> Snapshot:  # noqa: ASYNC109 (passed on to the transport)
         """Read the newest version; create the object, not initialised, where there is none.
@@ -152,7 +159,9 @@ class ObjectStore:
             raise self._refusal(scope, error) from error
         except (ClusterError, msgspec.MsgspecError) as error:
             raise Unknown(f"{scope}: {error}") from error
-        return self._keep(scope, Snapshot(int(found.metadata.resource_version), state))
+        version = int(found.metadata.resource_version)
+        self._written.append(version)
+        return self._keep(scope, Snapshot(version, state))
 
     def _refusal(self, scope: str, error: ApiError) -> Conflict | Failed | Unknown:
         if error.status in (_NOT_FOUND, _CONFLICT):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from admission.ledger.store import Store
 
 _TRIES = 8  # of one fold, before the other ledgers get their turn
+_GLANCES = 5  # at the ledgers, between two passes
+_CROWD = 32  # entries in flight from which on the next pass begins at the next glance
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +79,7 @@ class Reconciler:
     ``armed`` says whether
     admissions are counted at all (on install: whether the webhook configuration is in force); the wait for a
     rebuild runs only while it does.  ``restored`` is called when the store is found to have gone back in
-    time: whoever keeps caches must drop them.
+    time: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a ledger twice at once.
     """
 
     def __init__(
@@ -92,11 +94,12 @@ class Reconciler:
         restored: Callable[[], None] = lambda: None,
         terms: Callable[[str], Terms] = lambda _: UNTIMED,
         now: Callable[[], float] = time.time,
+        turn: Callable[[str], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext(),
     ) -> None:
         self.work = Work()
         self._store, self._census, self._witness = store, census, witness
         self._clock, self._waits = clock, waits or Waits()
-        self._armed, self._restored = armed, restored
+        self._armed, self._restored, self._turn = armed, restored, turn
         self._terms, self._now = terms, now
         self._archivist = Archivist(
             store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
@@ -125,10 +128,18 @@ class Reconciler:
                 audited = self._clock()
                 await self.audit()
             await self.reconcile()
-            await asyncio.sleep(self._waits.between)
+            await self._rest()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._idle()):
                     await self._awake.wait()
+
+    async def _rest(self) -> None:
+        """Wait between two passes, and not for long while many entries wait to be folded: ledgers must not fill up."""
+        for _ in range(_GLANCES):
+            await asyncio.sleep(self._waits.between / _GLANCES)
+            snapshots = map(self._store.cached, self._store.scopes())
+            if any(each is not None and len(each.state.inflight) >= _CROWD for each in snapshots):
+                return
 
     async def reconcile(self) -> None:
         """Make one pass over all ledgers; what fails is tried again in the next."""
@@ -209,15 +220,17 @@ class Reconciler:
         if await self._went_back():
             return
         for _ in range(_TRIES):
-            state = self._fold_of(snapshot.state, scope, census(), gone, recount=recount)
-            if state is None:
-                self._note_taken_in(scope, snapshot.state, census())
-                return
-            try:
-                await self._store.write(scope, state, snapshot.version, self._waits.timeout)
-            except Conflict:
-                snapshot = await self._store.read(scope, self._waits.timeout)
-                continue
+            async with self._turn(scope):
+                snapshot = self._store.cached(scope) or snapshot
+                state = self._fold_of(snapshot.state, scope, census(), gone, recount=recount)
+                if state is None:
+                    self._note_taken_in(scope, snapshot.state, census())
+                    return
+                try:
+                    await self._store.write(scope, state, snapshot.version, self._waits.timeout)
+                except Conflict:
+                    await self._store.read(scope, self._waits.timeout)
+                    continue
             self.work.folds += 1
             self.work.expired += len(snapshot.state.inflight.keys() & gone)
             return

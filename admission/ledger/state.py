@@ -37,6 +37,10 @@ class Entry:
     owner: str
     kind: Kind = Kind.Pod
 
+    def __hash__(self) -> int:
+        """Return the uid's: an entry is looked up as often as its ledger is written."""
+        return hash(self.uid)
+
     def shared(self) -> Entry:
         """Return the entry as nobody's own."""
         return dataclasses.replace(self, owner=SHARED)

@@ -10,7 +10,7 @@ from admission.decide.compute import scope_of
 from admission.decide.duration import seconds_of
 from admission.decide.exemption import in_force
 from admission.decide.limits import held
-from admission.server.metrics import counter, gauge
+from admission.server.metrics import counter, counters, gauge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,9 +74,25 @@ def figures_of(
         gauge("computegate_watch_silence_seconds", "Time since anything was heard of it.", silence, ("resource",)),
         gauge("computegate_ledger_initialized", "Whether the ledger has been counted.", counted, ("scope",)),
         gauge("computegate_ledger_inflight", "Reservations not yet folded.", entries, ("scope",)),
+        *_commits(source.ledger),
         *_quotas(source.ledger, registry, now),
         _exemptions(registry, now),
         *(_kept(upkeep, views) if upkeep is not None else ()),
+    )
+
+
+def _commits(ledger: Ledger) -> Iterable[Metric]:
+    """What this replica asked of each ledger on behalf of requests."""
+    done = ledger.counters()
+
+    def counted(name: str, text: str, field: str) -> Metric:
+        return counters(name, text, {(scope,): getattr(each, field) for scope, each in done.items()}, ("scope",))
+
+    return (
+        counted("computegate_ledger_writes", "Writes that made reservations, or took them back.", "commits"),
+        counted("computegate_ledger_reservations", "Requests whose reservation was made.", "granted"),
+        counted("computegate_ledger_conflicts", "Writes that another replica's was ahead of.", "conflicts"),
+        counted("computegate_ledger_confirmations", "Reads that confirmed a verdict without a write.", "confirmations"),
     )
 
 

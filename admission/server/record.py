@@ -10,12 +10,15 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Mapping
 from typing import BinaryIO
 
 import msgspec
 
 SCHEMA = "computegate.io/decision/v1"
+
+_PAUSE = 0.02  # seconds; so late a line may be, and so many of them cost one waking
 
 
 class _Line(msgspec.Struct, frozen=True, rename="camel"):
@@ -149,6 +152,7 @@ class Recorder:
                 self._stream.write(encode(record) + b"\n")
                 if self._lines.empty():
                     self._stream.flush()
+                    time.sleep(_PAUSE)  # to be woken for each line would cost as much as making it
             except OSError:
                 self.dropped += 1
         self._stream.flush()
