@@ -4,7 +4,7 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
-CONTROL_PLANE := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler
+CONTROL_PLANE := etcd etcdutl kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
 .PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster model zoo bench bench-demand bench-admission corpus clean

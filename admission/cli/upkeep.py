@@ -72,7 +72,7 @@ class Upkeep:
             ClusterWitness(client, self._census),
             clock=asyncio.get_running_loop().time,
             waits=Waits(absent=settings.ledger.expire_seconds, rebuild=settings.ledger.rebuild_seconds),
-            restored=_start_anew,
+            restored=start_anew,
             terms=lambda scope: terms_of(registry, scope),
             now=lambda: now().timestamp(),
             turn=ledger.turn,
@@ -85,6 +85,10 @@ class Upkeep:
     def work(self) -> Work:
         """What was done to the ledgers in this term."""
         return self._reconciler.work
+
+    def distrust(self) -> None:
+        """Have all ledgers counted anew, and the process start anew: the cluster went back to a backup."""
+        self._reconciler.distrust()
 
     def unattributed(self) -> int:
         """Return the devices of live pods that no tenant's jurisdiction is found for."""
@@ -151,7 +155,7 @@ class Upkeep:
             await asyncio.sleep(ENSURE_SECONDS)
 
 
-def _start_anew() -> None:
+def start_anew() -> None:
     """The cluster went back to a backup, so that every copy of it is newer than it is.
 
     The process ends and its supervisor starts it again: that drops every copy at once.

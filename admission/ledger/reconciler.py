@@ -79,7 +79,8 @@ class Reconciler:
     ``armed`` says whether
     admissions are counted at all (on install: whether the webhook configuration is in force); the wait for a
     rebuild runs only while it does.  ``restored`` is called when the store is found to have gone back in
-    time: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a ledger twice at once.
+    time, and all ledgers are marked: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a
+    ledger twice at once.
     """
 
     def __init__(
@@ -146,7 +147,7 @@ class Reconciler:
         scopes = self._scopes()
         try:
             await self._listen()
-            await self._distrust()
+            await self._mark()
             await self._rebuild([scope for scope in scopes if self._due(scope)])
         except (StoreError, Unanswered) as error:
             self._fail("the API server", error)
@@ -367,23 +368,31 @@ class Reconciler:
         if self._highest >= known:
             return False
         logger.error("the store went back from revision %d to %d: counting anew", known, self._highest)
+        self.distrust()
+        await self._mark()
+        return True
+
+    def distrust(self) -> None:
+        """Have all ledgers counted anew: the store is older than what was seen of it."""
         self.work.restored += 1
         self._suspects |= set(self._scopes())
         self._store.forget()
         self._first_seen.clear()
         self._absent_at.clear()
         self._uncounted.clear()
-        self._restored()
-        await self._distrust()
-        return True
+        self.wake()
 
-    async def _distrust(self) -> None:
+    async def _mark(self) -> None:
+        """Mark the suspects as not counted, so that no replica grants on them."""
+        if not self._suspects:
+            return
         for scope in sorted(self._suspects):
             snapshot = await self._store.read(scope, self._waits.timeout)
             if snapshot.state.initialized:
                 state = dataclasses.replace(snapshot.state, initialized=False)
                 await self._store.write(scope, state, snapshot.version, self._waits.timeout)
             self._suspects.discard(scope)
+        self._restored()
 
     def _idle(self) -> float:
         return self._waits.heartbeat if self._first_seen or self._uncounted else self._waits.reread
