@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PATIENCE = 75.0
 """Seconds for an event or a bookmark at ``until`` to come; bookmarks come every minute, and before a watch ends."""
 
-_WATCH_SECONDS = 5
+_WATCH_SECONDS = 3
 _GRACE = 5.0
 
 _line = msgspec.json.Decoder(wire.WatchLine)
