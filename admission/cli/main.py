@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from admission import __version__
-from admission.cli import check, demand, digest, explain, preflight, serve
+from admission.cli import check, demand, digest, explain, preflight, serve, usage
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     _demand(commands)
     _preflight(commands)
     _explain(commands)
+    _usage(commands)
     _digest(commands)
     chosen = parser.parse_args(arguments)
     try:
@@ -116,6 +117,18 @@ def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("reference", metavar="REF")
     parser.add_argument("--from", required=True, metavar="FILE", dest="source", help="decision record; - is stdin")
     parser.set_defaults(run=explain.run)
+
+
+def _usage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "usage",
+        help="add up device-hours by month, tenant and class",
+        description="Reads the usage record out of the logs of all replicas and counts each key once.  Exit code 0: "
+        "all was read, 1: some lines cannot be read, 2: a file cannot be read.",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="log with the usage record; - is stdin")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.set_defaults(run=usage.run)
 
 
 def _digest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
