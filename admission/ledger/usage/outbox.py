@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Lines = Sequence[UsageLine | GapLine]
 
-BATCH = 200
+BATCH = 50
 """Lines handed over at once."""
 
 logger = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from admission.ledger.usage.interval import Interval
 if TYPE_CHECKING:
     from admission.ledger.usage.interval import Key
 
-PAGE_BYTES = 64 * 1024
-"""Of text on one page.  As JSON inside JSON it grows by a fifth, which stays under 100 KB."""
+PAGE_BYTES = 32 * 1024
+"""Of text on one page; as JSON inside JSON it grows by a fifth."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Interval)
