@@ -114,7 +114,8 @@ class Replica:
 
     def records(self) -> list[dict[str, Any]]:
         """Return the decision record so far."""
-        return [json.loads(line) for line in self.record.read_text().splitlines()]
+        lines = map(json.loads, self.record.read_text().splitlines())
+        return [line for line in lines if line["schema"] == "computegate.io/decision/v1"]
 
     def stop(self) -> None:
         """End it politely, then by force."""

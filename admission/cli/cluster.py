@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from admission.api.object import Object
     from admission.decide.registry import Registry
     from admission.server.judge import Judgement
+    from admission.server.record import Recorder
     from admission.server.settings import Settings
 
 DECIDING: tuple[type[Object], ...] = (
@@ -77,7 +78,10 @@ class ClusterSource:
 
     releases_on_delete = False
 
-    def __init__(self, client: Client, registry: Registry, settings: Settings, reference_key: bytes) -> None:
+    def __init__(
+        self, client: Client, registry: Registry, settings: Settings, reference_key: bytes, recorder: Recorder
+    ) -> None:
+        self._recorder = recorder
         self.client, self._registry, self._settings = client, registry, settings
         self.reference_key = reference_key
         self.store = ObjectStore(client, self._went_back)
@@ -95,10 +99,12 @@ class ClusterSource:
         self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
 
     @classmethod
-    async def connect(cls, kubeconfig: pathlib.Path | None, registry: Registry, settings: Settings) -> ClusterSource:
+    async def connect(
+        cls, kubeconfig: pathlib.Path | None, registry: Registry, settings: Settings, recorder: Recorder
+    ) -> ClusterSource:
         """Reach the cluster and fetch, or make, the key of references."""
         client = await Client.connect(kubeconfig)
-        return cls(client, registry, settings, await _reference_key(client, settings))
+        return cls(client, registry, settings, await _reference_key(client, settings), recorder)
 
     async def __aenter__(self) -> Self:
         """Start watching; ``unsynced`` tells when everything has been read once."""
@@ -285,6 +291,7 @@ class ClusterSource:
             allowances=self._allowances,
             settings=self._settings,
             now=_now,
+            record=lambda lines: asyncio.wrap_future(self._recorder.durably(lines)),
         )
         try:
             await self.upkeep.run()

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
 from admission.enforce.writer import StatusWriter
 from admission.ledger.membership import scopes_of, terms_of
-from admission.ledger.pods import PodCensus
+from admission.ledger.pods import ENDED, PodCensus
 from admission.ledger.reconciler import Reconciler, Waits
 from admission.ledger.store import StoreError
+from admission.ledger.usage.journal import Journal
+from admission.ledger.usage.keeper import Keeper
 from admission.ledger.witness import ClusterWitness
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from admission.ledger.ledger import Ledger
     from admission.ledger.objects import LedgerObject, ObjectStore
     from admission.ledger.reconciler import Work
+    from admission.ledger.usage.outbox import Lines
     from admission.server.settings import Settings
 
 ENSURE_SECONDS = 1.0
@@ -53,6 +56,7 @@ class Upkeep:
         allowances: Mapping[str, Allowance],
         settings: Settings,
         now: Callable[[], dt.datetime],
+        record: Callable[[Lines], asyncio.Future[None]],
     ) -> None:
         self._registry, self._ledger, self._store = registry, ledger, store
         self._census = PodCensus(registry, now)
@@ -65,6 +69,16 @@ class Upkeep:
             on_change=self._on_claim,
             optional=True,
             server_timeout=WATCH_SECONDS,
+        )
+        self.usage = Keeper(
+            client,
+            Journal(client),
+            registry,
+            self._census,
+            pods=self._pods,
+            claims=self._claims,
+            emit=record,
+            now=now,
         )
         self._reconciler = Reconciler(
             store,
@@ -97,7 +111,14 @@ class Upkeep:
     async def run(self) -> None:
         """Go on until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for run in (self._pods.run, self._claims.run, self._reconciler.run, self._writer.run, self._ensure):
+            for run in (
+                self._pods.run,
+                self._claims.run,
+                self._reconciler.run,
+                self._writer.run,
+                self._ensure,
+                self.usage.run,
+            ):
                 group.create_task(kept_alive(run))
 
     def heed(self, ledger: LedgerObject) -> None:
@@ -112,15 +133,22 @@ class Upkeep:
     def _on_pod(self, event: Event[Pod]) -> None:
         match event:
             case Added(item=item) | Modified(item=item):
-                self._census.take(item)
+                self._take(item)
             case _:
                 self._lose("pods", event)
         self._reconciler.wake()
+
+    def _take(self, pod: Pod) -> None:
+        """An end is told before the census forgets what was held until then."""
+        ended = pod.status.phase in ENDED
+        for take in (self.usage.take, self._census.take) if ended else (self._census.take, self.usage.take):
+            take(pod)
 
     def _on_claim(self, event: Event[ResourceClaim]) -> None:
         match event:
             case Added(item=item) | Modified(item=item):
                 self._census.take_claim(item)
+                self.usage.take_claim(item)
             case _:
                 self._lose("resourceclaims", event)
         self._reconciler.wake()
@@ -131,6 +159,7 @@ class Upkeep:
                 self._unreadable[resource, key] = old.metadata.uid  # it goes on holding what it held
             case Deleted(key=key, old=old, version=version):
                 uid = old.metadata.uid if old is not None else self._unreadable.pop((resource, key), "")
+                (self.usage.lose if resource == "pods" else self.usage.lose_claim)(uid)
                 self._census.lose(uid, version, claim=resource == "resourceclaims")
 
     def _up_to(self) -> PodCensus | None:

@@ -276,6 +276,10 @@ class PodCensus:
             and (bool(held.scopes) or mode(held.namespace) is Mode.Enforce) is enforced
         )
 
+    def of(self, uid: str) -> Held | None:
+        """Return what one object holds, as it was last counted."""
+        return self._held.get(uid)
+
     def use(self) -> Mapping[str, Counter[str]]:
         """Return what each party holds by class key, enforced or not."""
         self._settle()

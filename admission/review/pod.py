@@ -215,12 +215,46 @@ class PodCondition(_Wire, frozen=True):
     last_transition_time: str | None = None
 
 
+class DeviceStatus(_Wire, frozen=True):
+    """One device that the kubelet gave to a container (KEP-4680)."""
+
+    resource_id: str = msgspec.field(default="", name="resourceID")
+
+
+class DevicesStatus(_Wire, frozen=True):
+    """The devices of one resource; ``name`` begins with ``claim:`` where they come from a claim."""
+
+    name: str = ""
+    resources: tuple[DeviceStatus, ...] | None = None
+
+
+class Terminated(_Wire, frozen=True):
+    """How a container ended, as its node says."""
+
+    finished_at: str | None = None
+
+
+class ContainerState(_Wire, frozen=True):
+    """What a container does; only its end is read."""
+
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(_Wire, frozen=True):
+    """What the node tells of a container."""
+
+    state: ContainerState = ContainerState()
+    allocated_resources_status: tuple[DevicesStatus, ...] | None = None
+
+
 class PodStatus(_Wire, frozen=True):
-    """Whether the pod has ended, since when it has a node, and the claim that the scheduler made for its resources."""
+    """Whether the pod is bound or has ended, its devices, and the claim that the scheduler made for its resources."""
 
     phase: str = ""
-    conditions: tuple[PodCondition, ...] | None = None
     extended_resource_claim_status: ExtendedResourceClaim | None = None
+    conditions: tuple[PodCondition, ...] | None = None
+    container_statuses: tuple[ContainerStatus, ...] | None = None
+    init_container_statuses: tuple[ContainerStatus, ...] | None = None
 
 
 class Pod(_Wire, frozen=True):

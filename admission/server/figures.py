@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.reconciler import Work
+    from admission.ledger.usage.keeper import Keeper
 
 
 Samples = dict[tuple[str, ...], float]
@@ -34,6 +35,10 @@ class Upkept(Protocol):
     @property
     def work(self) -> Work:
         """What was done to the ledgers."""
+
+    @property
+    def usage(self) -> Keeper:
+        """What keeps the usage record."""
 
     def unattributed(self) -> int:
         """Return the devices of live pods that no tenant's jurisdiction is found for."""
@@ -106,6 +111,18 @@ def _kept(upkeep: Upkept, scopes: Iterable[str]) -> Iterable[Metric]:
         counter("computegate_ledger_failures", "Passes that failed; each is tried again.", work.failures),
         gauge("computegate_ledger_uncounted_devices", "Found by a recount alone.", uncounted, ("scope",)),
         gauge("computegate_unattributed_devices", "Of no tenant's account.", {(): upkeep.unattributed()}, ()),
+        *_used(upkeep.usage),
+    )
+
+
+def _used(usage: Keeper) -> Iterable[Metric]:
+    return (
+        counter("computegate_usage_lines", "Lines of the usage record.", usage.lines),
+        counter("computegate_usage_unseen", "Lines whose end nobody saw.", usage.unseen),
+        counter("computegate_usage_gaps", "Times in which nobody watched.", usage.gaps),
+        counter("computegate_usage_journal_writes", "Objects written to keep the record.", usage.journal_writes),
+        gauge("computegate_usage_open_intervals", "Objects that hold devices.", {(): usage.open_intervals}, ()),
+        gauge("computegate_usage_waiting_lines", "Lines that are not written yet.", {(): usage.waiting}, ()),
     )
 
 
