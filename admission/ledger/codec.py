@@ -52,6 +52,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     initialized: bool = False
     observed_pods: str = ""
     observed_claims: str = ""
+    observed_tenants: str = ""
     used: str = ""
     inflight: str = ""
 
@@ -61,8 +62,9 @@ def encode(state: State) -> Record:
     return Record(
         epoch=state.epoch,
         initialized=state.initialized,
-        observed_pods=str(state.observed_pods) if state.observed_pods else "",
-        observed_claims=str(state.observed_claims) if state.observed_claims else "",
+        observed_pods=_version_text(state.observed_pods),
+        observed_claims=_version_text(state.observed_claims),
+        observed_tenants=_version_text(state.observed_tenants),
         used=_used_text(state.used),
         inflight=";".join(map(_entry_text, state.inflight.values())),
     )
@@ -84,8 +86,9 @@ def decode(record: Record) -> State:
     state = State(
         epoch=record.epoch,
         initialized=record.initialized,
-        observed_pods=_number(record.observed_pods) if record.observed_pods else 0,
-        observed_claims=_number(record.observed_claims) if record.observed_claims else 0,
+        observed_pods=_version(record.observed_pods),
+        observed_claims=_version(record.observed_claims),
+        observed_tenants=_version(record.observed_tenants),
         used=_used(record.used),
         inflight={entry.uid: entry for entry in entries},
     )
@@ -94,6 +97,14 @@ def decode(record: Record) -> State:
     if encode(state) != record:
         raise LedgerCorrupt("not in canonical form")
     return state
+
+
+def _version_text(version: int) -> str:
+    return str(version) if version else ""
+
+
+def _version(text: str) -> int:
+    return _number(text) if text else 0
 
 
 def _used_text(used: Mapping[Account, int]) -> str:

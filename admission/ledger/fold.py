@@ -1,13 +1,14 @@
 """How a state is brought up to what exists.  Pure.
 
 A fold takes in a census: use becomes what the census counts, and what the census has seen is no longer in
-flight.  Two guards make it exact, and without either the count drops below what exists
+flight.  Three guards make it exact, and without any of them the count drops below what exists
 (kubernetes/kubernetes#123434):
 
 * by uid: an entry leaves because its own object was seen, and nothing else is to be made for it, never because the sums
   match;
+* by record: an entry leaves only when a record says whom and where to charge its object without it (``ledger.homes``);
 * by version: a census older than the one that the state already took in is not folded, as it may not have
-  seen an object whose entry has left.
+  seen an object whose entry has left, or the record by which it is charged.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from admission.ledger.homes import Attribution
 from admission.ledger.state import State
 
 if TYPE_CHECKING:
@@ -22,36 +24,53 @@ if TYPE_CHECKING:
 
     from admission.decide.limits import Account
     from admission.ledger.census import Census
+    from admission.ledger.state import Entry
 
 
 def fold(state: State, scope: str, census: Census, gone: Collection[str]) -> State | None:
     """Return the state after a census, without the entries proved ``gone``; None when nothing would change."""
-    current = _is_current(census, state)
+    current = _is_current(census, state, scope)
     inflight = {
         uid: entry
         for uid, entry in state.inflight.items()
-        if uid not in gone and not (current and census.settled(entry))
+        if uid not in gone and not (current and leaves(entry, scope, census))
     }
     used = counted(census, scope, inflight) if current else state.used
-    if used == state.used and len(inflight) == len(state.inflight):
+    attribution = census.attribution(scope) if current else Attribution()
+    if used == state.used and len(inflight) == len(state.inflight) and attribution.due <= state.observed_tenants:
         return None
     pods, claims = census.newest() if current else (0, 0)
     return dataclasses.replace(
         state,
         observed_pods=max(pods, state.observed_pods),
         observed_claims=max(claims, state.observed_claims),
+        observed_tenants=max(attribution.newest, state.observed_tenants),
         used=used,
         inflight=inflight,
     )
 
 
-def _is_current(census: Census, state: State) -> bool:
-    """Whether the census has come as far as the newest object that the state has taken in.
+def leaves(entry: Entry, scope: str, census: Census) -> bool:
+    """Say whether an entry is no longer needed, as the census has its object by itself, and so has any later one."""
+    return census.settled(entry) and census.attributed(entry, scope)
+
+
+def follows(state: State, scope: str, census: Census) -> bool:
+    """Say whether a state has all that a census counts, and is known to go by its records."""
+    return state.initialized and _is_current(census, state, scope) and fold(state, scope, census, ()) is None
+
+
+def _is_current(census: Census, state: State, scope: str) -> bool:
+    """Whether the census has come as far as the newest object that the state has taken in, and the newest record.
 
     Then it has seen every object that existed for that state.  How far is compared with what: where nothing is written,
     a watch that misses nothing stays behind a later list, and would hold back every fold until the next bookmark.
     """
-    return census.resource_version >= state.observed_pods and census.claims_version >= state.observed_claims
+    return (
+        census.resource_version >= state.observed_pods
+        and census.claims_version >= state.observed_claims
+        and census.attribution(scope).version >= state.observed_tenants
+    )
 
 
 def rebuilt(state: State, scope: str, census: Census) -> State:
@@ -62,6 +81,7 @@ def rebuilt(state: State, scope: str, census: Census) -> State:
         initialized=True,
         observed_pods=pods,
         observed_claims=claims,
+        observed_tenants=census.attribution(scope).newest,
         used=counted(census, scope),
     )
 
@@ -77,7 +97,7 @@ def uncounted(state: State, scope: str, census: Census) -> dict[str, int]:
     By party and not by class, as a pod that may land on several classes is charged to fewer once it is bound.
     A census older than the state says nothing.
     """
-    if not _is_current(census, state):
+    if not _is_current(census, state, scope):
         return {}
     excess = _by_party(counted(census, scope))
     for total in (_by_party(state.used), _by_party(state.reserved())):

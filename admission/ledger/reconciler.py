@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from admission.ledger.calm import Calm, Unanswered
-from admission.ledger.fold import fold, rebuilt, uncounted
+from admission.ledger.fold import fold, leaves, rebuilt, uncounted
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
 
 if TYPE_CHECKING:
@@ -198,15 +198,15 @@ class Reconciler:
         gone = set()
         for entry in state.inflight.values():
             # What the census has seen, the fold takes out.
-            if self._overdue(scope, entry) and not census.settled(entry) and await self._absent(scope, entry):
+            if self._overdue(scope, entry) and not leaves(entry, scope, census) and await self._absent(scope, entry):
                 gone.add(entry.uid)
         return frozenset(gone)
 
     def _note(self, scope: str, state: State, census: Census) -> None:
-        """Begin each entry's wait; that of an object for which something may still be made begins with its end."""
+        """Begin each entry's wait; that of an object that goes on needing its entry begins with the object's end."""
         for uid, entry in state.inflight.items():
             self._first_seen.setdefault((scope, uid), self._clock())
-            if entry.charge.parts and census.live(uid):
+            if census.live(uid) and not leaves(entry, scope, census):
                 self._first_seen[scope, uid] = self._clock()
         left = [key for key in self._first_seen if key[0] == scope and key[1] not in state.inflight]
         for key in left:

@@ -43,8 +43,9 @@ class Entry:
 class State:
     """One scope at one version of its store; never changed in place.
 
-    ``used`` sums the objects that existed at ``observed_pods`` and ``observed_claims`` (resourceVersions, which
-    compare only within one resource); ``inflight`` holds, by uid, what was promised and not yet seen there.
+    ``used`` sums the objects that existed at ``observed_pods`` and ``observed_claims``, attributed by the records of
+    ``observed_tenants`` (resourceVersions, which compare only within one resource); ``inflight`` holds, by uid, what
+    was promised and not yet seen there.
     Their sum is never less than what exists or may still come to exist by a promise.
     """
 
@@ -54,6 +55,7 @@ class State:
     used: Mapping[Account, int] = dataclasses.field(default_factory=dict)
     inflight: Mapping[str, Entry] = dataclasses.field(default_factory=dict)
     observed_claims: int = 0
+    observed_tenants: int = 0
 
     def tally(self) -> Tally:
         """Return the running use that this state starts from: used and promised."""
