@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from admission.decide.limits import Account
+    from admission.ledger.homes import Attribution
     from admission.ledger.hours import Stay
     from admission.ledger.state import Entry
 
@@ -44,6 +45,12 @@ class Census(Protocol):
         Gone since or not; may forget those long gone.  From then on ``charges`` has it.
         """
 
+    def attributed(self, entry: Entry, scope: str) -> bool:
+        """Say whether ``charges`` has the object of an entry in that scope even for one who never saw the entry."""
+
+    def attribution(self, scope: str) -> Attribution:
+        """Return how new the records are by which this census attributes the charges of a scope."""
+
     def live(self, uid: str) -> bool:
         """Say whether the object is there: claims may still be made for it."""
 
@@ -55,6 +62,9 @@ class Census(Protocol):
 
     def ended(self, scope: str) -> Collection[Stay]:
         """Return the stays of charged objects whose end was seen here and is not forgotten."""
+
+    def settles(self, uid: str) -> bool:
+        """Say whether the end of an object was seen here: it is among those that ended, or every ledger has it."""
 
     def forget(self, pods: int, claims: int) -> None:
         """Forget the ends up to these versions: every ledger has taken them in."""

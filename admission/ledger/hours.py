@@ -52,6 +52,7 @@ class Stay(NamedTuple):
     where nobody can tell.  ``version`` is the resourceVersion at which the end was seen, of claims for a ``claim``.
     """
 
+    uid: str
     party: str
     group: str
     counts: tuple[tuple[str, int], ...]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
-from admission.ledger.fold import fold, is_current, rebuilt, uncounted
+from admission.ledger.fold import fold, is_current, leaves, rebuilt, uncounted
 from admission.ledger.hours import UNTIMED
 from admission.ledger.limits import Kind
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
@@ -245,7 +245,7 @@ class Reconciler:
         return {entry.uid for entry in entries if entry.uid in older or entry.kind is Kind.Claim}
 
     def _note_taken_in(self, scope: str, state: State, census: Census | None) -> None:
-        if census is not None and state.initialized and is_current(census, state):
+        if census is not None and state.initialized and is_current(census, state, scope):
             self._taken_in[scope] = census.newest()
 
     def _fold_of(
@@ -276,15 +276,15 @@ class Reconciler:
         gone = set()
         for entry in state.inflight.values():
             # What the census has seen, the fold takes out.
-            if self._overdue(scope, entry) and not census.settled(entry) and await self._absent(scope, entry):
+            if self._overdue(scope, entry) and not leaves(entry, scope, census) and await self._absent(scope, entry):
                 gone.add(entry.uid)
         return frozenset(gone)
 
     def _note(self, scope: str, state: State, census: Census) -> None:
-        """Begin each entry's wait; that of an object for which something may still be made begins with its end."""
+        """Begin each entry's wait; that of an object that goes on needing its entry begins with the object's end."""
         for uid, entry in state.inflight.items():
             self._first_seen.setdefault((scope, uid), self._clock())
-            if entry.charge.parts and census.live(uid):
+            if census.live(uid) and not leaves(entry, scope, census):
                 self._first_seen[scope, uid] = self._clock()
         left = [key for key in self._first_seen if key[0] == scope and key[1] not in state.inflight]
         for key in left:

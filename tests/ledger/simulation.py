@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from admission.cluster.client import ApiError, Unreachable
+from admission.ledger.homes import Attribution
 from admission.ledger.hours import Stay
 from admission.ledger.objects import COLLECTION, LedgerObject, Metadata, ObjectStore, object_name
 from admission.ledger.objects import decode as decode_object
@@ -278,10 +279,17 @@ class Watch:
         self.claims_version = 0
         self._live = dict(self._server.live)
         self._ended: list[tuple[Pod, Stay]] = []
+        self._told: set[str] = set()
         self._seen = set(self._live)
 
     def settled(self, entry: Entry) -> bool:
         return entry.uid in self._seen and not entry.charge.parts
+
+    def attributed(self, entry: Entry, scope: str) -> bool:  # noqa: ARG002 (the pods here carry their party and scopes)
+        return True
+
+    def attribution(self, scope: str) -> Attribution:  # noqa: ARG002 (likewise)
+        return Attribution()
 
     def newest(self) -> tuple[int, int]:
         return self.resource_version, self.claims_version
@@ -295,6 +303,9 @@ class Watch:
 
     def ended(self, scope: str) -> Collection[Stay]:
         return [stay for pod, stay in self._ended if scope in pod.scopes]
+
+    def settles(self, uid: str) -> bool:
+        return uid in self._told
 
     def forget(self, pods: int, claims: int) -> None:  # noqa: ARG002 (no claims here)
         self._ended = [(pod, stay) for pod, stay in self._ended if stay.version > pods]
@@ -327,13 +338,14 @@ class Watch:
         elif self._live.pop(event.pod.uid, None):
             stay = _stay(event.pod, self._server.begun[event.pod.uid], event.revision)
             self._ended.append((event.pod, stay))
+            self._told.add(event.pod.uid)
 
 
 def _stay(pod: Pod, since: float, ended: int = 0) -> Stay:
     """The stay of a pod from its commit; ``ended`` is the revision of its end, which is seen now."""
     until = math.ceil(now()) if ended else 0
     charge = pod.charge
-    return Stay(charge.party, charge.group, charge.counts, charge.seconds, max(1, int(since)), until, ended)
+    return Stay(pod.uid, charge.party, charge.group, charge.counts, charge.seconds, max(1, int(since)), until, ended)
 
 
 def _charges(live: Mapping[str, Pod], scope: str) -> dict[tuple[str, str], int]:
