@@ -83,7 +83,7 @@ def used_in(counts: Iterable[tuple[str, int]], party: str, since: int, until: in
     counts = tuple(counts)
     for hour in range(since // HOUR, -(-until // HOUR)):
         seconds = min(until, (hour + 1) * HOUR) - max(since, hour * HOUR)
-        for key, count in counts:
+        for key, count in counts if seconds > 0 else ():
             yield (party, key, hour), count * seconds
 
 
