@@ -118,7 +118,8 @@ def test_a_clock_that_goes_back_shortens_nothing_below_nothing(meter: Meter) -> 
 
 
 def test_other_devices_before_an_interval_begins_are_those_that_it_has_all_the_time(meter: Meter) -> None:
-    meter.resume([Interval("u1", MIDNIGHT + 24 * HOUR, gpus(2))])
+    """Our clock is behind the API server's."""
+    meter.see("u1", gpus(2, bound=MIDNIGHT + 24 * HOUR), MIDNIGHT + 20 * HOUR)
     meter.see("u1", gpus(4), MIDNIGHT + 23 * HOUR)
     meter.end("u1", MIDNIGHT + 30 * HOUR, How.DELETED)
     assert {told(each): each.holding.counts for each in meter.ended.values()} == {
