@@ -23,7 +23,7 @@ from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.cli.files import node_of
-from admission.cli.upkeep import Upkeep, kept_alive
+from admission.cli.upkeep import Upkeep, kept_alive, start_anew
 from admission.cluster import wire
 from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.events import Events, Regarding
@@ -84,7 +84,7 @@ class ClusterSource:
         self._recorder = recorder
         self.client, self._registry, self._settings = client, registry, settings
         self.reference_key = reference_key
-        self.store = ObjectStore(client)
+        self.store = ObjectStore(client, self._went_back)
         self.ledger = Ledger(self.store)
         self._allowances: dict[str, Allowance] = {}
         self._notes = DenialNotes(client)
@@ -184,7 +184,13 @@ class ClusterSource:
             "nodes": self._reflector("/api/v1/nodes", wire.Node, self._on_node),
             "deviceclasses": self._reflector(_CLASSES, DeviceClass, self._on_device_class, optional=True),
             "resourceslices": self._reflector(_SLICES, ResourceSlice, self._on_slice, optional=True),
-            "quotaledgers": self._reflector(f"/apis/{API_VERSION}/quotaledgers", LedgerObject, self._on_ledger),
+            "quotaledgers": Reflector(
+                self.client,
+                f"/apis/{API_VERSION}/quotaledgers",
+                LedgerObject,
+                on_change=self._on_ledger,
+                on_cut=self.store.doubt,
+            ),
             "allowances": self._reflector(
                 f"/apis/{API_VERSION}/allowances", Allowance.model_validate_json, self._on_allowance
             ),
@@ -251,6 +257,13 @@ class ClusterSource:
                     self.upkeep.heed(item)
             case Deleted() | Malformed():
                 self.store.forget()
+
+    def _went_back(self) -> None:
+        """The cluster is a restored backup: start anew, the leader once it has marked the ledgers."""
+        if self.upkeep is not None:
+            self.upkeep.distrust()
+        else:
+            start_anew()
 
     def _on_allowance(self, event: Event[Allowance]) -> None:
         match event:

@@ -183,6 +183,7 @@ class PodSpec(_Wire, frozen=True):
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] | None = None
     active_deadline_seconds: int | None = None
+    termination_grace_period_seconds: int | None = None
     service_account_name: str = ""
     scheduling_group: SchedulingGroup | None = None
 
@@ -207,7 +208,7 @@ class Binding(_Wire, frozen=True):
 
 
 class PodCondition(_Wire, frozen=True):
-    """One condition; PodScheduled is true from the binding on."""
+    """Something that holds for the pod, or not, and since when (RFC 3339)."""
 
     type: str = ""
     status: str = ""

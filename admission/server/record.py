@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import BinaryIO, NamedTuple
@@ -17,6 +18,8 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 SCHEMA = "computegate.io/decision/v1"
+
+_PAUSE = 0.02  # seconds; so late a line may be, and so many of them cost one waking
 
 
 class _Line(msgspec.Struct, frozen=True, rename="camel"):
@@ -165,12 +168,15 @@ class Recorder:
             lines, done = item if isinstance(item, _Batch) else ((item,), None)
             try:
                 self._stream.write(b"".join(encode(line) + b"\n" for line in lines))
-                if done is not None or self._lines.empty():
+                idle = self._lines.empty()
+                if done is not None or idle:
                     self._stream.flush()
             except OSError as error:
                 self._fail(done, error)
             else:
                 _finish(done)
+                if idle and done is None:
+                    time.sleep(_PAUSE)  # to be woken for each line would cost as much as making it
         self._stream.flush()
 
     def _fail(self, done: Future[None] | None, error: OSError) -> None:
