@@ -74,7 +74,8 @@ def test_a_pods_line_says_who_held_what_where_and_until_when(play: Play) -> None
             await eventually(lambda: bool(leads.lines))
             (line,) = leads.lines
             assert line.key == await cluster.key_of(pod)
-            assert (line.tenant, line.end_customer, line.group) == ("acme", "", "acme")
+            assert (line.tenant, line.end_customer) == ("acme", "")
+            assert line.group == registry_of(cluster.namespace).group_of("acme")
             assert (line.holder.resource, line.holder.name) == ("pods", "trainer")
             assert (line.node, line.country, line.how) == ("n1", "DE", "succeeded")
             assert [(each.accelerator_class, each.count, each.tpp) for each in line.held] == [("h100-sxm", 2, 15832)]
