@@ -452,13 +452,15 @@ def _stay(held: Held, until: int = 0, version: int = 0, *, claim: bool = False) 
 
 
 def since_of(pod: Pod, now: datetime) -> int:
-    """Return since when (unix seconds) a pod with a node holds its devices: since it was given the node.
+    """Return since when (unix seconds) a pod with a node holds its devices; never later than now."""
+    return _instant(given_at(pod), now)
 
-    Of a pod that no scheduler saw, since it was created.  Never later than now.
-    """
+
+def given_at(pod: Pod) -> str | None:
+    """Return when a pod was given its node, as it was written; of a pod that no scheduler saw, when it was created."""
     given = [each for each in pod.status.conditions or () if each.type == "PodScheduled" and each.status == "True"]
     said = given[0].last_transition_time if given else None
-    return _instant(said or pod.metadata.creation_timestamp, now)
+    return said or pod.metadata.creation_timestamp
 
 
 def _instant(text: str | None, now: datetime) -> int:
