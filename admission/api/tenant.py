@@ -317,6 +317,8 @@ class StandingStatus(Model):
     """Every jurisdiction of the tenant: headquarters, ultimate parent, owners of 50 percent or more."""
     why: str = ""
     """Which fact made the governing jurisdiction."""
+    group: str = ""
+    """Key of the ownership group, the same for all tenants under the same party at the top: the ultimate parent, else the owner of 50 percent or more that no other owns so, else the tenant itself. Parties are the same when their registered names are, whatever their case, spaces and punctuation."""
     identity_digest: str = ""
     """Digest of the identity facts as they are now; a clearance whose `covers` differs is stale."""
 

@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from admission import __version__
-from admission.cli import check, demand, digest, explain, ledger, preflight, serve
+from admission.cli import check, demand, digest, explain, ledger, preflight, serve, usage
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     _preflight(commands)
     _explain(commands)
     _ledger(commands)
+    _usage(commands)
     _digest(commands)
     chosen = parser.parse_args(arguments)
     try:
@@ -138,6 +139,18 @@ def _ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     parser.set_defaults(run=ledger.run)
+
+
+def _usage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "usage",
+        help="add up device-hours by month, tenant and class",
+        description="Reads the usage record out of the logs of all replicas and counts each key once.  Exit code 0: "
+        "all was read, 1: some lines cannot be read, 2: a file cannot be read.",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="log with the usage record; - is stdin")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.set_defaults(run=usage.run)
 
 
 def _digest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -55,20 +55,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
     registry = Registry(Catalogue.builtin(), default_mode=settings.mode, default_country=settings.default_place or "")
-    async with await _source(arguments, registry, settings) as source:
-        await _answer(source, registry, settings)
+    recorder = Recorder(sys.stdout.buffer)
+    try:
+        async with await _source(arguments, registry, settings, recorder) as source:
+            await _answer(source, registry, settings, recorder)
+    finally:
+        await asyncio.to_thread(recorder.close)
 
 
-async def _source(arguments: argparse.Namespace, registry: Registry, settings: Settings) -> Source:
+async def _source(arguments: argparse.Namespace, registry: Registry, settings: Settings, recorder: Recorder) -> Source:
     if arguments.standalone is not None:
         return FolderSource(arguments.standalone, registry, settings)
-    return await ClusterSource.connect(arguments.kubeconfig, registry, settings)
+    return await ClusterSource.connect(arguments.kubeconfig, registry, settings, recorder)
 
 
-async def _answer(source: Source, registry: Registry, settings: Settings) -> None:
+async def _answer(source: Source, registry: Registry, settings: Settings, recorder: Recorder) -> None:
     kinds = Kinds(settings.workloads.kinds_file)
     metrics, counts = Metrics(name for name, _ in ENTRIES), Counts()
-    recorder, certificate = Recorder(sys.stdout.buffer), source.certificate()
+    certificate = source.certificate()
     judge = Judge(
         registry,
         source.ledger,
@@ -100,7 +104,6 @@ async def _answer(source: Source, registry: Registry, settings: Settings) -> Non
     finally:
         watching.cancel()
         await source.ledger.close()
-        await asyncio.to_thread(recorder.close)
 
 
 def _gates(

@@ -210,6 +210,12 @@ class Registry:
             customer=self.standings.get(customer),
         )
 
+    def group_of(self, account: str) -> str:
+        """The ownership group of an account, ``tenant`` or ``reseller/customer``: that of who computes."""
+        name = account.rpartition("/")[2]
+        standing = self.standings.get(name)
+        return standing.group if standing else name
+
 
 def _version(policies: Iterable[AccessPolicy]) -> str:
     """A short name of this set of rules, for the record: equal texts have equal versions."""

@@ -15,37 +15,76 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from admission.ledger.state import State
+from admission.ledger.hours import UNTIMED, Terms, added, after_archiving, held_on, prepaid, settled
+from admission.ledger.state import Hours, State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-    from admission.decide.limits import Account
+    from admission.decide.limits import Account, Charge
     from admission.ledger.census import Census
 
 
-def fold(state: State, scope: str, census: Census, gone: Collection[str]) -> State | None:
-    """Return the state after a census, without the entries proved ``gone``; None when nothing would change."""
-    current = _is_current(census, state)
-    inflight = {
-        uid: entry
-        for uid, entry in state.inflight.items()
-        if uid not in gone and not (current and census.settled(entry))
-    }
+def fold(
+    state: State,
+    scope: str,
+    census: Census,
+    gone: Collection[str],
+    *,
+    doubtful: Collection[str] = (),
+    terms: Terms = UNTIMED,
+    now: int = 0,
+    recount: bool = False,
+) -> State | None:
+    """Return the state after a census, without the entries proved ``gone``; None when nothing would change.
+
+    Of the ``doubtful`` among these nobody can tell whether they came and went: what they paid for counts as used.
+    ``now`` is unix seconds.  A ``recount`` by a list has seen what exists, and no object end.
+    """
+    current = is_current(census, state)
+    left = {uid for uid, entry in state.inflight.items() if current and census.settled(entry)}
+    inflight = {uid: entry for uid, entry in state.inflight.items() if uid not in gone and uid not in left}
     used = counted(census, scope, inflight) if current else state.used
-    if used == state.used and len(inflight) == len(state.inflight):
+    hours = state.hours
+    if current:
+        followed = added(hours, _charges(state, left)) if recount else None
+        lost = {uid for uid in doubtful if uid in state.inflight} - left
+        hours = followed or _followed(state, scope, census, left | lost, terms=terms, now=now)
+    if used == state.used and len(inflight) == len(state.inflight) and hours == state.hours:
         return None
     pods, claims = census.newest() if current else (0, 0)
+    if hours != state.hours and not recount:
+        hours = dataclasses.replace(
+            hours, ends_pods=max(pods, hours.ends_pods), ends_claims=max(claims, hours.ends_claims)
+        )
     return dataclasses.replace(
         state,
         observed_pods=max(pods, state.observed_pods),
         observed_claims=max(claims, state.observed_claims),
         used=used,
         inflight=inflight,
+        hours=hours,
     )
 
 
-def _is_current(census: Census, state: State) -> bool:
+def _followed(state: State, scope: str, census: Census, leaving: Collection[str], *, terms: Terms, now: int) -> Hours:
+    """Return the hours after a census: ends that they have not taken in are settled."""
+    hours = state.hours
+    if not terms.timed:
+        return dataclasses.replace(hours, prepaid={}, holds={}) if hours.prepaid or hours.holds else hours
+    live = census.stays(scope, state.inflight.keys() - leaving)
+    taken_in = {False: hours.ends_pods, True: hours.ends_claims}
+    ended = [stay for stay in census.ended(scope) if stay.version > taken_in[stay.claim]]
+    if terms.windows:
+        hours = settled(hours, _charges(state, leaving), live, ended, now)
+    return dataclasses.replace(hours, holds=held_on(hours, [*live, *ended], terms.gap, now))
+
+
+def _charges(state: State, uids: Iterable[str]) -> list[Charge]:
+    return [state.inflight[uid].charge for uid in uids]
+
+
+def is_current(census: Census, state: State) -> bool:
     """Whether the census has come as far as the newest object that the state has taken in.
 
     Then it has seen every object that existed for that state.  How far is compared with what: where nothing is written,
@@ -54,15 +93,25 @@ def _is_current(census: Census, state: State) -> bool:
     return census.resource_version >= state.observed_pods and census.claims_version >= state.observed_claims
 
 
-def rebuilt(state: State, scope: str, census: Census) -> State:
-    """Return a state counted from nothing but a census; right only when no earlier promise can still be kept."""
+def rebuilt(
+    state: State, scope: str, census: Census, *, archive: Hours | None = None, terms: Terms = UNTIMED, now: int = 0
+) -> State:
+    """Return a state counted from nothing but a census, and an archive of hours where there is one.
+
+    Right only when no earlier promise can still be kept.
+    """
     pods, claims = census.newest()
+    live = census.stays(scope, ()) if terms.timed else ()
+    hours = Hours(prepaid=dict(prepaid(live, now)) if terms.windows else {}, ends_pods=pods, ends_claims=claims)
+    if archive is not None:
+        hours = after_archiving(hours, archive, terms.windows, now)
     return State(
         state.epoch + 1,
         initialized=True,
         observed_pods=pods,
         observed_claims=claims,
         used=counted(census, scope),
+        hours=dataclasses.replace(hours, holds=held_on(hours, live, terms.gap, now)),
     )
 
 
@@ -77,7 +126,7 @@ def uncounted(state: State, scope: str, census: Census) -> dict[str, int]:
     By party and not by class, as a pod that may land on several classes is charged to fewer once it is bound.
     A census older than the state says nothing.
     """
-    if not _is_current(census, state):
+    if not is_current(census, state):
         return {}
     excess = _by_party(counted(census, scope))
     for total in (_by_party(state.used), _by_party(state.reserved())):

@@ -91,8 +91,7 @@ class Gate:
     def busy(self, entry: str, body: bytes) -> bytes:
         """Answer at once that there is no room: the HTTP layer's bound, or its deadline, was reached.
 
-        Only the enforced entry refuses for want of room or time: a pod of an enforced namespace comes through it
-        too, with more of both.
+        Only the enforced entry refuses for want of room or time: what comes through another one is not enforced yet.
         """
         request = wire.parse_review(body)
         if entry != ENFORCED:

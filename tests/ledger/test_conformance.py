@@ -15,7 +15,7 @@ from admission.decide.limits import Charge
 from admission.ledger.draft import Caps
 from admission.ledger.ledger import Ledger, View
 from admission.ledger.limits import Exceeded, Granted, Request, Unavailable
-from admission.ledger.state import Entry, State
+from admission.ledger.state import Entry, Hours, State
 from admission.ledger.store import Conflict, Snapshot
 from admission.review.reasons import Reason
 from tests.ledger.wanted import wanted
@@ -186,7 +186,7 @@ def test_a_repeat_of_a_uid_counts_once(backend: Opener) -> None:
         assert await reserve(second, wanted("u1", 3)) == Unavailable(Reason.LedgerBusy)
         await store.read("CN", SOON)
         view = first.view("CN")
-        assert view == View(True, 1, {}, {("acme", "h100"): 4}, 1)
+        assert view == View(True, 1, {}, {("acme", "h100"): 4}, 1, Hours(), {})
 
     play(backend, scene)
 
