@@ -3,11 +3,12 @@
 
 PYTHON ?= python3
 ARGS ?=
+MINUTES ?= 10
 BIN := .venv/bin
 CONTROL_PLANE := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster bench bench-demand corpus clean
+.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster bench bench-demand chaos quota-check corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -60,6 +61,14 @@ bench: setup ## measure the server beside a minimal webhook in Go
 
 bench-demand: setup ## measure what finding a pod's demand costs beside decoding its review
 	$(BIN)/python -m bench.demand $(ARGS)
+
+chaos: setup ## break a real cluster at a limit for MINUTES=10 and check every revision of etcd
+	tools/build $(CONTROL_PLANE) helm
+	$(BIN)/python -m tests.chaos.run --minutes $(MINUTES) $(ARGS)
+
+quota-check: setup ## the same checker under three loads: ResourceQuota alone, then ours with 1 and 3 replicas
+	tools/build $(CONTROL_PLANE) helm
+	$(BIN)/python -m tests.chaos.quotas $(ARGS)
 
 corpus: setup ## score what is found in manifests whose demand is known; CORPUS=DIR holds them and INDEX.tsv
 	$(BIN)/python tools/corpus.py $(CORPUS) $(ARGS)
