@@ -88,9 +88,24 @@ class ControlPlane:
         """URL of etcd's client port, which asks for no certificate."""
         return f"http://127.0.0.1:{self._ports['etcd']}"
 
+    @property
+    def etcd_peer(self) -> str:
+        """The URL that etcd's member is known by."""
+        return f"http://127.0.0.1:{self._ports['peer']}"
+
+    @property
+    def etcd_directory(self) -> Path:
+        """What etcd holds."""
+        return self.directory / "etcd"
+
     def binary(self, name: str) -> Path:
         """Path of a program of the control plane, or kubectl."""
         return self._binaries[name]
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids of the programs that run, by name."""
+        return {name: process.popen.pid for name, process in self._processes.items()}
 
     def issue(self, common_name: str, sans: Iterable[str] = ("localhost", "127.0.0.1")) -> Certificate:
         """Sign a serving certificate, such as a webhook's."""
@@ -116,7 +131,7 @@ class ControlPlane:
     def start(self) -> None:
         """Start everything and wait until the API server is ready; on any failure nothing stays behind."""
         try:
-            self._run("etcd", self._etcd_flags())
+            self.start_etcd()
             self.start_apiserver()
             self._start_controllers()
         except BaseException:
@@ -128,6 +143,11 @@ class ControlPlane:
         with contextlib.ExitStack() as last_in_first_out:
             for name in sorted(self._processes, key=_START_ORDER.index):
                 last_in_first_out.callback(self._processes.pop(name).stop)
+
+    def start_etcd(self) -> None:
+        """Start etcd alone."""
+        if "etcd" not in self._processes:
+            self._run("etcd", self._etcd_flags())
 
     def start_apiserver(self) -> None:
         """Start the API server and wait until it is ready."""
@@ -181,14 +201,13 @@ class ControlPlane:
         raise apiserver.failure(f"was not ready after {_START_SECONDS:.0f} s")
 
     def _etcd_flags(self) -> list[str]:
-        clients, peers = (f"http://127.0.0.1:{self._ports[port]}" for port in ("etcd", "peer"))
         return [
-            f"--data-dir={self.directory / 'etcd'}",
-            f"--listen-client-urls={clients}",
-            f"--advertise-client-urls={clients}",
-            f"--listen-peer-urls={peers}",
-            f"--initial-advertise-peer-urls={peers}",
-            f"--initial-cluster=default={peers}",
+            f"--data-dir={self.etcd_directory}",
+            f"--listen-client-urls={self.etcd}",
+            f"--advertise-client-urls={self.etcd}",
+            f"--listen-peer-urls={self.etcd_peer}",
+            f"--initial-advertise-peer-urls={self.etcd_peer}",
+            f"--initial-cluster=default={self.etcd_peer}",
             *([] if self._durable else ["--unsafe-no-fsync"]),
         ]
 

@@ -114,7 +114,8 @@ class Replica:
 
     def records(self) -> list[dict[str, Any]]:
         """Return the decision record so far."""
-        return [json.loads(line) for line in self.record.read_text().splitlines()]
+        lines = map(json.loads, self.record.read_text().splitlines())
+        return [line for line in lines if line["schema"] == "computegate.io/decision/v1"]
 
     def stop(self) -> None:
         """End it politely, then by force."""
@@ -212,7 +213,7 @@ class Installation:
         self.mode = mode
         self._values = values or {}
         self.balancer = Balancer()
-        certificate = plane.issue("computegate", ("localhost", "127.0.0.1"))
+        certificate = plane.issue("computegate", ("localhost", "127.0.0.1", f"*.{NAMESPACE}.svc"))
         settings = {"mode": mode, "ledger": ledger or {"rebuildSeconds": 1, "expireSeconds": 44}, **(server or {})}
         self.replicas = [
             Replica(plane, directory / f"replica-{number}", certificate, settings, wired=wired)

@@ -21,6 +21,7 @@ from admission.api.ledger import QuotaLedger
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
+from admission.api.usage import UsageJournal
 
 if TYPE_CHECKING:
     from admission.api.object import Object
@@ -35,6 +36,7 @@ KINDS: tuple[type[Object], ...] = (
     Exemption,
     Allowance,
     QuotaLedger,
+    UsageJournal,
 )
 
 Schema = dict[str, Any]

@@ -21,8 +21,8 @@ OURS = "computegate.io"
 WRITES = ["get", "create", "update", "patch", "delete", "deletecollection"]
 GRANTS: list[Grant] = [
     ("nobody", "", NAMESPACES, [], ["*"]),
-    ("nobody", OURS, ["quotaledgers", "quotaledgers/status", "tenants/status"], [], WRITES),
-    ("nobody", OURS, ["tenants"], [], ["get"]),
+    ("nobody", OURS, ["quotaledgers", "quotaledgers/status", "usagejournals", "tenants/status"], [], WRITES),
+    ("nobody", OURS, ["tenants"], [], ["get", "update", "patch"]),
     ("nobody", "", ["pods", "pods/eviction"], [], ["create", "get", "delete"]),
     ("deleters", "", ["pods"], [], ["get", "delete"]),
     ("binder", "", NAMESPACES, [], ["get", "create", "update", "patch"]),
@@ -83,6 +83,29 @@ def test_relabelling_a_namespace_needs_bind_by_every_path(cluster: Kubectl, own:
     assert relabel(cluster, own, {"note": "x"}, "nobody", way) == "", "another label is not ours to guard"
     assert words in relabel(cluster, own, {label: "gamma"}, "binder", way), "bind on the old one alone is not enough"
     assert relabel(cluster, own, {label: None}, "binder", way) == ""
+
+
+def test_only_the_server_says_where_a_tenant_is_charged_and_lets_go_of_it(cluster: Kubectl) -> None:
+    record = {"chargedTo": [{"party": "beta", "jurisdictions": ["DE"]}], "namespaces": [{"name": "a", "parties": []}]}
+    for field, value in record.items():
+        written = {"status": {field: value}}
+        assert f"status.{field} of tenants.computegate.io is written by computegate alone" in patched(
+            cluster, written, "nobody", "--subresource=status"
+        )
+        assert patched(cluster, written, SERVER, "--subresource=status") == ""
+    kept, free = ({"metadata": {"finalizers": each}} for each in (["computegate.io/charged"], None))
+    assert "writes of a Tenant only its finalizer" in patched(cluster, {"spec": {"headquarters": "DE"}}, SERVER)
+    assert "writes of a Tenant only its finalizer" in patched(cluster, {"metadata": {"labels": {"a": "b"}}}, SERVER)
+    assert patched(cluster, kept, SERVER) == ""
+    assert "finalizer computegate.io/charged leaves by itself" in patched(cluster, free, "nobody")
+    assert patched(cluster, {"metadata": {"labels": {"a": "b"}}}, "nobody") == ""
+    assert patched(cluster, free, SERVER) == ""
+
+
+def patched(cluster: Kubectl, patch: dict[str, Any], user: str, *flags: str) -> str:
+    """Patch Tenant beta; return what the API server said against it."""
+    command = ("patch", "tenants.computegate.io", "beta", "--type=merge", "-p", json.dumps(patch), f"--as={user}")
+    return cluster(*command, *flags, check=False).stderr
 
 
 def test_a_namespace_cannot_be_created_into_a_tenant_without_bind(cluster: Kubectl) -> None:
@@ -151,6 +174,20 @@ def test_ledgers_are_written_by_the_server_alone(cluster: Kubectl) -> None:
     everything = ("delete", "--raw", "/apis/computegate.io/v1alpha1/quotaledgers", "--as=nobody")
     assert words in cluster(*everything, check=False).stderr
     assert cluster("delete", "quotaledger", "de").returncode == 0, "an administrator holds repair"
+
+
+def test_the_journal_of_the_usage_record_is_written_by_the_server_alone(cluster: Kubectl) -> None:
+    journal = {"apiVersion": "computegate.io/v1alpha1", "kind": "UsageJournal", "metadata": {"name": "page-0"}}
+    create, words = ("create", "-f", "-"), "usagejournals.computegate.io are written by computegate alone"
+    assert words in cluster(*create, "--as=nobody", stdin=json.dumps(journal), check=False).stderr
+    assert cluster(*create, f"--as={SERVER}", stdin=json.dumps(journal)).returncode == 0
+    stored = json.loads(cluster("get", "usagejournal", "page-0", "-o", "json").stdout)
+    stored["spec"] = {"intervals": "x"}
+    replace = ("replace", "--raw", "/apis/computegate.io/v1alpha1/usagejournals/page-0", "-f", "-")
+    assert words in cluster(*replace, "--as=nobody", stdin=json.dumps(stored), check=False).stderr
+    assert cluster(*replace, f"--as={SERVER}", stdin=json.dumps(stored)).returncode == 0
+    assert words in cluster("delete", "usagejournal", "page-0", "--as=nobody", check=False).stderr
+    assert cluster("delete", "usagejournal", "page-0").returncode == 0, "an administrator holds repair"
 
 
 @pytest.mark.parametrize("user", ["nobody", SERVER])

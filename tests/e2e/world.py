@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from admission.ledger.objects import object_name
+from admission.server.record import SCHEMA
 
 if TYPE_CHECKING:
     import subprocess
@@ -150,13 +151,13 @@ class World:
 
         return eventually(last)
 
-    def records(self) -> list[Object]:
-        """Return the decision records of all replicas; a line that is being written is left out."""
+    def records(self, schema: str = SCHEMA) -> list[Object]:
+        """Return the decision records of all replicas, or other ones; a line that is being written is left out."""
         lines: list[str] = []
         for replica in self.installed.replicas:
             text = replica.record.read_text()
             lines += text[: text.rfind("\n") + 1].splitlines()
-        return [json.loads(line) for line in lines]
+        return [each for each in map(json.loads, lines) if each["schema"] == schema]
 
     def metrics(self) -> str:
         """Return the exposition of the first replica."""
