@@ -64,8 +64,7 @@ class Scene:
         self.server.commit(one)
 
     def see(self) -> None:
-        while self.watch._position < len(self.server.log):
-            self.watch._take(self.server.log[self.watch._position])
+        self.watch.catch_up()
 
     async def go_on(self, seconds: float) -> None:
         running = asyncio.create_task(self.keeper.run())
@@ -99,7 +98,7 @@ def test_a_pod_that_is_seen_moves_from_promised_to_used_and_leaves_when_it_ends(
         scene.server.delete(pod("u1"))
         scene.see()
         await scene.keeper.reconcile()
-        assert (scene.state.used, scene.state.observed_pods) == ({}, scene.watch.resource_version)
+        assert (scene.state.used, scene.state.observed_pods) == ({}, scene.server.created["u1"])
 
     stage(play)
 
