@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import logging
 import secrets
+import time
 from typing import TYPE_CHECKING, Self
 
 from admission.catalogue.catalogue import Catalogue
@@ -15,9 +16,10 @@ from admission.cli.claims import FileLookup
 from admission.ledger.database import Unusable
 from admission.ledger.draft import UNWATCHED
 from admission.ledger.ledger import Ledger
-from admission.ledger.membership import scopes_of
+from admission.ledger.membership import scopes_of, terms_of
 from admission.ledger.sqlite import SqliteStore
-from admission.ledger.store import StoreError
+from admission.ledger.store import Conflict, StoreError
+from admission.ledger.unwatched import Keeper
 from admission.server.metrics import gauge
 from admission.server.tls import Certificate
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 POLL_SECONDS = 1.0
 STORE_SECONDS = 2.0
 """For each use of the ledger's file here."""
+
+ARCHIVE_SECONDS = 10.0
+"""Between moves of what was used to its archive."""
 
 STATE = ".computegate"
 """Folder inside the objects' folder for what the server makes: ledger, certificate, key, authority, reference key."""
@@ -60,6 +65,9 @@ class FolderSource:
         self._folder, self._registry, self._settings = folder, registry, settings
         self._store = SqliteStore(folder / STATE / LEDGER, initialized=True)
         self.ledger = Ledger(self._store, caps=UNWATCHED)
+        self._keeper = Keeper(
+            self._store, now=time.time, clock=time.monotonic, timeout=STORE_SECONDS, between=ARCHIVE_SECONDS
+        )
         self.lookup = FileLookup()
         self._problem, self._read_at = "", 0.0
         self._stamp: object = None
@@ -161,7 +169,7 @@ class FolderSource:
             await self._stand()
 
     async def _stand(self) -> None:
-        """Make the ledger of every scope that some limit stands in, and see what other processes wrote.
+        """Make the ledger of every scope that some limit stands in, and bring all up to now.
 
         After a failure the disk is tried here, once a pass, so that no request has to.
         """
@@ -169,8 +177,11 @@ class FolderSource:
             if self._store.problem:
                 await self._store.probe(STORE_SECONDS)
             await self._store.refresh(STORE_SECONDS)
-            for scope in sorted(scopes_of(self._registry).difference(self._store.scopes())):
-                await self.ledger.ensure(scope, STORE_SECONDS)
+            for scope in sorted(scopes_of(self._registry)):
+                if self._store.cached(scope) is None:
+                    await self.ledger.ensure(scope, STORE_SECONDS)
+                with contextlib.suppress(Conflict):  # a request was first; the next pass comes soon
+                    await self._keeper.follow(scope, terms_of(self._registry, scope))
 
     def _reload(self) -> None:
         try:
