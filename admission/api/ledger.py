@@ -29,6 +29,8 @@ class QuotaLedgerStatus(Model):
     """resourceVersion of the pods up to which `used` is complete."""
     observed_claims: str = ""
     """resourceVersion of the resource claims up to which `used` is complete."""
+    observed_tenants: str = ""
+    """resourceVersion of the newest Tenant by whose record of charges `used` is attributed."""
     used: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
     """Charges of pods and claims that exist: party,class:count[,class:count];..."""
     inflight: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""

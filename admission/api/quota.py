@@ -24,7 +24,7 @@ class Limits(Model):
     """Accelerators at once, each counted as one."""
     tpp: Amount | None = None
     """Total processing performance at once: the sum of the devices' TPP."""
-    device_hours: Amount | None = None
+    device_hours: Annotated[int, pydantic.Field(ge=0, le=2**31)] | None = None
     """Accelerators times the hours for which they are held, within the window. A pod pays for its activeDeadlineSeconds when it is admitted and gets back what it did not use; without a deadline it is refused where this is set."""
     longest_hold: Duration | None = None
     """The longest that an ownership group may hold devices of one class without a break longer than holdGap, such as 30d or 12h: from pod to pod, and over all its tenants. A pod without activeDeadlineSeconds is refused where this is set."""

@@ -12,7 +12,9 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
+from admission.enforce.charged import ChargedWriter
 from admission.enforce.writer import StatusWriter
+from admission.ledger.homes import TENANTS, ChargedTenant
 from admission.ledger.membership import scopes_of, terms_of
 from admission.ledger.pods import ENDED, PodCensus
 from admission.ledger.reconciler import Reconciler, Waits
@@ -80,6 +82,7 @@ class Upkeep:
             emit=record,
             now=now,
         )
+        self._tenants = Reflector(client, TENANTS, ChargedTenant, on_change=self._on_tenant)
         self._reconciler = Reconciler(
             store,
             self._up_to,
@@ -94,6 +97,7 @@ class Upkeep:
         self._writer = StatusWriter(
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
         )
+        self._charged = ChargedWriter(client, self._up_to, store, asyncio.get_running_loop().time)
 
     @property
     def work(self) -> Work:
@@ -111,14 +115,9 @@ class Upkeep:
     async def run(self) -> None:
         """Go on until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for run in (
-                self._pods.run,
-                self._claims.run,
-                self._reconciler.run,
-                self._writer.run,
-                self._ensure,
-                self.usage.run,
-            ):
+            watches = (self._pods.run, self._claims.run, self._tenants.run)
+            work = (self._reconciler.run, self._charged.run, self._writer.run, self._ensure, self.usage.run)
+            for run in (*watches, *work):
                 group.create_task(kept_alive(run))
 
     def heed(self, ledger: LedgerObject) -> None:
@@ -128,7 +127,21 @@ class Upkeep:
         """
         if not self._store.wrote(ledger):
             self._census.learn(ledger.spec.scope, ledger.snapshot.state.inflight)
+        self._wake()
+
+    def _wake(self) -> None:
         self._reconciler.wake()
+        self._charged.wake()
+
+    def _on_tenant(self, event: Event[ChargedTenant]) -> None:
+        match event:
+            case Added(item=item) | Modified(item=item):
+                self._census.homes.take(item)
+            case Deleted(key=key):
+                self._census.homes.lose(key)
+            case Malformed(key=key, error=error):
+                logger.error("where tenant %s is charged cannot be read; the last that was known holds: %s", key, error)
+        self._wake()
 
     def _on_pod(self, event: Event[Pod]) -> None:
         match event:
@@ -136,7 +149,7 @@ class Upkeep:
                 self._take(item)
             case _:
                 self._lose("pods", event)
-        self._reconciler.wake()
+        self._wake()
 
     def _take(self, pod: Pod) -> None:
         """An end is told before the census forgets what was held until then."""
@@ -151,7 +164,7 @@ class Upkeep:
                 self.usage.take_claim(item)
             case _:
                 self._lose("resourceclaims", event)
-        self._reconciler.wake()
+        self._wake()
 
     def _lose(self, resource: str, event: Event[Pod] | Event[ResourceClaim]) -> None:
         match event:
@@ -164,7 +177,7 @@ class Upkeep:
 
     def _up_to(self) -> PodCensus | None:
         """The census as far as the watch has come; None while a list runs, when old and new stand together."""
-        if not (self._pods.settled and self._claims.settled):
+        if not (self._pods.settled and self._claims.settled and self._tenants.settled):
             return None
         for scope in self._store.scopes():
             snapshot = self._store.cached(scope)
@@ -173,6 +186,7 @@ class Upkeep:
         self._census.resource_version = self._pods.resource_version
         self._census.claims_version = self._claims.resource_version
         self._census.lists = self._pods.relists + self._claims.relists
+        self._census.homes.version = self._tenants.resource_version
         return self._census
 
     async def _ensure(self) -> None:

@@ -149,6 +149,17 @@ def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     return tuple(quota for quota in governed if any(_counts(question, quota, name) for name in classes))
 
 
+def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:
+    """The quotas of where the party's charges still stand, as it was governed by another jurisdiction before."""
+    left = question.requester.charged - {governing}
+    classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
+    for quota in question.quotas if left else ():
+        countries = question.rules.countries(quota.spec.jurisdictions)
+        stands = scope_of(quota) in left or not countries.isdisjoint(left)
+        if stands and governing not in countries and any(_counts(question, quota, name) for name in classes):
+            yield quota
+
+
 def _governed(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     """The quotas of a jurisdiction."""
     return tuple(quota for quota in question.quotas if governing in question.rules.countries(quota.spec.jurisdictions))
@@ -172,10 +183,13 @@ def charge_of(question: Question, governing: str) -> Charge:
 
 
 def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
-    """The limits that the request must fit, by the ledger in which they stand."""
+    """The limits that the request must fit, by the ledger in which they stand.
+
+    While a party's charges move from one jurisdiction to another, both count what it asks for.
+    """
     party = question.requester.party
     limits: dict[str, list[Limit]] = {}
-    for quota in quotas_of(question, governing):
+    for quota in (*quotas_of(question, governing), *_left_by(question, governing)):
         limits.setdefault(scope_of(quota), []).extend(limits_of(question.rules, quota, party, question.group_of))
         limits[scope_of(quota)].extend(_hold_of(question, quota))
     for _, effect, class_name in _asked(question, governing):

@@ -27,7 +27,7 @@ Account = tuple[str, str]
 """Party and class key: the unit in which use is kept."""
 
 
-ENDLESS = 2**40
+ENDLESS = 2**53
 """Seconds that stand for no end: more than any limit in hours allows."""
 
 

@@ -49,6 +49,12 @@ class Requester:
         computes = self.customer if self.customer_name else self.tenant
         return computes.group if computes else self.customer_name or self.tenant_name
 
+    @property
+    def charged(self) -> frozenset[str]:
+        """Where the live charges of ``party`` stand: jurisdictions, or ledgers that none of these leads to."""
+        records = (record for each in self.standings() for record in each.tenant.status.charged_to)
+        return frozenset(place for record in records if record.party == self.party for place in record.jurisdictions)
+
     def standings(self) -> tuple[Standing, ...]:
         """Everyone who must be cleared, as far as known."""
         return tuple(each for each in (self.tenant, self.supplier, self.customer) if each is not None)

@@ -198,17 +198,22 @@ class Registry:
         """Who is behind a namespace."""
         labels = self.namespaces.get(namespace, {})
         name, customer = labels.get(TENANT_LABEL, ""), labels.get(END_CUSTOMER_LABEL, "")
-        tenant = self.standings.get(name)
+        tenant = self._active(name)
         supplier = (tenant.tenant.spec.supplied_by or "") if tenant else ""
         return Requester(
             namespace=namespace,
             tenant_name=name,
             tenant=tenant,
             supplier_name=supplier,
-            supplier=self.standings.get(supplier),
+            supplier=self._active(supplier),
             customer_name=customer,
-            customer=self.standings.get(customer),
+            customer=self._active(customer),
         )
+
+    def _active(self, name: str) -> Standing | None:
+        """The standing of a Tenant; none of one that is being deleted, which is there for what it still holds."""
+        standing = self.standings.get(name)
+        return None if standing and standing.tenant.metadata.deletion_timestamp else standing
 
     def group_of(self, account: str) -> str:
         """The ownership group of an account, ``tenant`` or ``reseller/customer``: that of who computes."""

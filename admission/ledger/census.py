@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from admission.decide.limits import Account
+    from admission.ledger.homes import Attribution
     from admission.ledger.hours import Stay
     from admission.ledger.state import Entry
 
@@ -43,6 +44,12 @@ class Census(Protocol):
 
         Gone since or not; may forget those long gone.  From then on ``charges`` has it.
         """
+
+    def attributed(self, entry: Entry, scope: str) -> bool:
+        """Say whether ``charges`` has the object of an entry in that scope even for one who never saw the entry."""
+
+    def attribution(self, scope: str) -> Attribution:
+        """Return how new the records are by which this census attributes the charges of a scope."""
 
     def live(self, uid: str) -> bool:
         """Say whether the object is there: claims may still be made for it."""

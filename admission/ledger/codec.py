@@ -62,6 +62,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_def
     initialized: bool = False
     observed_pods: str = ""
     observed_claims: str = ""
+    observed_tenants: str = ""
     used: str = ""
     inflight: str = ""
     prepaid: str = ""
@@ -82,6 +83,7 @@ def encode(state: State) -> Record:
         initialized=state.initialized,
         observed_pods=_version_text(state.observed_pods),
         observed_claims=_version_text(state.observed_claims),
+        observed_tenants=_version_text(state.observed_tenants),
         used=_used_text(state.used),
         inflight=";".join(map(_entry_text, state.inflight.values())),
         prepaid=_used_text(hours.prepaid),
@@ -113,6 +115,7 @@ def decode(record: Record) -> State:
         initialized=record.initialized,
         observed_pods=_version(record.observed_pods),
         observed_claims=_version(record.observed_claims),
+        observed_tenants=_version(record.observed_tenants),
         used=_used(record.used),
         inflight={entry.uid: entry for entry in entries},
         hours=_hours(record),

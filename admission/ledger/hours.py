@@ -52,6 +52,7 @@ class Stay(NamedTuple):
     where nobody can tell.  ``version`` is the resourceVersion at which the end was seen, of claims for a ``claim``.
     """
 
+    uid: str
     party: str
     group: str
     counts: tuple[tuple[str, int], ...]
@@ -82,7 +83,7 @@ def used_in(counts: Iterable[tuple[str, int]], party: str, since: int, until: in
     counts = tuple(counts)
     for hour in range(since // HOUR, -(-until // HOUR)):
         seconds = min(until, (hour + 1) * HOUR) - max(since, hour * HOUR)
-        for key, count in counts:
+        for key, count in counts if seconds > 0 else ():
             yield (party, key, hour), count * seconds
 
 

@@ -1,8 +1,9 @@
 """The census: what the pods and the claims of a cluster hold, attributed as their reservations were.
 
-A pod with a reservation is charged to the party and in the scopes that the reservation named, and to no fewer
-devices until it is bound; then to its node's class.  A pod without one (from before the install, of an observed
-namespace, or of before this process led) is attributed by today's labels as soon as they allow.
+A pod is charged to the party and in the places that the record of its namespace names (``ledger.homes``), which the
+reservations of what it holds were folded by.  Where there is no record yet, or it is another tenant's, the pod's own
+reservation says both; and where there is neither (from before the install, or past us), today's labels, as soon as they
+allow.  A pod with a reservation is charged for no fewer devices until it is bound; then for its node's class.
 
 Claims are counted by themselves, for as long as they exist.  A pod that was charged for claims made from templates
 stands in flight with that charge until each claim has taken over its part, and with what it asks for by resources
@@ -22,6 +23,7 @@ from admission.demand.pod import demand_of_claim, longest_of, requested_devices
 from admission.demand.reach import UNKNOWN_CLASS
 from admission.demand.request import DemandError
 from admission.ledger.claims import ClaimBook
+from admission.ledger.homes import Homes, computes
 from admission.ledger.hours import Stay
 from admission.ledger.membership import membership
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from admission.decide.limits import Account, Charge
     from admission.decide.registry import Registry
     from admission.demand.inventory import Inventory
+    from admission.ledger.homes import Attribution, Places
     from admission.ledger.state import Entry
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
@@ -53,12 +56,13 @@ class Promise(NamedTuple):
 
 
 class Held(NamedTuple):
-    """What a live object holds, and where it is charged: in the scopes of its promise and of its jurisdiction.
+    """What a live object holds, and where it is charged without a record: by its promise and its jurisdiction.
 
     Since when (unix seconds; 0 for a pod without a node), and for how many seconds at most (0 where nobody can tell).
     ``owner`` is the uid of the pod that a claim belongs to: it ends with it.
     """
 
+    uid: str
     namespace: str
     governing: str
     party: str
@@ -72,9 +76,10 @@ class Held(NamedTuple):
 
 
 class End(NamedTuple):
-    """An object's end as it was seen here: what it held, until when, and the version that said so."""
+    """An object's end as it was seen here: what it held, for whom and where, until when, the version that said so."""
 
     held: Held
+    home: Mapping[str, Places]
     until: int
     version: int
     claim: bool
@@ -98,6 +103,7 @@ class PodCensus:
         self._named_by: Inventory | None = None
         self._book = ClaimBook()
         self._unpromised: dict[str, ResourceClaim] = {}
+        self.homes = Homes()
         self._newest_pod = self._newest_claim = 0
         self.resource_version = 0
         self.claims_version = 0
@@ -108,6 +114,7 @@ class PodCensus:
         heir = PodCensus(self._registry, self._now)
         heir._inherited = self._held
         heir._promises = OrderedDict(self._promises)
+        heir.homes = self.homes
         return heir
 
     def take(self, pod: Pod) -> None:
@@ -172,7 +179,8 @@ class PodCensus:
         self._unpromised.pop(uid, None)
         held = self._held.pop(uid, None)
         if held is not None:
-            self._ended[uid] = End(self._lasts(held), int(self._now().timestamp()), version, claim)
+            until = int(self._now().timestamp())
+            self._ended[uid] = End(self._lasts(held), self._home_of(held), until, version, claim)
             _trim(self._ended)
         if claim:
             self._newest_claim = max(self._newest_claim, version)
@@ -214,6 +222,19 @@ class PodCensus:
         """Say whether the object of a reservation was seen, and nothing else is to be made that it was charged for."""
         return self.seen(entry.uid) and not entry.charge.parts
 
+    def attributed(self, entry: Entry, scope: str) -> bool:
+        """Say whether the record of its namespace charges an object as its reservation does, or it is gone."""
+        if entry.uid not in self._held:
+            return True
+        places = self.homes.of(entry.namespace).get(entry.charge.party)
+        return (
+            places is not None and self.homes.kept(entry.namespace) and self.belongs(scope)(entry.charge.party, places)
+        )
+
+    def attribution(self, scope: str) -> Attribution:
+        """Return how new the records are that objects of a scope are attributed by."""
+        return self.homes.attribution(self.belongs(scope))
+
     def newest(self) -> tuple[int, int]:
         """Return the newest version of a pod, and of a claim, that was taken in."""
         return self._newest_pod, self._newest_claim
@@ -232,11 +253,12 @@ class PodCensus:
 
     def ended(self, scope: str) -> Collection[Stay]:
         """Return the stays of objects of a scope whose end was seen here."""
-        belongs = membership(self._registry, scope, self._now())
+        belongs = self.belongs(scope)
         return [
-            _stay(end.held, end.until, end.version, claim=end.claim)
+            _stay(end.held._replace(party=party), end.until, end.version, claim=end.claim)
             for end in self._ended.values()
-            if scope in end.held.scopes or belongs(end.held)
+            for party, places in end.home.items()
+            if belongs(party, places)
         ]
 
     def forget(self, pods: int, claims: int) -> None:
@@ -257,9 +279,30 @@ class PodCensus:
 
     def _charged(self, scope: str, *, enforced: bool, without: Collection[str] = ()) -> Iterable[Held]:
         self._settle()
-        belongs = membership(self._registry, scope, self._now())
-        found = self.held(enforced=enforced, without=without)
-        return (held for held in found if scope in held.scopes or belongs(held))
+        belongs = self.belongs(scope)
+        for held in self.held(enforced=enforced, without=without):
+            for party, places in self._home_of(held).items():
+                if belongs(party, places):
+                    yield held._replace(party=party)
+
+    def belongs(self, scope: str) -> Callable[[str, Places], bool]:
+        """Return what tells whether a party that is charged in some places is charged in a scope."""
+        return membership(self._registry, scope, self._now())
+
+    def _home_of(self, held: Held) -> Mapping[str, Places]:
+        """Whom a live object is charged to, and where: by its reservation while its namespace is another tenant's."""
+        recorded = self.homes.of(held.namespace)
+        if recorded and (not held.scopes or computes(held.party) in map(computes, recorded)):
+            return recorded
+        return {held.party: held.scopes | {held.governing}}
+
+    def residents(self) -> Mapping[str, Collection[str]]:
+        """Return who is charged for what each namespace holds."""
+        self._settle()
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for held in self.held(enforced=True):
+            found[held.namespace].update(self._home_of(held))
+        return found
 
     def held(self, *, enforced: bool, without: Collection[str] = ()) -> Iterable[Held]:
         """Return what the live accelerator pods and claims hold that count against limits, or that do not.
@@ -287,7 +330,8 @@ class PodCensus:
         elsewhere = self._counted_with_pods()
         for uid, held in self._held.items():
             if uid not in elsewhere:
-                found[held.party].update(dict(held.counts))
+                for party in self._home_of(held):
+                    found[party].update(dict(held.counts))
         return found
 
     def unattributed(self) -> int:
@@ -295,7 +339,11 @@ class PodCensus:
 
         As the last count of a scope or of use left it.  Safe in any thread.
         """
-        adrift = (held for held in tuple(self._held.values()) if not held.governing and not held.scopes)
+        adrift = (
+            held
+            for held in tuple(self._held.values())
+            if not held.governing and not held.scopes and not self.homes.of(held.namespace)
+        )
         return sum(count for held in adrift for _, count in held.counts)
 
     def _counted_with_pods(self) -> frozenset[str]:
@@ -321,10 +369,11 @@ class PodCensus:
         owner: str = "",
     ) -> None:
         promise, before = self._promises.get(uid), self._held.get(uid) or self._inherited.get(uid)
-        governing, party = (before.governing, before.party) if before else self._home(namespace)
+        governing, party = (before.governing, before.party) if before else self.home(namespace)
         if promise is not None and (not bound or not counts):
             counts = promise.counts
         self._held[uid] = Held(
+            uid=uid,
             namespace=namespace,
             governing=governing,
             party=promise.party if promise else party,
@@ -348,7 +397,7 @@ class PodCensus:
         for uid in tuple(self._homeless):
             held = self._held[uid]
             if held.namespace not in homes:
-                homes[held.namespace] = self._home(held.namespace)
+                homes[held.namespace] = self.home(held.namespace)
             governing, party = homes[held.namespace]
             if held.scopes or governing:
                 self._homeless.discard(uid)
@@ -368,14 +417,20 @@ class PodCensus:
             if not _is_unnamed(held):
                 del self._unnamed[uid]
 
-    def _home(self, namespace: str) -> tuple[str, str]:
-        """The governing jurisdiction and the party of a namespace, by today's labels and Tenants."""
+    def home(self, namespace: str) -> tuple[str, str]:
+        """Return the governing jurisdiction and the party of a namespace, by today's labels and Tenants."""
         requester = self._registry.requester(namespace)
         places = {place for party in requester.standings() for place in party.jurisdictions()}
         return self._registry.rules(self._now()).strictest(places), requester.party
 
     def _group(self, namespace: str) -> str:
         return self._registry.requester(namespace).group
+
+    def governing(self, party: str) -> str:
+        """Return the governing jurisdiction of a party, by today's Tenants; "" where it is not known."""
+        standings = (self._registry.standings.get(name) for name in party.split("/"))
+        places = {place for standing in standings if standing for place in standing.jurisdictions()}
+        return self._registry.rules(self._now()).strictest(places)
 
     def _counts(self, pod: Pod) -> tuple[tuple[str, int], ...]:
         """Devices by class key, as today's nodes and pools have it; nothing for a pod that cannot be read."""
@@ -393,17 +448,19 @@ def _without_parts(charge: Charge) -> tuple[tuple[str, int], ...]:
 
 
 def _stay(held: Held, until: int = 0, version: int = 0, *, claim: bool = False) -> Stay:
-    return Stay(held.party, held.group, held.counts, held.seconds, held.since, until, version, claim)
+    return Stay(held.uid, held.party, held.group, held.counts, held.seconds, held.since, until, version, claim)
 
 
 def since_of(pod: Pod, now: datetime) -> int:
-    """Return since when (unix seconds) a pod with a node holds its devices: since it was given the node.
+    """Return since when (unix seconds) a pod with a node holds its devices; never later than now."""
+    return _instant(given_at(pod), now)
 
-    Of a pod that no scheduler saw, since it was created.  Never later than now.
-    """
+
+def given_at(pod: Pod) -> str | None:
+    """Return when a pod was given its node, as it was written; of a pod that no scheduler saw, when it was created."""
     given = [each for each in pod.status.conditions or () if each.type == "PodScheduled" and each.status == "True"]
     said = given[0].last_transition_time if given else None
-    return _instant(said or pod.metadata.creation_timestamp, now)
+    return said or pod.metadata.creation_timestamp
 
 
 def _instant(text: str | None, now: datetime) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
-from admission.ledger.fold import fold, is_current, rebuilt, uncounted
+from admission.ledger.fold import fold, is_current, leaves, rebuilt, uncounted
 from admission.ledger.hours import UNTIMED
 from admission.ledger.limits import Kind
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
@@ -180,8 +180,14 @@ class Reconciler:
         if snapshot.state.initialized and census is not None:
             gone = await self._prove(scope, snapshot.state, census)
             await self._fold(scope, self._census, gone)
-            if self._terms(scope).windows:
-                await self._archivist.follow(scope, self._terms(scope))
+            await self._follow_hours(scope, self._terms(scope))
+
+    async def _follow_hours(self, scope: str, terms: Terms) -> None:
+        census = self._census()
+        if terms.timed and census is not None:
+            self._note_taken_in(scope, census)
+        if terms.windows:
+            await self._archivist.follow(scope, terms)
 
     def _scopes(self) -> tuple[str, ...]:
         return tuple(scope for scope in self._store.scopes() if not is_archive(scope))
@@ -215,17 +221,13 @@ class Reconciler:
         The census is asked for anew each time, as it moves on, or begins again, while the store is awaited.
         """
         snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
-        if self._fold_of(snapshot.state, scope, census(), gone, recount=recount) is None:
-            self._note_taken_in(scope, snapshot.state, census())
-            return
-        if await self._went_back():
+        if self._fold_of(snapshot.state, scope, census(), gone, recount=recount) is None or await self._went_back():
             return
         for _ in range(_TRIES):
             async with self._turn(scope):
                 snapshot = self._store.cached(scope) or snapshot
                 state = self._fold_of(snapshot.state, scope, census(), gone, recount=recount)
                 if state is None:
-                    self._note_taken_in(scope, snapshot.state, census())
                     return
                 try:
                     await self._store.write(scope, state, snapshot.version, self._waits.timeout)
@@ -244,8 +246,14 @@ class Reconciler:
         entries = (state.inflight[uid] for uid in gone if uid in state.inflight)
         return {entry.uid for entry in entries if entry.uid in older or entry.kind is Kind.Claim}
 
-    def _note_taken_in(self, scope: str, state: State, census: Census | None) -> None:
-        if census is not None and state.initialized and is_current(census, state):
+    def _note_taken_in(self, scope: str, census: Census) -> None:
+        """Note that the ledger has all ends that the watch has seen, where nothing is left to fold."""
+        snapshot = self._store.cached(scope)
+        if snapshot is None or not is_current(census, snapshot.state, scope):
+            return
+        if any(stay.uid in snapshot.state.inflight for stay in census.ended(scope)):
+            return  # to be settled when the entry leaves
+        if self._fold_of(snapshot.state, scope, census, (), recount=False) is None:
             self._taken_in[scope] = census.newest()
 
     def _fold_of(
@@ -276,15 +284,15 @@ class Reconciler:
         gone = set()
         for entry in state.inflight.values():
             # What the census has seen, the fold takes out.
-            if self._overdue(scope, entry) and not census.settled(entry) and await self._absent(scope, entry):
+            if self._overdue(scope, entry) and not leaves(entry, scope, census) and await self._absent(scope, entry):
                 gone.add(entry.uid)
         return frozenset(gone)
 
     def _note(self, scope: str, state: State, census: Census) -> None:
-        """Begin each entry's wait; that of an object for which something may still be made begins with its end."""
+        """Begin each entry's wait; that of an object that goes on needing its entry begins with the object's end."""
         for uid, entry in state.inflight.items():
             self._first_seen.setdefault((scope, uid), self._clock())
-            if entry.charge.parts and census.live(uid):
+            if census.live(uid) and not leaves(entry, scope, census):
                 self._first_seen[scope, uid] = self._clock()
         left = [key for key in self._first_seen if key[0] == scope and key[1] not in state.inflight]
         for key in left:

@@ -96,8 +96,9 @@ class Hours:
 class State:
     """One scope at one version of its store; never changed in place.
 
-    ``used`` sums the objects that existed at ``observed_pods`` and ``observed_claims`` (resourceVersions, which
-    compare only within one resource); ``inflight`` holds, by uid, what was promised and not yet seen there.
+    ``used`` sums the objects that existed at ``observed_pods`` and ``observed_claims``, attributed by the records of
+    ``observed_tenants`` (resourceVersions, which compare only within one resource); ``inflight`` holds, by uid, what
+    was promised and not yet seen there.
     Their sum is never less than what exists or may still come to exist by a promise.
     """
 
@@ -107,6 +108,7 @@ class State:
     used: Mapping[Account, int] = dataclasses.field(default_factory=dict)
     inflight: Mapping[str, Entry] = dataclasses.field(default_factory=dict)
     observed_claims: int = 0
+    observed_tenants: int = 0
     hours: Hours = Hours()
 
     def following(self, hours: Hours) -> State:

@@ -22,7 +22,7 @@ WRITES = ["get", "create", "update", "patch", "delete", "deletecollection"]
 GRANTS: list[Grant] = [
     ("nobody", "", NAMESPACES, [], ["*"]),
     ("nobody", OURS, ["quotaledgers", "quotaledgers/status", "usagejournals", "tenants/status"], [], WRITES),
-    ("nobody", OURS, ["tenants"], [], ["get"]),
+    ("nobody", OURS, ["tenants"], [], ["get", "update", "patch"]),
     ("nobody", "", ["pods", "pods/eviction"], [], ["create", "get", "delete"]),
     ("deleters", "", ["pods"], [], ["get", "delete"]),
     ("binder", "", NAMESPACES, [], ["get", "create", "update", "patch"]),
@@ -83,6 +83,29 @@ def test_relabelling_a_namespace_needs_bind_by_every_path(cluster: Kubectl, own:
     assert relabel(cluster, own, {"note": "x"}, "nobody", way) == "", "another label is not ours to guard"
     assert words in relabel(cluster, own, {label: "gamma"}, "binder", way), "bind on the old one alone is not enough"
     assert relabel(cluster, own, {label: None}, "binder", way) == ""
+
+
+def test_only_the_server_says_where_a_tenant_is_charged_and_lets_go_of_it(cluster: Kubectl) -> None:
+    record = {"chargedTo": [{"party": "beta", "jurisdictions": ["DE"]}], "namespaces": [{"name": "a", "parties": []}]}
+    for field, value in record.items():
+        written = {"status": {field: value}}
+        assert f"status.{field} of tenants.computegate.io is written by computegate alone" in patched(
+            cluster, written, "nobody", "--subresource=status"
+        )
+        assert patched(cluster, written, SERVER, "--subresource=status") == ""
+    kept, free = ({"metadata": {"finalizers": each}} for each in (["computegate.io/charged"], None))
+    assert "writes of a Tenant only its finalizer" in patched(cluster, {"spec": {"headquarters": "DE"}}, SERVER)
+    assert "writes of a Tenant only its finalizer" in patched(cluster, {"metadata": {"labels": {"a": "b"}}}, SERVER)
+    assert patched(cluster, kept, SERVER) == ""
+    assert "finalizer computegate.io/charged leaves by itself" in patched(cluster, free, "nobody")
+    assert patched(cluster, {"metadata": {"labels": {"a": "b"}}}, "nobody") == ""
+    assert patched(cluster, free, SERVER) == ""
+
+
+def patched(cluster: Kubectl, patch: dict[str, Any], user: str, *flags: str) -> str:
+    """Patch Tenant beta; return what the API server said against it."""
+    command = ("patch", "tenants.computegate.io", "beta", "--type=merge", "-p", json.dumps(patch), f"--as={user}")
+    return cluster(*command, *flags, check=False).stderr
 
 
 def test_a_namespace_cannot_be_created_into_a_tenant_without_bind(cluster: Kubectl) -> None:

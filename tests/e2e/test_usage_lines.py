@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from admission.ledger.usage.line import SCHEMA
-from tests.e2e.objects import PRODUCTS, gpu_pod, namespace, pool, quota, tenant
+from tests.e2e.objects import gpu_pod, namespace, node, pool, quota, tenant
 from tests.e2e.world import eventually, value
 
 if TYPE_CHECKING:
@@ -16,17 +16,6 @@ if TYPE_CHECKING:
     from tests.e2e.world import World
 
 ENDED = ("--force", "--grace-period=0")
-
-
-def _node(name: str, chip: str) -> Object:
-    labels = {"pool.example.com/name": name, "nvidia.com/gpu.product": PRODUCTS[chip]}
-    taint = {"key": "example.com/usage", "effect": "NoSchedule"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": labels},
-        "spec": {"taints": [taint]},
-    }
 
 
 def _lines(world: World, name: str) -> list[Object]:
@@ -39,7 +28,7 @@ def test_a_pods_use_is_in_the_log_once_it_ended_with_its_account_and_place(
     place = {"country": country, "site": "north"}
     world.apply(
         *(quota(unique, country, 8), tenant(unique, country), namespace(unique, unique)),
-        *(pool(unique, "h100-sxm", country, place=place), _node(unique, "h100-sxm")),
+        *(pool(unique, "h100-sxm", country, place=place), node(unique, unique, "h100-sxm")),
     )
     world.admit(gpu_pod(unique, unique, 2, nodeName=unique), gpu_pod(f"{unique}-stray", "kube-system", nodeName=unique))
     world.await_use(unique, 2)

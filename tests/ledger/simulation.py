@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from admission.cluster.client import ApiError, Unreachable
+from admission.ledger.homes import Attribution
 from admission.ledger.hours import Stay
 from admission.ledger.objects import COLLECTION, LedgerObject, Metadata, ObjectStore, object_name
 from admission.ledger.objects import decode as decode_object
@@ -283,6 +284,12 @@ class Watch:
     def settled(self, entry: Entry) -> bool:
         return entry.uid in self._seen and not entry.charge.parts
 
+    def attributed(self, entry: Entry, scope: str) -> bool:  # noqa: ARG002 (the pods here carry their party and scopes)
+        return True
+
+    def attribution(self, scope: str) -> Attribution:  # noqa: ARG002 (likewise)
+        return Attribution()
+
     def newest(self) -> tuple[int, int]:
         return self.resource_version, self.claims_version
 
@@ -333,7 +340,7 @@ def _stay(pod: Pod, since: float, ended: int = 0) -> Stay:
     """The stay of a pod from its commit; ``ended`` is the revision of its end, which is seen now."""
     until = math.ceil(now()) if ended else 0
     charge = pod.charge
-    return Stay(charge.party, charge.group, charge.counts, charge.seconds, max(1, int(since)), until, ended)
+    return Stay(pod.uid, charge.party, charge.group, charge.counts, charge.seconds, max(1, int(since)), until, ended)
 
 
 def _charges(live: Mapping[str, Pod], scope: str) -> dict[tuple[str, str], int]:
