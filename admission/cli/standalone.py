@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
 from admission.cli.claims import FileLookup
+from admission.cli.upkeep import kept_alive
 from admission.ledger.database import Unusable
 from admission.ledger.draft import UNWATCHED
 from admission.ledger.ledger import Ledger
@@ -90,7 +91,7 @@ class FolderSource:
         except StoreError:
             pass  # said by the store, and tried again
         await self._stand()
-        self._task = asyncio.create_task(self._watch())
+        self._task = asyncio.create_task(kept_alive(self._watch))
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -52,4 +52,4 @@ def _holding(state: State, terms: Terms, now: int) -> State:
 
 def _stay(entry: Entry) -> Stay:
     charge = entry.charge
-    return Stay(charge.party, charge.group, charge.counts, charge.seconds, entry.reserved_at)
+    return Stay(entry.uid, charge.party, charge.group, charge.counts, charge.seconds, entry.reserved_at)
