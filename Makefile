@@ -72,6 +72,14 @@ bench-admission: setup ## measure creating pods through a real API server, with 
 	tools/build $(CONTROL_PLANE) helm
 	$(BIN)/python -m bench.admission $(ARGS)
 
+chaos: setup ## break a real cluster at a limit for MINUTES=10 and check every revision of etcd
+	tools/build $(CONTROL_PLANE) helm
+	$(BIN)/python -m tests.chaos.run --minutes $(MINUTES) $(ARGS)
+
+quota-check: setup ## the same checker under three loads: ResourceQuota alone, then ours with 1 and 3 replicas
+	tools/build $(CONTROL_PLANE) helm
+	$(BIN)/python -m tests.chaos.quotas $(ARGS)
+
 corpus: setup ## score what is found in manifests whose demand is known; CORPUS=DIR holds them and INDEX.tsv
 	$(BIN)/python tools/corpus.py $(CORPUS) $(ARGS)
 

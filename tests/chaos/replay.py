@@ -176,7 +176,9 @@ class Replay:
             promised = dict(entry.charge.counts).get(bound.chip, 0) if entry else 0
             if promised != pod.devices(bound.resource):
                 name = f"{pod.metadata.namespace}/{pod.metadata.name}"
-                self._blame("unpromised", f"{name} holds {pod.devices(bound.resource)}, promised {promised}")
+                self._blame(
+                    f"unpromised {bound.name}", f"{name} holds {pod.devices(bound.resource)}, promised {promised}"
+                )
 
     def _bounds_of(self, pod: _Pod) -> Iterator[Bound]:
         for bound in self.bounds:

@@ -23,6 +23,7 @@ from admission.decide.compute import scope_of
 from tests.chaos.crowd import Crowd, fill
 from tests.chaos.faults import Faults, Supervisor
 from tests.chaos.following import Following
+from tests.chaos.loads import clear
 from tests.chaos.replay import Bound, Replay
 from tests.e2e.history import clients
 from tests.e2e.objects import examples, namespace, quota, tenant
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
 
+    from admission.cluster.client import Client
     from tests.e2e.history import Tally
     from tests.e2e.objects import Object
 
@@ -174,9 +176,7 @@ async def _storms(gate: Installation, minutes: float, seed: int) -> Report:
             await following.exact(faults.last + EXACT_SECONDS - _now())
             exact_after.append(_now() - faults.last)
             leftover = replay.leftover()
-        for name in HOMES:
-            await fill(those[0], name)
-        await following.caught_up()
+        await _fill(those[0], following)
         supervisor.cancel()
     filled = {bound.name: replay.live(bound) for bound in BOUNDS if bound.name in TOTALS}
     return Report(seed, minutes, faults.done, crowd, replay, exact_after, leftover, filled)
@@ -191,6 +191,16 @@ async def _storm(crowd: Crowd, faults: Faults) -> None:
     await asyncio.gather(working, wrong)
 
 
+async def _fill(client: Client, following: Following) -> None:
+    """Make room, and take all of it, those first whose limit is the narrower one."""
+    for name in HOMES:
+        await clear(client, name)
+    await following.exact(EXACT_SECONDS)
+    for name in HOMES:
+        await fill(client, name)
+    await following.caught_up()
+
+
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
@@ -201,11 +211,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="of storms, and of the calm after each")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of the faults and the crowd")
     parser.add_argument("--short", action="store_true", help="a bound of 5 s on requests, and waits to suit")
+    parser.add_argument("--wait", type=float, help="shorter than safe, to see the checker find what comes of it")
     parser.add_argument("--directory", type=Path, help="keep logs, decision records and etcd's data here")
     options = parser.parse_args()
+    pace = SHORT if options.short else PRODUCTION
+    if options.wait is not None:
+        pace = pace._replace(wait=options.wait)
     with tempfile.TemporaryDirectory() as temporary:
         directory = options.directory or Path(temporary)
-        report = run(directory, options.minutes, options.seed, SHORT if options.short else PRODUCTION)
+        report = run(directory, options.minutes, options.seed, pace)
     print(report)
     return 0 if report.faultless else 1
 
