@@ -213,9 +213,13 @@ class PodCensus:
     def _home_of(self, held: Held) -> Mapping[str, Places]:
         """Whom a live object is charged to, and where: by its reservation while its namespace is another tenant's."""
         recorded = self.homes.of(held.namespace)
-        if recorded and (not held.scopes or computes(held.party) in map(computes, recorded)):
+        if held.party in recorded or (recorded and self._is_at_home(held, recorded)):
             return recorded
         return {held.party: held.scopes | {held.governing}}
+
+    @staticmethod
+    def _is_at_home(held: Held, recorded: Mapping[str, Places]) -> bool:
+        return not held.scopes or computes(held.party) in map(computes, recorded)
 
     def residents(self) -> Mapping[str, Collection[str]]:
         """Return who is charged for what each namespace holds."""
