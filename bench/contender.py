@@ -44,14 +44,12 @@ class Contender:
         self._stop()
 
     def processor_seconds(self) -> float:
-        """Return the processor time that the process has used, in user and system mode (proc(5), stat)."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        """Return the processor time that the process has used."""
+        return processor_seconds(self._process.pid)
 
     def memory_mb(self) -> float:
         """Return the resident memory of the process."""
-        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text("ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        return memory_mb(self._process.pid)
 
     def _wait(self) -> None:
         """Return when the server shakes hands; raise ``RuntimeError`` with its log when it does not."""
@@ -72,6 +70,18 @@ class Contender:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process has used, in user and system mode (proc(5), stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def memory_mb(pid: int) -> float:
+    """Return the resident memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def pinned(core: int, command: list[str]) -> list[str]:

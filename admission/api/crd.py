@@ -22,6 +22,7 @@ from admission.api.policy import AccessPolicy
 from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
+from admission.api.usage import UsageJournal
 
 if TYPE_CHECKING:
     from admission.api.object import Object
@@ -37,6 +38,7 @@ KINDS: tuple[type[Object], ...] = (
     Allowance,
     QuotaLedger,
     AcceleratorPresence,
+    UsageJournal,
 )
 
 Schema = dict[str, Any]

@@ -34,7 +34,23 @@ class QuotaLedgerStatus(Model):
     used: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
     """Charges of pods and claims that exist: party,class:count[,class:count];..."""
     inflight: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
-    """Reservations not yet folded: uid,namespace,name,party,charge,reserved at,attempt,kind,parts;..."""
+    """Reservations not yet folded: uid,namespace,name,party,charge,reserved at,attempt,kind,parts,seconds,group;..."""
+    prepaid: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
+    """Device-seconds that what exists can use at most: party,class:count[,class:count];..."""
+    spent: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
+    """Device-seconds used by what has ended, by hour: party,class,hour:count[+hour:count];..."""
+    archived: Annotated[int, pydantic.Field(ge=0)] = 0
+    """How often some of `spent` was moved to the scope's archive, which is a QuotaLedger of its own."""
+    past: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
+    """The archive's sums by window in seconds: window=party,class:count;...&..."""
+    moved: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
+    """Of an archive: what its last write brought."""
+    holds: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
+    """Continuous holds: group,class,since,until;... in unix seconds; until is 0 while the hold goes on."""
+    ends_pods: str = ""
+    """resourceVersion of the pods up to which ends are in `spent`."""
+    ends_claims: str = ""
+    """resourceVersion of the resource claims up to which ends are in `spent`."""
 
 
 class QuotaLedger(Object):

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from admission.decide.limits import Account
     from admission.ledger.homes import Attribution
+    from admission.ledger.hours import Stay
     from admission.ledger.state import Entry
 
 
@@ -31,8 +32,12 @@ class Census(Protocol):
     def claims_version(self) -> int:
         """Of resource claims, likewise; 0 where there are none."""
 
+    @property
+    def lists(self) -> int:
+        """How often it was listed anew: while this stays, nothing comes and goes without being seen."""
+
     def newest(self) -> tuple[int, int]:
-        """Return the newest version of a pod, and of a claim, that is taken in; never above how far was seen."""
+        """Return the newest version of a pod, and of a claim, taken in, ends included; never above how far was seen."""
 
     def settled(self, entry: Entry) -> bool:
         """Say whether the object of an entry was ever seen here, and nothing is to be made that was charged with it.
@@ -51,6 +56,18 @@ class Census(Protocol):
 
     def charges(self, scope: str, promised: Collection[str]) -> Mapping[Account, int]:
         """Return the charges of all live objects of a scope, but for those whose uid is among the promised."""
+
+    def stays(self, scope: str, promised: Collection[str]) -> Collection[Stay]:
+        """Return for how long the same objects hold what they are charged for."""
+
+    def ended(self, scope: str) -> Collection[Stay]:
+        """Return the stays of charged objects whose end was seen here and is not forgotten."""
+
+    def settles(self, uid: str) -> bool:
+        """Say whether the end of an object was seen here: it is among those that ended, or every ledger has it."""
+
+    def forget(self, pods: int, claims: int) -> None:
+        """Forget the ends up to these versions: every ledger has taken them in."""
 
 
 class Witness(Protocol):

@@ -95,6 +95,7 @@ class Committer:
         tuning: Tuning,
     ) -> None:
         self.counters = Counters()
+        self.turn = asyncio.Lock()
         self._scope, self._store = scope, store
         self._clock, self._wall = clock, wall
         self._caps, self._tuning = caps, tuning
@@ -153,7 +154,8 @@ class Committer:
         while self._waiters or self._pending:
             await asyncio.sleep(max(0.0, self._next - self._clock()))
             try:
-                await self._attempt()
+                async with self.turn:
+                    await self._attempt()
                 fruitless = 0
             except Conflict:
                 self.counters.conflicts += 1

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from admission.api.quota import Authorization, ComputeQuota
 from admission.decide.compute import scope_of, scope_of_grant
+from admission.decide.duration import seconds_of
+from admission.ledger.hours import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,4 +35,13 @@ def scopes_of(registry: Registry) -> frozenset[str]:
     """Return every scope in which some quota or authorization stands."""
     return frozenset(
         {*map(scope_of, registry.every(ComputeQuota)), *map(scope_of_grant, registry.every(Authorization))}
+    )
+
+
+def terms_of(registry: Registry, scope: str) -> Terms:
+    """Return what the quotas of a scope need to be kept of use over time."""
+    quotas = [quota.spec for quota in registry.every(ComputeQuota) if scope_of(quota) == scope]
+    return Terms(
+        windows=frozenset(seconds_of(quota.window) for quota in quotas if quota.limits_hours),
+        gap=max((seconds_of(quota.hold_gap) for quota in quotas if quota.limits_holds), default=None),
     )

@@ -13,21 +13,22 @@ besides.  The one exception is a claim that the scheduler makes for a pod's reso
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.api.policy import Mode
 from admission.demand.claims import given_devices
 from admission.demand.devices import added, counted
-from admission.demand.pod import demand_of_claim, requested_devices
+from admission.demand.pod import demand_of_claim, longest_of, requested_devices
 from admission.demand.reach import UNKNOWN_CLASS
 from admission.demand.request import DemandError
 from admission.ledger.claims import ClaimBook
 from admission.ledger.homes import Homes, computes
+from admission.ledger.hours import Stay
 from admission.ledger.membership import membership
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
-    from datetime import datetime
 
     from admission.decide.limits import Account, Charge
     from admission.decide.registry import Registry
@@ -50,17 +51,38 @@ class Promise(NamedTuple):
     party: str
     counts: tuple[tuple[str, int], ...]
     scopes: frozenset[str]
+    seconds: int = 0
+    group: str = ""
 
 
 class Held(NamedTuple):
-    """What a live object holds, and where it is charged without a record: by its promise and its jurisdiction."""
+    """What a live object holds, and where it is charged without a record: by its promise and its jurisdiction.
 
+    Since when (unix seconds; 0 for a pod without a node), and for how many seconds at most (0 where nobody can tell).
+    ``owner`` is the uid of the pod that a claim belongs to: it ends with it.
+    """
+
+    uid: str
     namespace: str
     governing: str
     party: str
     counts: tuple[tuple[str, int], ...]
     bound: bool
     scopes: frozenset[str] = frozenset()
+    group: str = ""
+    since: int = 0
+    seconds: int = 0
+    owner: str = ""
+
+
+class End(NamedTuple):
+    """An object's end as it was seen here: what it held, for whom and where, until when, the version that said so."""
+
+    held: Held
+    home: Mapping[str, Places]
+    until: int
+    version: int
+    claim: bool
 
 
 class PodCensus:
@@ -73,6 +95,9 @@ class PodCensus:
         self._inherited: Mapping[str, Held] = {}
         self._idle: dict[str, str] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
+        self._ended: OrderedDict[str, End] = OrderedDict()
+        self._told: OrderedDict[str, None] = OrderedDict()
+        self._lasting: dict[str, int] = {}
         self._promises: OrderedDict[str, Promise] = OrderedDict()
         self._homeless: set[str] = set()
         self._unnamed: dict[str, Pod] = {}
@@ -83,6 +108,7 @@ class PodCensus:
         self._newest_pod = self._newest_claim = 0
         self.resource_version = 0
         self.claims_version = 0
+        self.lists = 0
 
     def heir(self) -> PodCensus:
         """Return an empty census that attributes the pods it will see as this one does."""
@@ -96,10 +122,12 @@ class PodCensus:
         """Take in a pod that exists."""
         uid = pod.metadata.uid
         if pod.status.phase in ENDED:
-            self.lose(uid)
+            self.lose(uid, int(pod.metadata.resource_version or 0))
             return
         self._newest_pod = max(self._newest_pod, int(pod.metadata.resource_version or 0))
         self._book.note_pod(pod)
+        if pod.spec.resource_claims:
+            self._lasting[uid] = longest_of(pod.spec) or 0
         before = self._held.get(uid) or self._inherited.get(uid)
         if before is not None and (before.bound or not pod.spec.node_name):
             self._held[uid] = before
@@ -108,7 +136,15 @@ class PodCensus:
         if not counts and before is None and uid not in self._promises:
             self._idle[uid] = pod.metadata.namespace
         else:
-            self._hold(uid, pod.metadata.namespace, counts, bound=bool(pod.spec.node_name))
+            since = since_of(pod, self._now()) if pod.spec.node_name else 0
+            self._hold(
+                uid,
+                pod.metadata.namespace,
+                counts,
+                bound=bool(since),
+                since=since,
+                seconds=longest_of(pod.spec) or 0,
+            )
             if _is_unnamed(self._held[uid]):
                 self._unnamed[uid] = pod
 
@@ -129,13 +165,31 @@ class PodCensus:
             asked = ()
         known = {name for key, _ in asked for name in key.split("|")}
         strange = counted(each for each in given if not known.issuperset(each.classes))
-        self._hold(claim.metadata.uid, claim.metadata.namespace, added(asked, strange), bound=bool(strange))
+        self._hold(
+            claim.metadata.uid,
+            claim.metadata.namespace,
+            added(asked, strange),
+            bound=bool(strange),
+            since=_instant(claim.metadata.creation_timestamp, self._now()),
+            owner=next((each.uid for each in claim.metadata.owner_references or () if each.controller), ""),
+        )
 
-    def lose(self, uid: str) -> None:
-        """Take out an object that is gone, or has ended."""
+    def lose(self, uid: str, version: int = 0, *, claim: bool = False) -> None:
+        """Take out an object that is gone, or has ended, as ``version`` says."""
         self._book.forget(uid)
         self._unpromised.pop(uid, None)
-        self._held.pop(uid, None)
+        held = self._held.pop(uid, None)
+        if held is not None:
+            until = int(self._now().timestamp())
+            self._ended[uid] = End(self._lasts(held), self._home_of(held), until, version, claim)
+            self._told[uid] = None
+            _trim(self._ended)
+            _trim(self._told)
+        if claim:
+            self._newest_claim = max(self._newest_claim, version)
+        else:
+            self._newest_pod = max(self._newest_pod, version)
+        self._lasting.pop(uid, None)
         self._homeless.discard(uid)
         self._unnamed.pop(uid, None)
         self._idle.pop(uid, None)
@@ -150,7 +204,8 @@ class PodCensus:
             scopes = (known.scopes if known else frozenset()) | {scope}
             if uid in self._gone or (known is not None and scopes == known.scopes):
                 continue
-            self._promises[uid] = Promise(entry.charge.party, _without_parts(entry.charge), scopes)
+            charge = entry.charge
+            self._promises[uid] = Promise(charge.party, _without_parts(charge), scopes, charge.seconds, charge.group)
             _trim(self._promises)
             held = self._held.get(uid)
             if held is not None:
@@ -195,16 +250,47 @@ class PodCensus:
         """Return what the live pods hold that would be charged in a scope if their namespaces were enforced."""
         return self._accounts(scope, enforced=False)
 
+    def stays(self, scope: str, promised: Collection[str] = ()) -> Collection[Stay]:
+        """Return for how long the objects hold their devices that ``charges`` counts."""
+        return [_stay(self._lasts(held)) for held in self._charged(scope, enforced=True, without=promised)]
+
+    def ended(self, scope: str) -> Collection[Stay]:
+        """Return the stays of objects of a scope whose end was seen here."""
+        belongs = self.belongs(scope)
+        return [
+            _stay(end.held._replace(party=party), end.until, end.version, claim=end.claim)
+            for end in self._ended.values()
+            for party, places in end.home.items()
+            if belongs(party, places)
+        ]
+
+    def settles(self, uid: str) -> bool:
+        """Say whether the end of an object that held something was seen here, not too long ago."""
+        return uid in self._told
+
+    def forget(self, pods: int, claims: int) -> None:
+        """Forget the ends up to these versions."""
+        for uid in [uid for uid, end in self._ended.items() if end.version <= (claims if end.claim else pods)]:
+            del self._ended[uid]
+
+    def _lasts(self, held: Held) -> Held:
+        """A claim without a promise lasts as long as the pod that it belongs to."""
+        return held if held.seconds or not held.owner else held._replace(seconds=self._lasting.get(held.owner, 0))
+
     def _accounts(self, scope: str, *, enforced: bool, without: Collection[str] = ()) -> Mapping[Account, int]:
+        total: Counter[Account] = Counter()
+        for held in self._charged(scope, enforced=enforced, without=without):
+            for key, count in held.counts:
+                total[held.party, key] += count
+        return total
+
+    def _charged(self, scope: str, *, enforced: bool, without: Collection[str] = ()) -> Iterable[Held]:
         self._settle()
         belongs = self.belongs(scope)
-        total: Counter[Account] = Counter()
         for held in self.held(enforced=enforced, without=without):
             for party, places in self._home_of(held).items():
                 if belongs(party, places):
-                    for key, count in held.counts:
-                        total[party, key] += count
-        return total
+                    yield held._replace(party=party)
 
     def belongs(self, scope: str) -> Callable[[str, Places], bool]:
         """Return what tells whether a party that is charged in some places is charged in a scope."""
@@ -244,6 +330,10 @@ class PodCensus:
             and (bool(held.scopes) or mode(held.namespace) is Mode.Enforce) is enforced
         )
 
+    def of(self, uid: str) -> Held | None:
+        """Return what one object holds, as it was last counted."""
+        return self._held.get(uid)
+
     def use(self) -> Mapping[str, Counter[str]]:
         """Return what each party holds by class key, enforced or not."""
         self._settle()
@@ -278,18 +368,33 @@ class PodCensus:
             claim for pod, claim in self._book.pairs() if claim not in self._promises and total(claim) <= total(pod)
         )
 
-    def _hold(self, uid: str, namespace: str, counts: tuple[tuple[str, int], ...], *, bound: bool) -> None:
+    def _hold(
+        self,
+        uid: str,
+        namespace: str,
+        counts: tuple[tuple[str, int], ...],
+        *,
+        bound: bool,
+        since: int = 0,
+        seconds: int = 0,
+        owner: str = "",
+    ) -> None:
         promise, before = self._promises.get(uid), self._held.get(uid) or self._inherited.get(uid)
         governing, party = (before.governing, before.party) if before else self.home(namespace)
         if promise is not None and (not bound or not counts):
             counts = promise.counts
         self._held[uid] = Held(
+            uid=uid,
             namespace=namespace,
             governing=governing,
             party=promise.party if promise else party,
             counts=counts or (before.counts if before else ()),
             bound=bound,
             scopes=promise.scopes if promise else before.scopes if before else frozenset(),
+            group=(promise and promise.group) or (before.group if before else self._group(namespace)),
+            since=(before.since if before else 0) or since,
+            seconds=(promise and promise.seconds) or (before.seconds if before else 0) or seconds,
+            owner=owner or (before.owner if before else ""),
         )
         if promise is None and not governing:
             self._homeless.add(uid)
@@ -329,6 +434,9 @@ class PodCensus:
         places = {place for party in requester.standings() for place in party.jurisdictions()}
         return self._registry.rules(self._now()).strictest(places), requester.party
 
+    def _group(self, namespace: str) -> str:
+        return self._registry.requester(namespace).group
+
     def governing(self, party: str) -> str:
         """Return the governing jurisdiction of a party, by today's Tenants; "" where it is not known."""
         standings = (self._registry.standings.get(name) for name in party.split("/"))
@@ -348,6 +456,28 @@ def _without_parts(charge: Charge) -> tuple[tuple[str, int], ...]:
     for part in charge.parts:
         charge = charge.without(part)
     return charge.counts
+
+
+def _stay(held: Held, until: int = 0, version: int = 0, *, claim: bool = False) -> Stay:
+    return Stay(held.uid, held.party, held.group, held.counts, held.seconds, held.since, until, version, claim)
+
+
+def since_of(pod: Pod, now: datetime) -> int:
+    """Return since when (unix seconds) a pod with a node holds its devices: since it was given the node.
+
+    Of a pod that no scheduler saw, since it was created.  Never later than now.
+    """
+    given = [each for each in pod.status.conditions or () if each.type == "PodScheduled" and each.status == "True"]
+    said = given[0].last_transition_time if given else None
+    return _instant(said or pod.metadata.creation_timestamp, now)
+
+
+def _instant(text: str | None, now: datetime) -> int:
+    latest = int(now.timestamp())
+    try:
+        return min(latest, int(datetime.fromisoformat(text or "").timestamp()))
+    except ValueError:
+        return latest
 
 
 def _trim(kept: OrderedDict[str, Any]) -> None:

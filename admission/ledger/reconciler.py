@@ -10,20 +10,27 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import time
 from typing import TYPE_CHECKING
 
+from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
-from admission.ledger.fold import fold, leaves, rebuilt, uncounted
+from admission.ledger.fold import fold, is_current, leaves, rebuilt, uncounted
+from admission.ledger.hours import UNTIMED
+from admission.ledger.limits import Kind
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from admission.ledger.census import Census, Witness
+    from admission.ledger.hours import Terms
     from admission.ledger.state import Entry, State
     from admission.ledger.store import Store
 
 _TRIES = 8  # of one fold, before the other ledgers get their turn
+_GLANCES = 5  # at the ledgers, between two passes
+_CROWD = 32  # entries in flight from which on the next pass begins at the next glance
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +51,8 @@ class Waits:
     """Between reads of a ledger whose watch may have been cut."""
     between: float = 0.25
     """Between passes."""
+    archive: float = 10.0
+    """Between moves of what was used to its archive."""
     audit: float = 300.0
     """Between full recounts."""
     timeout: float = 2.0
@@ -70,7 +79,8 @@ class Reconciler:
     ``armed`` says whether
     admissions are counted at all (on install: whether the webhook configuration is in force); the wait for a
     rebuild runs only while it does.  ``restored`` is called when the store is found to have gone back in
-    time: whoever keeps caches must drop them.
+    time, and all ledgers are marked: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a
+    ledger twice at once.
     """
 
     def __init__(
@@ -83,16 +93,26 @@ class Reconciler:
         waits: Waits | None = None,
         armed: Callable[[], bool] = lambda: True,
         restored: Callable[[], None] = lambda: None,
+        terms: Callable[[str], Terms] = lambda _: UNTIMED,
+        now: Callable[[], float] = time.time,
+        turn: Callable[[str], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext(),
     ) -> None:
         self.work = Work()
         self._store, self._census, self._witness = store, census, witness
         self._clock, self._waits = clock, waits or Waits()
-        self._armed, self._restored = armed, restored
+        self._armed, self._restored, self._turn = armed, restored, turn
+        self._terms, self._now = terms, now
+        self._archivist = Archivist(
+            store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
+        )
         self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
         self._first_seen: dict[tuple[str, str], float] = {}
+        self._absent_at: dict[tuple[str, str], int] = {}
         self._uncounted: dict[str, tuple[int, float]] = {}
         self._last_read: dict[str, float] = {}
         self._suspects: set[str] = set()
+        self._taken_in: dict[str, tuple[int, int]] = {}
+        self._older: dict[str, tuple[int, frozenset[str]]] = {}
         self._highest = 0
         self._awake = asyncio.Event()
 
@@ -109,17 +129,25 @@ class Reconciler:
                 audited = self._clock()
                 await self.audit()
             await self.reconcile()
-            await asyncio.sleep(self._waits.between)
+            await self._rest()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._idle()):
                     await self._awake.wait()
 
+    async def _rest(self) -> None:
+        """Wait between two passes, and not for long while many entries wait to be folded: ledgers must not fill up."""
+        for _ in range(_GLANCES):
+            await asyncio.sleep(self._waits.between / _GLANCES)
+            snapshots = map(self._store.cached, self._store.scopes())
+            if any(each is not None and len(each.state.inflight) >= _CROWD for each in snapshots):
+                return
+
     async def reconcile(self) -> None:
         """Make one pass over all ledgers; what fails is tried again in the next."""
-        scopes = tuple(self._store.scopes())
+        scopes = self._scopes()
         try:
             await self._listen()
-            await self._distrust()
+            await self._mark()
             await self._rebuild([scope for scope in scopes if self._due(scope)])
         except (StoreError, Unanswered) as error:
             self._fail("the API server", error)
@@ -128,16 +156,17 @@ class Reconciler:
                 await self._follow(scope)
             except (StoreError, Unanswered) as error:
                 self._fail(scope, error)
+        self._forget(scopes)
 
     async def audit(self) -> None:
         """Recount all by a list, note what was counted nowhere, and fold it in at once."""
         try:
             census = await self._calm.ask(self._witness.recount(), long=True)
-            for scope in tuple(self._store.scopes()):
+            for scope in self._scopes():
                 snapshot = await self._store.read(scope, self._waits.timeout)
                 if snapshot.state.initialized:
                     self.work.uncounted[scope] = uncounted(snapshot.state, scope, census)
-                    await self._fold(scope, lambda: census, ())
+                    await self._fold(scope, lambda: census, (), recount=True)
         except (StoreError, Unanswered) as error:
             self._fail("recount", error)
 
@@ -146,9 +175,23 @@ class Reconciler:
     async def _follow(self, scope: str) -> None:
         snapshot = await self._look(scope)
         census = self._census()
+        if census is not None and self._older.get(scope, (None,))[0] != census.lists:
+            snapshot = await self._note_older(scope, census.lists)
         if snapshot.state.initialized and census is not None:
             gone = await self._prove(scope, snapshot.state, census)
             await self._fold(scope, self._census, gone)
+            if self._terms(scope).windows:
+                await self._archivist.follow(scope, self._terms(scope))
+
+    def _scopes(self) -> tuple[str, ...]:
+        return tuple(scope for scope in self._store.scopes() if not is_archive(scope))
+
+    def _forget(self, scopes: Collection[str]) -> None:
+        """Let the census forget the ends that every ledger with limits over time has taken in."""
+        census = self._census()
+        if census is not None:
+            taken_in = [self._taken_in.get(scope, (0, 0)) for scope in scopes if self._terms(scope).timed]
+            census.forget(*(min(versions) for versions in zip(census.newest(), *taken_in, strict=True)))
 
     async def _look(self, scope: str) -> Snapshot:
         snapshot = self._store.cached(scope)
@@ -158,33 +201,68 @@ class Reconciler:
         self._last_read[scope] = self._clock()
         return snapshot
 
-    async def _fold(self, scope: str, census: Callable[[], Census | None], gone: Collection[str]) -> None:
+    async def _note_older(self, scope: str, lists: int) -> Snapshot:
+        """Note which entries may be older than the last list: their objects may have come and gone unseen."""
+        snapshot = await self._store.read(scope, self._waits.timeout)
+        self._older[scope] = lists, frozenset(snapshot.state.inflight)
+        return snapshot
+
+    async def _fold(
+        self, scope: str, census: Callable[[], Census | None], gone: Collection[str], *, recount: bool = False
+    ) -> None:
         """Write what the census and the proofs change, if anything: idle clusters write nothing.
 
         The census is asked for anew each time, as it moves on, or begins again, while the store is awaited.
         """
         snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
-        if self._fold_of(snapshot.state, scope, census, gone) is None or await self._went_back():
+        if self._fold_of(snapshot.state, scope, census(), gone, recount=recount) is None:
+            self._note_taken_in(scope, snapshot.state, census())
+            return
+        if await self._went_back():
             return
         for _ in range(_TRIES):
-            state = self._fold_of(snapshot.state, scope, census, gone)
-            if state is None:
-                return
-            try:
-                await self._store.write(scope, state, snapshot.version, self._waits.timeout)
-            except Conflict:
-                snapshot = await self._store.read(scope, self._waits.timeout)
-                continue
+            async with self._turn(scope):
+                snapshot = self._store.cached(scope) or snapshot
+                state = self._fold_of(snapshot.state, scope, census(), gone, recount=recount)
+                if state is None:
+                    self._note_taken_in(scope, snapshot.state, census())
+                    return
+                try:
+                    await self._store.write(scope, state, snapshot.version, self._waits.timeout)
+                except Conflict:
+                    await self._store.read(scope, self._waits.timeout)
+                    continue
             self.work.folds += 1
             self.work.expired += len(snapshot.state.inflight.keys() & gone)
             return
 
+    def _doubtful(self, state: State, scope: str, census: Census, gone: Collection[str]) -> Collection[str]:
+        """Return the uids of objects that may have come and gone unseen: before the last list, or among claims."""
+        lists, older = self._older.get(scope, (-1, frozenset()))
+        if lists != census.lists:
+            return gone
+        entries = (state.inflight[uid] for uid in gone if uid in state.inflight)
+        return {entry.uid for entry in entries if entry.uid in older or entry.kind is Kind.Claim}
+
+    def _note_taken_in(self, scope: str, state: State, census: Census | None) -> None:
+        if census is not None and state.initialized and is_current(census, state, scope):
+            self._taken_in[scope] = census.newest()
+
     def _fold_of(
-        self, state: State, scope: str, census: Callable[[], Census | None], gone: Collection[str]
+        self, state: State, scope: str, census: Census | None, gone: Collection[str], *, recount: bool
     ) -> State | None:
-        current = census()
-        trusted = state.initialized and scope not in self._suspects
-        return fold(state, scope, current, gone) if trusted and current is not None else None
+        if census is None or not state.initialized or scope in self._suspects:
+            return None
+        return fold(
+            state,
+            scope,
+            census,
+            gone,
+            doubtful=self._doubtful(state, scope, census, gone),
+            terms=self._terms(scope),
+            now=int(self._now()),
+            recount=recount,
+        )
 
     # -- what may no longer come ---------------------------------------------------------------
 
@@ -211,13 +289,26 @@ class Reconciler:
         left = [key for key in self._first_seen if key[0] == scope and key[1] not in state.inflight]
         for key in left:
             del self._first_seen[key]
+            self._absent_at.pop(key, None)
 
     def _overdue(self, scope: str, entry: Entry) -> bool:
         return self._calm.lasted(self._first_seen[scope, entry.uid]) > self._waits.absent
 
     async def _absent(self, scope: str, entry: Entry) -> bool:
         there = await self._calm.ask(self._witness.probe(entry))
-        return not there and self._overdue(scope, entry)
+        return not there and self._overdue(scope, entry) and await self._looked_back(scope, entry)
+
+    async def _looked_back(self, scope: str, entry: Entry) -> bool:
+        """Say whether all has been seen that happened before the entry's object was found absent.
+
+        Only then can be told whether it never came, and gets back what it paid for, or came and went.
+        """
+        if not entry.charge.seconds or not self._terms(scope).windows:
+            return True
+        if (scope, entry.uid) not in self._absent_at:
+            self._absent_at[scope, entry.uid] = await self._calm.ask(self._witness.revision())
+        census = self._census()
+        return census is not None and census.resource_version >= self._absent_at[scope, entry.uid]
 
     # -- what has not been counted -------------------------------------------------------------
 
@@ -248,8 +339,11 @@ class Reconciler:
         snapshot = self._store.cached(scope)
         if snapshot is None or snapshot.version != version:
             return
+        terms = self._terms(scope)
         try:
-            await self._store.write(scope, rebuilt(snapshot.state, scope, census), version, self._waits.timeout)
+            archive = await self._archivist.read(scope) if terms.windows else None
+            state = rebuilt(snapshot.state, scope, census, archive=archive, terms=terms, now=int(self._now()))
+            await self._store.write(scope, state, version, self._waits.timeout)
         except StoreError as error:
             self._fail(scope, error)
         else:
@@ -274,22 +368,31 @@ class Reconciler:
         if self._highest >= known:
             return False
         logger.error("the store went back from revision %d to %d: counting anew", known, self._highest)
-        self.work.restored += 1
-        self._suspects |= set(self._store.scopes())
-        self._store.forget()
-        self._first_seen.clear()
-        self._uncounted.clear()
-        self._restored()
-        await self._distrust()
+        self.distrust()
+        await self._mark()
         return True
 
-    async def _distrust(self) -> None:
+    def distrust(self) -> None:
+        """Have all ledgers counted anew: the store is older than what was seen of it."""
+        self.work.restored += 1
+        self._suspects |= set(self._scopes())
+        self._store.forget()
+        self._first_seen.clear()
+        self._absent_at.clear()
+        self._uncounted.clear()
+        self.wake()
+
+    async def _mark(self) -> None:
+        """Mark the suspects as not counted, so that no replica grants on them."""
+        if not self._suspects:
+            return
         for scope in sorted(self._suspects):
             snapshot = await self._store.read(scope, self._waits.timeout)
             if snapshot.state.initialized:
                 state = dataclasses.replace(snapshot.state, initialized=False)
                 await self._store.write(scope, state, snapshot.version, self._waits.timeout)
             self._suspects.discard(scope)
+        self._restored()
 
     def _idle(self) -> float:
         return self._waits.heartbeat if self._first_seen or self._uncounted else self._waits.reread

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from admission.api.exemption import Exemption
 from admission.api.quota import ComputeQuota
 from admission.decide.compute import scope_of
+from admission.decide.duration import seconds_of
 from admission.decide.exemption import in_force
 from admission.decide.limits import held
-from admission.server.metrics import counter, gauge
+from admission.server.metrics import counter, counters, gauge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.reconciler import Work
+    from admission.ledger.usage.keeper import Keeper
 
 
 Samples = dict[tuple[str, ...], float]
@@ -33,6 +35,10 @@ class Upkept(Protocol):
     @property
     def work(self) -> Work:
         """What was done to the ledgers."""
+
+    @property
+    def usage(self) -> Keeper:
+        """What keeps the usage record."""
 
     def unattributed(self) -> int:
         """Return the devices of live pods that no tenant's jurisdiction is found for."""
@@ -73,9 +79,25 @@ def figures_of(
         gauge("computegate_watch_silence_seconds", "Time since anything was heard of it.", silence, ("resource",)),
         gauge("computegate_ledger_initialized", "Whether the ledger has been counted.", counted, ("scope",)),
         gauge("computegate_ledger_inflight", "Reservations not yet folded.", entries, ("scope",)),
+        *_commits(source.ledger),
         *_quotas(source.ledger, registry, now),
         _exemptions(registry, now),
         *(_kept(upkeep, views) if upkeep is not None else ()),
+    )
+
+
+def _commits(ledger: Ledger) -> Iterable[Metric]:
+    """What this replica asked of each ledger on behalf of requests."""
+    done = ledger.counters()
+
+    def counted(name: str, text: str, field: str) -> Metric:
+        return counters(name, text, {(scope,): getattr(each, field) for scope, each in done.items()}, ("scope",))
+
+    return (
+        counted("computegate_ledger_writes", "Writes that made reservations, or took them back.", "commits"),
+        counted("computegate_ledger_reservations", "Requests whose reservation was made.", "granted"),
+        counted("computegate_ledger_conflicts", "Writes that another replica's was ahead of.", "conflicts"),
+        counted("computegate_ledger_confirmations", "Reads that confirmed a verdict without a write.", "confirmations"),
     )
 
 
@@ -89,6 +111,18 @@ def _kept(upkeep: Upkept, scopes: Iterable[str]) -> Iterable[Metric]:
         counter("computegate_ledger_failures", "Passes that failed; each is tried again.", work.failures),
         gauge("computegate_ledger_uncounted_devices", "Found by a recount alone.", uncounted, ("scope",)),
         gauge("computegate_unattributed_devices", "Of no tenant's account.", {(): upkeep.unattributed()}, ()),
+        *_used(upkeep.usage),
+    )
+
+
+def _used(usage: Keeper) -> Iterable[Metric]:
+    return (
+        counter("computegate_usage_lines", "Lines of the usage record.", usage.lines),
+        counter("computegate_usage_unseen", "Lines whose end nobody saw.", usage.unseen),
+        counter("computegate_usage_gaps", "Times in which nobody watched.", usage.gaps),
+        counter("computegate_usage_journal_writes", "Objects written to keep the record.", usage.journal_writes),
+        gauge("computegate_usage_open_intervals", "Objects that hold devices.", {(): usage.open_intervals}, ()),
+        gauge("computegate_usage_waiting_lines", "Lines that are not written yet.", {(): usage.waiting}, ()),
     )
 
 
@@ -104,16 +138,22 @@ def _quotas(ledger: Ledger, registry: Registry, now: datetime) -> Iterable[Metri
     used: Samples = {}
     reserved: Samples = {}
     limits: Samples = {}
+    hours: Samples = {}
     for quota in registry.every(ComputeQuota):
         view = ledger.view(scope_of(quota))
         weights = rules.weights(quota.spec.classes, "devices")
         if view is not None and view.initialized:
             used[quota.name,] = held(view.used, weights)
             reserved[quota.name,] = held(view.reserved, weights)
+            over_time = view.device_hours(seconds_of(quota.spec.window), weights) if quota.spec.limits_hours else None
+            hours |= {(quota.name, figure): n for figure, n in zip(("used", "reserved"), over_time or (), strict=False)}
         if quota.spec.limits.devices is not None:
             limits[quota.name,] = quota.spec.limits.devices
+        if quota.spec.limits.device_hours is not None:
+            hours[quota.name, "limit"] = quota.spec.limits.device_hours
     return (
         gauge("computegate_quota_used_devices", "Devices held under a quota.", used, ("quota",)),
         gauge("computegate_quota_reserved_devices", "Devices promised under a quota.", reserved, ("quota",)),
         gauge("computegate_quota_limit_devices", "Limit of devices of a quota.", limits, ("quota",)),
+        gauge("computegate_quota_device_hours", "Device-hours in a quota's window.", hours, ("quota", "figure")),
     )

@@ -1,3 +1,3 @@
 module computegate.io/bench
 
-go 1.24
+go 1.25

@@ -21,7 +21,7 @@ OURS = "computegate.io"
 WRITES = ["get", "create", "update", "patch", "delete", "deletecollection"]
 GRANTS: list[Grant] = [
     ("nobody", "", NAMESPACES, [], ["*"]),
-    ("nobody", OURS, ["quotaledgers", "quotaledgers/status", "tenants/status"], [], WRITES),
+    ("nobody", OURS, ["quotaledgers", "quotaledgers/status", "usagejournals", "tenants/status"], [], WRITES),
     ("nobody", OURS, ["tenants"], [], ["get", "update", "patch"]),
     ("nobody", "", ["pods", "pods/eviction"], [], ["create", "get", "delete"]),
     ("deleters", "", ["pods"], [], ["get", "delete"]),
@@ -174,6 +174,20 @@ def test_ledgers_are_written_by_the_server_alone(cluster: Kubectl) -> None:
     everything = ("delete", "--raw", "/apis/computegate.io/v1alpha1/quotaledgers", "--as=nobody")
     assert words in cluster(*everything, check=False).stderr
     assert cluster("delete", "quotaledger", "de").returncode == 0, "an administrator holds repair"
+
+
+def test_the_journal_of_the_usage_record_is_written_by_the_server_alone(cluster: Kubectl) -> None:
+    journal = {"apiVersion": "computegate.io/v1alpha1", "kind": "UsageJournal", "metadata": {"name": "page-0"}}
+    create, words = ("create", "-f", "-"), "usagejournals.computegate.io are written by computegate alone"
+    assert words in cluster(*create, "--as=nobody", stdin=json.dumps(journal), check=False).stderr
+    assert cluster(*create, f"--as={SERVER}", stdin=json.dumps(journal)).returncode == 0
+    stored = json.loads(cluster("get", "usagejournal", "page-0", "-o", "json").stdout)
+    stored["spec"] = {"intervals": "x"}
+    replace = ("replace", "--raw", "/apis/computegate.io/v1alpha1/usagejournals/page-0", "-f", "-")
+    assert words in cluster(*replace, "--as=nobody", stdin=json.dumps(stored), check=False).stderr
+    assert cluster(*replace, f"--as={SERVER}", stdin=json.dumps(stored)).returncode == 0
+    assert words in cluster("delete", "usagejournal", "page-0", "--as=nobody", check=False).stderr
+    assert cluster("delete", "usagejournal", "page-0").returncode == 0, "an administrator holds repair"
 
 
 @pytest.mark.parametrize("user", ["nobody", SERVER])

@@ -42,19 +42,22 @@ def test_every_value_has_a_sentence_and_a_schema() -> None:
     ("mode", "operator", "values"),
     [("observe", "In", ["enforce"]), ("warn", "In", ["enforce"]), ("enforce", "NotIn", ["observe", "warn"])],
 )
-def test_the_default_mode_selects_the_enforced_namespaces(
+def test_each_judged_namespace_is_either_enforced_or_observed(
     chart: Chart, mode: str, operator: str, values: list[str]
 ) -> None:
     objects = chart.render(f"--set=config.mode={mode}", "--set=config.excludedNamespaces={drivers}")
-    enforced, observed = entries(objects)["enforced.computegate.io"], entries(objects)["observed.computegate.io"]
+    observed, enforced, workloads = (
+        each["namespaceSelector"]["matchExpressions"] for each in entries(objects).values()
+    )
+    assert list(entries(objects)) == ["observed.computegate.io", "enforced.computegate.io", "workloads.computegate.io"]
     outside = {
         "key": "kubernetes.io/metadata.name",
         "operator": "NotIn",
         "values": [NAMESPACE, "drivers", "kube-system"],
     }
     by_mode = {"key": "computegate.io/mode", "operator": operator, "values": values}
-    assert enforced["namespaceSelector"]["matchExpressions"] == [outside, by_mode]
-    assert observed["namespaceSelector"]["matchExpressions"] == [outside]
+    otherwise = by_mode | {"operator": {"In": "NotIn", "NotIn": "In"}[operator]}
+    assert (enforced, observed, workloads) == ([outside, by_mode], [outside, otherwise], [outside])
     config = yaml.safe_load(objects["ConfigMap", RELEASE]["data"]["config.yaml"])
     assert config["mode"] == mode
     assert config["excludedNamespaces"] == outside["values"]
@@ -78,6 +81,12 @@ def test_both_entries_see_the_same_objects_and_only_one_may_refuse(chart: Chart)
     assert enforced["matchConditions"] == observed["matchConditions"]
     assert enforced["clientConfig"]["service"]["path"] == "/validate/enforced"
     assert observed["clientConfig"]["service"]["path"] == "/validate/observed"
+
+
+def test_an_api_server_stays_with_one_replica(chart: Chart) -> None:
+    service = chart.render("--set=webhook.affinitySeconds=600")["Service", RELEASE]["spec"]
+    assert service["sessionAffinity"] == "ClientIP"
+    assert service["sessionAffinityConfig"] == {"clientIP": {"timeoutSeconds": 600}}
 
 
 def test_bindings_are_judged_only_if_the_operator_says_so(chart: Chart) -> None:

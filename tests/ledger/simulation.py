@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 import selectors
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +16,7 @@ import msgspec
 
 from admission.cluster.client import ApiError, Unreachable
 from admission.ledger.homes import Attribution
+from admission.ledger.hours import Stay
 from admission.ledger.objects import COLLECTION, LedgerObject, Metadata, ObjectStore, object_name
 from admission.ledger.objects import decode as decode_object
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from admission.ledger.state import Entry, State
 
 T = TypeVar("T")
+BOOKMARKS = 0.01
+"""How often, in looks without anything new, a watch is told how far it has come."""
 BOUND = 34.0
 """Seconds after which the API server commits no create that it began."""
 
@@ -108,6 +112,7 @@ class ApiServer:
         self.log: list[Event] = []
         self.live: dict[str, Pod] = {}
         self.created: dict[str, int] = {}
+        self.begun: dict[str, float] = {}
         self.promised: dict[str, Pod] = {}
         self.watchers: list[Callable[[LedgerObject], None]] = []
         self.writes = 0
@@ -126,6 +131,7 @@ class ApiServer:
         self.live[pod.uid] = pod
         self.revision += 1
         self.created[pod.uid] = self.revision
+        self.begun[pod.uid] = now()
         self.log.append(Event(self.revision, pod, created=True))
         self.check()
 
@@ -267,10 +273,13 @@ class Watch:
         self.relist()
 
     def relist(self) -> None:
+        self.lists = getattr(self, "lists", -1) + 1
         self._position = len(self._server.log)
         self.resource_version = self._server.revision
         self.claims_version = 0
         self._live = dict(self._server.live)
+        self._ended: list[tuple[Pod, Stay]] = []
+        self._told: set[str] = set()
         self._seen = set(self._live)
 
     def settled(self, entry: Entry) -> bool:
@@ -288,6 +297,19 @@ class Watch:
     def live(self, uid: str) -> bool:
         return uid in self._live
 
+    def stays(self, scope: str, promised: Collection[str]) -> Collection[Stay]:
+        live = (pod for uid, pod in self._live.items() if uid not in promised)
+        return [_stay(pod, self._server.begun[pod.uid]) for pod in live if scope in pod.scopes]
+
+    def ended(self, scope: str) -> Collection[Stay]:
+        return [stay for pod, stay in self._ended if scope in pod.scopes]
+
+    def settles(self, uid: str) -> bool:
+        return uid in self._told
+
+    def forget(self, pods: int, claims: int) -> None:  # noqa: ARG002 (no claims here)
+        self._ended = [(pod, stay) for pod, stay in self._ended if stay.version > pods]
+
     def charges(self, scope: str, promised: Collection[str]) -> Mapping[tuple[str, str], int]:
         return _charges({uid: pod for uid, pod in self._live.items() if uid not in promised}, scope)
 
@@ -300,6 +322,8 @@ class Watch:
                 await self._stall(now() + rng.uniform(1, 80))
             if self._position < len(self._server.log):
                 self._take(self._server.log[self._position])
+            elif rng.random() < BOOKMARKS:
+                self.resource_version = self._server.revision
 
     async def _stall(self, until: float) -> None:
         while now() < until and self._server.faults.lost:  # noqa: ASYNC110 (virtual time; the faults end once)
@@ -311,8 +335,17 @@ class Watch:
         if event.created:
             self._live[event.pod.uid] = event.pod
             self._seen.add(event.pod.uid)
-        else:
-            self._live.pop(event.pod.uid, None)
+        elif self._live.pop(event.pod.uid, None):
+            stay = _stay(event.pod, self._server.begun[event.pod.uid], event.revision)
+            self._ended.append((event.pod, stay))
+            self._told.add(event.pod.uid)
+
+
+def _stay(pod: Pod, since: float, ended: int = 0) -> Stay:
+    """The stay of a pod from its commit; ``ended`` is the revision of its end, which is seen now."""
+    until = math.ceil(now()) if ended else 0
+    charge = pod.charge
+    return Stay(pod.uid, charge.party, charge.group, charge.counts, charge.seconds, max(1, int(since)), until, ended)
 
 
 def _charges(live: Mapping[str, Pod], scope: str) -> dict[tuple[str, str], int]:

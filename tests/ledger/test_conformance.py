@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admission.decide.limits import Charge, Limit
+from admission.decide.limits import Charge
 from admission.ledger.draft import Caps
 from admission.ledger.ledger import Ledger, View
 from admission.ledger.limits import Exceeded, Granted, Request, Unavailable
-from admission.ledger.state import Entry, State
+from admission.ledger.state import Entry, Hours, State
 from admission.ledger.store import Conflict
 from admission.review.reasons import Reason
+from tests.ledger.wanted import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,13 +39,6 @@ def play(opener: Opener, scene: Callable[[Backend], Awaitable[None]]) -> None:
             await scene(backend)
 
     asyncio.run(main())
-
-
-def wanted(
-    uid: str, count: int = 1, *, party: str = "acme", scopes: tuple[str, ...] = ("CN",), limit: int = 4
-) -> Request:
-    limits = tuple((s, (Limit(s, "devices", limit, {"h100": 1}, None, lambda p: p == party),)) for s in scopes)
-    return Request(uid, "ns", f"pod-{uid}", Charge(party, (("h100", count),)), limits)
 
 
 async def counted(store: Store, *scopes: str, state: State | None = None) -> None:
@@ -157,7 +151,7 @@ def test_a_repeat_of_a_uid_counts_once(backend: Opener) -> None:
         assert await reserve(second, wanted("u1", 3)) == Unavailable(Reason.LedgerBusy)
         await store.read("CN", SOON)
         view = first.view("CN")
-        assert view == View(True, 1, {}, {("acme", "h100"): 4}, 1)
+        assert view == View(True, 1, {}, {("acme", "h100"): 4}, 1, Hours(), {})
 
     play(backend, scene)
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from admission.decide.limits import Charge, Part
-from admission.ledger.objects import ObjectStore
+from admission.ledger.objects import ObjectStore, object_name
 from admission.ledger.reconciler import Reconciler, Waits
 from admission.ledger.state import Entry, State
 from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now, run
@@ -37,11 +37,14 @@ class Scene:
 
     def __init__(self) -> None:
         self.server = ApiServer(random.Random(1), Faults(delay=0.0), {})  # noqa: S311 (a trace to repeat)
-        self.store = ObjectStore(self.server)
+        self.store = ObjectStore(self.server, self._went_back)
         self.watch = Watch(self.server)
         self.reads = QuorumReads(self.server)
         self.armed = True
         self.keeper = self.reconciler()
+
+    def _went_back(self) -> None:
+        self.keeper.distrust()
 
     def reconciler(self) -> Reconciler:
         return Reconciler(
@@ -277,6 +280,44 @@ def test_a_store_that_went_back_in_time_is_counted_anew() -> None:
         scene.watch.relist()
         await scene.go_on(60)
         assert (scene.state.initialized, scene.state.used, scene.state.inflight) == (True, {ACCOUNT: 2}, {})
+
+    stage(play)
+
+
+def test_a_ledger_that_is_older_than_it_was_tells_of_a_restore_that_the_revision_hides() -> None:
+    """A bumped revision, or one that other writers have pushed past what was seen: the watch knows nothing of it."""
+
+    async def play(scene: Scene) -> None:
+        await scene.put(used=2)
+        scene.exist(pod("u1"))
+        backup = dict(scene.server.ledgers), dict(scene.server.live)
+        await scene.put(used=2)
+        scene.server.delete(pod("u1"))
+        scene.see()
+        scene.server.ledgers, scene.server.live = backup
+        scene.server.revision += 1000
+        await scene.keeper.reconcile()
+        assert (scene.state.used, scene.keeper.work.restored) == ({ACCOUNT: 2}, 1)
+        await scene.keeper.reconcile()
+        assert not scene.state.initialized
+        scene.watch.relist()
+        await scene.go_on(60)
+        assert (scene.state.initialized, scene.state.used) == (True, {ACCOUNT: 2})
+
+    stage(play)
+
+
+def test_nothing_read_before_the_api_server_was_away_is_a_basis_for_a_write() -> None:
+    """A restored store gives the same version to another state, on which the swap would succeed."""
+
+    async def play(scene: Scene) -> None:
+        await scene.put(entry("u1"))
+        assert scene.store.cached("CN") is not None
+        scene.store.doubt()
+        assert scene.store.cached("CN") is None
+        assert set(scene.store.scopes()) == {"CN"}
+        scene.store.observe(scene.server.ledgers[object_name("CN")])
+        assert scene.store.cached("CN") == await scene.store.read("CN", 1)
 
     stage(play)
 

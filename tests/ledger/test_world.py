@@ -47,7 +47,8 @@ class World:
 
     async def play(self) -> ApiServer:
         self.rng = random.Random(self.seed)  # noqa: S311 (a trace to repeat, no secret)
-        self.server = ApiServer(self.rng, self.faults, LIMITS)
+        random.seed(self.seed)  # what the code under test draws, too
+        self.server = self._server()
         self.outcomes: list[Outcome] = []
         self.started = 0
         self.replicas = [self._replica() for _ in range(3)]
@@ -67,6 +68,17 @@ class World:
         await self._settle()
         assert self.server.violations == []
         return self.server
+
+    def _server(self) -> ApiServer:
+        return ApiServer(self.rng, self.faults, LIMITS)
+
+    def _keeper(self, store: ObjectStore, watch: Watch) -> Reconciler:
+        return Reconciler(
+            store, functools.partial(_same, watch), QuorumReads(self.server), clock=now, waits=self.waits, now=now
+        )
+
+    def _request(self, pod: Pod) -> Request:
+        return request(pod)
 
     def _replica(self) -> Ledger:
         self.started += 1
@@ -88,9 +100,7 @@ class World:
             store = watched(self.server)
             for scope in LIMITS:
                 await _patiently(store, scope)
-            keeper = Reconciler(
-                store, functools.partial(_same, watch), QuorumReads(self.server), clock=now, waits=self.waits
-            )
+            keeper = self._keeper(store, watch)
             async with asyncio.timeout(shortest + self.rng.uniform(0, 100)) as term:
                 try:
                     async with asyncio.TaskGroup() as group:
@@ -115,9 +125,12 @@ class World:
             self.server.refuse(pod)
             return
         self.server.commit(pod)
-        await asyncio.sleep(rng.choice((0.05, 3, rng.uniform(0, 60))))
-        if number % 10:  # every tenth stays
+        await asyncio.sleep(self._held_for(pod))
+        if pod.charge.seconds or number % 10:  # every tenth stays, where it may
             self.server.delete(pod)
+
+    def _held_for(self, pod: Pod) -> float:  # noqa: ARG002 (a pod with a deadline keeps it)
+        return self.rng.choice((0.05, 3, self.rng.uniform(0, 60)))
 
     def _pod(self, number: int) -> Pod:
         party = self.rng.choice(("acme", "zeta"))
@@ -136,7 +149,7 @@ class World:
     async def _review(self, pod: Pod) -> Outcome:
         await asyncio.sleep(self.rng.choice((0.0, self.rng.expovariate(10))))
         slot = self.rng.randrange(3)
-        wanted = request(pod)
+        wanted = self._request(pod)
         before = self.server.writes
         self.replicas[slot].evaluate(wanted)
         assert self.server.writes == before

@@ -44,7 +44,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- concat (list .Release.Namespace "kube-system") .Values.config.excludedNamespaces | uniq | sortAlpha | toJson -}}
 {{- end -}}
 
-{{- define "computegate.observedNamespaces" -}}
+{{- define "computegate.judgedNamespaces" -}}
 matchExpressions:
   - key: kubernetes.io/metadata.name
     operator: NotIn
@@ -52,13 +52,26 @@ matchExpressions:
 {{- end -}}
 
 {{- define "computegate.enforcedNamespaces" -}}
-{{ include "computegate.observedNamespaces" . }}
+{{ include "computegate.judgedNamespaces" . }}
   - key: computegate.io/mode
 {{- if eq .Values.config.mode "enforce" }}
     operator: NotIn # also selects namespaces without the label
     values: [observe, warn]
 {{- else }}
     operator: In
+    values: [enforce]
+{{- end }}
+{{- end -}}
+
+{{/* The judged ones that are not enforced. */}}
+{{- define "computegate.observedNamespaces" -}}
+{{ include "computegate.judgedNamespaces" . }}
+  - key: computegate.io/mode
+{{- if eq .Values.config.mode "enforce" }}
+    operator: In
+    values: [observe, warn]
+{{- else }}
+    operator: NotIn
     values: [enforce]
 {{- end }}
 {{- end -}}

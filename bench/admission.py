@@ -1,0 +1,257 @@
+"""Measure creating pods through a real API server, with ours and with others in the way: ``make bench-admission``.
+
+Six contenders on one API server and etcd, whose data lie in memory; a pod of one accelerator and about 3.6 KB is
+created by 1, 8 and 64 creators at once, without a limit being reached.  A round measures every contender, one after
+the other, beginning with another one each time; what counts is the median over the rounds of the ratio to the fair
+peer of the same round.  Only the servers of the contender at hand run, so that none pays for another's watches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from bench.contender import processor_seconds
+from bench.machine import machine
+from bench.stage import NONE, OURS, PEER, QUOTA, Stage
+
+TMPFS = Path("/dev/shm")  # noqa: S108 (etcd's data for minutes; nothing to hide)
+HERE = Path(__file__).parent
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """What stands in the way of a create."""
+
+    title: str
+    replicas: int = 0
+    """Of ours that run."""
+    namespaces: tuple[str, ...] = ()
+    is_peer: bool = False
+    one_in_turn: bool = False
+    """Whether a round uses one of the namespaces, the next round the next one."""
+
+    def targets(self, number: int) -> tuple[str, ...]:
+        """Return the namespaces to create in."""
+        return (self.namespaces[number % len(self.namespaces)],) if self.one_in_turn else self.namespaces
+
+
+CONTENDERS = {
+    "none": Contender("no webhook", namespaces=(NONE,)),
+    "quota": Contender("ResourceQuota", namespaces=(QUOTA,)),
+    "peer": Contender("controller-runtime and ResourceQuota", namespaces=(PEER,), is_peer=True),
+    "one": Contender("ours, 1 replica", 1, OURS[:1]),
+    "affinity": Contender("ours, 3 replicas, affinity", 3, OURS, one_in_turn=True),
+    "spread": Contender("ours, 3 replicas, spread evenly", 3, OURS),
+}
+FLOORS = {1: 0.85, 8: 1.0, 64: 1.0}
+"""Least pods/s beside the peer with one replica and with affinity, by creators at once."""
+SPREAD_FLOOR = 0.75
+CEILINGS = {1: 1.0, 8: 0.4, 64: 0.1}
+"""Most reservation writes for each admission."""
+
+
+def main() -> None:
+    """Run the benchmark, print the table, write the JSON."""
+    options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped then, too
+    with tempfile.TemporaryDirectory(dir=TMPFS if TMPFS.is_dir() else None) as folder, Stage(Path(folder)) as stage:
+        bench = Bench(stage, options)
+        for number in range(options.rounds):
+            for workers in options.workers:
+                bench.round(number, workers)
+        result: dict[str, Any] = {
+            "machine": machine(_go_version()),
+            "method": _method(options),
+            "cells": {workers: _summary(bench.rounds[workers]) for workers in options.workers},
+            "rounds": bench.rounds,
+        }
+    print(_table(result))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    print(f"\nwritten to {options.out}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 8, 64], help="creators at once")
+    parser.add_argument(
+        "--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="contenders; the peer too"
+    )
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=2.5, help="of each contender in each round")
+    parser.add_argument("--warm-up", type=float, default=0.7, help="seconds before each of them")
+    parser.add_argument("--out", type=Path, default=HERE / "out" / "admission.json")
+    return parser.parse_args()
+
+
+class Bench:
+    """Rounds of measurements on a stage."""
+
+    def __init__(self, stage: Stage, options: argparse.Namespace) -> None:
+        self._stage, self._options = stage, options
+        self.rounds: dict[int, list[dict[str, Figures]]] = {workers: [] for workers in options.workers}
+
+    def round(self, number: int, workers: int) -> None:
+        """Measure every contender once."""
+        names = [name for name in CONTENDERS if name in self._options.only]
+        first = number % len(names)
+        found = {name: self._measure(name, number, workers) for name in names[first:] + names[:first]}
+        self.rounds[workers].append({name: found[name] for name in names})
+        done = ", ".join(f"{name} {each['rate']:.0f}/s" for name, each in found.items())
+        print(f"{workers} at once, round {number + 1}: {done}", file=sys.stderr)
+
+    def _measure(self, name: str, number: int, workers: int) -> Figures:
+        contender, stage = CONTENDERS[name], self._stage
+        targets = contender.targets(number)
+        stage.run_replicas(contender.replicas)
+        stage.create(targets, workers, self._options.warm_up)
+        counted, used = self._counted(contender), self._used(contender)
+        seen = stage.create(targets, workers, self._options.seconds)
+        used = _grown(used, self._used(contender))
+        counted = _grown(counted, self._counted(contender))
+        stage.clear(targets)
+        if seen["refused"]:
+            print(f"{contender.title}: {seen['refused']} {seen['words']}", file=sys.stderr)
+        return _figures(seen, used, counted)
+
+    def _used(self, contender: Contender) -> Figures:
+        """Return processor seconds so far, of the webhook and of the control plane."""
+        pids = self._stage.webhook_pids(contender.replicas, peer=contender.is_peer)
+        plane = self._stage.plane.pids.values()
+        return {"webhook": sum(map(processor_seconds, pids)), "plane": sum(map(processor_seconds, plane))}
+
+    def _counted(self, contender: Contender) -> Figures:
+        """Return writes so far: of our ledger, and of statuses as the API server counts them."""
+        ours, requests = self._stage.figures(contender.replicas), self._stage.requests()
+        counted = {key: sum(each.figure(f"computegate_ledger_{key}_total") for each in ours) for key in _LEDGER}
+        for key, resource in _STATUSES.items():
+            counted[key] = requests.figure("apiserver_request_total", resource=resource, subresource="status")
+        return counted
+
+
+_LEDGER = ("writes", "reservations", "conflicts", "folds")
+_STATUSES = {"statuses": "computequotas", "quotas": "resourcequotas"}
+
+
+def _grown(before: Figures, after: Figures) -> Figures:
+    return {key: after[key] - before[key] for key in after}
+
+
+def _figures(seen: dict[str, Any], used: Figures, counted: Figures) -> Figures:
+    """Return what counts of one measurement, by pod where it grows with them."""
+    created = max(1, seen["created"])
+    reserved = max(1.0, counted["reservations"])
+    return {
+        "rate": seen["rate"],
+        "p50_ms": seen["p50_ms"],
+        "p99_ms": seen["p99_ms"],
+        "webhook_s": used["webhook"] / created * 1000,
+        "plane_ms": used["plane"] / created * 1000,
+        "writes": counted["writes"] / reserved,
+        "conflicts": counted["conflicts"] / reserved,
+        "folds": counted["folds"],
+        "statuses": counted["statuses"],
+        "quotas": counted["quotas"] / created,
+        "created": seen["created"],
+        "refused": sum(seen["refused"].values()),
+    }
+
+
+def _summary(rounds: list[dict[str, Figures]]) -> dict[str, Any]:
+    """Return, by contender, medians, and the ratios of its pods/s to the peer's and to no webhook's."""
+    return {name: _summarised(name, rounds) for name in rounds[0]}
+
+
+def _summarised(name: str, rounds: list[dict[str, Figures]]) -> dict[str, Any]:
+    own = [found[name] for found in rounds]
+    medians = {key: statistics.median(each[key] for each in own) for key in own[0]}
+    ratios = {
+        other: _spread([found[name]["rate"] / found[other]["rate"] for found in rounds])
+        for other in ("peer", "none")
+        if other in rounds[0]
+    }
+    return {"medians": medians, "ratios": ratios, "refused": sum(each["refused"] for each in own)}
+
+
+def _spread(values: list[float]) -> Figures:
+    return {"median": statistics.median(values), "least": min(values), "largest": max(values)}
+
+
+_COLUMNS = {
+    "rate": ("pods/s", "{:.0f}"),
+    "p50_ms": ("p50 ms", "{:.1f}"),
+    "p99_ms": ("p99 ms", "{:.0f}"),
+    "webhook_s": ("webhook CPU s per 1,000", "{:.2f}"),
+    "plane_ms": ("control plane CPU ms per pod", "{:.2f}"),
+    "writes": ("writes per admission", "{:.2f}"),
+    "conflicts": ("conflicts per admission", "{:.2f}"),
+    "folds": ("folds", "{:.0f}"),
+    "statuses": ("ComputeQuota statuses", "{:.0f}"),
+    "quotas": ("ResourceQuota writes per pod", "{:.2f}"),
+}
+
+
+def _table(result: dict[str, Any]) -> str:
+    titles = ["creators", "contender", "x peer (least–largest)", *(title for title, _ in _COLUMNS.values()), "refused"]
+    lines = [result["machine"], result["method"], "", f"| {' | '.join(titles)} |"]
+    lines.append("| ---: | --- |" + " ---: |" * (len(titles) - 2))
+    for workers, cell in result["cells"].items():
+        for name, found in cell.items():
+            lines.append(_row(workers, name, found))
+    return "\n".join([*lines, "", *_verdicts(result["cells"])])
+
+
+def _row(workers: int, name: str, found: dict[str, Any]) -> str:
+    ratio = found["ratios"].get("peer")
+    beside = f"{ratio['median']:.2f} ({ratio['least']:.2f}–{ratio['largest']:.2f})" if ratio else ""
+    figures = [form.format(found["medians"][key]) for key, (_, form) in _COLUMNS.items()]
+    cells = [str(workers), CONTENDERS[name].title, beside, *figures, f"{found['refused']:.0f}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def _verdicts(cells: dict[int, Any]) -> list[str]:
+    """Say of each target whether it was reached."""
+    lines = []
+    for workers, cell in cells.items():
+        for name in ("one", "affinity", "spread"):
+            if name not in cell or "peer" not in cell or workers not in FLOORS:
+                continue
+            floor = SPREAD_FLOOR if name == "spread" else FLOORS[workers]
+            ratio, writes = cell[name]["ratios"]["peer"]["median"], cell[name]["medians"]["writes"]
+            said = f"{CONTENDERS[name].title}, {workers} at once: {_held(ratio >= floor)} {ratio:.2f}x of {floor}x"
+            if name != "spread":
+                said += f"; {_held(writes <= CEILINGS[workers])} {writes:.2f} writes of {CEILINGS[workers]}"
+            lines.append(f"{said}; {_held(not cell[name]['refused'])} {cell[name]['refused']:.0f} refused of 0")
+    return lines
+
+
+def _held(reached: bool) -> str:
+    return "reached" if reached else "MISSED"
+
+
+def _go_version() -> str:
+    return subprocess.run(["go", "env", "GOVERSION"], check=True, stdout=subprocess.PIPE).stdout.decode().strip()
+
+
+def _method(options: argparse.Namespace) -> str:
+    return (
+        f"Closed loop through kube-apiserver and etcd (data in memory, no fsync), webhooks called through Services; "
+        f"{options.rounds} interleaved rounds of {options.seconds:g} s after {options.warm_up:g} s of warm-up each; "
+        f"medians, ratios taken round by round"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""A backup of etcd restored under traffic: nothing is admitted past the limit, and the ledger follows the pods."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import random
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from admission.cluster.client import ClusterError
+from tests.e2e.history import Tally, charges, clients, create, delete, gather, history
+from tests.e2e.objects import examples, gpu_pod, namespace, quota, tenant
+from tests.e2e.world import World, eventually
+from tools import backup
+from tools.controlplane import ControlPlane
+from tools.installation import Installation
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from admission.cluster.client import Client
+
+LIMIT = 24
+WORKERS = 12
+BUMP = 1_000_000_000
+
+
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Three replicas, started again when they end, as a kubelet does."""
+    directory = tmp_path_factory.mktemp("trio")
+    ledger = {"rebuildSeconds": 2.0, "expireSeconds": 8.0}
+    with (
+        ControlPlane(directory / "plane", controllers=["kube-controller-manager"]) as plane,
+        Installation(plane, directory / "gate", replicas=3, ledger=ledger) as gate,
+    ):
+        world = World(gate)
+        world.apply(*examples("policy", "pools"))
+        yield world
+
+
+@contextlib.contextmanager
+def _supervised(world: World) -> Iterator[None]:
+    """Replicas that end are started again."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            for each in world.installed.replicas:
+                if each.popen is not None and each.popen.poll() is not None:
+                    each.start()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@dataclasses.dataclass
+class Traffic:
+    """Creators and deleters that go on until they are told to end; they keep a limit full."""
+
+    where: str
+    stock: list[str] = dataclasses.field(default_factory=list)
+    """Pods that may be deleted."""
+    tally: Tally = dataclasses.field(default_factory=Tally)
+    over: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+
+    async def run(self, those: list[Client], until: Callable[[Tally], Awaitable[None]], seed: int = 0) -> None:
+        """Go on until then."""
+
+        async def end() -> None:
+            await until(self.tally)
+            self.over.set()
+
+        await gather(*(self._work(those[number % len(those)], seed + number) for number in range(WORKERS)), end())
+
+    async def _work(self, client: Client, seed: int) -> None:
+        chance, number = random.Random(seed), 0  # noqa: S311 - it only varies the test
+        while not self.over.is_set():
+            number += 1
+            pod = gpu_pod(f"pod-{seed}-{number}", self.where, chance.choice((1, 2, 4)))
+            if await create(client, pod, self.tally):
+                self.stock.append(pod["metadata"]["name"])
+                continue
+            if self.stock and "exceeded quota" in (self.tally.denied or [""])[-1]:
+                with contextlib.suppress(ClusterError):
+                    await delete(client, self.where, self.stock.pop(chance.randrange(len(self.stock))))
+            await asyncio.sleep(0.1)
+
+
+async def _save_amid_traffic(world: World, where: str, path: Path) -> None:
+    """Have traffic, a backup in its midst, and then an end of everything that stood in the backup."""
+    plane = world.installed.plane
+
+    async def saved(tally: Tally) -> None:
+        await tally.reached(40)
+        await asyncio.to_thread(backup.save, plane, path)
+        await tally.reached(len(tally.admitted) + 20)
+
+    async with clients(plane.kubeconfig, 4) as those:
+        await Traffic(where).run(those, saved)
+    world.kubectl("delete", "pods", "--all", "-n", where, "--grace-period=0", "--wait=false")
+    world.await_use(where, 0)
+
+
+async def _pods(client: Client, where: str) -> tuple[list[dict[str, Any]], int]:
+    """Return the pods of a namespace as a watch from nothing would, and the revision they stand at."""
+    listed = json.loads(await client.get(f"/api/v1/namespaces/{where}/pods"))
+    pods = sorted(listed["items"], key=lambda each: int(each["metadata"]["resourceVersion"]))
+    return [{"type": "ADDED", "object": each} for each in pods], int(listed["metadata"]["resourceVersion"])
+
+
+async def _after_restore(world: World, where: str) -> tuple[Tally, list[tuple[int, int]], int]:
+    """Have traffic from the first moment; return what came of it, what was live at each revision, and at first."""
+    async with clients(world.installed.plane.kubeconfig, 4) as those:
+        before, since = await _pods(those[0], where)
+        traffic = Traffic(where, [each["object"]["metadata"]["name"] for each in before])
+        await traffic.run(those, lambda tally: tally.reached(25), seed=100)
+        levels = charges([*before, *await history(those[0], where, since)])
+        return traffic.tally, levels, levels[len(before) - 1][1]
+
+
+def _restore(plane: ControlPlane, path: Path, *, bump: int = 0, overtaken: bool = False) -> None:
+    newest = backup.revision(plane)
+    plane.stop()
+    backup.restore(plane, path, bump=bump)
+    if overtaken:
+        plane.start_etcd()
+        backup.write_past(plane, newest)
+    plane.start()
+
+
+@pytest.mark.parametrize(
+    ("running", "way"),
+    [
+        pytest.param(False, {}, id="plainly, replicas stopped: the ledger came back with its pods"),
+        pytest.param(False, {"bump": BUMP}, id="bumped, replicas stopped: likewise"),
+        pytest.param(True, {}, id="plainly: the revision is older"),
+        pytest.param(True, {"bump": BUMP}, id="bumped: the ledger is older"),
+        pytest.param(True, {"overtaken": True}, id="plainly, and others wrote since: the ledger is older"),
+    ],
+)
+def test_after_a_restore_nothing_is_admitted_past_the_limit_and_the_ledger_is_exact(
+    trio: World, country: str, tmp_path: Path, running: bool, way: dict[str, Any]
+) -> None:
+    unique = f"restored-{country.lower()}"
+    trio.apply(quota(unique, country, LIMIT), tenant(unique, country), namespace(unique, unique))
+    asyncio.run(_save_amid_traffic(trio, unique, tmp_path / "snapshot"))
+    with contextlib.ExitStack() as meanwhile:
+        if running:
+            meanwhile.enter_context(_supervised(trio))
+            _restore(trio.installed.plane, tmp_path / "snapshot", **way)
+        else:
+            with trio.installed.stopped():
+                _restore(trio.installed.plane, tmp_path / "snapshot", **way)
+        tally, levels, restored = asyncio.run(_after_restore(trio, unique))
+        eventually(lambda: trio.use(unique), lambda use: (use["used"], use["reserved"]) == (levels[-1][1], 0))
+    peak = max(level for _, level in levels)
+    sys.stdout.write(
+        f"\n{len(levels)} revisions, {restored} restored, peak {peak}; "
+        f"admitted {len(tally.admitted)}, denied {len(tally.denied)}, failed {len(tally.failed)}\n"
+    )
+    assert peak <= LIMIT
+    assert any("[TryAgain]" in line for line in tally.denied) is running, "until the ledgers are counted anew"

@@ -1,0 +1,158 @@
+"""Device-hours in the simulated cluster where everything goes wrong: none is lost, none is refunded too early.
+
+An hour lasts ten seconds here and the window a minute, so that a run sees many of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from admission.decide import limits
+from admission.decide.limits import Limit
+from admission.ledger import archive, hours
+from admission.ledger.hours import Terms
+from admission.ledger.limits import Exceeded, Request
+from admission.ledger.reconciler import Reconciler
+from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now, run, size
+from tests.ledger.test_world import LIMITS, World, request
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping
+
+    from admission.ledger.limits import Outcome
+    from admission.ledger.objects import ObjectStore
+    from admission.ledger.state import State
+
+HOUR, ENDING, WINDOW = 10, 2, 60
+BUDGETS = {"CN": 300, "group": 150}
+"""Device-seconds in the window."""
+
+
+class PaidServer(ApiServer):
+    """Knows for how long each pod has really held its devices, and holds every ledger against it."""
+
+    def __init__(self, rng: random.Random, faults: Faults, limits: Mapping[str, int]) -> None:
+        super().__init__(rng, faults, limits)
+        self.ended: list[tuple[Pod, float, float]] = []
+        self.most: dict[str, float] = dict.fromkeys(BUDGETS, 0.0)
+
+    def promise(self, pod: Pod) -> None:
+        super().promise(pod)
+        for scope in pod.scopes:
+            total = self.used(scope) + self.paid_for(scope)
+            self.most[scope] = max(self.most[scope], total)
+            if total > BUDGETS[scope]:
+                self._note(f"{scope}: {total:.1f} device-seconds used and paid for, {BUDGETS[scope]} allowed")
+
+    def delete(self, pod: Pod) -> None:
+        self.ended.append((pod, self.begun[pod.uid], now()))
+        super().delete(pod)
+        self.check()
+
+    def _check_cover(self, scope: str, state: State) -> None:
+        super()._check_cover(scope, state)
+        counted, true = over_time(state), self.used(scope) + self.paid_for(scope)
+        if counted is not None and counted < true - 0.01:
+            self._note(f"{scope}: {true:.2f} device-seconds used and paid for, and {counted} counted")
+
+    def used(self, scope: str) -> float:
+        """Device-seconds of the window that pods have used that are gone."""
+        gone = (each for each in self.ended if scope in each[0].scopes)
+        return sum(size(pod) * max(0.0, until - max(since, now() - WINDOW)) for pod, since, until in gone)
+
+    def paid_for(self, scope: str) -> int:
+        """Device-seconds that pods can use that are there or may still come."""
+        there = (pod for pod in (*self.live.values(), *self.promised.values()) if scope in pod.scopes)
+        return sum(size(pod) * (pod.charge.seconds + ENDING) for pod in there)
+
+
+def over_time(state: State) -> int | None:
+    """Return what a ledger counts against the window."""
+    used = state.hours.used(WINDOW)
+    return None if used is None else sum(n for _, n in used) + sum(state.reserved_hours().values())
+
+
+@dataclasses.dataclass
+class PaidWorld(World):
+    """The same pods, each with a deadline that it keeps."""
+
+    def _server(self) -> ApiServer:
+        return PaidServer(self.rng, self.faults, LIMITS)
+
+    def _keeper(self, store: ObjectStore, watch: Watch) -> Reconciler:
+        return Reconciler(
+            store,
+            functools.partial(_same, watch),
+            QuorumReads(self.server),
+            clock=now,
+            waits=self.waits,
+            now=now,
+            terms=lambda _: Terms(frozenset({WINDOW})),
+        )
+
+    def _pod(self, number: int) -> Pod:
+        pod = super()._pod(number)
+        return dataclasses.replace(pod, charge=dataclasses.replace(pod.charge, seconds=self.rng.choice((3, 10, 25))))
+
+    def _request(self, pod: Pod) -> Request:
+        wanted = request(pod)
+        scopes = tuple((scope, (*bounds, _budget(scope, pod))) for scope, bounds in wanted.scopes)
+        return dataclasses.replace(wanted, scopes=scopes)
+
+    def _assert_truthful(self, outcome: Outcome, pod: Pod) -> None:  # noqa: ARG002 (all limits of the pod are meant)
+        if isinstance(outcome, Exceeded):
+            assert all(s.used_all + s.requested > s.limit.amount for s in outcome.shortfalls)
+
+    def _held_for(self, pod: Pod) -> float:
+        return self.rng.uniform(0, pod.charge.seconds + ENDING - 1)
+
+    async def _settle(self) -> None:
+        """All have ended, and what they used has left the window: nothing counts any more."""
+        assert isinstance(self.server, PaidServer)
+        for pod in tuple(self.server.live.values()):
+            self.server.delete(pod)
+        await super()._settle()
+        last = asyncio.create_task(self._reconcile(shortest=WINDOW + 2 * HOUR))
+        await asyncio.sleep(WINDOW + 2 * HOUR)
+        last.cancel()
+        await asyncio.gather(last, return_exceptions=True)
+        self._assert_accounts(lambda total, _: total == 0)
+
+    def _assert_accounts(self, holds: Callable[[int, str], bool]) -> None:
+        for scope in BUDGETS:
+            state = self.server.state(scope)
+            assert state is not None
+            total = over_time(state)
+            assert total is not None
+            assert holds(total, scope), (scope, total)
+
+
+def _same(watch: Watch) -> Watch:
+    return watch
+
+
+def _budget(scope: str, pod: Pod) -> Limit:
+    return Limit(scope, "deviceHours", BUDGETS[scope], {"h100": 1}, None, lambda p: p == pod.charge.party, WINDOW)
+
+
+@pytest.fixture
+def short_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (hours, archive):
+        monkeypatch.setattr(module, "HOUR", HOUR)
+    for module in (hours, limits):
+        monkeypatch.setattr(module, "ENDING", ENDING)
+
+
+@pytest.mark.usefixtures("short_hours")
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32))
+def test_whatever_goes_wrong_no_more_hours_are_used_than_allowed(seed: int) -> None:
+    run(PaidWorld(seed, recreate=False).play())
