@@ -437,6 +437,12 @@ class PodCensus:
     def _group(self, namespace: str) -> str:
         return self._registry.requester(namespace).group
 
+    def account(self, tenant: str) -> str:
+        """Return the party of a tenant in a namespace of its own, by today's Tenants; "" of one that is none."""
+        standing = self._registry.standings.get(tenant)
+        supplier = standing.tenant.spec.supplied_by if standing else None
+        return f"{supplier}/{tenant}" if supplier else tenant if standing else ""
+
     def governing(self, party: str) -> str:
         """Return the governing jurisdiction of a party, by today's Tenants; "" where it is not known."""
         standings = (self._registry.standings.get(name) for name in party.split("/"))

@@ -372,6 +372,29 @@ def test_a_record_names_the_new_home_alone_when_its_ledgers_have_all(moves: Move
     assert (moves.cluster.ledgers["DE"].used, moves.cluster.ledgers["SG"].used) == ({}, {("acme", H100): 1})
 
 
+def test_a_ledger_that_a_move_concerns_notes_its_record_though_the_count_stays_the_same(moves: Moves) -> None:
+    moves.turn(0)
+    moves.govern("acme", "SG", None)
+    moves.write(0)
+    moves.follow(0, 100)
+    moves.fold(0, "SG")
+    counted = moves.cluster.ledgers["SG"]
+    moves.cluster.ledgers["SG"] = dataclasses.replace(counted, observed_tenants=0)
+    assert moves.leaders[0].fold("SG")
+    assert moves.cluster.ledgers["SG"] == counted
+    assert not moves.leaders[0].fold("SG")
+
+
+def test_what_a_tenant_holds_under_two_names_comes_under_the_one_of_today_where_no_label_tells(moves: Moves) -> None:
+    moves.turn(0)
+    moves.govern("acme", "DE", "kumo")
+    moves.create(where="team", bound=True)
+    moves.relabel("team", "")
+    for _ in range(4):
+        moves.turn(0)
+    assert moves.cluster.ledgers["DE"].used == {("kumo/acme", H100): 3}
+
+
 def test_a_leader_with_an_older_record_folds_nothing_that_was_folded_by_a_newer_one(moves: Moves) -> None:
     moves.turn(0)
     moves.follow(1, 100)
