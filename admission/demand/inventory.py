@@ -177,7 +177,7 @@ def take_inventory(
     found = (
         *(each for each in at_hand.values() if each.resources or each.devices or each.awaited is not None),
         *(_of_pool(p, default_country) for p in declared),
-        *(target for each in presences for target in _remembered(each, declared, frozenset(at_hand), default_country)),
+        *_remembered_of(presences, declared, catalogue, frozenset(at_hand), default_country),
     )
     return Inventory(
         found,
@@ -259,6 +259,19 @@ def _of_pool(pool: AcceleratorPool, default_country: str) -> Target:
         classes=frozenset({spec.accelerator_class}),
         country=spec.place.country if spec.place else default_country,
     )
+
+
+def _remembered_of(
+    presences: Iterable[AcceleratorPresence],
+    pools: tuple[AcceleratorPool, ...],
+    catalogue: Catalogue,
+    live: frozenset[str],
+    default_country: str,
+) -> Iterator[Target]:
+    """What was seen of each class that the catalogue still has: whoever takes a class out of it is done with it."""
+    for presence in presences:
+        if presence.name in catalogue.chips:
+            yield from _remembered(presence, pools, live, default_country)
 
 
 def _remembered(

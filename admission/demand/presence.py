@@ -72,7 +72,8 @@ def sighted(inventory: Inventory, known: Mapping[str, Iterable[SeenNodes]]) -> M
     """Return, for each class of which the nodes show something new, all that should be remembered of it."""
     found: dict[str, dict[_Key, SeenNodes]] = {}
     for target in inventory.targets:
-        for name in target.classes if target.is_node and (target.resources or target.awaited is not None) else ():
+        shown = target.is_node and (target.resources or target.awaited is not None)
+        for name in target.classes & inventory.catalogue.chips.keys() if shown else ():
             groups = found.setdefault(name, {_key(each): each for each in known.get(name, ())})
             key = _key_of(target)
             if key not in groups and (len(groups) >= MOST_GROUPS - 1 or len(key) > MOST_TAINTS):

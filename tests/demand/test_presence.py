@@ -91,6 +91,13 @@ def test_what_was_never_seen_of_a_class_or_was_removed_is_not_reached() -> None:
     assert remembered(pool("declared", "h100-sxm"), node("plain", resources=())) == {}
 
 
+def test_a_class_that_the_catalogue_has_not_or_no_longer_is_not_remembered() -> None:
+    strange = pool("odd", "mystery", nodeLabels={"pool": "odd"})
+    assert sighted(inventory(strange, node("gone", pool="odd")), {}) == {}
+    (seen,) = remembered(GONE[0]).values()
+    assert classes(after({"mystery": seen}, HERE), **TOLERANT) == ONE
+
+
 def test_a_node_that_has_not_announced_its_devices_is_remembered_with_them() -> None:
     waiting = node("gone", H100, resources=())
     assert classes(after(remembered(waiting), HERE)) == BOTH
