@@ -3,11 +3,12 @@
 
 PYTHON ?= python3
 ARGS ?=
+MINUTES ?= 10
 BIN := .venv/bin
 CONTROL_PLANE := etcd etcdutl kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster model zoo bench bench-demand bench-admission corpus clean
+.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster model zoo bench bench-demand bench-admission chaos quota-check corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18

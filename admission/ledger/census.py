@@ -63,9 +63,6 @@ class Census(Protocol):
     def ended(self, scope: str) -> Collection[Stay]:
         """Return the stays of charged objects whose end was seen here and is not forgotten."""
 
-    def settles(self, uid: str) -> bool:
-        """Say whether the end of an object was seen here: it is among those that ended, or every ledger has it."""
-
     def forget(self, pods: int, claims: int) -> None:
         """Forget the ends up to these versions: every ledger has taken them in."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from admission.ledger.store import Store
 
-CROWD = 8
+CROWD = 2
 """Requests in one commit from which on the ledger counts as loaded."""
 
 

@@ -125,9 +125,11 @@ class Database:
             raise Unusable(f"{self._path}: the file is damaged ({_text(found)}); put a backup in its place")
 
     def probe(self, turn: Turn) -> None:
-        """Write to the disk, and change nothing."""
+        """Write as much as a commit does, and change nothing: a disk that is nearly full has room for less."""
         with self._transaction(turn) as connection:
             connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute("UPDATE ledger SET record = record || ' '")
+            connection.execute("UPDATE ledger SET record = rtrim(record, ' ')")
 
     def rows(self, scope: str, after: int, turn: Turn) -> list[Row]:
         """Return the row of a scope, and all that were written after a version."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from admission.decide.limits import Account, Charge
     from admission.ledger.census import Census
+    from admission.ledger.hours import Stay
     from admission.ledger.state import Entry
 
 
@@ -78,13 +79,21 @@ def _followed(state: State, scope: str, census: Census, leaving: Collection[str]
     hours = state.hours
     if not terms.timed:
         return dataclasses.replace(hours, prepaid={}, holds={}) if hours.prepaid or hours.holds else hours
-    live = census.stays(scope, state.inflight.keys() - leaving)
-    taken_in = {False: hours.ends_pods, True: hours.ends_claims}
-    ended = [stay for stay in census.ended(scope) if stay.version > taken_in[stay.claim]]
+    staying = state.inflight.keys() - leaving
+    live = census.stays(scope, staying)
+    ended = [
+        stay
+        for stay in census.ended(scope)
+        if stay.uid in leaving or (stay.uid not in staying and not _has_taken_in(hours, stay))
+    ]
     if terms.windows:
-        unsettled = [uid for uid in leaving if not census.settles(uid) or uid in {stay.uid for stay in (*live, *ended)}]
-        hours = settled(hours, _charges(state, unsettled), live, ended, now)
+        hours = settled(hours, _charges(state, leaving), live, ended, now)
     return dataclasses.replace(hours, holds=held_on(hours, [*live, *ended], terms.gap, now))
+
+
+def _has_taken_in(hours: Hours, stay: Stay) -> bool:
+    """Whether an end was settled already, by who saw it or by who did not: all but those of objects in flight."""
+    return stay.version <= (hours.ends_claims if stay.claim else hours.ends_pods)
 
 
 def _charges(state: State, uids: Iterable[str]) -> list[Charge]:

@@ -127,7 +127,8 @@ class Ledger:
             StoreError: the store could not be asked.
 
         """
-        await self._store.read(scope, timeout)
+        if self._store.cached(scope) is None:
+            await self._store.read(scope, timeout)
 
     def turn(self, scope: str) -> asyncio.Lock:
         """Return what whoever writes a ledger holds meanwhile: two writes of one process at once would conflict."""

@@ -96,7 +96,6 @@ class PodCensus:
         self._idle: dict[str, str] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._ended: OrderedDict[str, End] = OrderedDict()
-        self._told: OrderedDict[str, None] = OrderedDict()
         self._lasting: dict[str, int] = {}
         self._promises: OrderedDict[str, Promise] = OrderedDict()
         self._homeless: set[str] = set()
@@ -182,9 +181,7 @@ class PodCensus:
         if held is not None:
             until = int(self._now().timestamp())
             self._ended[uid] = End(self._lasts(held), self._home_of(held), until, version, claim)
-            self._told[uid] = None
             _trim(self._ended)
-            _trim(self._told)
         if claim:
             self._newest_claim = max(self._newest_claim, version)
         else:
@@ -263,10 +260,6 @@ class PodCensus:
             for party, places in end.home.items()
             if belongs(party, places)
         ]
-
-    def settles(self, uid: str) -> bool:
-        """Say whether the end of an object that held something was seen here, not too long ago."""
-        return uid in self._told
 
     def forget(self, pods: int, claims: int) -> None:
         """Forget the ends up to these versions."""
@@ -469,13 +462,15 @@ def _stay(held: Held, until: int = 0, version: int = 0, *, claim: bool = False) 
 
 
 def since_of(pod: Pod, now: datetime) -> int:
-    """Return since when (unix seconds) a pod with a node holds its devices: since it was given the node.
+    """Return since when (unix seconds) a pod with a node holds its devices; never later than now."""
+    return _instant(given_at(pod), now)
 
-    Of a pod that no scheduler saw, since it was created.  Never later than now.
-    """
+
+def given_at(pod: Pod) -> str | None:
+    """Return when a pod was given its node, as it was written; of a pod that no scheduler saw, when it was created."""
     given = [each for each in pod.status.conditions or () if each.type == "PodScheduled" and each.status == "True"]
     said = given[0].last_transition_time if given else None
-    return _instant(said or pod.metadata.creation_timestamp, now)
+    return said or pod.metadata.creation_timestamp
 
 
 def _instant(text: str | None, now: datetime) -> int:

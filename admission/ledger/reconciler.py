@@ -180,8 +180,14 @@ class Reconciler:
         if snapshot.state.initialized and census is not None:
             gone = await self._prove(scope, snapshot.state, census)
             await self._fold(scope, self._census, gone)
-            if self._terms(scope).windows:
-                await self._archivist.follow(scope, self._terms(scope))
+            await self._follow_hours(scope, self._terms(scope))
+
+    async def _follow_hours(self, scope: str, terms: Terms) -> None:
+        census = self._census()
+        if terms.timed and census is not None:
+            self._note_taken_in(scope, census)
+        if terms.windows:
+            await self._archivist.follow(scope, terms)
 
     def _scopes(self) -> tuple[str, ...]:
         return tuple(scope for scope in self._store.scopes() if not is_archive(scope))
@@ -215,17 +221,13 @@ class Reconciler:
         The census is asked for anew each time, as it moves on, or begins again, while the store is awaited.
         """
         snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
-        if self._fold_of(snapshot.state, scope, census(), gone, recount=recount) is None:
-            self._note_taken_in(scope, snapshot.state, census())
-            return
-        if await self._went_back():
+        if self._fold_of(snapshot.state, scope, census(), gone, recount=recount) is None or await self._went_back():
             return
         for _ in range(_TRIES):
             async with self._turn(scope):
                 snapshot = self._store.cached(scope) or snapshot
                 state = self._fold_of(snapshot.state, scope, census(), gone, recount=recount)
                 if state is None:
-                    self._note_taken_in(scope, snapshot.state, census())
                     return
                 try:
                     await self._store.write(scope, state, snapshot.version, self._waits.timeout)
@@ -244,8 +246,14 @@ class Reconciler:
         entries = (state.inflight[uid] for uid in gone if uid in state.inflight)
         return {entry.uid for entry in entries if entry.uid in older or entry.kind is Kind.Claim}
 
-    def _note_taken_in(self, scope: str, state: State, census: Census | None) -> None:
-        if census is not None and state.initialized and is_current(census, state, scope):
+    def _note_taken_in(self, scope: str, census: Census) -> None:
+        """Note that the ledger has all ends that the watch has seen, where nothing is left to fold."""
+        snapshot = self._store.cached(scope)
+        if snapshot is None or not is_current(census, snapshot.state, scope):
+            return
+        if any(stay.uid in snapshot.state.inflight for stay in census.ended(scope)):
+            return  # to be settled when the entry leaves
+        if self._fold_of(snapshot.state, scope, census, (), recount=False) is None:
             self._taken_in[scope] = census.newest()
 
     def _fold_of(

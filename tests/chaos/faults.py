@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/computegate"
 HANDS = 2
 """So many faults may be under way at once."""
+GAP = (2.0, 10.0)
+"""Seconds between two faults of one hand, at least and at most."""
 
 
 class Supervisor:
@@ -44,12 +46,12 @@ class Supervisor:
 
 
 class Faults:
-    """Faults against an installation.  `gap` bounds the seconds between two of one hand."""
+    """Faults against an installation."""
 
-    def __init__(self, installed: Installation, client: Client, chance: Random, gap: tuple[float, float]) -> None:
+    def __init__(self, installed: Installation, client: Client, chance: Random) -> None:
         self.done: Counter[str] = Counter()
         self.last = 0.0
-        self._installed, self._client, self._chance, self._gap = installed, client, chance, gap
+        self._installed, self._client, self._chance = installed, client, chance
         self._busy: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._deck: list[str] = []
         self._kinds: dict[str, Callable[[], Awaitable[None]]] = {
@@ -74,7 +76,7 @@ class Faults:
 
     async def _hand(self, end: float) -> None:
         while True:
-            await asyncio.sleep(self._chance.uniform(*self._gap))
+            await asyncio.sleep(self._chance.uniform(*GAP))
             if asyncio.get_running_loop().time() >= end:
                 return
             kind = self._next()

@@ -40,6 +40,15 @@ class Following:
                 self._task.result()
             await asyncio.sleep(0.02)
 
+    async def exact(self, within: float) -> None:
+        """Wait until the ledgers say what exists, for so many seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self.caught_up()
+                while self._replay.leftover():
+                    await asyncio.sleep(0.1)
+                    await self.caught_up()
+
     async def _follow(self) -> None:
         async for change in changes(self._etcd, self._replay.revision + 1):
             self._replay.take(change)

@@ -279,7 +279,6 @@ class Watch:
         self.claims_version = 0
         self._live = dict(self._server.live)
         self._ended: list[tuple[Pod, Stay]] = []
-        self._told: set[str] = set()
         self._seen = set(self._live)
 
     def settled(self, entry: Entry) -> bool:
@@ -303,9 +302,6 @@ class Watch:
 
     def ended(self, scope: str) -> Collection[Stay]:
         return [stay for pod, stay in self._ended if scope in pod.scopes]
-
-    def settles(self, uid: str) -> bool:
-        return uid in self._told
 
     def forget(self, pods: int, claims: int) -> None:  # noqa: ARG002 (no claims here)
         self._ended = [(pod, stay) for pod, stay in self._ended if stay.version > pods]
@@ -338,7 +334,6 @@ class Watch:
         elif self._live.pop(event.pod.uid, None):
             stay = _stay(event.pod, self._server.begun[event.pod.uid], event.revision)
             self._ended.append((event.pod, stay))
-            self._told.add(event.pod.uid)
 
 
 def _stay(pod: Pod, since: float, ended: int = 0) -> Stay:

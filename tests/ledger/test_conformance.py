@@ -8,13 +8,15 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from admission.decide.limits import Charge
 from admission.ledger.draft import Caps
 from admission.ledger.ledger import Ledger, View
 from admission.ledger.limits import Exceeded, Granted, Request, Unavailable
 from admission.ledger.state import Entry, Hours, State
-from admission.ledger.store import Conflict
+from admission.ledger.store import Conflict, Snapshot
 from admission.review.reasons import Reason
 from tests.ledger.wanted import wanted
 
@@ -102,6 +104,39 @@ def test_a_write_to_a_ledger_that_never_was_conflicts(backend: Opener) -> None:
     async def scene(backend: Backend) -> None:
         with pytest.raises(Conflict):
             await backend.replica().write("CN", COUNTED, 5, SOON)
+
+    play(backend, scene)
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from((0, 1)), st.sampled_from(("CN", "cn")), st.sampled_from(("read", "write"))), max_size=20
+)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_whatever_two_replicas_do_a_ledger_is_one_value_with_a_version(
+    backend: Opener, steps: list[tuple[int, str, str]]
+) -> None:
+    async def scene(backend: Backend) -> None:
+        replicas, standing = (backend.replica(), backend.replica()), dict[str, Snapshot]()
+        for number, (who, scope, what) in enumerate(steps):
+            store, stands = replicas[who], standing.get(scope)
+            cached = store.cached(scope)
+            if what == "read":
+                found = await store.read(scope, SOON)
+                assert found == (stands or Snapshot(found.version, State()))
+            elif stands is None or cached is None:
+                continue  # nobody writes what was not read
+            elif cached != stands:
+                with pytest.raises(Conflict):
+                    await store.write(scope, COUNTED, cached.version, SOON)
+                continue
+            else:
+                found = await store.write(scope, State(number, initialized=True), stands.version, SOON)
+                assert (found.state.epoch, found.version > stands.version) == (number, True)
+            standing[scope] = found
+            assert store.cached(scope) == found
 
     play(backend, scene)
 

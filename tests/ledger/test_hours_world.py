@@ -19,7 +19,7 @@ from admission.decide.limits import Limit
 from admission.ledger import archive, hours
 from admission.ledger.hours import Terms
 from admission.ledger.limits import Exceeded, Request
-from admission.ledger.reconciler import Reconciler
+from admission.ledger.reconciler import Reconciler, Waits
 from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now, run, size
 from tests.ledger.test_world import LIMITS, World, request
 
@@ -42,13 +42,12 @@ class PaidServer(ApiServer):
     def __init__(self, rng: random.Random, faults: Faults, limits: Mapping[str, int]) -> None:
         super().__init__(rng, faults, limits)
         self.ended: list[tuple[Pod, float, float]] = []
-        self.most: dict[str, float] = dict.fromkeys(BUDGETS, 0.0)
+        self.every_end_is_seen = False
 
     def promise(self, pod: Pod) -> None:
         super().promise(pod)
         for scope in pod.scopes:
             total = self.used(scope) + self.paid_for(scope)
-            self.most[scope] = max(self.most[scope], total)
             if total > BUDGETS[scope]:
                 self._note(f"{scope}: {total:.1f} device-seconds used and paid for, {BUDGETS[scope]} allowed")
 
@@ -62,11 +61,19 @@ class PaidServer(ApiServer):
         counted, true = over_time(state), self.used(scope) + self.paid_for(scope)
         if counted is not None and counted < true - 0.01:
             self._note(f"{scope}: {true:.2f} device-seconds used and paid for, and {counted} counted")
+        used = sum(seconds for _, seconds in state.hours.used(WINDOW) or ())
+        if self.every_end_is_seen and used > self.at_most(scope):
+            self._note(f"{scope}: {used} device-seconds counted as used, {self.at_most(scope):.2f} were")
 
     def used(self, scope: str) -> float:
         """Device-seconds of the window that pods have used that are gone."""
         gone = (each for each in self.ended if scope in each[0].scopes)
         return sum(size(pod) * max(0.0, until - max(since, now() - WINDOW)) for pod, since, until in gone)
+
+    def at_most(self, scope: str) -> float:
+        """Device-seconds of whole hours in the window, with each end told within a second and rounded up."""
+        gone = (each for each in self.ended if scope in each[0].scopes and each[2] > now() - WINDOW - 2 * HOUR)
+        return sum(size(pod) * (until - since + 3) for pod, since, until in gone)
 
     def paid_for(self, scope: str) -> int:
         """Device-seconds that pods can use that are there or may still come."""
@@ -83,6 +90,14 @@ def over_time(state: State) -> int | None:
 @dataclasses.dataclass
 class PaidWorld(World):
     """The same pods, each with a deadline that it keeps."""
+
+    waits: Waits = dataclasses.field(default_factory=lambda: Waits(audit=15.0))
+    calm_start: float = 2.0
+    """Second 0 would mean that a pod has no node."""
+
+    async def _live(self, number: int) -> None:
+        await asyncio.sleep(self.calm_start)
+        await super()._live(number)
 
     def _server(self) -> ApiServer:
         return PaidServer(self.rng, self.faults, LIMITS)
@@ -135,6 +150,22 @@ class PaidWorld(World):
             assert holds(total, scope), (scope, total)
 
 
+@dataclasses.dataclass
+class WatchedWorld(PaidWorld):
+    """Both reconcilers go on from the first second to the last, and miss nothing: what was used is known exactly."""
+
+    def _server(self) -> ApiServer:
+        server = PaidServer(self.rng, self.faults, LIMITS)
+        server.every_end_is_seen = True
+        return server
+
+    async def _reconcile(self, shortest: float = 20.0) -> None:
+        await super()._reconcile(shortest + 10_000)
+
+    calm_start: float = 15.0
+    """Until both have looked once."""
+
+
 def _same(watch: Watch) -> Watch:
     return watch
 
@@ -156,3 +187,10 @@ def short_hours(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(seed=st.integers(0, 2**32))
 def test_whatever_goes_wrong_no_more_hours_are_used_than_allowed(seed: int) -> None:
     run(PaidWorld(seed, recreate=False).play())
+
+
+@pytest.mark.usefixtures("short_hours")
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32))
+def test_where_every_end_is_seen_what_was_not_used_is_given_back(seed: int) -> None:
+    run(WatchedWorld(seed, recreate=False, faults=Faults(unanswered=0.15, refused=0.05, delay=0.02)).play())

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 SOON = 5.0
+VERSION = "PRAGMA data_version"
+"""A number that differs when another connection has written since."""
 
 
 @pytest.fixture
@@ -150,11 +152,24 @@ def test_reading_writes_nothing(path: Path) -> None:
         async with opened(path) as store:
             await store.read("CN", SOON)
             with by_hand(path) as watching:
-                before = watching.execute("PRAGMA data_version").fetchone()
+                before = watching.execute(VERSION).fetchone()
                 for _ in range(3):
                     await store.read("CN", SOON)
                     await store.refresh(SOON)
-                assert watching.execute("PRAGMA data_version").fetchone() == before
+                assert watching.execute(VERSION).fetchone() == before
+
+    asyncio.run(scene())
+
+
+def test_a_probe_writes_and_changes_nothing(path: Path) -> None:
+    async def scene() -> None:
+        async with opened(path) as store:
+            await store.write("CN", State(1, initialized=True), (await store.read("CN", SOON)).version, SOON)
+            with by_hand(path) as other:
+                rows, before = (other.execute(query).fetchall() for query in ("SELECT * FROM ledger", VERSION))
+                await store.probe(SOON)
+                assert other.execute(VERSION).fetchall() != before
+                assert other.execute("SELECT * FROM ledger").fetchall() == rows
 
     asyncio.run(scene())
 

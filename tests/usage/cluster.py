@@ -78,8 +78,7 @@ class Leader:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        for run in (self._upkeep._pods.run, self._upkeep._claims.run, self.usage.run):
-            self._tasks.append(asyncio.create_task(run()))
+        self.start()
         await eventually(lambda: self.usage._complete and self.usage.journal_writes > 0)
         return self
 
@@ -91,6 +90,11 @@ class Leader:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def start(self) -> None:
+        """Begin, and wait for nothing."""
+        for run in (self._upkeep._pods.run, self._upkeep._claims.run, self.usage.run):
+            self._tasks.append(asyncio.create_task(run()))
 
     def stop_writing_the_journal(self) -> None:
         """Whatever happens from now on does not reach the journal."""
@@ -189,8 +193,8 @@ class Cluster:
         """Delete a pod at once."""
         await self.client.request("DELETE", f"{self._pods}/{name}", query={"gracePeriodSeconds": "0"})
 
-    async def claim(self, name: str, consumer: Object, *devices: str, resource: str = "pods") -> Object:
-        """Create a claim that was given these devices, for an object."""
+    async def claim(self, name: str, consumers: list[Object], *devices: str, resource: str = "pods") -> Object:
+        """Create a claim that was given these devices, for these objects."""
         exactly = {"deviceClassName": "gpu.example.com", "count": len(devices)}
         spec = {"devices": {"requests": [{"name": "gpus", "exactly": exactly}]}}
         body = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": name}, "spec": spec}
@@ -199,8 +203,8 @@ class Cluster:
             {"request": "gpus", "driver": "gpu.example.com", "pool": "n1", "device": device} for device in devices
         ]
         group = {"apiGroup": "scheduling.k8s.io"} if resource != "pods" else {}
-        consumers = [{"resource": resource, "name": consumer["name"], "uid": consumer["uid"], **group}]
-        made["status"] = {"allocation": {"devices": {"results": results}}, "reservedFor": consumers}
+        reserved = [{"resource": resource, "name": each["name"], "uid": each["uid"], **group} for each in consumers]
+        made["status"] = {"allocation": {"devices": {"results": results}}, "reservedFor": reserved}
         return dict(
             msgspec.json.decode(await self.client.replace(f"{self._claims}/{name}/status", msgspec.json.encode(made)))
         )

@@ -48,6 +48,12 @@ def test_an_interval_is_cut_at_each_midnight_and_goes_on(meter: Meter) -> None:
     assert lives(meter) == [(1, 24, "day"), (24, 48, "day"), (48, 72, "day"), (72, 81, "failed")]
 
 
+def test_an_end_at_midnight_leaves_nothing_for_the_next_day(meter: Meter) -> None:
+    meter.see("u1", gpus(), MIDNIGHT + HOUR)
+    meter.end("u1", MIDNIGHT + 24 * HOUR, How.DELETED)
+    assert lives(meter) == [(1, 24, "deleted")]
+
+
 def test_days_that_nobody_watched_are_cut_too_and_say_until_when_the_pod_was_known(meter: Meter) -> None:
     meter.see("u1", gpus(), MIDNIGHT + HOUR)
     meter.end("u1", MIDNIGHT + 60 * HOUR, How.UNSEEN, known=MIDNIGHT + 30 * HOUR)
@@ -109,6 +115,16 @@ def test_a_clock_that_goes_back_shortens_nothing_below_nothing(meter: Meter) -> 
     meter.see("u1", gpus(bound=MIDNIGHT + 5 * HOUR), MIDNIGHT + 5 * HOUR)
     meter.end("u1", MIDNIGHT + HOUR, How.DELETED)
     assert lives(meter) == [(5, 5, "deleted")]
+
+
+def test_other_devices_before_an_interval_begins_are_those_that_it_has_all_the_time(meter: Meter) -> None:
+    """Our clock is behind the API server's."""
+    meter.see("u1", gpus(2, bound=MIDNIGHT + 24 * HOUR), MIDNIGHT + 20 * HOUR)
+    meter.see("u1", gpus(4), MIDNIGHT + 23 * HOUR)
+    meter.end("u1", MIDNIGHT + 30 * HOUR, How.DELETED)
+    assert {told(each): each.holding.counts for each in meter.ended.values()} == {
+        (24, 30, "deleted"): (("h100-sxm", 4),)
+    }
 
 
 def test_of_two_ends_that_are_learned_the_tighter_one_is_kept(meter: Meter) -> None:

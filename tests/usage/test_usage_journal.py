@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +83,21 @@ def test_no_page_outgrows_its_object_whatever_comes_and_goes() -> None:
     assert max(sizes) <= PAGE_BYTES
     assert len(sizes) < 3 * sum(sizes) / PAGE_BYTES + 2, "pages that others left are used again"
     assert {each.key for each in stored(pages)[0]} == {each.key for each in alive}
+
+
+def test_what_outgrows_its_page_moves_to_another() -> None:
+    pages = Pages()
+    intervals = [Interval(f"uid-{number}", MIDNIGHT, gpus()) for number in range(500)]
+    for each in intervals:
+        pages.put(each)
+    devices = tuple(f"GPU-{number:036}" for number in range(8))
+    for each in intervals:
+        holding = msgspec.structs.replace(each.holding, devices=devices)
+        pages.put(Interval(each.uid, each.first, holding))
+    assert max(len(pages.text(number).encode()) for number in pages.numbers()) <= PAGE_BYTES
+    found, _ = stored(pages)
+    assert sorted(each.uid for each in found) == sorted(each.uid for each in intervals)
+    assert {each.holding.devices for each in found} == {devices}
 
 
 def test_few_pages_change_when_few_pods_do() -> None:

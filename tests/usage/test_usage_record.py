@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from admission.cluster.client import Client
+from admission.ledger.store import Conflict
 from admission.ledger.usage.interval import DAY, How, Interval, millis_of, written
 from admission.ledger.usage.journal import Head, Journal
 from tests.usage.cluster import Cluster, Leader, bound_of, cluster_of, eventually, registry_of
@@ -73,7 +74,8 @@ def test_a_pods_line_says_who_held_what_where_and_until_when(play: Play) -> None
             await eventually(lambda: bool(leads.lines))
             (line,) = leads.lines
             assert line.key == await cluster.key_of(pod)
-            assert (line.tenant, line.end_customer, line.group) == ("acme", "", "acme")
+            assert (line.tenant, line.end_customer) == ("acme", "")
+            assert line.group == registry_of(cluster.namespace).group_of("acme")
             assert (line.holder.resource, line.holder.name) == ("pods", "trainer")
             assert (line.node, line.country, line.how) == ("n1", "DE", "succeeded")
             assert [(each.accelerator_class, each.count, each.tpp) for each in line.held] == [("h100-sxm", 2, 15832)]
@@ -143,7 +145,7 @@ def test_a_pod_that_comes_and_goes_while_nobody_leads_has_its_line(play: Play) -
         async with leader(cluster) as first:
             await first.rest()
         pod = await cluster.run("brief")
-        await cluster.claim("gpus", {"name": "user", "uid": "0"}, "gpu-9")
+        await cluster.claim("gpus", [{"name": "user", "uid": "0"}], "gpu-9")
         await cluster.create("user", 0, resourceClaims=[{"name": "gpus", "resourceClaimName": "gpus"}])
         await cluster.drop_claim("gpus")
         await cluster.delete("brief")
@@ -153,6 +155,44 @@ def test_a_pod_that_comes_and_goes_while_nobody_leads_has_its_line(play: Play) -
             await second.rest()
         assert ends(second.lines) == [(await cluster.key_of(pod), "deleted")]
         assert second.lines[0].held[0].count == 2
+
+    play(scenario)
+
+
+def test_a_leader_that_is_killed_before_it_has_caught_up_leaves_that_to_the_next(play: Play) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        async with leader(cluster) as first:
+            await first.rest()
+        pod = await cluster.run("brief")
+        await cluster.delete("brief")
+        second = leader(cluster)
+        second.usage._told = asyncio.Event().wait  # type: ignore[method-assign, assignment]
+        second.start()
+        await cluster.run("trainer")
+        await eventually(lambda: second.usage.journal_writes > 0)
+        await second.kill()
+        async with leader(cluster) as third:
+            await eventually(lambda: bool(third.lines))
+        assert ends(third.lines) == [(await cluster.key_of(pod), "deleted")]
+
+    play(scenario)
+
+
+def test_of_two_writers_of_the_journal_one_is_told_of_the_other(play: Play) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        journals = [Journal(cluster.client), Journal(cluster.client)]
+        for each in journals:
+            await each.load()
+        kept = [Interval(f"u{number}", MIDNIGHT, gpus()) for number in range(2)]
+        lost = Interval("other", MIDNIGHT, gpus())
+        for number in (1, 2):  # where there was no object, and where there was another version of it
+            journals[0].note((each.key, each) for each in kept[:number])
+            await journals[0].flush(Head(MIDNIGHT, MIDNIGHT, number, number))
+            journals[1].note([(lost.key, lost)])
+            with pytest.raises(Conflict):
+                await journals[1].flush(Head(MIDNIGHT, MIDNIGHT, 9, 9))
+            assert await Journal(cluster.client).load() == (Head(MIDNIGHT, MIDNIGHT, number, number), kept[:number])
+            await journals[1].load()
 
     play(scenario)
 
@@ -243,11 +283,12 @@ def test_claimed_devices_stand_once_with_the_pod_and_with_the_claim_of_a_group(p
         async with leader(cluster) as leads:
             reference = [{"name": "gpus", "resourceClaimName": "gpus"}]
             pods = [await cluster.create(name, 0, resourceClaims=reference) for name in ("one", "two")]
-            await cluster.claim("gpus", pods[0]["metadata"], "gpu-0", "gpu-1")
+            await cluster.claim("gpus", [each["metadata"] for each in pods], "gpu-0", "gpu-1")
             for name in ("one", "two"):
                 await cluster.bind(name)
-            await has_open(leads)
-            group = await cluster.claim("shared", {"name": "group", "uid": "g1"}, "gpu-2", resource="podgroups")
+            await eventually(lambda: leads.usage._changed == {})
+            assert leads.usage.open_intervals == 1, "two pods share the devices, and the first has them"
+            group = await cluster.claim("shared", [{"name": "group", "uid": "g1"}], "gpu-2", resource="podgroups")
             await has_open(leads, 2)
             await cluster.delete("one")
             await cluster.drop_claim("shared")
@@ -257,7 +298,10 @@ def test_claimed_devices_stand_once_with_the_pod_and_with_the_claim_of_a_group(p
             assert [(each.accelerator_class, each.count) for each in lines["one"].held] == [("unknown", 2)]
             assert (lines["shared"].holder.resource, lines["shared"].how) == ("resourceclaims", "released")
             assert lines["shared"].holder.uid == group["metadata"]["uid"]
-            assert leads.usage.open_intervals == 0, "the second pod was given nothing"
+            await has_open(leads)
+            await cluster.delete("two")
+            await eventually(lambda: len(leads.lines) == 3)
+            assert (leads.lines[2].holder.name, leads.lines[2].held[0].count) == ("two", 2), "it went on with them"
 
     play(scenario)
 

@@ -15,7 +15,7 @@ from admission.demand.claims import given_devices
 from admission.demand.devices import added, counted
 from admission.demand.pod import requested_devices
 from admission.demand.request import DemandError
-from admission.ledger.pods import ENDED
+from admission.ledger.pods import ENDED, given_at
 from admission.ledger.usage.interval import Holding, millis_of
 from admission.ledger.usage.meter import MOST_DEVICES_NAMED
 
@@ -32,9 +32,10 @@ _NO_DEVICES = frozenset({ResourceRole.NATIVE, ResourceRole.HARMLESS})
 
 
 class Own(NamedTuple):
-    """The account that a pod is charged to, and what it is charged for by its resources."""
+    """The account and the ownership group that a pod is charged to, and what it is charged for by its resources."""
 
     party: str
+    group: str
     counts: tuple[tuple[str, int], ...]
 
 
@@ -43,8 +44,10 @@ def charged(census: PodCensus, registry: Registry) -> Callable[[Pod], Own]:
 
     def own(pod: Pod) -> Own:
         held = census.of(pod.metadata.uid)
-        party = held.party if held is not None and held.party else registry.requester(pod.metadata.namespace).party
-        return Own(party, held.counts if held is not None else ())
+        if held is not None and held.party:
+            return Own(held.party, held.group or registry.group_of(held.party), held.counts)
+        party = registry.requester(pod.metadata.namespace).party
+        return Own(party, registry.group_of(party), held.counts if held is not None else ())
 
     return own
 
@@ -57,14 +60,10 @@ def asked(registry: Registry) -> Callable[[Pod], Own]:
             counts = counted(requested_devices(pod, registry.inventory))
         except DemandError:
             counts = ()
-        return Own(registry.requester(pod.metadata.namespace).party, counts)
+        party = registry.requester(pod.metadata.namespace).party
+        return Own(party, registry.group_of(party), counts)
 
     return own
-
-
-def group_of(party: str) -> str:
-    """Return the ownership group of an account: that of who computes there, which is the party by itself."""
-    return party.rpartition("/")[2]
 
 
 class Holdings:
@@ -139,13 +138,13 @@ class Holdings:
             namespace=pod.metadata.namespace,
             name=pod.metadata.name,
             party=own.party,
-            group=group_of(own.party),
+            group=own.group,
             node=node,
             country=country,
             site=site,
             counts=added(own.counts, *(self._beside(claim, pod, own) for claim in claims)),
             devices=_named((*_plugged(pod), *(name for claim in claims for name in _allocated(claim)))),
-            bound=bound_at(pod),
+            bound=millis_of(given_at(pod)),
         )
 
     def _of_claim(self, claim: ResourceClaim) -> Holding:
@@ -158,7 +157,7 @@ class Holdings:
             namespace=claim.metadata.namespace,
             name=claim.metadata.name,
             party=party,
-            group=group_of(party),
+            group=self._registry.group_of(party),
             node=node,
             country=country,
             site=site,
@@ -202,16 +201,6 @@ class Holdings:
             if pool.spec.place is not None and pool.spec.node_labels.items() <= node.labels.items()
         }
         return node.country, sites.pop() if len(sites) == 1 else ""
-
-
-def bound_at(pod: Pod) -> int | None:
-    """Return when a pod was bound, as the API server wrote it; before it did, when the pod was created."""
-    for each in pod.status.conditions or ():
-        if each.type == "PodScheduled" and each.status == "True":
-            found = millis_of(each.last_transition_time)
-            if found is not None:
-                return found
-    return millis_of(pod.metadata.creation_timestamp)
 
 
 def finished_at(pod: Pod) -> str:

@@ -6,6 +6,7 @@ a compare-and-swap: of two leaders one finds that the other wrote, and reads the
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 from typing import TYPE_CHECKING
@@ -96,6 +97,7 @@ class Journal:
                     head = _head(journal.spec)
                 else:
                     found += self._load(journal)
+                    await asyncio.sleep(0)
         return head, found
 
     def _load(self, journal: _Journal) -> list[Interval]:

@@ -180,7 +180,7 @@ class Keeper:
         head, intervals = await self._scribe.journal.load()
         while not self._is_settled():  # noqa: ASYNC110  (a watch may begin again at any time)
             await asyncio.sleep(0.1)
-        meter = Meter(head.since or self._now())
+        meter = Meter(head.since or self._meter.since or self._now())
         present = frozenset(self._holdings.uids())
         missing = [each for each in intervals if each.how is None and each.uid not in present]
         meter.resume(each for each in intervals if each.how is not None or each.uid in present)
@@ -239,17 +239,19 @@ class Keeper:
 
     async def _turn(self) -> None:
         """Look again at what claims changed, cut at midnight, write lines, write the journal."""
-        self._look_again()
+        await self._look_again()
         await self._cut()
         self._watch_the_watches()
         await self._outbox.write(self._meter, self._now(), self._pace.turn)
         await self._scribe.write(self._meter, self._now, self._versions)
 
-    def _look_again(self) -> None:
-        due = [uid for uid, since in self._changed.items() if self._clock() - since >= self._pace.claims]
-        for uid in due:
-            del self._changed[uid]
-            self._look(uid)
+    async def _look_again(self) -> None:
+        ripe = self._clock() - self._pace.claims
+        for count, uid in enumerate([uid for uid, since in self._changed.items() if since <= ripe], 1):
+            if self._changed.pop(uid, None) is not None:
+                self._look(uid)
+            if count % _BATCH == 0:
+                await asyncio.sleep(0)
 
     async def _cut(self) -> None:
         now = self._now()
