@@ -20,6 +20,7 @@ from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance, LastDenial
 from admission.api.exemption import Exemption
 from admission.api.policy import AccessPolicy
+from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.cli.files import node_of
@@ -53,6 +54,7 @@ DECIDING: tuple[type[Object], ...] = (
     Tenant,
     AcceleratorClass,
     AcceleratorPool,
+    AcceleratorPresence,
     AccessPolicy,
     ComputeQuota,
     Authorization,

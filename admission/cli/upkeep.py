@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
 from admission.enforce.charged import ChargedWriter
+from admission.enforce.present import PresenceWriter
 from admission.enforce.writer import StatusWriter
 from admission.ledger.homes import TENANTS, ChargedTenant
 from admission.ledger.membership import scopes_of, terms_of
@@ -97,6 +98,7 @@ class Upkeep:
         self._writer = StatusWriter(
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
         )
+        self._present = PresenceWriter(client, registry)
         self._charged = ChargedWriter(client, self._up_to, store, asyncio.get_running_loop().time)
 
     @property
@@ -116,8 +118,8 @@ class Upkeep:
         """Go on until cancelled."""
         async with asyncio.TaskGroup() as group:
             watches = (self._pods.run, self._claims.run, self._tenants.run)
-            work = (self._reconciler.run, self._charged.run, self._writer.run, self._ensure, self.usage.run)
-            for run in (*watches, *work):
+            writers = (self._charged.run, self._present.run, self._writer.run, self.usage.run)
+            for run in (*watches, self._reconciler.run, *writers, self._ensure):
                 group.create_task(kept_alive(run))
 
     def heed(self, ledger: LedgerObject) -> None:
