@@ -160,6 +160,9 @@ class WatchedWorld(PaidWorld):
         server.every_end_is_seen = True
         return server
 
+    def pod(self, number: int) -> Pod:
+        return dataclasses.replace(super().pod(number), twice=False)  # a review after the pod is there pays again
+
     async def reconcile(self, shortest: float = 20.0) -> None:
         await super().reconcile(shortest + 10_000)
 
