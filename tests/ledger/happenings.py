@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     Happening: TypeAlias = Callable[[World], Coroutine[None, None, None]]
 
-OBJECTS = ("country.cn", "group")
+OBJECTS = {"CN": "country.cn", "group": "group"}
+"""By scope: the name of its ledger's object."""
 
 
 async def crash(world: World) -> None:
@@ -35,7 +36,7 @@ def replace(world: World, slot: int) -> None:
 async def lose_a_ledger(world: World) -> None:
     """Delete a ledger's object: the next read makes it again."""
     await asyncio.sleep(world.rng.uniform(5, 40))
-    world.server.ledgers.pop(world.rng.choice(OBJECTS), None)
+    world.server.ledgers.pop(world.rng.choice(tuple(OBJECTS.values())), None)
     world.server.revision += 1
 
 
