@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
     Happening: TypeAlias = Callable[[World], Coroutine[None, None, None]]
 
-OBJECTS = ("country.cn", "group")
+OBJECTS = {"CN": "country.cn", "group": "group"}
+"""By scope: the name of its ledger's object."""
+
+
+AGE = 12
+"""Revisions that a backup is old: more than those that the reconcilers write when they notice."""
 
 
 async def crash(world: World) -> None:
@@ -35,18 +40,23 @@ def replace(world: World, slot: int) -> None:
 async def lose_a_ledger(world: World) -> None:
     """Delete a ledger's object: the next read makes it again."""
     await asyncio.sleep(world.rng.uniform(5, 40))
-    world.server.ledgers.pop(world.rng.choice(OBJECTS), None)
+    world.server.ledgers.pop(world.rng.choice(tuple(OBJECTS.values())), None)
     world.server.revision += 1
 
 
 async def restore_a_backup(world: World) -> None:
-    """Put back an etcd snapshot that is some seconds old; replicas start anew, creates begin when all has started.
+    """Put back an etcd snapshot; replicas start anew, creates begin when all has started.
 
-    A replica that went on could hold a ledger at a version that is given out a second time.
+    A replica that went on could hold a ledger at a version that is given out a second time.  And a backup that is
+    no older than what noticing it writes is not noticed by everybody: both are why revisions should be bumped.
     """
-    await asyncio.sleep(world.rng.uniform(20, world.span - 40))
+    await asyncio.sleep(world.rng.uniform(20, world.span - 60))
     backup = world.server.backup()
     await asyncio.sleep(world.rng.uniform(3, 30))
+    while world.server.revision < backup.revision + AGE and now() < world.span:  # noqa: ASYNC110 (virtual time)
+        await asyncio.sleep(0.1)
+    if now() >= world.span:
+        return
     world.server.restore(backup)
     for slot in range(len(world.replicas)):
         replace(world, slot)

@@ -96,6 +96,21 @@ def entries_are_few_and_of_real_requests(server: ApiServer) -> Iterator[str]:
                 yield f"{scope}: the dry run {uid} has changed something"
 
 
+def not_exact(server: ApiServer) -> Iterator[str]:
+    """Once all is quiet: each ledger counts what exists, and promises only what a pod that exists may still claim."""
+    for scope in server.limits:
+        state = server.state(scope)
+        if state is None or not state.initialized:
+            yield f"{scope}: not counted"
+            continue
+        waiting = {uid for uid, entry in state.inflight.items() if entry.charge.parts and uid in server.live}
+        for uid in state.inflight.keys() - waiting:
+            yield f"{scope}: {uid} stays promised"
+        use = in_use(server, scope) - sum(held(server.live[uid]) for uid in waiting)
+        if sum(state.used.values()) != use:
+            yield f"{scope}: {dict(state.used)} counted, {use} there"
+
+
 DRY = "dry-"
 """What the uids of dry runs begin with."""
 

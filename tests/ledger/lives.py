@@ -52,7 +52,7 @@ async def _create(world: World, pod: Pod, *, generated: bool) -> Pod | None:
 async def _admitted(world: World, pod: Pod) -> bool:
     """Ask one replica, or several about the same uid, of which only one's answer is heard."""
     begun = world.server.terms
-    reviews = [asyncio.create_task(_review(world, pod)) for _ in range(3 if pod.twice else 1)]
+    reviews = [asyncio.create_task(review(world, pod)) for _ in range(3 if pod.twice else 1)]
     outcome = await world.rng.choice(reviews)
     world.outcomes.append(outcome)
     if not isinstance(outcome, Granted) or world.server.terms != begun:
@@ -92,7 +92,7 @@ def any_pod(world: World, number: int) -> Pod:
     return Pod(f"uid-{number}", f"pod-{number}", charge, scopes, twice=rng.random() < 0.2)
 
 
-async def _review(world: World, pod: Pod) -> Outcome:
+async def review(world: World, pod: Pod) -> Outcome:
     await asyncio.sleep(world.rng.choice((0.0, world.rng.expovariate(10))) + max(0.0, world.quiet - now()))
     replica, wanted = world.replicas[world.rng.randrange(3)], world.request(pod)
     before = world.server.writes
@@ -120,7 +120,7 @@ async def _claims(world: World, pod: Pod, part: Part) -> None:
     for number in range(world.rng.choice((1, 1, 2))):
         if pod.uid not in world.server.live:
             return
-        claim = _claim(world, pod, part, str(number))
+        claim = claim_of(world, pod, part, str(number))
         if await _admitted(world, claim) and await _committed(world, claim):
             await _end(world, claim, stays=world.rng.random() < 0.1)
 
@@ -128,7 +128,7 @@ async def _claims(world: World, pod: Pod, part: Part) -> None:
 async def _swapped(world: World, pod: Pod, part: Part) -> None:
     """A claim whose template was changed after its pod was charged is never taken for the one that was charged."""
     before = _stands(world, pod, part)
-    outcome = await _review(world, _claim(world, pod, part._replace(digest="else"), "swapped"))
+    outcome = await review(world, claim_of(world, pod, part._replace(digest="else"), "swapped"))
     if before and _stands(world, pod, part):
         assert not isinstance(outcome, Granted | Exceeded)
     assert not isinstance(outcome, Differs) or outcome.part == part
@@ -140,7 +140,7 @@ def _stands(world: World, pod: Pod, part: Part) -> bool:
     return all(state and pod.uid in state.inflight and part in state.inflight[pod.uid].charge.parts for state in states)
 
 
-def _claim(world: World, pod: Pod, part: Part, name: str) -> Pod:
+def claim_of(world: World, pod: Pod, part: Part, name: str) -> Pod:
     claim = Pod(
         f"{pod.uid}-{part.name}-{name}",
         f"{pod.name}-{part.name}-{name}",

@@ -196,7 +196,7 @@ class ApiServer:
         self.ledgers, self.log = dict(backup.ledgers), list(backup.log)
         self.live, self.created, self.claimed = dict(backup.live), dict(backup.created), set(backup.claimed)
         self.promised.clear()
-        self.before.clear()
+        self.before = {scope: frozenset(state.inflight) for scope, state in self.counted()}
         self.terms += 1
 
     # -- invariants ----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,8 @@ def test_a_named_test_fails_by_the_bug_alone(bug: Bug) -> None:
 )
 def test_nothing_is_noticed_where_there_is_no_bug(world: World, seed: int) -> None:
     run(dataclasses.replace(world, seed=seed).play())
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_the_page_shows_every_bug(bug: Bug) -> None:
+    assert f"{bug.name:<52}{bug.source}" in Path("docs/proofs.md").read_text()
