@@ -284,6 +284,7 @@ class ClusterSource:
             self.store,
             allowances=self._allowances,
             settings=self._settings,
+            events=self._events,
             now=_now,
         )
         try:

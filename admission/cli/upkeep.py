@@ -11,13 +11,18 @@ import logging
 import signal
 from typing import TYPE_CHECKING, Any
 
+from admission.api import API_VERSION
+from admission.api.quota import ComputeQuota
+from admission.cluster.events import Regarding
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
+from admission.decide.compute import scope_of
 from admission.enforce.writer import StatusWriter
 from admission.ledger.membership import scopes_of
 from admission.ledger.pods import PodCensus
 from admission.ledger.reconciler import Reconciler, Waits
 from admission.ledger.store import StoreError
 from admission.ledger.witness import ClusterWitness
+from admission.review import messages
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 
     from admission.api.allowance import Allowance
     from admission.cluster.client import Client
+    from admission.cluster.events import Events
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.objects import LedgerObject, ObjectStore
@@ -50,9 +56,10 @@ class Upkeep:
         *,
         allowances: Mapping[str, Allowance],
         settings: Settings,
+        events: Events,
         now: Callable[[], dt.datetime],
     ) -> None:
-        self._registry, self._ledger, self._store = registry, ledger, store
+        self._registry, self._ledger, self._store, self._events = registry, ledger, store, events
         self._census = PodCensus(registry, now)
         self._unreadable: dict[tuple[str, str], str] = {}
         self._pods = Reflector(client, "/api/v1/pods", Pod, on_change=self._on_pod)
@@ -66,6 +73,7 @@ class Upkeep:
             clock=asyncio.get_running_loop().time,
             waits=Waits(absent=settings.ledger.expire_seconds, rebuild=settings.ledger.rebuild_seconds),
             restored=start_anew,
+            drifted=self._tell_of_drift,
         )
         self._writer = StatusWriter(
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
@@ -130,6 +138,14 @@ class Upkeep:
         self._census.resource_version = self._pods.resource_version
         self._census.claims_version = self._claims.resource_version
         return self._census
+
+    def _tell_of_drift(self, scope: str, devices: int) -> None:
+        """Tell, on each quota of a scope, of devices that came in past it; again within the hour it only counts."""
+        for quota in self._registry.every(ComputeQuota):
+            if scope_of(quota) == scope:
+                about = Regarding(API_VERSION, "ComputeQuota", quota.name, quota.metadata.uid)
+                note = messages.counted_late(devices)
+                self._events.record(about, "CountedLate", note, action="Recount", warning=True)
 
     async def _ensure(self) -> None:
         """Make the ledger of every scope that some limit stands in."""

@@ -61,6 +61,8 @@ class Work:
     failures: int = 0
     uncounted: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     """By scope and party: devices that exist and were counted nowhere, at the last recount."""
+    missed: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    """By scope and party: such devices that any fold has counted in since the start, summed."""
 
 
 class Reconciler:
@@ -70,7 +72,8 @@ class Reconciler:
     ``armed`` says whether
     admissions are counted at all (on install: whether the webhook configuration is in force); the wait for a
     rebuild runs only while it does.  ``restored`` is called when the store is found to have gone back in
-    time, and all ledgers are marked: whoever keeps caches must drop them.
+    time, and all ledgers are marked: whoever keeps caches must drop them.  ``drifted`` is called with a scope and the
+    devices that a fold has just counted in there and no reservation had announced.
     """
 
     def __init__(
@@ -83,11 +86,12 @@ class Reconciler:
         waits: Waits | None = None,
         armed: Callable[[], bool] = lambda: True,
         restored: Callable[[], None] = lambda: None,
+        drifted: Callable[[str, int], None] = lambda _scope, _devices: None,
     ) -> None:
         self.work = Work()
         self._store, self._census, self._witness = store, census, witness
         self._clock, self._waits = clock, waits or Waits()
-        self._armed, self._restored = armed, restored
+        self._armed, self._restored, self._drifted = armed, restored, drifted
         self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
         self._first_seen: dict[tuple[str, str], float] = {}
         self._uncounted: dict[str, tuple[int, float]] = {}
@@ -170,6 +174,7 @@ class Reconciler:
             state = self._fold_of(snapshot.state, scope, census, gone)
             if state is None:
                 return
+            missed = self._missed(snapshot.state, scope, census)
             try:
                 await self._store.write(scope, state, snapshot.version, self._waits.timeout)
             except Conflict:
@@ -177,7 +182,21 @@ class Reconciler:
                 continue
             self.work.folds += 1
             self.work.expired += len(snapshot.state.inflight.keys() & gone)
+            self._tell(scope, missed)
             return
+
+    def _missed(self, state: State, scope: str, census: Callable[[], Census | None]) -> dict[str, int]:
+        current = census()
+        return uncounted(state, scope, current) if current is not None else {}
+
+    def _tell(self, scope: str, missed: Mapping[str, int]) -> None:
+        """Note what a fold had to count in that came in past the ledger."""
+        total = self.work.missed.setdefault(scope, {})
+        for party, count in missed.items():
+            total[party] = total.get(party, 0) + count
+        if missed:
+            logger.warning("%s: %d devices were counted nowhere, and are now", scope, sum(missed.values()))
+            self._drifted(scope, sum(missed.values()))
 
     def _fold_of(
         self, state: State, scope: str, census: Callable[[], Census | None], gone: Collection[str]

@@ -130,6 +130,14 @@ def counter(name: str, text: str, value: float) -> Metric:
     return CounterMetricFamily(name, text, value=value)
 
 
+def counters(name: str, text: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]) -> Metric:
+    """Return a counter with one sample for each entry of ``values``."""
+    family = CounterMetricFamily(name, text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
 def gauge(name: str, text: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]) -> Metric:
     """Return a gauge with one sample for each entry of ``values``."""
     family = GaugeMetricFamily(name, text, labels=labels)
