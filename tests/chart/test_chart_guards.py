@@ -190,7 +190,7 @@ COLLECTOR = "system:serviceaccount:kube-system:pod-garbage-collector"
 
 @pytest.fixture(scope="module")
 def running(cluster: Kubectl) -> str:
-    """A namespace of acme, in enforce, with pods gpu, cpu and ending (by now) that were bound, and pending that was not."""
+    """A namespace of acme, in enforce: pods gpu, cpu and ending (by now) are bound, and pending is not."""
     name = "running"
     cluster("create", "namespace", name)
     cluster("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=30s")
