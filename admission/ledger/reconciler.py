@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from admission.ledger.calm import Calm, Unanswered
 from admission.ledger.fold import fold, rebuilt, uncounted
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
+from admission.ledger.uncount import uncount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -311,10 +312,7 @@ class Reconciler:
         if not self._suspects:
             return
         for scope in sorted(self._suspects):
-            snapshot = await self._store.read(scope, self._waits.timeout)
-            if snapshot.state.initialized:
-                state = dataclasses.replace(snapshot.state, initialized=False)
-                await self._store.write(scope, state, snapshot.version, self._waits.timeout)
+            await uncount(self._store, scope, self._waits.timeout)
             self._suspects.discard(scope)
         self._restored()
 

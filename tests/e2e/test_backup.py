@@ -1,4 +1,4 @@
-"""A backup of etcd restored under traffic: nothing is admitted past the limit, and the ledger follows the pods."""
+"""A backup restored, or a ledger deleted, under traffic: nothing past the limit, and the ledger follows the pods."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.history import charges, clients, history
+from admission.ledger.objects import object_name
+from tests.e2e.history import charges, clients, history, version
 from tests.e2e.objects import examples, namespace, quota, tenant
 from tests.e2e.traffic import Traffic
 from tests.e2e.world import World, eventually
@@ -138,3 +139,31 @@ def test_after_a_restore_nothing_is_admitted_past_the_limit_and_the_ledger_is_ex
     )
     assert peak <= LIMIT
     assert any("[TryAgain]" in line for line in tally.denied) is running, "until the ledgers are counted anew"
+
+
+def test_a_ledger_deleted_under_load_denies_until_it_was_counted_anew_and_is_exact(trio: World, country: str) -> None:
+    unique = f"deleted-{country.lower()}"
+    trio.apply(quota(unique, country, LIMIT), tenant(unique, country), namespace(unique, unique))
+    before = trio.get("quotaledger", object_name(country))["metadata"]["uid"]
+
+    async def deleted(tally: Tally) -> None:
+        await tally.reached(30)
+        await asyncio.to_thread(trio.kubectl, "delete", "quotaledger", object_name(country))
+        await tally.reached(len(tally.admitted) + 20)
+
+    async def run() -> tuple[Tally, list[tuple[int, int]]]:
+        traffic = Traffic(unique)
+        async with clients(trio.installed.plane.kubeconfig, 4) as those:
+            since = await version(those[0])
+            await traffic.run(those, deleted)
+            return traffic.tally, charges(await history(those[0], unique, since))
+
+    tally, levels = asyncio.run(run())
+    peak = max(level for _, level in levels)
+    told = sum("[TryAgain]" in line for line in tally.denied)
+    sys.stdout.write(f"\n{len(levels)} revisions, peak {peak}; admitted {len(tally.admitted)}, told to wait {told}\n")
+    assert peak <= LIMIT
+    assert told > 0
+    assert tally.failed == []
+    eventually(lambda: trio.use(unique), lambda use: (use["used"], use["reserved"]) == (levels[-1][1], 0))
+    assert trio.get("quotaledger", object_name(country))["metadata"]["uid"] != before

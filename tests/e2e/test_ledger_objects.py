@@ -1,59 +1,24 @@
-"""What happens to a ledger behind our back: deleted under load, damaged, newer than this version, or passed by."""
+"""What happens to a ledger behind our back: damaged, newer than this version, or passed by."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from admission.ledger.objects import object_name
 from admission.review import messages
-from tests.e2e.history import charges, clients, history, version
 from tests.e2e.objects import gpu_pod, namespace, quota, tenant
-from tests.e2e.traffic import Traffic
 from tests.e2e.world import eventually, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.history import Tally
     from tests.e2e.objects import Object
     from tests.e2e.world import World
 
-LIMIT = 24
 CONFIGURATION = "computegate"
-
-
-def test_a_ledger_deleted_under_load_denies_until_it_was_counted_anew_and_is_exact(
-    world: World, country: str, unique: str
-) -> None:
-    world.apply(quota(unique, country, LIMIT), tenant(unique, country), namespace(unique, unique))
-    before = world.get("quotaledger", object_name(country))["metadata"]["uid"]
-
-    async def deleted(tally: Tally) -> None:
-        await tally.reached(30)
-        await asyncio.to_thread(world.kubectl, "delete", "quotaledger", object_name(country))
-        await tally.reached(len(tally.admitted) + 20)
-
-    async def run() -> tuple[Tally, list[tuple[int, int]]]:
-        traffic = Traffic(unique)
-        async with clients(world.installed.plane.kubeconfig, 4) as those:
-            since = await version(those[0])
-            await traffic.run(those, deleted)
-            return traffic.tally, charges(await history(those[0], unique, since))
-
-    tally, levels = asyncio.run(run())
-    peak = max(level for _, level in levels)
-    told = sum("[TryAgain]" in line for line in tally.denied)
-    sys.stdout.write(f"\n{len(levels)} revisions, peak {peak}; admitted {len(tally.admitted)}, told to wait {told}\n")
-    assert peak <= LIMIT
-    assert told > 0
-    assert tally.failed == []
-    eventually(lambda: world.use(unique), lambda use: (use["used"], use["reserved"]) == (levels[-1][1], 0))
-    assert world.get("quotaledger", object_name(country))["metadata"]["uid"] != before
 
 
 @pytest.mark.parametrize(
