@@ -35,10 +35,15 @@ def test_a_ledger_that_cannot_be_read_denies_and_is_exact_once_it_was_counted_an
     world.admit(gpu_pod("first", unique, 3))
     world.await_use(unique, 3)
     patch = ("patch", "quotaledger", object_name(country), "--subresource=status", "--type=merge", "-p")
+    epoch = world.ledger(country)["epoch"]
     world.kubectl(*patch, damage)
-    eventually(lambda: world.denial(gpu_pod("probe", unique)), lambda line: line.startswith("[TryAgain]"))
+    said = world.denial(gpu_pod("too-many", unique, 2))
+    assert said.startswith(("[TryAgain] ", "exceeded quota: ")), said
     if repair:
+        eventually(lambda: world.denial(gpu_pod("any", unique)), lambda line: line.startswith("[TryAgain] "))
         world.kubectl(*patch, repair)
+    else:
+        eventually(lambda: world.ledger(country), lambda now: now["initialized"] and now["epoch"] == epoch + 1)
     eventually(lambda: world.denial(gpu_pod("second", unique)), lambda line: line == "")
     assert world.denial(gpu_pod("third", unique)).startswith(f"exceeded quota: {unique}, ")
     world.await_use(unique, 4)
