@@ -34,6 +34,7 @@ from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modifi
 from admission.enforce.writer import DenialNotes
 from admission.ledger.ledger import Ledger
 from admission.ledger.objects import LedgerObject, ObjectStore
+from admission.ledger.uncount import uncount_all
 from admission.review import messages
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.figures import figures_of
@@ -261,11 +262,18 @@ class ClusterSource:
                 self.store.forget()
 
     def _went_back(self) -> None:
-        """The cluster is a restored backup: start anew, the leader once it has marked the ledgers."""
+        """The cluster is a restored backup: have the ledgers counted anew, then start anew.
+
+        Whoever finds out first does so: once a ledger was written, nobody else sees that it was older.
+        """
         if self.upkeep is not None:
             self.upkeep.distrust()
         else:
-            start_anew()
+            self._tasks.append(asyncio.create_task(self._begin_again(tuple(self.store.scopes()))))
+
+    async def _begin_again(self, scopes: tuple[str, ...]) -> None:
+        await uncount_all(self.store, scopes, timeout=2.0)
+        start_anew()
 
     def _on_allowance(self, event: Event[Allowance]) -> None:
         match event:
@@ -292,6 +300,7 @@ class ClusterSource:
             self.store,
             allowances=self._allowances,
             settings=self._settings,
+            events=self._events,
             now=_now,
             record=lambda lines: asyncio.wrap_future(self._recorder.durably(lines)),
         )

@@ -99,8 +99,8 @@ class PaidWorld(World):
     calm_start: float = 2.0
     """Second 0 would mean that a pod has no node."""
 
-    async def _begin(self) -> None:
-        await super()._begin()
+    async def begin(self) -> None:
+        await super().begin()
         self.quiet = now() + self.calm_start
 
     def _server(self) -> ApiServer:

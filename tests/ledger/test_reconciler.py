@@ -327,8 +327,27 @@ def test_a_recount_finds_what_came_in_past_the_ledger_and_counts_it_at_once() ->
         scene.exist(pod("u1"))
         scene.exist(pod("u2", "uninvited"))
         await scene.keeper.audit()
-        assert scene.keeper.work.uncounted == {"CN": {"acme": 2}}
+        assert scene.keeper.work.uncounted == scene.keeper.work.missed == {"CN": {"acme": 2}}
         assert (scene.state.used, scene.state.inflight) == ({ACCOUNT: 4}, {})
+
+    stage(play)
+
+
+def test_a_fold_tells_of_what_no_reservation_announced_and_of_nothing_else() -> None:
+    async def play(scene: Scene) -> None:
+        told: list[tuple[str, int]] = []
+        scene.keeper._drifted = lambda scope, devices: told.append((scope, devices))
+        await scene.put(entry("u1"))
+        scene.exist(pod("u1"))
+        scene.see()
+        await scene.keeper.reconcile()
+        assert (scene.state.used, told) == ({ACCOUNT: 2}, [])
+        scene.exist(pod("u2", "uninvited"))
+        scene.see()
+        await scene.keeper.reconcile()
+        await scene.keeper.audit()
+        assert (scene.state.used, told) == ({ACCOUNT: 4}, [("CN", 2)])
+        assert scene.keeper.work.missed == {"CN": {"acme": 2}}
 
     stage(play)
 
