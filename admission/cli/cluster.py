@@ -27,6 +27,7 @@ from admission.cli.files import node_of
 from admission.cli.upkeep import Upkeep, kept_alive, start_anew
 from admission.cluster import wire
 from admission.cluster.client import ApiError, Client, ClusterError
+from admission.cluster.clock import steady
 from admission.cluster.events import Events, Regarding
 from admission.cluster.lease import Lease
 from admission.cluster.lookup import ClusterLookup
@@ -88,7 +89,8 @@ class ClusterSource:
         self.client, self._registry, self._settings = client, registry, settings
         self.reference_key = reference_key
         self.store = ObjectStore(client, self._went_back)
-        self.ledger = Ledger(self.store)
+        self._steady = steady()
+        self.ledger = Ledger(self.store, wall=lambda: self._steady().timestamp())
         self._allowances: dict[str, Allowance] = {}
         self._notes = DenialNotes(client)
         self.lookup = ClusterLookup(client)
@@ -301,7 +303,7 @@ class ClusterSource:
             allowances=self._allowances,
             settings=self._settings,
             events=self._events,
-            now=_now,
+            now=self._steady,
             record=lambda lines: asyncio.wrap_future(self._recorder.durably(lines)),
         )
         try:
