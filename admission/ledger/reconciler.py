@@ -13,11 +13,11 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from admission.ledger.absence import Absence
 from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
-from admission.ledger.fold import fold, is_current, leaves, rebuilt, uncounted
+from admission.ledger.fold import fold, is_current, rebuilt, uncounted
 from admission.ledger.hours import UNTIMED
-from admission.ledger.limits import Kind
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
 from admission.ledger.uncount import uncount
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from admission.ledger.census import Census, Witness
     from admission.ledger.hours import Terms
-    from admission.ledger.state import Entry, State
+    from admission.ledger.state import State
     from admission.ledger.store import Store
 
 _TRIES = 8  # of one fold, before the other ledgers get their turn
@@ -111,13 +111,11 @@ class Reconciler:
             store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
         )
         self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
-        self._first_seen: dict[tuple[str, str], float] = {}
-        self._absent_at: dict[tuple[str, str], int] = {}
+        self.absence = Absence(store, census, witness, calm=self._calm, clock=clock, wait=self._waits.absent)
         self._uncounted: dict[str, tuple[int, float]] = {}
         self._last_read: dict[str, float] = {}
         self._suspects: set[str] = set()
         self._taken_in: dict[str, tuple[int, int]] = {}
-        self._older: dict[str, tuple[int, frozenset[str]]] = {}
         self._highest = 0
         self._awake = asyncio.Event()
 
@@ -180,12 +178,14 @@ class Reconciler:
     async def _follow(self, scope: str) -> None:
         snapshot = await self._look(scope)
         census = self._census()
-        if census is not None and self._older.get(scope, (None,))[0] != census.lists:
-            snapshot = await self._note_older(scope, census.lists)
-        if snapshot.state.initialized and census is not None:
-            gone = await self._prove(scope, snapshot.state, census)
+        if census is None:
+            return
+        terms = self._terms(scope)
+        snapshot = await self.absence.look(scope, snapshot, census, self._waits.timeout)
+        if snapshot.state.initialized:
+            gone = await self.absence.prove(scope, snapshot.state, census, terms)
             await self._fold(scope, self._census, gone)
-            await self._follow_hours(scope, self._terms(scope))
+            await self._follow_hours(scope, terms)
 
     async def _follow_hours(self, scope: str, terms: Terms) -> None:
         census = self._census()
@@ -210,12 +210,6 @@ class Reconciler:
             return snapshot
         snapshot = await self._store.read(scope, self._waits.timeout)
         self._last_read[scope] = self._clock()
-        return snapshot
-
-    async def _note_older(self, scope: str, lists: int) -> Snapshot:
-        """Note which entries may be older than the last list: their objects may have come and gone unseen."""
-        snapshot = await self._store.read(scope, self._waits.timeout)
-        self._older[scope] = lists, frozenset(snapshot.state.inflight)
         return snapshot
 
     async def _fold(
@@ -244,14 +238,6 @@ class Reconciler:
             self.work.expired += len(snapshot.state.inflight.keys() & gone)
             self._tell(scope, missed)
             return
-
-    def _doubtful(self, state: State, scope: str, census: Census, gone: Collection[str]) -> Collection[str]:
-        """Return the uids of objects that may have come and gone unseen: before the last list, or among claims."""
-        lists, older = self._older.get(scope, (-1, frozenset()))
-        if lists != census.lists:
-            return gone
-        entries = (state.inflight[uid] for uid in gone if uid in state.inflight)
-        return {entry.uid for entry in entries if entry.uid in older or entry.kind is Kind.Claim}
 
     def _note_taken_in(self, scope: str, census: Census) -> None:
         """Note that the ledger has all ends that the watch has seen, where nothing is left to fold."""
@@ -285,57 +271,11 @@ class Reconciler:
             scope,
             census,
             gone,
-            doubtful=self._doubtful(state, scope, census, gone),
+            doubtful=self.absence.doubtful(state, scope, census, gone),
             terms=self._terms(scope),
             now=int(self._now()),
             recount=recount,
         )
-
-    # -- what may no longer come ---------------------------------------------------------------
-
-    async def _prove(self, scope: str, state: State, census: Census) -> frozenset[str]:
-        """Return the uids that have been in flight for too long to come, and are not there.
-
-        Both are stable: a create that cannot be committed any more never can, and a uid that is not there
-        then never will be.  So the proof holds for whatever state the fold meets.
-        """
-        self._note(scope, state, census)
-        gone = set()
-        for entry in state.inflight.values():
-            # What the census has seen, the fold takes out.
-            if self._overdue(scope, entry) and not leaves(entry, scope, census) and await self._absent(scope, entry):
-                gone.add(entry.uid)
-        return frozenset(gone)
-
-    def _note(self, scope: str, state: State, census: Census) -> None:
-        """Begin each entry's wait; that of an object that goes on needing its entry begins with the object's end."""
-        for uid, entry in state.inflight.items():
-            self._first_seen.setdefault((scope, uid), self._clock())
-            if census.live(uid) and not leaves(entry, scope, census):
-                self._first_seen[scope, uid] = self._clock()
-        left = [key for key in self._first_seen if key[0] == scope and key[1] not in state.inflight]
-        for key in left:
-            del self._first_seen[key]
-            self._absent_at.pop(key, None)
-
-    def _overdue(self, scope: str, entry: Entry) -> bool:
-        return self._calm.lasted(self._first_seen[scope, entry.uid]) > self._waits.absent
-
-    async def _absent(self, scope: str, entry: Entry) -> bool:
-        there = await self._calm.ask(self._witness.probe(entry))
-        return not there and self._overdue(scope, entry) and await self._looked_back(scope, entry)
-
-    async def _looked_back(self, scope: str, entry: Entry) -> bool:
-        """Say whether all has been seen that happened before the entry's object was found absent.
-
-        Only then can be told whether it never came, and gets back what it paid for, or came and went.
-        """
-        if not entry.charge.seconds or not self._terms(scope).windows:
-            return True
-        if (scope, entry.uid) not in self._absent_at:
-            self._absent_at[scope, entry.uid] = await self._calm.ask(self._witness.revision())
-        census = self._census()
-        return census is not None and census.resource_version >= self._absent_at[scope, entry.uid]
 
     # -- what has not been counted -------------------------------------------------------------
 
@@ -380,7 +320,7 @@ class Reconciler:
 
     async def _listen(self) -> None:
         """Ask the API server something now and then while a wait runs: only calm that was heard counts."""
-        waiting = bool(self._first_seen or self._uncounted)
+        waiting = self.absence.waits or self._uncounted
         if waiting and self._calm.silence() >= self._waits.heartbeat:
             await self._went_back()
 
@@ -404,9 +344,9 @@ class Reconciler:
         self.work.restored += 1
         self._suspects |= set(self._scopes())
         self._store.forget()
-        self._first_seen.clear()
-        for kept in (self._absent_at, self._uncounted, self._older, self._taken_in):
-            kept.clear()
+        self.absence.forget()
+        self._uncounted.clear()
+        self._taken_in.clear()
         self.wake()
 
     async def _mark(self) -> None:
@@ -419,12 +359,8 @@ class Reconciler:
         self._restored()
 
     def _idle(self) -> float:
-        return self._waits.heartbeat if self._first_seen or self._uncounted else self._waits.reread
+        return self._waits.heartbeat if self.absence.waits or self._uncounted else self._waits.reread
 
     def _fail(self, what: str, error: Exception) -> None:
         self.work.failures += 1
         logger.warning("%s: %s", what, error)
-
-    def waiting(self) -> Mapping[tuple[str, str], float]:
-        """Return since when (by the clock) each entry in flight, by scope and uid, has been seen here."""
-        return dict(self._first_seen)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.ledger.zoo import attributing, deciding, folding
+from tests.ledger.zoo import attributing, deciding, folding, timing
 
-BUGS = (*deciding.BUGS, *folding.BUGS, *attributing.BUGS)
+BUGS = (*deciding.BUGS, *folding.BUGS, *attributing.BUGS, *timing.BUGS)

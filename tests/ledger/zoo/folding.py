@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from admission.ledger import fold, reconciler
+from admission.ledger.absence import Absence
 from admission.ledger.calm import Calm
 from admission.ledger.limits import Kind
 from admission.ledger.reconciler import Reconciler, Waits
@@ -17,44 +18,45 @@ from tests.ledger.zoo.bug import Bug, Patch, doing_nothing
 
 if TYPE_CHECKING:
     from admission.ledger.census import Census
+    from admission.ledger.hours import Terms
     from admission.ledger.state import Entry, State
 
 
 def no_version_guard(patch: Patch) -> None:
-    def bug(state: State, scope: str, census: Census, gone: Any) -> State | None:
-        return fold.fold(dataclasses.replace(state, observed_pods=0, observed_claims=0), scope, census, gone)
+    def bug(state: State, scope: str, census: Census, gone: Any, **more: Any) -> State | None:
+        return fold.fold(dataclasses.replace(state, observed_pods=0, observed_claims=0), scope, census, gone, **more)
 
     patch.setattr(reconciler, "fold", bug)
 
 
 def fold_by_amount(patch: Patch) -> None:
-    def bug(state: State, scope: str, census: Census, gone: Any) -> State | None:
-        folded = fold.fold(state, scope, census, gone)
+    def bug(state: State, scope: str, census: Census, gone: Any, **more: Any) -> State | None:
+        folded = fold.fold(state, scope, census, gone, **more)
         return folded and dataclasses.replace(folded, inflight={})
 
     patch.setattr(reconciler, "fold", bug)
 
 
 def ttl(patch: Patch) -> None:
-    async def bug(self: Reconciler, scope: str, entry: Entry) -> bool:  # noqa: ARG001 (the method's)
+    async def bug(self: Absence, scope: str, entry: Entry, terms: Terms) -> bool:  # noqa: ARG001 (the method's)
         return True
 
-    patch.setattr(Reconciler, "_absent", bug)
+    patch.setattr(Absence, "_absent", bug)
 
 
 def absence_in_the_cache(patch: Patch) -> None:
-    async def bug(self: Reconciler, scope: str, entry: Entry) -> bool:  # noqa: ARG001 (the method's)
+    async def bug(self: Absence, scope: str, entry: Entry, terms: Terms) -> bool:  # noqa: ARG001 (the method's)
         census = self._census()
         return census is not None and not census.settled(entry)
 
-    patch.setattr(Reconciler, "_absent", bug)
+    patch.setattr(Absence, "_absent", bug)
 
 
 def age_by_the_writers_clock(patch: Patch) -> None:
-    def bug(self: Reconciler, scope: str, entry: Entry) -> bool:  # noqa: ARG001 (the method's)
-        return now() - entry.reserved_at > self._waits.absent
+    def bug(self: Absence, scope: str, entry: Entry) -> bool:  # noqa: ARG001 (the method's)
+        return now() - entry.reserved_at > self._wait
 
-    patch.setattr(Reconciler, "_overdue", bug)
+    patch.setattr(Absence, "_overdue", bug)
 
 
 def leaps_trusted(patch: Patch) -> None:
@@ -67,7 +69,7 @@ def leaps_trusted(patch: Patch) -> None:
 
 
 def nothing_expires(patch: Patch) -> None:
-    patch.setattr(Reconciler, "_overdue", lambda self, scope, entry: False)  # noqa: ARG005 (the method's)
+    patch.setattr(Absence, "_overdue", lambda self, scope, entry: False)  # noqa: ARG005 (the method's)
 
 
 def restore_unnoticed(patch: Patch) -> None:
@@ -109,8 +111,8 @@ class _Unsettled:
 
 
 def pods_leave_without_their_claims(patch: Patch) -> None:
-    def bug(state: State, scope: str, census: Census, gone: Any) -> State | None:
-        return fold.fold(state, scope, _Unsettled(census), gone)
+    def bug(state: State, scope: str, census: Census, gone: Any, **more: Any) -> State | None:
+        return fold.fold(state, scope, _Unsettled(census), gone, **more)
 
     patch.setattr(reconciler, "fold", bug)
 
