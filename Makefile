@@ -3,11 +3,12 @@
 
 PYTHON ?= python3
 ARGS ?=
+MINUTES ?= 10
 BIN := .venv/bin
-CONTROL_PLANE := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler
+CONTROL_PLANE := etcd etcdutl kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster bench bench-demand bench-admission corpus clean
+.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster model zoo bench bench-demand bench-admission chaos quota-check corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -55,6 +56,12 @@ demo-cluster: setup ## show the same through kubectl on a real control plane
 	tools/build $(CONTROL_PLANE) helm
 	$(BIN)/python -m examples.demo --cluster $(ARGS)
 
+model: setup ## check every interleaving of small models of the ledger's protocol; DEEP=1 takes larger ones
+	$(BIN)/python -m tests.ledger.models $(if $(DEEP),--deep)
+
+zoo: setup ## show that each seeded bug in the ledger is noticed, and by what
+	$(BIN)/python -m tests.ledger.zoo
+
 bench: setup ## measure the server beside a minimal webhook in Go
 	$(BIN)/python -m bench.serve $(ARGS)
 
@@ -64,6 +71,14 @@ bench-demand: setup ## measure what finding a pod's demand costs beside decoding
 bench-admission: setup ## measure creating pods through a real API server, with ours and with others in the way
 	tools/build $(CONTROL_PLANE) helm
 	$(BIN)/python -m bench.admission $(ARGS)
+
+chaos: setup ## break a real cluster at a limit for MINUTES=10 and check every revision of etcd
+	tools/build $(CONTROL_PLANE) helm
+	$(BIN)/python -m tests.chaos.run --minutes $(MINUTES) $(ARGS)
+
+quota-check: setup ## the same checker under three loads: ResourceQuota alone, then ours with 1 and 3 replicas
+	tools/build $(CONTROL_PLANE) helm
+	$(BIN)/python -m tests.chaos.quotas $(ARGS)
 
 corpus: setup ## score what is found in manifests whose demand is known; CORPUS=DIR holds them and INDEX.tsv
 	$(BIN)/python tools/corpus.py $(CORPUS) $(ARGS)

@@ -3,8 +3,8 @@
 Usage: product.py PORT CERTIFICATE KEY [QUOTA]
 
 Without QUOTA no limit stands in the way, so that a request is parsed, judged by every rule, answered, counted and
-recorded, and no ledger is asked.  With it every new pod is reserved in the ledger in memory too, where nothing
-folds: entries then grow with the run, as they would not in a cluster.
+recorded, and no ledger is asked.  With it every new pod is reserved in a ledger on the disk too, where nothing
+folds: entries, and what each commit writes, then grow with the run, as they would not in a cluster.
 """
 
 from __future__ import annotations

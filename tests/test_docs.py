@@ -4,10 +4,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from admission.ledger.usage.interval import How
+from admission.ledger.usage.line import GapLine, HeldOf, HolderOf, UsageLine
 from admission.review.reasons import PublicCode
 from admission.server.record import Record
 
@@ -38,6 +41,13 @@ def test_every_field_of_the_decision_record_is_documented() -> None:
     page = (ROOT / "docs" / "decision-record.md").read_text()
     fields = {field.encode_name for field in msgspec.structs.fields(Record)}
     assert {field for field in fields if f"`{field}" not in page} == set()
+
+
+@pytest.mark.parametrize("level", [UsageLine, HolderOf, HeldOf, GapLine, How])
+def test_every_field_and_word_of_the_usage_record_is_documented(level: Any) -> None:
+    page = (ROOT / "docs" / "usage-record.md").read_text()
+    words = set(level) if level is How else {field.encode_name for field in msgspec.structs.fields(level)}
+    assert {word for word in words if f"`{word}`" not in page} == set()
 
 
 def test_every_public_code_is_explained_to_tenants() -> None:

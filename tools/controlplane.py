@@ -45,7 +45,8 @@ class ControlPlane:
     """One control plane in `directory`; a folder used before keeps its objects.
 
     `controllers` are those of CONTROLLERS to run.  `durable` makes etcd sync its disk, for tests about crashes or
-    latency.  Use it as a context manager, or call `start()` and, always, `stop()`.
+    latency; `flags` are further ones of the API server.  Use it as a context manager, or call `start()` and, always,
+    `stop()`.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class ControlPlane:
         controllers: Iterable[str] = CONTROLLERS,
         durable: bool = False,
         gates: Iterable[str] = (),
+        flags: Iterable[str] = (),
     ) -> None:
         self.directory = directory.resolve()
         self.authority = Authority(self.directory / "pki")
@@ -62,6 +64,7 @@ class ControlPlane:
         self._controllers = tuple(controllers)
         self._durable = durable
         self._gates = [f"--feature-gates={','.join(f'{gate}=true' for gate in gates)}"] if gates else []
+        self._flags = tuple(flags)
         self._binaries = binaries("etcd", "kube-apiserver", "kubectl", *self._controllers)
         self._ports = dict(zip(("etcd", "peer", "kube-apiserver", *self._controllers), _free_ports(5), strict=False))
         self._serving = self.issue("kube-apiserver", _APISERVER_SANS)
@@ -79,6 +82,21 @@ class ControlPlane:
     def server(self) -> str:
         """The API server's URL; it stays the same when the API server is restarted."""
         return f"https://127.0.0.1:{self._ports['kube-apiserver']}"
+
+    @property
+    def etcd(self) -> str:
+        """URL of etcd's client port, which asks for no certificate."""
+        return f"http://127.0.0.1:{self._ports['etcd']}"
+
+    @property
+    def etcd_peer(self) -> str:
+        """The URL that etcd's member is known by."""
+        return f"http://127.0.0.1:{self._ports['peer']}"
+
+    @property
+    def etcd_directory(self) -> Path:
+        """What etcd holds."""
+        return self.directory / "etcd"
 
     def binary(self, name: str) -> Path:
         """Path of a program of the control plane, or kubectl."""
@@ -113,7 +131,7 @@ class ControlPlane:
     def start(self) -> None:
         """Start everything and wait until the API server is ready; on any failure nothing stays behind."""
         try:
-            self._run("etcd", self._etcd_flags())
+            self.start_etcd()
             self.start_apiserver()
             self._start_controllers()
         except BaseException:
@@ -126,13 +144,21 @@ class ControlPlane:
             for name in sorted(self._processes, key=_START_ORDER.index):
                 last_in_first_out.callback(self._processes.pop(name).stop)
 
+    def start_etcd(self) -> None:
+        """Start etcd alone."""
+        if "etcd" not in self._processes:
+            self._run("etcd", self._etcd_flags())
+
     def start_apiserver(self) -> None:
         """Start the API server and wait until it is ready."""
         self._await_ready(self._run("kube-apiserver", self._apiserver_flags()))
 
-    def stop_apiserver(self) -> None:
-        """End the API server; its clients see refused connections until `start_apiserver`."""
-        self._processes.pop("kube-apiserver").stop()
+    def stop_apiserver(self, *, crash: bool = False) -> None:
+        """End the API server, by force if it is to crash; its clients are refused until `start_apiserver`."""
+        apiserver = self._processes.pop("kube-apiserver")
+        if crash:
+            apiserver.popen.kill()
+        apiserver.stop()
 
     @contextlib.contextmanager
     def paused(self, name: str) -> Iterator[None]:
@@ -143,14 +169,14 @@ class ControlPlane:
         finally:
             self._processes[name].popen.send_signal(signal.SIGCONT)
 
-    def restart_apiserver(self) -> None:
+    def restart_apiserver(self, *, crash: bool = False) -> None:
         """End the API server and start it again on the same port; etcd keeps the objects.
 
         The controllers are started anew too: their watches would back off for up to half a minute.
         """
         for name in self._controllers:
             self._processes.pop(name).stop()
-        self.stop_apiserver()
+        self.stop_apiserver(crash=crash)
         self.start_apiserver()
         self._start_controllers()
 
@@ -175,14 +201,13 @@ class ControlPlane:
         raise apiserver.failure(f"was not ready after {_START_SECONDS:.0f} s")
 
     def _etcd_flags(self) -> list[str]:
-        clients, peers = (f"http://127.0.0.1:{self._ports[port]}" for port in ("etcd", "peer"))
         return [
-            f"--data-dir={self.directory / 'etcd'}",
-            f"--listen-client-urls={clients}",
-            f"--advertise-client-urls={clients}",
-            f"--listen-peer-urls={peers}",
-            f"--initial-advertise-peer-urls={peers}",
-            f"--initial-cluster=default={peers}",
+            f"--data-dir={self.etcd_directory}",
+            f"--listen-client-urls={self.etcd}",
+            f"--advertise-client-urls={self.etcd}",
+            f"--listen-peer-urls={self.etcd_peer}",
+            f"--initial-advertise-peer-urls={self.etcd_peer}",
+            f"--initial-cluster=default={self.etcd_peer}",
             *([] if self._durable else ["--unsafe-no-fsync"]),
         ]
 
@@ -190,7 +215,7 @@ class ControlPlane:
         policy = self.directory / "audit-policy.json"
         policy.write_text(json.dumps(_AUDIT))
         return [
-            f"--etcd-servers=http://127.0.0.1:{self._ports['etcd']}",
+            f"--etcd-servers={self.etcd}",
             "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1",
             f"--secure-port={self._ports['kube-apiserver']}",
@@ -206,6 +231,7 @@ class ControlPlane:
             "--allow-privileged",
             f"--runtime-config={','.join(f'{version}=true' for version in _SERVED)}",
             *self._gates,
+            *self._flags,
             f"--audit-policy-file={policy}",
             f"--audit-log-path={self.audit_log}",
             "--shutdown-watch-termination-grace-period=1s",  # else it waits a minute for open watches to end

@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import selectors
 import socket
 import ssl
@@ -16,9 +17,10 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -36,10 +38,16 @@ _START_SECONDS = 60.0
 
 
 class Replica:
-    """One server process."""
+    """One server process.  With `wired`, it reaches the API server through `wire`, whose weather can be bad."""
 
     def __init__(
-        self, plane: ControlPlane, directory: Path, certificate: Certificate, settings: dict[str, Any]
+        self,
+        plane: ControlPlane,
+        directory: Path,
+        certificate: Certificate,
+        settings: dict[str, Any],
+        *,
+        wired: bool = False,
     ) -> None:
         self.directory = directory
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -58,7 +66,12 @@ class Replica:
         }
         self._config = self.directory / "config.yaml"
         self._config.write_text(yaml.safe_dump(config))
+        self.wire = Balancer([urlsplit(plane.server).port or 443]) if wired else None
         self._kubeconfig = plane.kubeconfig_for(ACCOUNT, ACCOUNT_GROUPS)
+        if self.wire is not None:
+            access = self._kubeconfig.read_text().replace(plane.server, f"https://127.0.0.1:{self.wire.port}")
+            self._kubeconfig = self.directory / "kubeconfig"
+            self._kubeconfig.write_text(access)
         self._authority = self.directory / "ca.crt"
         self._authority.write_text(certificate.authority)
         self.record = self.directory / "record.jsonl"
@@ -101,7 +114,8 @@ class Replica:
 
     def records(self) -> list[dict[str, Any]]:
         """Return the decision record so far."""
-        return [json.loads(line) for line in self.record.read_text().splitlines()]
+        lines = map(json.loads, self.record.read_text().splitlines())
+        return [line for line in lines if line["schema"] == "computegate.io/decision/v1"]
 
     def stop(self) -> None:
         """End it politely, then by force."""
@@ -115,13 +129,25 @@ class Replica:
             self.popen.wait()
 
 
-class Balancer:
-    """Hands each new connection to the next replica in turn, as kube-proxy does without session affinity."""
+class Weather(NamedTuple):
+    """What becomes of answers on their way back: held up for `delay` seconds, lost with the chance `loss`.
 
-    def __init__(self) -> None:
+    With an answer its connection is lost, as TLS allows no gap: cut at once, or, with `silent`, left open and mute.
+    """
+
+    delay: float = 0.0
+    loss: float = 0.0
+    silent: bool = False
+
+
+class Balancer:
+    """Hands each new connection to the next backend in turn, as kube-proxy does without session affinity."""
+
+    def __init__(self, backends: list[int] | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
-        self.backends: list[int] = []
+        self.backends: list[int] = backends or []
+        self.weather = Weather()
         self.connections = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -144,21 +170,27 @@ class Balancer:
             if not backends:
                 return
             with socket.create_connection(("127.0.0.1", backends[self.connections % len(backends)])) as server:
-                _pump(client, server)
+                _pump(client, server, lambda: self.weather)
 
 
-def _pump(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until either side ends."""
+def _pump(client: socket.socket, server: socket.socket, weather: Callable[[], Weather]) -> None:
+    """Carry bytes both ways until either side ends, or the weather ends it."""
+    mute = False
     with selectors.DefaultSelector() as ready:
-        ready.register(one, selectors.EVENT_READ, other)
-        ready.register(other, selectors.EVENT_READ, one)
+        ready.register(client, selectors.EVENT_READ, server)
+        ready.register(server, selectors.EVENT_READ, client)
         while True:
             for key, _ in ready.select():
                 source: socket.socket = key.fileobj  # type: ignore[assignment]  # we registered sockets
                 data = source.recv(65536)
-                if not data:
+                now = weather() if source is server else Weather()
+                lost = bool(now.loss) and random.random() < now.loss  # noqa: S311  chance, no secret
+                mute = mute or (lost and now.silent)
+                if not data or (lost and not mute):
                     return
-                key.data.sendall(data)
+                time.sleep(now.delay)
+                if not (mute and source is server):
+                    key.data.sendall(data)
 
 
 class Installation:
@@ -174,6 +206,7 @@ class Installation:
         ledger: dict[str, float] | None = None,
         values: dict[str, str] | None = None,
         server: dict[str, Any] | None = None,
+        wired: bool = False,
     ) -> None:
         self.plane, self.directory = plane, directory
         self.kubectl = Kubectl(plane)
@@ -183,7 +216,8 @@ class Installation:
         certificate = plane.issue("computegate", ("localhost", "127.0.0.1", f"*.{NAMESPACE}.svc"))
         settings = {"mode": mode, "ledger": ledger or {"rebuildSeconds": 1, "expireSeconds": 44}, **(server or {})}
         self.replicas = [
-            Replica(plane, directory / f"replica-{number}", certificate, settings) for number in range(replicas)
+            Replica(plane, directory / f"replica-{number}", certificate, settings, wired=wired)
+            for number in range(replicas)
         ]
         self._certificate = certificate
 
@@ -196,6 +230,8 @@ class Installation:
     def __exit__(self, *_: object) -> None:
         for replica in self.replicas:
             replica.stop()
+            if replica.wire is not None:
+                replica.wire.close()
         self.balancer.close()
 
     def apply(self) -> None:

@@ -16,3 +16,6 @@ END_CUSTOMER_LABEL = f"{GROUP}/end-customer"
 
 MODE_LABEL = f"{GROUP}/mode"
 """On a namespace: ``observe``, ``warn`` or ``enforce``.  Changing it needs ``use`` on that mode."""
+
+DEADLINE_LABEL = f"{GROUP}/default-deadline-seconds"
+"""On a namespace: the end of its accelerator pods that name none, where the chart's policy gives them one.  Not guarded."""

@@ -19,8 +19,10 @@ from admission.api.allowance import Allowance
 from admission.api.exemption import Exemption
 from admission.api.ledger import QuotaLedger
 from admission.api.policy import AccessPolicy
+from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
+from admission.api.usage import UsageJournal
 
 if TYPE_CHECKING:
     from admission.api.object import Object
@@ -35,6 +37,8 @@ KINDS: tuple[type[Object], ...] = (
     Exemption,
     Allowance,
     QuotaLedger,
+    AcceleratorPresence,
+    UsageJournal,
 )
 
 Schema = dict[str, Any]

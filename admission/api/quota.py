@@ -13,6 +13,10 @@ _NEVER_VALID = "validFrom is not before validUntil"
 Amount = Annotated[int, pydantic.Field(ge=0, le=2**53)]
 
 
+Duration = Annotated[str, pydantic.Field(pattern=r"^([0-9]+d)?([0-9]+h)?$", min_length=2, max_length=12)]
+"""Days and hours, such as 30d, 12h or 1d12h."""
+
+
 class Limits(Model):
     """What may be held at once; a limit that is absent does not bind."""
 
@@ -20,10 +24,10 @@ class Limits(Model):
     """Accelerators at once, each counted as one."""
     tpp: Amount | None = None
     """Total processing performance at once: the sum of the devices' TPP."""
-    longest_hold: (
-        Annotated[str, pydantic.Field(pattern=r"^([0-9]+d)?([0-9]+h)?$", min_length=2, max_length=12)] | None
-    ) = None
-    """The longest a pod may hold its devices, such as 30d or 12h. A pod without activeDeadlineSeconds is refused where this is set. Judged pod by pod; holds that continue across pods are not yet joined."""
+    device_hours: Annotated[int, pydantic.Field(ge=0, le=2**31)] | None = None
+    """Accelerators times the hours for which they are held, within the window. A pod pays for its activeDeadlineSeconds when it is admitted and gets back what it did not use; without a deadline it is refused where this is set."""
+    longest_hold: Duration | None = None
+    """The longest that an ownership group may hold devices of one class without a break longer than holdGap, such as 30d or 12h: from pod to pod, and over all its tenants. A pod without activeDeadlineSeconds is refused where this is set."""
 
 
 class ComputeQuotaSpec(Model):
@@ -39,6 +43,26 @@ class ComputeQuotaSpec(Model):
     """Limits of each tenant by itself."""
     per_reseller: Limits | None = None
     """Limits of each reseller over all its end customers."""
+    per_group: Limits | None = None
+    """Limits of each ownership group: of all tenants under the same party at the top (`status.standing.group` of a Tenant) together."""
+    window: Duration = "30d"
+    """How far back device-hours count."""
+    hold_gap: Duration = "1h"
+    """The longest break that does not end a hold."""
+
+    def every(self) -> tuple[Limits, ...]:
+        """Return the limits that are set: of all, of each tenant, of each reseller."""
+        return tuple(limits for limits in (self.limits, self.per_tenant, self.per_reseller, self.per_group) if limits)
+
+    @property
+    def limits_hours(self) -> bool:
+        """Whether device-hours are limited, for all or for each."""
+        return any(limits.device_hours is not None for limits in self.every())
+
+    @property
+    def limits_holds(self) -> bool:
+        """Whether the length of holds is limited, for all or for each."""
+        return any(limits.longest_hold for limits in self.every())
 
 
 class Use(Model):
@@ -59,6 +83,10 @@ class ComputeQuotaStatus(Model):
     """Accelerators at once."""
     tpp: Use | None = None
     """Total processing performance at once."""
+    device_hours: Use | None = None
+    """Device-hours within the window, rounded up: used by what has ended, reserved for what runs or was promised."""
+    longest_hold: str = ""
+    """The longest continuous hold that goes on now, in full hours."""
     observed: int = 0
     """Accelerators held beside, in namespaces that are not enforced; never counted against the limit."""
     summary: str = ""
@@ -83,6 +111,7 @@ class ComputeQuota(Object):
             ("Classes", "string", ".spec.classes", "classes that count"),
             ("Devices", "string", ".status.summary", "used+reserved/limit"),
             ("Observed", "integer", ".status.observed", "held in namespaces that are not enforced"),
+            ("Hours", "integer", ".status.deviceHours.used", "device-hours used within the window"),
             ("TPP", "integer", ".status.tpp.used", "TPP held"),
             ("TPP-Limit", "integer", ".spec.limits.tpp", "limit of TPP"),
             ("Tenants", "integer", ".status.tenants", "tenants that hold something"),

@@ -317,8 +317,28 @@ class StandingStatus(Model):
     """Every jurisdiction of the tenant: headquarters, ultimate parent, owners of 50 percent or more."""
     why: str = ""
     """Which fact made the governing jurisdiction."""
+    group: str = ""
+    """Key of the ownership group, the same for all tenants under the same party at the top: the ultimate parent, else the owner of 50 percent or more that no other owns so, else the tenant itself. Parties are the same when their registered names are, whatever their case, spaces and punctuation."""
     identity_digest: str = ""
     """Digest of the identity facts as they are now; a clearance whose `covers` differs is stale."""
+
+
+class ChargedTo(Model):
+    """Where one account of the tenant is charged."""
+
+    party: Annotated[str, pydantic.Field(max_length=127)]
+    """The account: the tenant's name, or reseller/customer."""
+    jurisdictions: Annotated[list[Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=250)]
+    """Jurisdictions in whose ledgers its charges stand. More than one only while they move from one to another."""
+
+
+class ChargedNamespace(Model):
+    """A namespace that holds charges of the tenant."""
+
+    name: Annotated[str, pydantic.Field(max_length=63)]
+    """The namespace."""
+    parties: Annotated[list[Annotated[str, pydantic.Field(max_length=127)]], pydantic.Field(max_length=16)]
+    """The accounts that are charged for what it holds. More than one only while they move from one to another."""
 
 
 class TenantStatus(Model):
@@ -332,6 +352,22 @@ class TenantStatus(Model):
     """Evidence of where access comes from; absent means unknown."""
     standing: StandingStatus | None = None
     """Computed by computegate."""
+    charged_to: Annotated[
+        list[ChargedTo],
+        pydantic.Field(
+            max_length=10_000,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["party"]},
+        ),
+    ] = []
+    """Whose ledgers carry the tenant's live charges. Written by computegate ahead of each move, and kept whatever the tenant's facts say since."""
+    namespaces: Annotated[
+        list[ChargedNamespace],
+        pydantic.Field(
+            max_length=10_000,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = []
+    """The namespaces that hold live charges of the tenant. One leaves only when none is left in it, whatever its label says."""
     conditions: Annotated[
         list[Condition],
         pydantic.Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),

@@ -20,12 +20,14 @@ from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance, LastDenial
 from admission.api.exemption import Exemption
 from admission.api.policy import AccessPolicy
+from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.cli.files import node_of
-from admission.cli.upkeep import Upkeep, kept_alive
+from admission.cli.upkeep import Upkeep, kept_alive, start_anew
 from admission.cluster import wire
 from admission.cluster.client import ApiError, Client, ClusterError
+from admission.cluster.clock import steady
 from admission.cluster.events import Events, Regarding
 from admission.cluster.lease import Lease
 from admission.cluster.lookup import ClusterLookup
@@ -33,6 +35,7 @@ from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modifi
 from admission.enforce.writer import DenialNotes
 from admission.ledger.ledger import Ledger
 from admission.ledger.objects import LedgerObject, ObjectStore
+from admission.ledger.uncount import uncount_all
 from admission.review import messages
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.figures import figures_of
@@ -46,12 +49,14 @@ if TYPE_CHECKING:
     from admission.api.object import Object
     from admission.decide.registry import Registry
     from admission.server.judge import Judgement
+    from admission.server.record import Recorder
     from admission.server.settings import Settings
 
 DECIDING: tuple[type[Object], ...] = (
     Tenant,
     AcceleratorClass,
     AcceleratorPool,
+    AcceleratorPresence,
     AccessPolicy,
     ComputeQuota,
     Authorization,
@@ -77,11 +82,15 @@ class ClusterSource:
 
     releases_on_delete = False
 
-    def __init__(self, client: Client, registry: Registry, settings: Settings, reference_key: bytes) -> None:
+    def __init__(
+        self, client: Client, registry: Registry, settings: Settings, reference_key: bytes, recorder: Recorder
+    ) -> None:
+        self._recorder = recorder
         self.client, self._registry, self._settings = client, registry, settings
         self.reference_key = reference_key
-        self.store = ObjectStore(client)
-        self.ledger = Ledger(self.store)
+        self.store = ObjectStore(client, self._went_back)
+        self._steady = steady()
+        self.ledger = Ledger(self.store, wall=lambda: self._steady().timestamp())
         self._allowances: dict[str, Allowance] = {}
         self._notes = DenialNotes(client)
         self.lookup = ClusterLookup(client)
@@ -95,10 +104,12 @@ class ClusterSource:
         self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
 
     @classmethod
-    async def connect(cls, kubeconfig: pathlib.Path | None, registry: Registry, settings: Settings) -> ClusterSource:
+    async def connect(
+        cls, kubeconfig: pathlib.Path | None, registry: Registry, settings: Settings, recorder: Recorder
+    ) -> ClusterSource:
         """Reach the cluster and fetch, or make, the key of references."""
         client = await Client.connect(kubeconfig)
-        return cls(client, registry, settings, await _reference_key(client, settings))
+        return cls(client, registry, settings, await _reference_key(client, settings), recorder)
 
     async def __aenter__(self) -> Self:
         """Start watching; ``unsynced`` tells when everything has been read once."""
@@ -178,7 +189,13 @@ class ClusterSource:
             "nodes": self._reflector("/api/v1/nodes", wire.Node, self._on_node),
             "deviceclasses": self._reflector(_CLASSES, DeviceClass, self._on_device_class, optional=True),
             "resourceslices": self._reflector(_SLICES, ResourceSlice, self._on_slice, optional=True),
-            "quotaledgers": self._reflector(f"/apis/{API_VERSION}/quotaledgers", LedgerObject, self._on_ledger),
+            "quotaledgers": Reflector(
+                self.client,
+                f"/apis/{API_VERSION}/quotaledgers",
+                LedgerObject,
+                on_change=self._on_ledger,
+                on_cut=self.store.doubt,
+            ),
             "allowances": self._reflector(
                 f"/apis/{API_VERSION}/allowances", Allowance.model_validate_json, self._on_allowance
             ),
@@ -246,6 +263,20 @@ class ClusterSource:
             case Deleted() | Malformed():
                 self.store.forget()
 
+    def _went_back(self) -> None:
+        """The cluster is a restored backup: have the ledgers counted anew, then start anew.
+
+        Whoever finds out first does so: once a ledger was written, nobody else sees that it was older.
+        """
+        if self.upkeep is not None:
+            self.upkeep.distrust()
+        else:
+            self._tasks.append(asyncio.create_task(self._begin_again(tuple(self.store.scopes()))))
+
+    async def _begin_again(self, scopes: tuple[str, ...]) -> None:
+        await uncount_all(self.store, scopes, timeout=2.0)
+        start_anew()
+
     def _on_allowance(self, event: Event[Allowance]) -> None:
         match event:
             case Added(key=key, item=item) | Modified(key=key, item=item):
@@ -271,7 +302,9 @@ class ClusterSource:
             self.store,
             allowances=self._allowances,
             settings=self._settings,
-            now=_now,
+            events=self._events,
+            now=self._steady,
+            record=lambda lines: asyncio.wrap_future(self._recorder.durably(lines)),
         )
         try:
             await self.upkeep.run()

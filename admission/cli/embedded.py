@@ -1,4 +1,4 @@
-"""The ledger where there is no cluster: in this process's memory, counting from nothing."""
+"""The ledger of one run of ``check``: in this process's memory, counting from nothing."""
 
 from __future__ import annotations
 

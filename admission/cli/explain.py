@@ -22,7 +22,7 @@ _decoder = msgspec.json.Decoder(Record)
 def run(arguments: argparse.Namespace) -> int:
     """Print the decisions with this reference; 1 when there is none, 2 when the record cannot be read."""
     try:
-        with _opened(arguments.source) as stream:
+        with opened(arguments.source) as stream:
             found = [record for record in _records(stream) if record.reference == arguments.reference]
     except OSError as error:
         print(f"computegate explain: {error}", file=sys.stderr)
@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _opened(source: str) -> Iterator[BinaryIO]:
+def opened(source: str) -> Iterator[BinaryIO]:
+    """Open a log; ``-`` is standard input."""
     if source == "-":
         yield sys.stdin.buffer
     else:

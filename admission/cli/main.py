@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from admission import __version__
-from admission.cli import check, demand, digest, explain, preflight, serve
+from admission.cli import check, demand, digest, explain, ledger, preflight, serve, usage
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,6 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     _demand(commands)
     _preflight(commands)
     _explain(commands)
+    _ledger(commands)
+    _usage(commands)
     _digest(commands)
     chosen = parser.parse_args(arguments)
     try:
@@ -37,7 +39,7 @@ def _serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--standalone",
         type=pathlib.Path,
         metavar="DIR",
-        help="read the objects from the YAML files in DIR instead, and keep the ledger in memory",
+        help="read the objects from the YAML files in DIR instead, and keep the ledger there, in .computegate",
     )
     parser.set_defaults(run=serve.run)
 
@@ -116,6 +118,39 @@ def _explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("reference", metavar="REF")
     parser.add_argument("--from", required=True, metavar="FILE", dest="source", help="decision record; - is stdin")
     parser.set_defaults(run=explain.run)
+
+
+def _ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "ledger",
+        help="list what a standalone server holds, or release what it holds for a pod that is gone",
+        description="A standalone server holds a pod's devices until the review of its deletion arrives.  "
+        "The server may go on running.  Exit code 0: done, 1: nothing is held for a uid, 2: the ledger cannot be used.",
+    )
+    parser.add_argument(
+        "--objects", type=pathlib.Path, required=True, metavar="DIR", help="the folder of serve --standalone"
+    )
+    parser.add_argument(
+        "--release",
+        action="append",
+        default=[],
+        metavar="UID",
+        help="release what is held for this object, in every scope; it must be gone for good; repeat",
+    )
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.set_defaults(run=ledger.run)
+
+
+def _usage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "usage",
+        help="add up device-hours by month, tenant and class",
+        description="Reads the usage record out of the logs of all replicas and counts each key once.  Exit code 0: "
+        "all was read, 1: some lines cannot be read, 2: a file cannot be read.",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="log with the usage record; - is stdin")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.set_defaults(run=usage.run)
 
 
 def _digest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -18,6 +18,7 @@ from admission.cluster.client import ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.decide.registry import Registry
 from admission.demand.workloads.table import TableError
+from admission.ledger.database import Unusable
 from admission.server.config import ENTRIES, Counts, ServerConfig
 from admission.server.gate import Gate
 from admission.server.judge import Judge
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from admission.cli.source import Source
 
+_UNUSABLE = (SettingsError, TableError, FileError, Unusable, CertificateError, NoCredentialsError, ClusterError)
+"""What an operator has to mend before the server can start; each says what it is."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = read_settings(arguments.config)
         uvloop.run(_serve(arguments, settings))
-    except (SettingsError, TableError, FileError, CertificateError, NoCredentialsError, ClusterError, OSError) as error:
+    except (*_UNUSABLE, OSError) as error:
         print(f"computegate serve: {error}", file=sys.stderr)
         return 2
     return 0
@@ -52,20 +55,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
     registry = Registry(Catalogue.builtin(), default_mode=settings.mode, default_country=settings.default_place or "")
-    async with await _source(arguments, registry, settings) as source:
-        await _answer(source, registry, settings)
+    recorder = Recorder(sys.stdout.buffer)
+    try:
+        async with await _source(arguments, registry, settings, recorder) as source:
+            await _answer(source, registry, settings, recorder)
+    finally:
+        await asyncio.to_thread(recorder.close)
 
 
-async def _source(arguments: argparse.Namespace, registry: Registry, settings: Settings) -> Source:
+async def _source(arguments: argparse.Namespace, registry: Registry, settings: Settings, recorder: Recorder) -> Source:
     if arguments.standalone is not None:
         return FolderSource(arguments.standalone, registry, settings)
-    return await ClusterSource.connect(arguments.kubeconfig, registry, settings)
+    return await ClusterSource.connect(arguments.kubeconfig, registry, settings, recorder)
 
 
-async def _answer(source: Source, registry: Registry, settings: Settings) -> None:
+async def _answer(source: Source, registry: Registry, settings: Settings, recorder: Recorder) -> None:
     kinds = Kinds(settings.workloads.kinds_file)
     metrics, counts = Metrics(name for name, _ in ENTRIES), Counts()
-    recorder, certificate = Recorder(sys.stdout.buffer), source.certificate()
+    certificate = source.certificate()
     judge = Judge(
         registry,
         source.ledger,
@@ -97,7 +104,6 @@ async def _answer(source: Source, registry: Registry, settings: Settings) -> Non
     finally:
         watching.cancel()
         await source.ledger.close()
-        await asyncio.to_thread(recorder.close)
 
 
 def _gates(
@@ -126,6 +132,7 @@ def _gates(
         find_namespace=source.find_namespace,
         lookup=source.lookup,
         deny=settings.workloads.deny,
+        deadline_seconds=settings.workloads.deadline_seconds,
     )
     gate.on_denial = workloads.on_denial = source.note_denial
     return gate, workloads

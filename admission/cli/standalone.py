@@ -1,4 +1,4 @@
-"""A folder standing in for a cluster: objects from YAML, the ledger in memory, certificates made on the spot."""
+"""A folder standing in for a cluster: objects from YAML, the ledger in a file, certificates made on the spot."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import contextlib
 import datetime as dt
 import logging
 import secrets
+import time
 from typing import TYPE_CHECKING, Self
 
 from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
 from admission.cli.claims import FileLookup
-from admission.cli.embedded import embedded_ledger
+from admission.cli.upkeep import kept_alive
+from admission.ledger.database import Unusable
+from admission.ledger.draft import UNWATCHED
+from admission.ledger.ledger import Ledger
+from admission.ledger.membership import scopes_of, terms_of
+from admission.ledger.sqlite import SqliteStore
+from admission.ledger.store import Conflict, StoreError
+from admission.ledger.unwatched import Keeper
 from admission.server.metrics import gauge
 from admission.server.tls import Certificate
 
@@ -23,12 +31,22 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from admission.decide.registry import Registry
+    from admission.server.figures import Samples
     from admission.server.judge import Judgement
     from admission.server.settings import Settings
 
 POLL_SECONDS = 1.0
+STORE_SECONDS = 2.0
+"""For each use of the ledger's file here."""
+
+ARCHIVE_SECONDS = 10.0
+"""Between moves of what was used to its archive."""
+
 STATE = ".computegate"
-"""Folder inside the objects' folder for what the server makes: certificate, key, authority, reference key."""
+"""Folder inside the objects' folder for what the server makes: ledger, certificate, key, authority, reference key."""
+
+LEDGER = "ledger.sqlite3"
+"""The ledger's file in it."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +64,11 @@ class FolderSource:
         if not folder.is_dir():
             raise files.FileError(f"{folder}: no such folder; give one with objects in YAML files")
         self._folder, self._registry, self._settings = folder, registry, settings
-        self.ledger = embedded_ledger()
+        self._store = SqliteStore(folder / STATE / LEDGER, initialized=True)
+        self.ledger = Ledger(self._store, caps=UNWATCHED)
+        self._keeper = Keeper(
+            self._store, now=time.time, clock=time.monotonic, timeout=STORE_SECONDS, between=ARCHIVE_SECONDS
+        )
         self.lookup = FileLookup()
         self._problem, self._read_at = "", 0.0
         self._stamp: object = None
@@ -56,17 +78,29 @@ class FolderSource:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Read the folder, then watch it."""
+        """Read the folder and the ledger, then watch both.
+
+        A ledger that another process has locked does not hinder the start: requests are told to try again.
+        """
         self._load()
-        self._task = asyncio.create_task(self._watch())
+        try:
+            await self._store.open(STORE_SECONDS)
+        except Unusable:
+            await self._store.close()
+            raise
+        except StoreError:
+            pass  # said by the store, and tried again
+        await self._stand()
+        self._task = asyncio.create_task(kept_alive(self._watch))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop watching."""
+        """Stop watching, and let go of the ledger."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await self._store.close()
 
     def certificate(self) -> Certificate:
         """Return the configured certificate, or one that is made here; its authority is ``ca.crt`` beside it."""
@@ -85,9 +119,10 @@ class FolderSource:
         return []
 
     def unready(self) -> str:
-        """Return why the objects are too old to decide on, or ""."""
+        """Return why the objects are too old to decide on, or the ledger cannot be used, or ""."""
         age = asyncio.get_running_loop().time() - self._read_at
-        return self._problem if self._problem and age > self._settings.stale_seconds else ""
+        stale = self._problem if self._problem and age > self._settings.stale_seconds else ""
+        return stale or self._store.problem
 
     async def find_namespace(self, _name: str) -> bool:
         """A namespace that is in no file belongs to no tenant."""
@@ -98,6 +133,9 @@ class FolderSource:
 
     def figures(self, certificate_expires: float, dropped: int) -> Iterable[Metric]:
         """Return what is read at each scrape."""
+        views = {scope: self.ledger.view(scope) for scope in self.ledger.scopes()}
+        counted: Samples = {(scope,): float(view.initialized) for scope, view in views.items() if view}
+        entries: Samples = {(scope,): float(view.entries) for scope, view in views.items() if view}
         return (
             gauge(
                 "computegate_certificate_expires_seconds",
@@ -109,6 +147,14 @@ class FolderSource:
             gauge(
                 "computegate_objects_readable", "Whether the folder can be read.", {(): float(not self._problem)}, ()
             ),
+            gauge(
+                "computegate_ledger_usable",
+                "Whether the ledger's file could be used when it last was.",
+                {(): float(not self._store.problem)},
+                (),
+            ),
+            gauge("computegate_ledger_initialized", "Whether the ledger can be read.", counted, ("scope",)),
+            gauge("computegate_ledger_inflight", "Reservations not yet released.", entries, ("scope",)),
         )
 
     async def _watch(self) -> None:
@@ -121,6 +167,22 @@ class FolderSource:
                 self._read_at = asyncio.get_running_loop().time()
             else:
                 self._reload()
+            await self._stand()
+
+    async def _stand(self) -> None:
+        """Make the ledger of every scope that some limit stands in, and bring all up to now.
+
+        After a failure the disk is tried here, once a pass, so that no request has to.
+        """
+        with contextlib.suppress(StoreError):  # said by the store
+            if self._store.problem:
+                await self._store.probe(STORE_SECONDS)
+            await self._store.refresh(STORE_SECONDS)
+            for scope in sorted(scopes_of(self._registry)):
+                if self._store.cached(scope) is None:
+                    await self.ledger.ensure(scope, STORE_SECONDS)
+                with contextlib.suppress(Conflict):  # a request was first; the next pass comes soon
+                    await self._keeper.follow(scope, terms_of(self._registry, scope))
 
     def _reload(self) -> None:
         try:

@@ -11,13 +11,23 @@ import logging
 import signal
 from typing import TYPE_CHECKING, Any
 
+from admission.api import API_VERSION
+from admission.api.quota import ComputeQuota
+from admission.cluster.events import Regarding
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
+from admission.decide.compute import scope_of
+from admission.enforce.charged import ChargedWriter
+from admission.enforce.present import PresenceWriter
 from admission.enforce.writer import StatusWriter
-from admission.ledger.membership import scopes_of
-from admission.ledger.pods import PodCensus
+from admission.ledger.homes import TENANTS, ChargedTenant
+from admission.ledger.membership import scopes_of, terms_of
+from admission.ledger.pods import ENDED, PodCensus
 from admission.ledger.reconciler import Reconciler, Waits
 from admission.ledger.store import StoreError
+from admission.ledger.usage.journal import Journal
+from admission.ledger.usage.keeper import Keeper
 from admission.ledger.witness import ClusterWitness
+from admission.review import messages
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 
@@ -27,13 +37,17 @@ if TYPE_CHECKING:
 
     from admission.api.allowance import Allowance
     from admission.cluster.client import Client
+    from admission.cluster.events import Events
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.objects import LedgerObject, ObjectStore
     from admission.ledger.reconciler import Work
+    from admission.ledger.usage.outbox import Lines
     from admission.server.settings import Settings
 
 ENSURE_SECONDS = 1.0
+WATCH_SECONDS = (20.0, 40.0)
+"""A watch that is ended is told how far it has come: within 44 s and these, an entry whose pod never came is gone."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,32 +64,59 @@ class Upkeep:
         *,
         allowances: Mapping[str, Allowance],
         settings: Settings,
+        events: Events,
         now: Callable[[], dt.datetime],
+        record: Callable[[Lines], asyncio.Future[None]],
     ) -> None:
-        self._registry, self._ledger, self._store = registry, ledger, store
+        self._registry, self._ledger, self._store, self._events = registry, ledger, store, events
         self._census = PodCensus(registry, now)
         self._unreadable: dict[tuple[str, str], str] = {}
-        self._pods = Reflector(client, "/api/v1/pods", Pod, on_change=self._on_pod)
+        self._pods = Reflector(client, "/api/v1/pods", Pod, on_change=self._on_pod, server_timeout=WATCH_SECONDS)
         self._claims = Reflector(
-            client, "/apis/resource.k8s.io/v1/resourceclaims", ResourceClaim, on_change=self._on_claim, optional=True
+            client,
+            "/apis/resource.k8s.io/v1/resourceclaims",
+            ResourceClaim,
+            on_change=self._on_claim,
+            optional=True,
+            server_timeout=WATCH_SECONDS,
         )
+        self.usage = Keeper(
+            client,
+            Journal(client),
+            registry,
+            self._census,
+            pods=self._pods,
+            claims=self._claims,
+            emit=record,
+            now=now,
+        )
+        self._tenants = Reflector(client, TENANTS, ChargedTenant, on_change=self._on_tenant)
         self._reconciler = Reconciler(
             store,
             self._up_to,
             ClusterWitness(client, self._census),
             clock=asyncio.get_running_loop().time,
             waits=Waits(absent=settings.ledger.expire_seconds, rebuild=settings.ledger.rebuild_seconds),
-            restored=_start_anew,
+            restored=start_anew,
+            terms=lambda scope: terms_of(registry, scope),
+            now=lambda: now().timestamp(),
             turn=ledger.turn,
+            drifted=self._tell_of_drift,
         )
         self._writer = StatusWriter(
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
         )
+        self._present = PresenceWriter(client, registry)
+        self._charged = ChargedWriter(client, self._up_to, store, asyncio.get_running_loop().time)
 
     @property
     def work(self) -> Work:
         """What was done to the ledgers in this term."""
         return self._reconciler.work
+
+    def distrust(self) -> None:
+        """Have all ledgers counted anew, and the process start anew: the cluster went back to a backup."""
+        self._reconciler.distrust()
 
     def unattributed(self) -> int:
         """Return the devices of live pods that no tenant's jurisdiction is found for."""
@@ -84,7 +125,9 @@ class Upkeep:
     async def run(self) -> None:
         """Go on until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for run in (self._pods.run, self._claims.run, self._reconciler.run, self._writer.run, self._ensure):
+            watches = (self._pods.run, self._claims.run, self._tenants.run)
+            writers = (self._charged.run, self._present.run, self._writer.run, self.usage.run)
+            for run in (*watches, self._reconciler.run, *writers, self._ensure):
                 group.create_task(kept_alive(run))
 
     def heed(self, ledger: LedgerObject) -> None:
@@ -94,35 +137,57 @@ class Upkeep:
         """
         if not self._store.wrote(ledger):
             self._census.learn(ledger.spec.scope, ledger.snapshot.state.inflight)
+        self._wake()
+
+    def _wake(self) -> None:
         self._reconciler.wake()
+        self._charged.wake()
+
+    def _on_tenant(self, event: Event[ChargedTenant]) -> None:
+        match event:
+            case Added(item=item) | Modified(item=item):
+                self._census.homes.take(item)
+            case Deleted(key=key):
+                self._census.homes.lose(key)
+            case Malformed(key=key, error=error):
+                logger.error("where tenant %s is charged cannot be read; the last that was known holds: %s", key, error)
+        self._wake()
 
     def _on_pod(self, event: Event[Pod]) -> None:
         match event:
             case Added(item=item) | Modified(item=item):
-                self._census.take(item)
+                self._take(item)
             case _:
                 self._lose("pods", event)
-        self._reconciler.wake()
+        self._wake()
+
+    def _take(self, pod: Pod) -> None:
+        """An end is told before the census forgets what was held until then."""
+        ended = pod.status.phase in ENDED
+        for take in (self.usage.take, self._census.take) if ended else (self._census.take, self.usage.take):
+            take(pod)
 
     def _on_claim(self, event: Event[ResourceClaim]) -> None:
         match event:
             case Added(item=item) | Modified(item=item):
                 self._census.take_claim(item)
+                self.usage.take_claim(item)
             case _:
                 self._lose("resourceclaims", event)
-        self._reconciler.wake()
+        self._wake()
 
     def _lose(self, resource: str, event: Event[Pod] | Event[ResourceClaim]) -> None:
         match event:
             case Malformed(key=key, old=old) if old is not None:
                 self._unreadable[resource, key] = old.metadata.uid  # it goes on holding what it held
-            case Deleted(key=key, old=old):
+            case Deleted(key=key, old=old, version=version):
                 uid = old.metadata.uid if old is not None else self._unreadable.pop((resource, key), "")
-                self._census.lose(uid)
+                (self.usage.lose if resource == "pods" else self.usage.lose_claim)(uid)
+                self._census.lose(uid, version, claim=resource == "resourceclaims")
 
     def _up_to(self) -> PodCensus | None:
         """The census as far as the watch has come; None while a list runs, when old and new stand together."""
-        if not (self._pods.settled and self._claims.settled):
+        if not (self._pods.settled and self._claims.settled and self._tenants.settled):
             return None
         for scope in self._store.scopes():
             snapshot = self._store.cached(scope)
@@ -130,7 +195,17 @@ class Upkeep:
                 self._census.learn(scope, snapshot.state.inflight)
         self._census.resource_version = self._pods.resource_version
         self._census.claims_version = self._claims.resource_version
+        self._census.lists = self._pods.relists + self._claims.relists
+        self._census.homes.version = self._tenants.resource_version
         return self._census
+
+    def _tell_of_drift(self, scope: str, devices: int) -> None:
+        """Tell, on each quota of a scope, of devices that came in past it; again within the hour it only counts."""
+        for quota in self._registry.every(ComputeQuota):
+            if scope_of(quota) == scope:
+                about = Regarding(API_VERSION, "ComputeQuota", quota.name, quota.metadata.uid)
+                note = messages.counted_late(devices)
+                self._events.record(about, "CountedLate", note, action="Recount", warning=True)
 
     async def _ensure(self) -> None:
         """Make the ledger of every scope that some limit stands in."""
@@ -141,7 +216,7 @@ class Upkeep:
             await asyncio.sleep(ENSURE_SECONDS)
 
 
-def _start_anew() -> None:
+def start_anew() -> None:
     """The cluster went back to a backup, so that every copy of it is newer than it is.
 
     The process ends and its supervisor starts it again: that drops every copy at once.

@@ -1,10 +1,12 @@
 """A reflector: a copy of one collection of objects, kept current by a paged list and then a watch.
 
-Three rules make the copy one that decisions can rest on.
+Four rules make the copy one that decisions can rest on.
 
 * The list is a consistent read (no resourceVersion given).  ``resourceVersion=0`` would be cheaper, but may be
   answered from an API server that lags: a revoked clearance could come back (kubernetes/kubernetes#59848).
 * An object that cannot be decoded is dropped and reported: unknown is not cleared, and its neighbours stay right.
+* After the API server could not be reached the copy is made anew by a list.  It may have come back with a restored
+  backup: a watch from a version that this store never had is accepted, and silent until the store gets there.
 * ``silence`` says how long nothing was heard; whoever decides sets the bound past which the copy is stale.
 """
 
@@ -40,6 +42,7 @@ _STEADY = 1.0  # seconds after which a watch that ends by itself is not a failur
 _BATCH = 20  # objects between two turns of the loop: 20 x 30 us for a struct, 20 x 200 us for a pydantic model
 _GONE = 410
 _NOT_FOUND = 404
+_SERVER_ERROR = 500
 _LONGEST_ERROR = 500
 
 _page = msgspec.json.Decoder(wire.Page)
@@ -69,10 +72,14 @@ class Modified(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Deleted(Generic[T]):
-    """An object that is gone; ``old`` is None where it could not be decoded before either."""
+    """An object that is gone; ``old`` is None where it could not be decoded before either.
+
+    ``version`` is the resourceVersion at which it was gone: that of the deletion, or of the list that lacks it.
+    """
 
     key: str
     old: T | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,7 @@ class Reflector(Generic[T]):
         decoder: a msgspec struct, or a callable from an object's bytes; whatever it raises makes it Malformed.
         on_change: called for every change, after ``items`` has it.  It must not block nor raise: an exception
             ends ``run``.  During a relist deletions come last, so a sum over the items never misses a live one.
+        on_cut: called when the API server could not be reached: what is held may be of a history that is no more.
         query: further parameters of list and watch, such as ``labelSelector``.
         optional: the API server may not serve the resource: the collection is then empty, and asked for again as often
             as a watch would end.
@@ -116,6 +124,7 @@ class Reflector(Generic[T]):
         decoder: type[T] | Callable[[bytes], T],
         *,
         on_change: Callable[[Event[T]], None] | None = None,
+        on_cut: Callable[[], None] | None = None,
         query: Mapping[str, str] | None = None,
         optional: bool = False,
         server_timeout: tuple[float, float] = (30.0, 60.0),
@@ -127,6 +136,7 @@ class Reflector(Generic[T]):
         self.path = path
         self._decode = _decoder(decoder)
         self._on_change = on_change or (lambda _: None)
+        self._on_cut = on_cut or (lambda: None)
         self._query = dict(query or {})
         self._optional = optional
         self._server_timeout = server_timeout
@@ -186,7 +196,7 @@ class Reflector(Generic[T]):
 
     async def _do_without(self) -> None:
         """The resource is not served: nothing of it exists.  A list that finds it later begins as the first one did."""
-        await self._drop_unseen(set())
+        await self._drop_unseen(set(), self.resource_version)
         self._listed, self._heard = True, self._clock()
         self._synced.set()
         await asyncio.sleep(self._uniform(*self._server_timeout))
@@ -196,10 +206,20 @@ class Reflector(Generic[T]):
         gone = isinstance(error, ApiError) and error.status == _GONE
         if gone or isinstance(error, UndecodableError):
             self._listed = False
+        elif _is_cut(error):
+            self._doubt()
         delay = self._backoff.delay(error.retry_after if isinstance(error, ApiError) else None)
         # An expired resourceVersion is ordinary: etcd keeps five minutes of history.
         logger.log(logging.INFO if gone else logging.WARNING, "%s: %s; next try in %.1f s", self.path, error, delay)
         await asyncio.sleep(delay)
+
+    def _doubt(self) -> None:
+        """Have everything listed and decoded anew: a restored store gives the same versions to other contents."""
+        self._listed = False
+        self._identities = {
+            key: msgspec.structs.replace(known, resource_version="") for key, known in self._identities.items()
+        }
+        self._on_cut()
 
     async def _list(self) -> None:
         """Read every page of one snapshot; what it does not name is deleted at the end."""
@@ -213,8 +233,9 @@ class Reflector(Generic[T]):
             if not page.metadata.continue_:
                 break
             query["continue"] = page.metadata.continue_
-        await self._drop_unseen(seen)
-        self.resource_version = _version(page.metadata.resource_version)
+        version = _version(page.metadata.resource_version)
+        await self._drop_unseen(seen, version)
+        self.resource_version = version
         self.relists += self.synced
         self._listed = True
         self._synced.set()
@@ -230,9 +251,9 @@ class Reflector(Generic[T]):
                 await asyncio.sleep(0)
         return keys
 
-    async def _drop_unseen(self, seen: set[str]) -> None:
+    async def _drop_unseen(self, seen: set[str], version: int) -> None:
         for count, key in enumerate(self._identities.keys() - seen, 1):
-            self._remove(key)
+            self._remove(key, version)
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
 
@@ -269,7 +290,7 @@ class Reflector(Generic[T]):
         identity = _identity(raw)
         version = _version(identity.resource_version)
         if event.type == "DELETED":
-            self._remove(identity.key)
+            self._remove(identity.key, version)
         elif event.type != "BOOKMARK":
             self._store(identity, raw)
         self.resource_version = version
@@ -280,7 +301,9 @@ class Reflector(Generic[T]):
         if known == identity:
             return
         if known is not None and known.uid != identity.uid:
-            self._remove(key)  # deleted and made again while we did not look: two objects, two events
+            self._remove(
+                key, _version(identity.resource_version)
+            )  # deleted and made again while we did not look: two objects, two events
         self._identities[key] = identity
         try:
             item = self._decode(raw)
@@ -296,10 +319,15 @@ class Reflector(Generic[T]):
         self._malformed[key] = error
         self._on_change(Malformed(key, error, self._items.pop(key, None)))
 
-    def _remove(self, key: str) -> None:
+    def _remove(self, key: str, version: int) -> None:
         if self._identities.pop(key, None) is not None:
             self._malformed.pop(key, None)
-            self._on_change(Deleted(key, self._items.pop(key, None)))
+            self._on_change(Deleted(key, self._items.pop(key, None), version))
+
+
+def _is_cut(error: ClusterError) -> bool:
+    """Say whether the API server, or what stands before it, may have been away."""
+    return error.status >= _SERVER_ERROR if isinstance(error, ApiError) else True
 
 
 def _decoder(decoder: type[T] | Callable[[bytes], T]) -> Callable[[bytes], T]:

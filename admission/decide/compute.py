@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from admission.api.policy import Effect
-from admission.decide.duration import seconds_of, text_of
+from admission.decide.duration import HOUR, seconds_of, text_of
 from admission.decide.exemption import exempted
 from admission.decide.facts import applicable
-from admission.decide.limits import Charge, Limit, Part, Scope
+from admission.decide.limits import ENDING, Charge, Limit, Part, Scope
 from admission.decide.party import what
 from admission.decide.question import Check, Question
 from admission.demand.devices import counted
@@ -73,30 +74,44 @@ def check_class(question: Question, _governing: str) -> Iterator[Result]:
 
 
 def check_hold(question: Question, governing: str) -> Iterator[Result]:
-    """The pod ends within the longest hold of every quota that counts it; with claims, of every one that could.
+    """The pod ends, and in time for every quota that limits how long, or for how many hours, it may hold its devices.
 
-    A claim can be another one of the same name by the time that the pod uses it.
+    With claims, for every quota that could: a claim can be another one of the same name by the time that the pod
+    uses it.  What was held and used before is the ledger's to add.
     """
     deadline = question.demand.deadline_seconds
     quotas = _governed(question, governing) if question.demand.refers else quotas_of(question, governing)
     for quota in quotas:
-        longest = _longest_hold(quota, of_reseller="/" in question.requester.party)
-        if longest is None:
+        longest = longest_hold(quota, of_reseller="/" in question.requester.party)
+        hours = quota.spec.limits_hours
+        if longest is None and not hours:
             continue
-        finding = None
-        if deadline is None:
-            finding = Finding(Reason.HoldUnbounded, messages.hold_unbounded(quota.name, longest), "no deadline")
-        elif deadline > seconds_of(longest):
-            sentence = messages.hold_too_long(quota.name, longest, text_of(deadline))
-            finding = Finding(Reason.HoldTooLong, sentence, f"{deadline} s")
-        inputs = {"longestHold": longest, "activeDeadlineSeconds": str(deadline)}
-        yield Check(f"hold {quota.name}", "", "fail" if finding else "pass", inputs), finding
+        found = tuple(_overstays(quota, deadline, longest, hours=hours, claim=question.demand.subject == "claim"))
+        inputs = {"activeDeadlineSeconds": str(deadline)} | ({"longestHold": longest} if longest else {})
+        inputs |= {"window": quota.spec.window} if hours else {}
+        yield Check(f"hold {quota.name}", "", "fail" if found else "pass", inputs), next(iter(found), None)
 
 
-def _longest_hold(quota: ComputeQuota, *, of_reseller: bool) -> str | None:
-    """The shortest of the quota's longest holds: its own, each tenant's, each reseller's."""
+def _overstays(
+    quota: ComputeQuota, deadline: int | None, longest: str | None, *, hours: bool, claim: bool
+) -> Iterator[Finding]:
+    if hours and claim and not deadline:
+        yield Finding(Reason.HoldUnbounded, messages.claim_unbounded(quota.name), "a claim by itself")
+    elif deadline is None:
+        sentence = messages.hold_unbounded(quota.name, longest) if longest else messages.hours_unbounded(quota.name)
+        yield Finding(Reason.HoldUnbounded, sentence, "no deadline")
+    elif longest and deadline > seconds_of(longest):
+        sentence = messages.hold_too_long(quota.name, longest, text_of(deadline))
+        yield Finding(Reason.HoldTooLong, sentence, f"{deadline} s")
+    elif hours and deadline + ENDING > seconds_of(quota.spec.window):
+        sentence = messages.longer_than_window(quota.name, quota.spec.window, text_of(deadline))
+        yield Finding(Reason.HoldTooLong, sentence, f"{deadline} s")
+
+
+def longest_hold(quota: ComputeQuota, *, of_reseller: bool) -> str | None:
+    """The shortest of the quota's longest holds: its own, each tenant's, each reseller's, each ownership group's."""
     spec = quota.spec
-    parts = (spec.limits, spec.per_tenant, spec.per_reseller if of_reseller else None)
+    parts = (spec.limits, spec.per_tenant, spec.per_reseller if of_reseller else None, spec.per_group)
     return min((part.longest_hold for part in parts if part and part.longest_hold), key=seconds_of, default=None)
 
 
@@ -134,27 +149,49 @@ def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     return tuple(quota for quota in governed if any(_counts(question, quota, name) for name in classes))
 
 
+def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:
+    """The quotas of where the party's charges still stand, as it was governed by another jurisdiction before."""
+    left = question.requester.charged - {governing}
+    classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
+    for quota in question.quotas if left else ():
+        countries = question.rules.countries(quota.spec.jurisdictions)
+        stands = scope_of(quota) in left or not countries.isdisjoint(left)
+        if stands and governing not in countries and any(_counts(question, quota, name) for name in classes):
+            yield quota
+
+
 def _governed(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     """The quotas of a jurisdiction."""
     return tuple(quota for quota in question.quotas if governing in question.rules.countries(quota.spec.jurisdictions))
 
 
-def charge_of(question: Question) -> Charge:
-    """What the request would be charged: devices by class key, and which of them claims made for it will hold."""
+def charge_of(question: Question, governing: str) -> Charge:
+    """What the request would be charged: devices by class key, and which of them claims made for it will hold.
+
+    For how long, and on whose hold, only where a limit over time counts it.
+    """
     charged = [devices for devices in question.demand.devices if devices.charged]
     parts = (
         Part(name, digest, counted(devices for devices in charged if devices.claim == name))
         for name, digest in question.demand.made
     )
-    return Charge(question.requester.party, counted(charged), tuple(part for part in parts if part.counts))
+    charge = Charge(question.requester.party, counted(charged), tuple(part for part in parts if part.counts))
+    if not any(each.spec.limits_hours or each.spec.limits_holds for each in quotas_of(question, governing)):
+        return charge
+    group, party = question.requester.group, question.requester.party
+    return replace(charge, seconds=question.demand.deadline_seconds or 0, group="" if group == party else group)
 
 
 def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
-    """The limits that the request must fit, by the ledger in which they stand."""
+    """The limits that the request must fit, by the ledger in which they stand.
+
+    While a party's charges move from one jurisdiction to another, both count what it asks for.
+    """
     party = question.requester.party
     limits: dict[str, list[Limit]] = {}
-    for quota in quotas_of(question, governing):
-        limits.setdefault(scope_of(quota), []).extend(limits_of(question.rules, quota, party))
+    for quota in (*quotas_of(question, governing), *_left_by(question, governing)):
+        limits.setdefault(scope_of(quota), []).extend(limits_of(question.rules, quota, party, question.group_of))
+        limits[scope_of(quota)].extend(_hold_of(question, quota))
     for _, effect, class_name in _asked(question, governing):
         if effect is Effect.Authorization:
             for grant in _authorizations(question, class_name)[:1]:
@@ -179,9 +216,10 @@ def _short(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def limits_of(rules: RulesInForce, quota: ComputeQuota, party: str) -> Iterator[Limit]:
-    """The limits of a quota for a party: of all together, of the tenant, of its reseller."""
+def limits_of(rules: RulesInForce, quota: ComputeQuota, party: str, group_of: Callable[[str], str]) -> Iterator[Limit]:
+    """The limits of a quota for a party: of all together, of the tenant, of its reseller, of its ownership group."""
     reseller, _, tenant = party.rpartition("/")
+    group = group_of(party)
 
     def is_tenant(account: str) -> bool:
         return account.rpartition("/")[2] == tenant
@@ -189,11 +227,16 @@ def limits_of(rules: RulesInForce, quota: ComputeQuota, party: str) -> Iterator[
     def is_reseller(account: str) -> bool:
         return account.partition("/")[0] == reseller
 
+    def is_group(account: str) -> bool:
+        return group_of(account) == group
+
     yield from _caps(rules, quota, quota.spec.limits, None, is_tenant)
     if quota.spec.per_tenant is not None:
         yield from _caps(rules, quota, quota.spec.per_tenant, is_tenant, is_tenant)
     if quota.spec.per_reseller is not None and reseller:
         yield from _caps(rules, quota, quota.spec.per_reseller, is_reseller, is_tenant)
+    if quota.spec.per_group is not None:
+        yield from _caps(rules, quota, quota.spec.per_group, is_group, is_tenant)
 
 
 def _caps(
@@ -208,6 +251,20 @@ def _caps(
         yield Limit(quota.name, "devices", limits.devices, weights, parties, own)
     if limits.tpp is not None:
         yield Limit(quota.name, "tpp", limits.tpp, rules.weights(quota.spec.classes, "tpp"), parties, own)
+    if limits.device_hours is not None:
+        weights = rules.weights(quota.spec.classes, "devices")
+        amount, window = limits.device_hours * HOUR, seconds_of(quota.spec.window)
+        yield Limit(quota.name, "deviceHours", amount, weights, parties, own, window)
+
+
+def _hold_of(question: Question, quota: ComputeQuota) -> Iterator[Limit]:
+    """The longest hold of a quota, over the classes asked for that it counts."""
+    longest = longest_hold(quota, of_reseller="/" in question.requester.party)
+    if longest is not None:
+        names = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
+        classes = frozenset(name for name in names if _counts(question, quota, name))
+        gap = seconds_of(quota.spec.hold_gap)
+        yield Limit(quota.name, "hold", seconds_of(longest), {}, None, lambda _: True, gap, classes)
 
 
 def _authorized(question: Question, grant: Authorization, party: str) -> Limit:
@@ -237,14 +294,24 @@ def _counts(question: Question, quota: ComputeQuota, class_name: str) -> bool:
     return question.rules.class_matches(class_name, quota.spec.classes)
 
 
-def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> Finding:
-    """The finding of a ledger that has no room: an authorization's own, or a quota's."""
-    short = tuple(shortages)
+def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> tuple[Finding, ...]:
+    """The findings of a ledger that has no room: an authorization's own, or those of quotas."""
+    short, tenant = tuple(shortages), question.requester.tenant_name
     grants = {AUTHORIZATION + grant.name: grant for grant in question.authorizations}
     first = short[0]
     if first.quota in grants:
         grant = grants[first.quota]
         sentence = messages.authorization_exhausted(grant.spec.number, first.requested, first.used, grant.spec.devices)
-        return Finding(Reason.AuthorizationExhausted, sentence, grant.name, question.requester.tenant_name)
-    sentence = messages.quota_exceeded(question.requester.tenant_name, what(question).removeprefix("class "), short)
-    return Finding(Reason.QuotaExceeded, sentence, first.quota, question.requester.tenant_name)
+        return (Finding(Reason.AuthorizationExhausted, sentence, grant.name, tenant),)
+    classes = what(question).removeprefix("class ")
+    found = []
+    for unit, reason in (("", Reason.QuotaExceeded), ("deviceHours", Reason.HoursExhausted)):
+        these = [each for each in short if each.resource != "hold" and (each.resource == "deviceHours") is bool(unit)]
+        if these:
+            sentence = messages.quota_exceeded(tenant, classes, these)
+            found.append(Finding(reason, sentence, these[0].quota, tenant))
+    for each in sorted((each for each in short if each.resource == "hold"), key=lambda each: each.left)[:1]:
+        times = {"held": text_of(each.used), "left": text_of(each.left), "asked": text_of(each.requested)}
+        sentence = messages.hold_exhausted(tenant, classes, each.quota, **times)
+        found.append(Finding(Reason.HoldTooLong, sentence, each.quota, tenant))
+    return tuple(found)

@@ -48,10 +48,10 @@ def decide(question: Question) -> Verdict:
         findings,
         tuple(check for check, _ in results),
         governing,
-        charge_of(question),
+        charge_of(question, governing),
         exempted=tuple((name, access.field) for access, name in exempted_of(question).items()),
     )
-    if verdict.findings or verdict.charge is None or not verdict.charge.counts:
+    if verdict.findings or verdict.charge is None or not (verdict.charge.counts or question.demand.refers):
         return verdict
     return dataclasses.replace(verdict, scopes=scopes_of(question, governing))
 

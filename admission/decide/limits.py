@@ -6,7 +6,7 @@ that may still land on any of them; such a key weighs what its heaviest member w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from admission.demand.reach import UNKNOWN_CLASS
@@ -14,10 +14,21 @@ from admission.demand.reach import UNKNOWN_CLASS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-Unit = Literal["devices", "tpp"]
+Unit = Literal["devices", "tpp", "deviceHours", "hold"]
+"""What a limit bounds: devices or TPP at once, device-hours in a rolling window, the length of a continuous hold.
+
+Amounts of device-hours are kept in device-seconds, those of a hold in seconds.
+"""
+
+ENDING = 60
+"""Seconds that a pod may hold its devices beyond its deadline: the usual 30 s of grace, and 30 s of its node's own."""
 
 Account = tuple[str, str]
 """Party and class key: the unit in which use is kept."""
+
+
+ENDLESS = 2**53
+"""Seconds that stand for no end: more than any limit in hours allows."""
 
 
 def measure(counts: Iterable[tuple[str, int]], weights: Mapping[str, int]) -> int:
@@ -31,7 +42,12 @@ def measure(counts: Iterable[tuple[str, int]], weights: Mapping[str, int]) -> in
 
 def held(accounts: Mapping[Account, int], weights: Mapping[str, int]) -> int:
     """Return what all accounts hold together, in the unit of the weights."""
-    return measure(((key, count) for (_, key), count in accounts.items()), weights)
+    return total(accounts.items(), weights)
+
+
+def total(accounts: Iterable[tuple[Account, int]], weights: Mapping[str, int]) -> int:
+    """Return the same of accounts that may stand more than once."""
+    return measure(((key, count) for (_, key), count in accounts), weights)
 
 
 class Part(NamedTuple):
@@ -50,11 +66,15 @@ class Charge:
     """What one request holds: whole devices by class key, each once and sorted, on one party's account.
 
     ``parts`` are in ``counts``; until their objects are seen, the charge stands as it was made.
+    ``seconds`` is for how long at most it holds them from the day it is given them; 0 where nobody can tell.
+    ``group`` is the ownership group whose continuous hold it begins or goes on with; "" where that is the party.
     """
 
     party: str
     counts: tuple[tuple[str, int], ...]
     parts: tuple[Part, ...] = ()
+    seconds: int = 0
+    group: str = ""
 
     def __post_init__(self) -> None:
         if any(count <= 0 for _, count in self.counts):
@@ -68,7 +88,16 @@ class Charge:
         for key, count in part.counts:
             left[key] = left.get(key, 0) - count
         counts = tuple((key, count) for key, count in sorted(left.items()) if count > 0)
-        return Charge(self.party, counts, tuple(each for each in self.parts if each != part))
+        return replace(self, counts=counts, parts=tuple(each for each in self.parts if each != part))
+
+    def only(self, part: Part) -> Charge:
+        """Return what a part of it is charged."""
+        return replace(self, counts=part.counts, parts=())
+
+    @property
+    def prepaid(self) -> tuple[tuple[str, int], ...]:
+        """Device-seconds by class key that it can use at most; nothing where it has no end."""
+        return tuple((key, count * (self.seconds + ENDING)) for key, count in self.counts) if self.seconds else ()
 
 
 def _merged(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
@@ -80,11 +109,12 @@ def _merged(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How much the accounts of some parties may hold at once.
+    """How much the accounts of some parties may hold at once, use within a window, or for how long without a break.
 
     ``key`` is the quota or authorization by name.  ``weights`` is the weight of one device by class name.
     ``parties`` says whose accounts count (None: everybody's), ``own`` which of them are the asking tenant's own
-    and may be shown to it.
+    and may be shown to it.  ``window`` is in seconds: of device-hours, how far back they count; of a hold, the
+    longest break that does not end it.
     """
 
     key: str
@@ -93,18 +123,27 @@ class Limit:
     weights: Mapping[str, int]
     parties: Callable[[str], bool] | None
     own: Callable[[str], bool]
+    window: int = 0
+    classes: frozenset[str] = frozenset()
+    """Of a hold: the classes asked for that it is about."""
 
     def counts(self, party: str) -> bool:
         """Say whether this party's accounts stand under the limit."""
         return self.parties is None or self.parties(party)
 
     def measure(self, counts: Iterable[tuple[str, int]]) -> int:
-        """Return these devices in the limit's unit."""
+        """Return these devices, or device-seconds, in the limit's unit."""
         return measure(counts, self.weights)
 
     def asked(self, charge: Charge) -> int:
-        """Return what a charge adds to the use under this limit."""
-        return self.measure(charge.counts) if self.counts(charge.party) else 0
+        """Return what a charge adds to the use under this limit; more than any amount where it has no end to count."""
+        if not self.counts(charge.party):
+            return 0
+        if self.unit == "hold":
+            return charge.seconds
+        if self.unit != "deviceHours":
+            return self.measure(charge.counts)
+        return self.measure(charge.prepaid if charge.seconds else ((key, n * ENDLESS) for key, n in charge.counts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from admission.api.exemption import Exemption
@@ -43,6 +43,18 @@ class Requester:
             return f"{self.tenant_name}/{self.customer_name}"
         return f"{self.supplier_name}/{self.tenant_name}" if self.supplier_name else self.tenant_name
 
+    @property
+    def group(self) -> str:
+        """The ownership group that is charged: of who computes; a party without a standing is one by itself."""
+        computes = self.customer if self.customer_name else self.tenant
+        return computes.group if computes else self.customer_name or self.tenant_name
+
+    @property
+    def charged(self) -> frozenset[str]:
+        """Where the live charges of ``party`` stand: jurisdictions, or ledgers that none of these leads to."""
+        records = (record for each in self.standings() for record in each.tenant.status.charged_to)
+        return frozenset(place for record in records if record.party == self.party for place in record.jurisdictions)
+
     def standings(self) -> tuple[Standing, ...]:
         """Everyone who must be cleared, as far as known."""
         return tuple(each for each in (self.tenant, self.supplier, self.customer) if each is not None)
@@ -59,6 +71,8 @@ class Question:
     quotas: tuple[ComputeQuota, ...]
     authorizations: tuple[Authorization, ...]
     now: datetime
+    group_of: Callable[[str], str]
+    """The ownership group of an account."""
     exemptions: tuple[Exemption, ...] = ()
 
 

@@ -13,6 +13,7 @@ from admission.api import END_CUSTOMER_LABEL, MODE_LABEL, TENANT_LABEL
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.object import Object
 from admission.api.policy import AccessPolicy, Mode
+from admission.api.presence import AcceleratorPresence
 from admission.api.quota import ComputeQuota
 from admission.api.tenant import Tenant
 from admission.catalogue.chip import Chip
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from admission.decide.rulebook import RulesInForce
     from admission.review.claim import DeviceClass, ResourceSlice
 
-DECISIVE = frozenset({"AccessPolicy", "ComputeQuota", "AcceleratorClass", "AcceleratorPool", "Authorization"})
+DECISIVE = frozenset(
+    {"AccessPolicy", "ComputeQuota", "AcceleratorClass", "AcceleratorPool", "AcceleratorPresence", "Authorization"}
+)
 """Kinds of which one that cannot be read makes every controlled request wait: it may be the one that forbids."""
 
 
@@ -100,6 +103,8 @@ class Registry:
         self._held_back = None
         if kind in _NAMES_DEVICES:
             self._catalogue = self._inventory = self._rulebook = None
+        if kind == "AcceleratorPresence":
+            self._inventory = None
         if kind == "AccessPolicy":
             self._rulebook = None
 
@@ -177,6 +182,7 @@ class Registry:
                 self._default_country,
                 device_classes=self.device_classes.values(),
                 slices=self.slices.values(),
+                presences=self.every(AcceleratorPresence),
             )
         return self._inventory
 
@@ -198,17 +204,28 @@ class Registry:
         """Who is behind a namespace."""
         labels = self.namespaces.get(namespace, {})
         name, customer = labels.get(TENANT_LABEL, ""), labels.get(END_CUSTOMER_LABEL, "")
-        tenant = self.standings.get(name)
+        tenant = self._active(name)
         supplier = (tenant.tenant.spec.supplied_by or "") if tenant else ""
         return Requester(
             namespace=namespace,
             tenant_name=name,
             tenant=tenant,
             supplier_name=supplier,
-            supplier=self.standings.get(supplier),
+            supplier=self._active(supplier),
             customer_name=customer,
-            customer=self.standings.get(customer),
+            customer=self._active(customer),
         )
+
+    def _active(self, name: str) -> Standing | None:
+        """The standing of a Tenant; none of one that is being deleted, which is there for what it still holds."""
+        standing = self.standings.get(name)
+        return None if standing and standing.tenant.metadata.deletion_timestamp else standing
+
+    def group_of(self, account: str) -> str:
+        """The ownership group of an account, ``tenant`` or ``reseller/customer``: that of who computes."""
+        name = account.rpartition("/")[2]
+        standing = self.standings.get(name)
+        return standing.group if standing else name
 
 
 def _version(policies: Iterable[AccessPolicy]) -> str:

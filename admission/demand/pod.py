@@ -43,6 +43,16 @@ MOST_CLAIMS = 32
 """In one pod; each is looked up."""
 
 
+USUAL_GRACE = 30
+"""Seconds of termination grace that come with every deadline: what a pod that says nothing is given."""
+
+
+def longest_of(spec: PodSpec) -> int | None:
+    """Return the seconds after which the node ends the pod, what it grants beyond the usual grace included."""
+    grace = spec.termination_grace_period_seconds or 0
+    return None if spec.active_deadline_seconds is None else spec.active_deadline_seconds + max(0, grace - USUAL_GRACE)
+
+
 class Demand(msgspec.Struct, frozen=True, gc=False):
     """Everything a pod can obtain, and for how long at most (seconds; None is unbounded)."""
 
@@ -89,12 +99,12 @@ def demand_of(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim] | N
         _check_counts(devices)
     access = asked.access + find_access(pod, granted=bool(devices), fractions_counted=True)
     if not found and not access:
-        return Demand(devices, access, spec.active_deadline_seconds, asked.requests)
+        return Demand(devices, access, longest_of(spec), asked.requests)
     access += tuple(each for claim, wanted in found for each in claimed_access(wanted, f"claim {claim.name}"))
     return Demand(
         devices=devices,
         access=access,
-        deadline_seconds=spec.active_deadline_seconds,
+        deadline_seconds=longest_of(spec),
         requests=asked.requests,
         carrier=carrier_of(pod) if access else None,
         refers=bool(found),
@@ -158,7 +168,7 @@ def demand_of_claim(claim: ResourceClaim, inventory: Inventory, spec: PodSpec | 
     devices = tuple(claimed_devices(wanted, spec or ANYWHERE, inventory, selective=reads_selectors(wanted)))
     _check_counts(devices)
     access = tuple(claimed_access(wanted, "spec"))
-    deadline = spec.active_deadline_seconds if spec else 0
+    deadline = longest_of(spec) if spec else 0
     return Demand(devices=devices, access=access, deadline_seconds=deadline, subject="claim")
 
 

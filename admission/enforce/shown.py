@@ -11,6 +11,7 @@ from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
 from admission.api.tenant import StandingStatus
 from admission.catalogue.control import Entry
 from admission.decide.compute import limits_of, scope_of
+from admission.decide.duration import HOUR, seconds_of
 from admission.decide.limits import held
 from admission.decide.party import check_clearance, check_rules
 from admission.decide.question import Question, Requester
@@ -56,11 +57,32 @@ def quota_status(
     return ComputeQuotaStatus(
         devices=devices,
         tpp=use("tpp", quota.spec.limits.tpp),
+        device_hours=_hours(quota, view, weights),
+        longest_hold=_longest(quota, view, registry, now),
         conditions=[ready],
         observed=held(observed, weights),
         summary=f"{devices.used}+{devices.reserved}/{limit}",
         tenants=len({a[0] for a, count in (*view.used.items(), *view.reserved.items()) if held({a: count}, weights)}),
     )
+
+
+def _hours(quota: ComputeQuota, view: View, weights: Mapping[str, int]) -> Use | None:
+    """Device-hours within the quota's window; None where it limits none, or they are not summed yet."""
+    found = view.device_hours(seconds_of(quota.spec.window), weights) if quota.spec.limits_hours else None
+    return Use(used=found[0], reserved=found[1], limit=quota.spec.limits.device_hours) if found else None
+
+
+def _longest(quota: ComputeQuota, view: View, registry: Registry, now: datetime) -> str:
+    """The longest continuous hold that goes on, of a class that the quota counts; in hours, to change seldom."""
+    if not quota.spec.limits_holds:
+        return ""
+    matches = registry.rules(now).class_matches
+    since = [
+        hold.since
+        for (_, name), hold in view.hours.holds.items()
+        if not hold.until and matches(name, quota.spec.classes)
+    ]
+    return f"{int(now.timestamp() - min(since)) // HOUR}h" if since else ""
 
 
 def authorization_use(grant: Authorization, views: Iterable[View | None], registry: Registry, now: datetime) -> int:
@@ -99,7 +121,7 @@ def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | 
                 places[name].add(target.country)
     devices = tuple(Devices(name, 1, (name,), tuple(sorted(where))) for name, where in sorted(places.items()))
     requester = Requester("", standing.name, standing)
-    question = Question(Demand(devices), requester, rules, registry.catalogue, (), (), now)
+    question = Question(Demand(devices), requester, rules, registry.catalogue, (), (), now, registry.group_of)
     findings = [
         finding
         for check in (check_clearance, check_rules)
@@ -119,6 +141,7 @@ def standing_status(standing: Standing, reason: Reason | None, registry: Registr
         governing=governing,
         jurisdictions=list(jurisdictions),
         why=_why(standing, governing),
+        group=standing.group,
         identity_digest=standing.digest,
     )
 
@@ -134,7 +157,7 @@ def own_limits(
     rules, found = registry.rules(now), []
     for quota in registry.every(ComputeQuota):
         view = ledger(scope_of(quota))
-        limits = [limit for limit in limits_of(rules, quota, party) if limit.unit == "devices"]
+        limits = [limit for limit in limits_of(rules, quota, party, registry.group_of) if limit.unit == "devices"]
         if view is None or not limits or governing not in rules.countries(quota.spec.jurisdictions):
             continue
         accounts = Counter(view.used) + Counter(view.reserved)

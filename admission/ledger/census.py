@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from admission.decide.limits import Account
+    from admission.ledger.homes import Attribution
+    from admission.ledger.hours import Stay
     from admission.ledger.state import Entry
 
 
@@ -30,8 +32,12 @@ class Census(Protocol):
     def claims_version(self) -> int:
         """Of resource claims, likewise; 0 where there are none."""
 
+    @property
+    def lists(self) -> int:
+        """How often it was listed anew: while this stays, nothing comes and goes without being seen."""
+
     def newest(self) -> tuple[int, int]:
-        """Return the newest version of a pod, and of a claim, that is taken in; never above how far was seen."""
+        """Return the newest version of a pod, and of a claim, taken in, ends included; never above how far was seen."""
 
     def settled(self, entry: Entry) -> bool:
         """Say whether the object of an entry was ever seen here, and nothing is to be made that was charged with it.
@@ -39,11 +45,26 @@ class Census(Protocol):
         Gone since or not; may forget those long gone.  From then on ``charges`` has it.
         """
 
+    def attributed(self, entry: Entry, scope: str) -> bool:
+        """Say whether ``charges`` has the object of an entry in that scope even for one who never saw the entry."""
+
+    def attribution(self, scope: str) -> Attribution:
+        """Return how new the records are by which this census attributes the charges of a scope."""
+
     def live(self, uid: str) -> bool:
         """Say whether the object is there: claims may still be made for it."""
 
     def charges(self, scope: str, promised: Collection[str]) -> Mapping[Account, int]:
         """Return the charges of all live objects of a scope, but for those whose uid is among the promised."""
+
+    def stays(self, scope: str, promised: Collection[str]) -> Collection[Stay]:
+        """Return for how long the same objects hold what they are charged for."""
+
+    def ended(self, scope: str) -> Collection[Stay]:
+        """Return the stays of charged objects whose end was seen here and is not forgotten."""
+
+    def forget(self, pods: int, claims: int) -> None:
+        """Forget the ends up to these versions: every ledger has taken them in."""
 
 
 class Witness(Protocol):

@@ -4,9 +4,12 @@ Single strings, because what a custom resource costs the API server grows with t
 Decoding is strict: whatever is not exactly what ``encode`` writes is corrupt, and a corrupt ledger is
 one that has not been counted.
 
-used:      ``party,class:count[,class:count]...`` joined by ``;``, sorted
-inflight:  ``uid,namespace,name,party,class:count[+class:count]...,reserved at,owner,kind,parts`` joined by ``;``;
-           parts are ``name=digest=class:count[+class:count]...`` joined by ``&``
+used, prepaid:  ``party,class:count[,class:count]...`` joined by ``;``, sorted
+inflight:       ``uid,namespace,name,party,class:count[+class:count]...,reserved at,owner,kind,parts,seconds,group``
+                joined by ``;``; parts are ``name=digest=class:count[+class:count]...`` joined by ``&``
+spent, moved:   ``party,class,hour:seconds[+hour:seconds]...`` joined by ``;``, sorted
+past:           ``window=`` and what stands in used, joined by ``&``, sorted
+holds:          ``group,class,since,until`` joined by ``;``, sorted
 """
 
 from __future__ import annotations
@@ -19,12 +22,13 @@ import msgspec
 
 from admission.decide.limits import Charge, Part
 from admission.ledger.limits import Kind
-from admission.ledger.state import Entry, State
+from admission.ledger.state import Entry, Hold, Hours, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from admission.decide.limits import Account
+    from admission.ledger.state import Bucket
 
 FORMAT = 1
 """The format that this version writes, and the newest that it reads."""
@@ -36,8 +40,10 @@ _RESERVED = re.compile(r"[%,;:+=&\x00-\x1f\x7f]")
 _ESCAPE = re.compile(r"%([0-9A-F]{2})")
 _STRAY = re.compile(r"%(?![0-9A-F]{2})")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-_ENTRY_FIELDS = 9
+_ENTRY_FIELDS = 11
 _PART_FIELDS = 3
+_BUCKET_FIELDS = 3
+_HOLD_FIELDS = 4
 
 
 class LedgerCorrupt(ValueError):  # noqa: N818 (named for what the ledger is, as it reads in a log)
@@ -48,27 +54,46 @@ class LedgerNewer(LedgerCorrupt):
     """A newer version of this program wrote the ledger: it must be left alone, not rebuilt."""
 
 
-class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
     """QuotaLedger.status on the wire."""
 
-    format: int = FORMAT
+    format: int = msgspec.field(default_factory=lambda: FORMAT)  # a factory's default is always written
     epoch: int = 0
     initialized: bool = False
     observed_pods: str = ""
     observed_claims: str = ""
+    observed_tenants: str = ""
     used: str = ""
     inflight: str = ""
+    prepaid: str = ""
+    spent: str = ""
+    archived: int = 0
+    past: str = ""
+    moved: str = ""
+    holds: str = ""
+    ends_pods: str = ""
+    ends_claims: str = ""
 
 
 def encode(state: State) -> Record:
     """Return a state in its stored form; equal states give equal records."""
+    hours = state.hours
     return Record(
         epoch=state.epoch,
         initialized=state.initialized,
-        observed_pods=str(state.observed_pods) if state.observed_pods else "",
-        observed_claims=str(state.observed_claims) if state.observed_claims else "",
+        observed_pods=_version_text(state.observed_pods),
+        observed_claims=_version_text(state.observed_claims),
+        observed_tenants=_version_text(state.observed_tenants),
         used=_used_text(state.used),
         inflight=";".join(map(_entry_text, state.inflight.values())),
+        prepaid=_used_text(hours.prepaid),
+        spent=_buckets_text(hours.spent),
+        archived=hours.archived,
+        past="&".join(f"{window}={_used_text(past)}" for window, past in sorted(hours.past.items())),
+        moved=_buckets_text(hours.moved),
+        holds=";".join(_hold_text(key, hold) for key, hold in sorted(hours.holds.items())),
+        ends_pods=_version_text(hours.ends_pods),
+        ends_claims=_version_text(hours.ends_claims),
     )
 
 
@@ -82,22 +107,32 @@ def decode(record: Record) -> State:
     """
     if record.format > FORMAT:
         raise LedgerNewer(f"format {record.format} is newer than {FORMAT}; update computegate")
-    if record.format < 1 or record.epoch < 0:
-        raise LedgerCorrupt("format or epoch is out of range")
+    if record.format < 1 or record.epoch < 0 or record.archived < 0:
+        raise LedgerCorrupt("format, epoch or archived is out of range")
     entries = [_entry(text) for text in _parts(record.inflight, ";")]
     state = State(
         epoch=record.epoch,
         initialized=record.initialized,
-        observed_pods=_number(record.observed_pods) if record.observed_pods else 0,
-        observed_claims=_number(record.observed_claims) if record.observed_claims else 0,
+        observed_pods=_version(record.observed_pods),
+        observed_claims=_version(record.observed_claims),
+        observed_tenants=_version(record.observed_tenants),
         used=_used(record.used),
         inflight={entry.uid: entry for entry in entries},
+        hours=_hours(record),
     )
     if len(state.inflight) != len(entries):
         raise LedgerCorrupt("a uid stands twice in inflight")
     if encode(state) != record:
         raise LedgerCorrupt("not in canonical form")
     return state
+
+
+def _version_text(version: int) -> str:
+    return str(version) if version else ""
+
+
+def _version(text: str) -> int:
+    return _number(text) if text else 0
 
 
 def _used_text(used: Mapping[Account, int]) -> str:
@@ -113,7 +148,20 @@ def _entry_text(entry: Entry) -> str:
     fields = (entry.uid, entry.namespace, entry.name, entry.charge.party)
     counts = _counts_text(entry.charge.counts, "+")
     parts = "&".join(map(_part_text, entry.charge.parts))
-    return ",".join((*map(_quote, fields), counts, str(entry.reserved_at), _quote(entry.owner), entry.kind, parts))
+    written, seconds, group = str(entry.reserved_at), str(entry.charge.seconds), _quote(entry.charge.group)
+    return ",".join((*map(_quote, fields), counts, written, _quote(entry.owner), entry.kind, parts, seconds, group))
+
+
+def _buckets_text(buckets: Mapping[Bucket, int]) -> str:
+    rows: dict[tuple[str, str], list[str]] = {}
+    for (party, key, hour), seconds in sorted(buckets.items()):
+        if seconds:
+            rows.setdefault((party, key), []).append(f"{hour}:{seconds}")
+    return ";".join(f"{_quote(party)},{_quote(key)},{'+'.join(hours)}" for (party, key), hours in rows.items())
+
+
+def _hold_text(key: tuple[str, str], hold: Hold) -> str:
+    return ",".join((*map(_quote, key), str(hold.since), str(hold.until)))
 
 
 def _part_text(part: Part) -> str:
@@ -134,13 +182,52 @@ def _used(text: str) -> dict[Account, int]:
     return used
 
 
+def _hours(record: Record) -> Hours:
+    return Hours(
+        prepaid=_used(record.prepaid),
+        spent=_buckets(record.spent),
+        archived=record.archived,
+        past=dict(map(_past, _parts(record.past, "&"))),
+        moved=_buckets(record.moved),
+        holds=dict(map(_hold, _parts(record.holds, ";"))),
+        ends_pods=_version(record.ends_pods),
+        ends_claims=_version(record.ends_claims),
+    )
+
+
+def _past(text: str) -> tuple[int, dict[Account, int]]:
+    window, mark, accounts = text.partition("=")
+    if not mark:
+        raise LedgerCorrupt(f"past: no window in {text[:80]!r}")
+    return _number(window), _used(accounts)
+
+
+def _buckets(text: str) -> dict[Bucket, int]:
+    buckets: dict[Bucket, int] = {}
+    for row in _parts(text, ";"):
+        fields = row.split(",")
+        if len(fields) != _BUCKET_FIELDS:
+            raise LedgerCorrupt(f"not hours of an account: {row[:80]!r}")
+        party, key = map(_unquote, fields[:2])
+        buckets |= {(party, key, _number(hour)): seconds for hour, seconds in _counts(fields[2], "+")}
+    return buckets
+
+
+def _hold(text: str) -> tuple[tuple[str, str], Hold]:
+    fields = text.split(",")
+    if len(fields) != _HOLD_FIELDS:
+        raise LedgerCorrupt(f"not a hold: {text[:80]!r}")
+    return (_unquote(fields[0]), _unquote(fields[1])), Hold(_number(fields[2]), _number(fields[3]))
+
+
 @functools.lru_cache(_REMEMBERED)
 def _entry(text: str) -> Entry:
     fields = text.split(",")
     if len(fields) != _ENTRY_FIELDS:
         raise LedgerCorrupt(f"inflight: {len(fields)} fields instead of {_ENTRY_FIELDS} in {text[:80]!r}")
-    uid, namespace, name, party, owner = map(_unquote, (*fields[:4], fields[6]))
-    charge = Charge(party, tuple(_counts(fields[4], "+")), tuple(map(_part, _parts(fields[8], "&"))))
+    uid, namespace, name, party, owner, group = map(_unquote, (*fields[:4], fields[6], fields[10]))
+    parts = tuple(map(_part, _parts(fields[8], "&")))
+    charge = Charge(party, tuple(_counts(fields[4], "+")), parts, _number(fields[9]), group)
     return Entry(uid, namespace, name, charge, _number(fields[5]), owner, _kind(fields[7]))
 
 

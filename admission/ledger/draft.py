@@ -7,11 +7,11 @@ was drawn from is known to be the newest.  It is never carried over to another s
 
 from __future__ import annotations
 
-import collections
 import dataclasses
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from admission.decide.limits import Charge
+from admission.ledger.hours import used_in
 from admission.ledger.limits import Differs, Exceeded, Granted, Kind, Outcome, Unavailable, judge
 from admission.ledger.state import SHARED, Entry, State
 from admission.review.reasons import Reason
@@ -19,7 +19,7 @@ from admission.review.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from admission.decide.limits import Limit
+    from admission.decide.limits import Charge, Limit
     from admission.ledger.limits import Origin
 
 
@@ -86,10 +86,10 @@ class Drafter:
     def __init__(self, state: State, caps: Caps, now: int) -> None:
         self._state, self._caps, self._now = state, caps, now
         self._inflight = dict(state.inflight)
-        self._tally = state.tally()
+        self._hours = state.hours
         self._size, self._changed = 0, False
-        self._namespaces: collections.Counter[str] = collections.Counter()
-        self._parties: collections.Counter[str] = collections.Counter()
+        self._namespaces: Counter[str] = Counter()
+        self._parties: Counter[str] = Counter()
         for entry in self._inflight.values():
             self._add(entry, 1)
 
@@ -99,8 +99,9 @@ class Drafter:
             return Draft((Unavailable(Reason.NotSynced),) * len(asks), None)
         for withdrawal in withdrawals:
             self._withdraw(withdrawal)
+        self._tally = dataclasses.replace(self._state, inflight=self._inflight, hours=self._hours).tally(self._now)
         outcomes = tuple(self._judge(ask) for ask in asks)
-        state = dataclasses.replace(self._state, inflight=self._inflight) if self._changed else None
+        state = dataclasses.replace(self._state, inflight=self._inflight, hours=self._hours) if self._changed else None
         return Draft(outcomes, state)
 
     def _withdraw(self, withdrawal: Withdrawal) -> None:
@@ -108,17 +109,26 @@ class Drafter:
         if entry is not None and withdrawal.covers(entry):
             del self._inflight[entry.uid]
             self._count(entry, -1)
-            self._tally.remove(entry.charge)
+            if withdrawal.owner is None and entry.charge.seconds:
+                self._spend(entry)
+
+    def _spend(self, entry: Entry) -> None:
+        """Count what an object that is gone has used since it was admitted: nobody else saw it begin, or end."""
+        charge, spent = entry.charge, Counter(self._hours.spent)
+        spent.update(dict(used_in(charge.counts, charge.party, entry.reserved_at, max(self._now, entry.reserved_at))))
+        self._hours = dataclasses.replace(self._hours, spent=dict(spent))
 
     def _judge(self, ask: Ask) -> Outcome:
         entry = self._inflight.get(ask.uid)
         if entry is not None:
             return self._repeat(ask, entry)
+        if not all(map(self._tally.knows, ask.limits)):
+            return Unavailable(Reason.NotSynced)
         moved = self._move(ask)
         if moved is not None:
             return moved
         outcome = judge(ask.charge, ask.limits, self._tally)
-        if isinstance(outcome, Exceeded) or not any(level.requested for level in outcome.levels):
+        if isinstance(outcome, Exceeded) or not (ask.charge.counts and any(one.requested for one in outcome.levels)):
             return outcome  # what weighs nothing under any limit needs no promise, and fills no ledger
         if self._full(ask):
             return Unavailable(Reason.LedgerBusy)
@@ -140,10 +150,12 @@ class Drafter:
             return None
         if part.digest != ask.origin.digest:
             return Differs(part)
-        self._tally.remove(Charge(origin.charge.party, part.counts))
-        outcome = judge(ask.charge, ask.limits, self._tally)
+        held = origin.charge.only(part)
+        self._tally.remove(held)
+        # How long it may hold them was judged with its origin: a claim that is made a moment later begins nothing.
+        outcome = judge(ask.charge, [limit for limit in ask.limits if limit.unit != "hold"], self._tally)
         if isinstance(outcome, Exceeded):  # it leaves more open than it did when its origin was charged
-            self._tally.add(Charge(origin.charge.party, part.counts))
+            self._tally.add(held)
             return outcome
         self._replace(origin, origin.charge.without(part))
         self._inflight[ask.uid] = entry = ask.entry(self._now)
@@ -171,7 +183,7 @@ class Drafter:
             self._inflight[ask.uid] = entry.shared()
             self._changed = True
         self._tally.remove(entry.charge)
-        levels = tuple(self._tally.level(limit, entry.charge) for limit in ask.limits)
+        levels = tuple(self._tally.level(limit, entry.charge) for limit in ask.limits if self._tally.knows(limit))
         self._tally.add(entry.charge)
         return Granted(levels)
 

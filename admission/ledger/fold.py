@@ -1,13 +1,14 @@
 """How a state is brought up to what exists.  Pure.
 
 A fold takes in a census: use becomes what the census counts, and what the census has seen is no longer in
-flight.  Two guards make it exact, and without either the count drops below what exists
+flight.  Three guards make it exact, and without any of them the count drops below what exists
 (kubernetes/kubernetes#123434):
 
 * by uid: an entry leaves because its own object was seen, and nothing else is to be made for it, never because the sums
   match;
+* by record: an entry leaves only when a record says whom and where to charge its object without it (``ledger.homes``);
 * by version: a census older than the one that the state already took in is not folded, as it may not have
-  seen an object whose entry has left.
+  seen an object whose entry has left, or the record by which it is charged.
 """
 
 from __future__ import annotations
@@ -15,54 +16,137 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from admission.ledger.state import State
+from admission.ledger.homes import Attribution
+from admission.ledger.hours import UNTIMED, Terms, added, after_archiving, held_on, prepaid, settled
+from admission.ledger.state import Hours, State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-    from admission.decide.limits import Account
+    from admission.decide.limits import Account, Charge
     from admission.ledger.census import Census
+    from admission.ledger.hours import Stay
+    from admission.ledger.state import Entry
 
 
-def fold(state: State, scope: str, census: Census, gone: Collection[str]) -> State | None:
-    """Return the state after a census, without the entries proved ``gone``; None when nothing would change."""
-    current = _is_current(census, state)
-    inflight = {
-        uid: entry
-        for uid, entry in state.inflight.items()
-        if uid not in gone and not (current and census.settled(entry))
-    }
+def fold(
+    state: State,
+    scope: str,
+    census: Census,
+    gone: Collection[str],
+    *,
+    doubtful: Collection[str] = (),
+    terms: Terms = UNTIMED,
+    now: int = 0,
+    recount: bool = False,
+) -> State | None:
+    """Return the state after a census, without the entries proved ``gone``; None when nothing would change.
+
+    Of the ``doubtful`` among these nobody can tell whether they came and went: what they paid for counts as used.
+    ``now`` is unix seconds.  A ``recount`` by a list has seen what exists, and no object end.
+    """
+    current = is_current(census, state, scope)
+    left = {uid for uid, entry in state.inflight.items() if current and leaves(entry, scope, census)}
+    inflight = {uid: entry for uid, entry in state.inflight.items() if uid not in gone and uid not in left}
     used = counted(census, scope, inflight) if current else state.used
-    if used == state.used and len(inflight) == len(state.inflight):
+    hours = state.hours
+    if current:
+        followed = added(hours, _charges(state, left)) if recount else None
+        lost = {uid for uid in doubtful if uid in state.inflight} - left
+        hours = followed or _followed(state, scope, census, left | lost, terms=terms, now=now)
+    attribution = census.attribution(scope) if current else Attribution()
+    same = used == state.used and len(inflight) == len(state.inflight) and hours == state.hours
+    if same and attribution.due <= state.observed_tenants:
         return None
     pods, claims = census.newest() if current else (0, 0)
+    if hours != state.hours and not recount:
+        hours = dataclasses.replace(
+            hours, ends_pods=max(pods, hours.ends_pods), ends_claims=max(claims, hours.ends_claims)
+        )
     return dataclasses.replace(
         state,
         observed_pods=max(pods, state.observed_pods),
         observed_claims=max(claims, state.observed_claims),
+        observed_tenants=max(attribution.newest, state.observed_tenants),
         used=used,
         inflight=inflight,
+        hours=hours,
     )
 
 
-def _is_current(census: Census, state: State) -> bool:
-    """Whether the census has come as far as the newest object that the state has taken in.
+def _followed(state: State, scope: str, census: Census, leaving: Collection[str], *, terms: Terms, now: int) -> Hours:
+    """Return the hours after a census: ends that they have not taken in are settled."""
+    hours = state.hours
+    if not terms.timed:
+        return dataclasses.replace(hours, prepaid={}, holds={}) if hours.prepaid or hours.holds else hours
+    staying = state.inflight.keys() - leaving
+    live = census.stays(scope, staying)
+    ended = [
+        stay
+        for stay in census.ended(scope)
+        if stay.uid in leaving or (stay.uid not in staying and not _has_taken_in(hours, stay))
+    ]
+    if terms.windows:
+        hours = settled(hours, _charges(state, leaving), live, ended, now)
+    return dataclasses.replace(hours, holds=held_on(hours, [*live, *ended], terms.gap, now))
+
+
+def _has_taken_in(hours: Hours, stay: Stay) -> bool:
+    """Whether an end was settled already, by who saw it or by who did not: all but those of objects in flight."""
+    return stay.version <= (hours.ends_claims if stay.claim else hours.ends_pods)
+
+
+def _charges(state: State, uids: Iterable[str]) -> list[Charge]:
+    return [state.inflight[uid].charge for uid in uids]
+
+
+def leaves(entry: Entry, scope: str, census: Census) -> bool:
+    """Say whether an entry is no longer needed, as the census has its object by itself, and so has any later one."""
+    return census.settled(entry) and census.attributed(entry, scope)
+
+
+def follows(state: State, scope: str, census: Census) -> bool:
+    """Say whether a state has all that a census counts, and is known to go by its records."""
+    if not state.initialized or not is_current(census, state, scope):
+        return False
+    waiting = any(leaves(entry, scope, census) for entry in state.inflight.values())
+    noted = census.attribution(scope).due <= state.observed_tenants
+    return noted and not waiting and counted(census, scope, state.inflight) == state.used
+
+
+def is_current(census: Census, state: State, scope: str) -> bool:
+    """Whether the census has come as far as the newest object that the state has taken in, and the newest record.
 
     Then it has seen every object that existed for that state.  How far is compared with what: where nothing is written,
     a watch that misses nothing stays behind a later list, and would hold back every fold until the next bookmark.
     """
-    return census.resource_version >= state.observed_pods and census.claims_version >= state.observed_claims
+    return (
+        census.resource_version >= state.observed_pods
+        and census.claims_version >= state.observed_claims
+        and census.attribution(scope).version >= state.observed_tenants
+    )
 
 
-def rebuilt(state: State, scope: str, census: Census) -> State:
-    """Return a state counted from nothing but a census; right only when no earlier promise can still be kept."""
+def rebuilt(
+    state: State, scope: str, census: Census, *, archive: Hours | None = None, terms: Terms = UNTIMED, now: int = 0
+) -> State:
+    """Return a state counted from nothing but a census, and an archive of hours where there is one.
+
+    Right only when no earlier promise can still be kept.
+    """
     pods, claims = census.newest()
+    live = census.stays(scope, ()) if terms.timed else ()
+    hours = Hours(prepaid=dict(prepaid(live, now)) if terms.windows else {}, ends_pods=pods, ends_claims=claims)
+    if archive is not None:
+        hours = after_archiving(hours, archive, terms.windows, now)
     return State(
         state.epoch + 1,
         initialized=True,
         observed_pods=pods,
         observed_claims=claims,
+        observed_tenants=census.attribution(scope).newest,
         used=counted(census, scope),
+        hours=dataclasses.replace(hours, holds=held_on(hours, live, terms.gap, now)),
     )
 
 
@@ -77,7 +161,7 @@ def uncounted(state: State, scope: str, census: Census) -> dict[str, int]:
     By party and not by class, as a pod that may land on several classes is charged to fewer once it is bound.
     A census older than the state says nothing.
     """
-    if not _is_current(census, state):
+    if not is_current(census, state, scope):
         return {}
     excess = _by_party(counted(census, scope))
     for total in (_by_party(state.used), _by_party(state.reserved())):

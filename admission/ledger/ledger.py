@@ -8,15 +8,20 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
+from admission.decide.limits import held, total
+from admission.ledger.archive import is_archive
 from admission.ledger.commit import Committer, Counters, Tuning
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
+from admission.ledger.hours import HOUR
 from admission.ledger.limits import Differs, Exceeded, Granted, Level, Outcome, Request, Unavailable
+from admission.ledger.store import StoreError
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from admission.decide.limits import Account, Limit
+    from admission.ledger.state import Hours
     from admission.ledger.store import Store
 
 
@@ -29,6 +34,17 @@ class View:
     used: Mapping[Account, int]
     reserved: Mapping[Account, int]
     entries: int
+    hours: Hours
+    """Use over time, in device-seconds."""
+    reserved_hours: Mapping[Account, int]
+    """Device-seconds prepaid by what runs and by what was promised."""
+
+    def device_hours(self, window: int, weights: Mapping[str, int]) -> tuple[int, int] | None:
+        """Return device-hours, rounded up: used within a window in seconds, and prepaid; None where not summed yet."""
+        used = self.hours.used(window)
+        if used is None:
+            return None
+        return -(-total(used, weights) // HOUR), -(-held(self.reserved_hours, weights) // HOUR)
 
 
 class Ledger:
@@ -89,13 +105,20 @@ class Ledger:
             return Exceeded(shortfalls)
         return Granted(tuple(level for outcome in outcomes if isinstance(outcome, Granted) for level in outcome.levels))
 
-    async def release(self, uid: str) -> None:
+    async def release(self, uid: str) -> bool:
         """Take back whatever is held in flight for an object that is gone and cannot come back.
 
+        False when something may still be held: the store could not be read, or written, for some tries.
         For modes in which objects are not watched (standalone); elsewhere the reconciler proves absence.
         """
-        scopes = [scope for scope in self._store.scopes() if self._holds(scope, uid)]
+        try:
+            for scope in self.scopes():  # what another process reserved may not have been seen here
+                await self._store.read(scope, self._tuning.timeout)
+        except StoreError:
+            return False
+        scopes = [scope for scope in self.scopes() if self._holds(scope, uid)]
         await asyncio.gather(*(self._committer(scope).withdraw(Withdrawal(uid, None)) for scope in scopes))
+        return not any(self._holds(scope, uid) for scope in scopes)
 
     async def ensure(self, scope: str, timeout: float) -> None:  # noqa: ASYNC109 (passed on to the store)
         """Make sure that a scope has a ledger, so that its wait for being counted begins before it is needed.
@@ -117,11 +140,19 @@ class Ledger:
         if snapshot is None:
             return None
         state = snapshot.state
-        return View(state.initialized, state.observed_pods, state.used, state.reserved(), len(state.inflight))
+        return View(
+            initialized=state.initialized,
+            observed_pods=state.observed_pods,
+            used=state.used,
+            reserved=state.reserved(),
+            entries=len(state.inflight),
+            hours=state.hours,
+            reserved_hours=state.reserved_hours(),
+        )
 
     def scopes(self) -> Collection[str]:
         """Return the scopes known here."""
-        return self._store.scopes()
+        return [scope for scope in self._store.scopes() if not is_archive(scope)]
 
     def counters(self) -> Mapping[str, Counters]:
         """Return what was done so far, by scope."""

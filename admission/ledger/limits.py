@@ -11,7 +11,7 @@ import enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from admission.decide.limits import Account, Charge, Limit, Part
     from admission.review.reasons import Reason
@@ -94,17 +94,60 @@ class Differs:
 Outcome = Granted | Exceeded | Unavailable | Differs
 
 
-class Tally:
-    """Running use: what stands in a ledger, and what earlier requests of a batch took.
-
-    Sums are kept per limit, as most requests of a batch stand under the same ones.
-    """
+class Sums:
+    """Running counts by account; sums are kept per limit, as most requests of a batch stand under the same ones."""
 
     def __init__(self, accounts: Iterable[tuple[Account, int]]) -> None:
         self._held: dict[str, dict[str, int]] = {}
         self._sums: dict[tuple[str, str, int, int], tuple[Limit, int]] = {}
         for (party, key), count in accounts:
             self._hold(party, key, count)
+
+    def turn(self, party: str, counts: Iterable[tuple[str, int]], sign: int) -> None:
+        """Count something in (1) or out (-1)."""
+        counts = tuple(counts)
+        for key, count in counts:
+            self._hold(party, key, sign * count)
+        for index, (limit, total) in self._sums.items():
+            if limit.counts(party):
+                self._sums[index] = (limit, total + sign * limit.measure(counts))
+
+    def all(self, limit: Limit) -> int:
+        """Return what stands under a limit."""
+        # The stored limit keeps the two objects alive, so their ids name no other object meanwhile.
+        index = (limit.key, limit.unit, id(limit.weights), id(limit.parties))
+        if index not in self._sums:
+            total = sum(limit.measure(held.items()) for party, held in self._held.items() if limit.counts(party))
+            self._sums[index] = (limit, total)
+        return self._sums[index][1]
+
+    def own(self, limit: Limit) -> int:
+        """Return what of it is the asking tenant's own."""
+        mine = (held for party, held in self._held.items() if limit.own(party) and limit.counts(party))
+        return sum(limit.measure(held.items()) for held in mine)
+
+    def _hold(self, party: str, key: str, count: int) -> None:
+        held = self._held.setdefault(party, {})
+        held[key] = held.get(key, 0) + count
+
+
+class Tally:
+    """Running use: what stands in a ledger, and what earlier requests of a batch took.
+
+    ``hours`` gives, for a window in seconds, the device-seconds that count against it: used and prepaid; None
+    where that is not known.  ``elapsed`` gives the seconds that a group has held some classes without a longer break.
+    """
+
+    def __init__(
+        self,
+        accounts: Iterable[tuple[Account, int]],
+        hours: Callable[[int], Iterable[tuple[Account, int]] | None] = lambda _: (),
+        elapsed: Callable[[str, Limit], int] = lambda _group, _limit: 0,
+    ) -> None:
+        self._devices = Sums(accounts)
+        self._hours, self._elapsed = hours, elapsed
+        self._windows: dict[int, Sums] = {}
+        self._turns: list[tuple[Charge, int]] = []
 
     def add(self, charge: Charge) -> None:
         """Count a charge in."""
@@ -114,32 +157,35 @@ class Tally:
         """Count a charge out."""
         self._turn(charge, -1)
 
+    def knows(self, limit: Limit) -> bool:
+        """Say whether use under a limit can be told."""
+        return limit.unit != "deviceHours" or self._window(limit.window) is not None
+
     def level(self, limit: Limit, charge: Charge) -> Level:
-        """Return the use under a limit, beside what the charge would add to it."""
-        own = sum(
-            limit.measure(held.items())
-            for party, held in self._held.items()
-            if limit.own(party) and limit.counts(party)
-        )
-        return Level(limit, limit.asked(charge), self._sum(limit), own)
+        """Return the use under a limit that is known, beside what the charge would add to it."""
+        if limit.unit == "hold":
+            elapsed = self._elapsed(charge.group or charge.party, limit)
+            return Level(limit, limit.asked(charge), elapsed, elapsed)
+        sums = self._devices if limit.unit != "deviceHours" else self._window(limit.window)
+        assert sums is not None
+        return Level(limit, limit.asked(charge), sums.all(limit), sums.own(limit))
 
     def _turn(self, charge: Charge, sign: int) -> None:
-        for key, count in charge.counts:
-            self._hold(charge.party, key, sign * count)
-        for index, (limit, total) in self._sums.items():
-            self._sums[index] = (limit, total + sign * limit.asked(charge))
+        self._devices.turn(charge.party, charge.counts, sign)
+        self._turns.append((charge, sign))
+        for sums in self._windows.values():
+            sums.turn(charge.party, charge.prepaid, sign)
 
-    def _hold(self, party: str, key: str, count: int) -> None:
-        held = self._held.setdefault(party, {})
-        held[key] = held.get(key, 0) + count
-
-    def _sum(self, limit: Limit) -> int:
-        # The stored limit keeps the two objects alive, so their ids name no other object meanwhile.
-        index = (limit.key, limit.unit, id(limit.weights), id(limit.parties))
-        if index not in self._sums:
-            total = sum(limit.measure(held.items()) for party, held in self._held.items() if limit.counts(party))
-            self._sums[index] = (limit, total)
-        return self._sums[index][1]
+    def _window(self, window: int) -> Sums | None:
+        """Device-seconds that count against a window, made when the first limit asks for it."""
+        if window not in self._windows:
+            known = self._hours(window)
+            if known is None:
+                return None
+            self._windows[window] = sums = Sums(known)
+            for charge, sign in self._turns:
+                sums.turn(charge.party, charge.prepaid, sign)
+        return self._windows[window]
 
 
 def judge(charge: Charge, limits: Iterable[Limit], tally: Tally) -> Granted | Exceeded:

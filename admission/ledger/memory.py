@@ -1,4 +1,4 @@
-"""Ledgers in this process's memory: for standalone mode and tests."""
+"""Ledgers in this process's memory: for one run of a command, and for tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MemoryStore:
     """A store that lives and dies with the process.
 
     ``initialized`` says whether a new ledger counts from nothing at once: right where nothing can exist
-    that was admitted without it, as in standalone mode.
+    that was admitted without it.
     """
 
     def __init__(self, *, initialized: bool) -> None:

@@ -3,6 +3,10 @@
 Reads carry no resourceVersion, so the API server answers them from etcd's newest state.  Writes are PUTs
 of ``.../status`` with the resourceVersion that was read.  A watch may feed newer versions through
 ``observe``: resourceVersions of one resource compare as integers (KEP-5504, stable in Kubernetes 1.35).
+
+They do within one history.  A store that was restored from a backup has another, in which the same versions name
+other states: so nothing that was read before the API server was away is a basis for a write (``doubt``), and a
+ledger that is older than it was seen to be tells that it happened (``went_back``).
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from admission.ledger.state import State
 from admission.ledger.store import Conflict, Failed, Fault, Snapshot, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 COLLECTION = "/apis/computegate.io/v1alpha1/quotaledgers"
 
@@ -94,24 +98,34 @@ def object_name(scope: str) -> str:
 
 
 class ObjectStore:
-    """A store on the API server.  ``client`` must not repeat requests by itself."""
+    """A store on the API server.  ``client`` must not repeat requests by itself.
 
-    def __init__(self, client: Requests) -> None:
-        self._client = client
+    ``went_back`` is called when a ledger is older than it was: a backup was restored.
+    """
+
+    def __init__(self, client: Requests, went_back: Callable[[], None] = lambda: None) -> None:
+        self._client, self._went_back = client, went_back
         self._snapshots: dict[str, Snapshot] = {}
         self._written: collections.deque[int] = collections.deque(maxlen=_REMEMBERED)
+        self._doubted: set[str] = set()
 
     def scopes(self) -> Collection[str]:
         """Return the scopes whose object was read, written or observed."""
         return tuple(self._snapshots)
 
     def cached(self, scope: str) -> Snapshot | None:
-        """Return the newest snapshot read, written or observed."""
-        return self._snapshots.get(scope)
+        """Return the newest snapshot read, written or observed; None where it is in doubt."""
+        return None if scope in self._doubted else self._snapshots.get(scope)
 
     def forget(self) -> None:
         """Drop all snapshots."""
         self._snapshots.clear()
+        self._doubted.clear()
+        self._written.clear()
+
+    def doubt(self) -> None:
+        """Rest on no snapshot until it was read or observed anew: the API server was away, and may have gone back."""
+        self._doubted |= self._snapshots.keys()
 
     def observe(self, found: LedgerObject) -> None:
         """Take in an object from a watch, unless a newer version of it was seen already."""
@@ -119,7 +133,9 @@ class ObjectStore:
         if found.metadata.name != object_name(scope):
             return  # not the object that decides for this scope
         held = self._snapshots.get(scope)
-        if held is None or int(found.metadata.resource_version) > held.version:
+        if scope in self._doubted:
+            self._take(found, held)
+        elif held is None or int(found.metadata.resource_version) > held.version:
             self._snapshots[scope] = found.snapshot
 
     def wrote(self, found: LedgerObject) -> bool:
@@ -171,9 +187,16 @@ class ObjectStore:
         return (Unknown if error.outcome_unknown else Failed)(f"{scope}: {error}")
 
     async def _get(self, scope: str, timeout: float) -> Snapshot:  # noqa: ASYNC109 (likewise)
-        path = f"{COLLECTION}/{object_name(scope)}"
-        found = decode(await self._client.request("GET", path, timeout=timeout))
-        return self._keep(scope, found.snapshot)
+        path, held = f"{COLLECTION}/{object_name(scope)}", self._snapshots.get(scope)
+        return self._take(decode(await self._client.request("GET", path, timeout=timeout)), held)
+
+    def _take(self, found: LedgerObject, before: Snapshot | None) -> Snapshot:
+        """Keep what was asked for after ``before`` was held: older than that, it is of another history."""
+        snapshot = found.snapshot
+        if before is not None and snapshot.version < before.version:
+            self._went_back()
+            self.forget()
+        return self._keep(found.spec.scope, snapshot)
 
     async def _create(self, scope: str, timeout: float) -> Snapshot:  # noqa: ASYNC109 (likewise)
         try:
@@ -186,9 +209,10 @@ class ObjectStore:
         return self._keep(scope, found.snapshot)
 
     def _keep(self, scope: str, snapshot: Snapshot) -> Snapshot:
-        held = self._snapshots.get(scope)
+        held = self.cached(scope)
         if held is None or snapshot.version >= held.version:
             self._snapshots[scope] = snapshot
+            self._doubted.discard(scope)
         return snapshot
 
 

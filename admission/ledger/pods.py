@@ -1,8 +1,9 @@
 """The census: what the pods and the claims of a cluster hold, attributed as their reservations were.
 
-A pod with a reservation is charged to the party and in the scopes that the reservation named, and to no fewer
-devices until it is bound; then to its node's class.  A pod without one (from before the install, of an observed
-namespace, or of before this process led) is attributed by today's labels as soon as they allow.
+A pod is charged to the party and in the places that the record of its namespace names (``ledger.homes``), which the
+reservations of what it holds were folded by.  Where there is no record yet, or it is another tenant's, the pod's own
+reservation says both; and where there is neither (from before the install, or past us), today's labels, as soon as they
+allow.  A pod with a reservation is charged for no fewer devices until it is bound; then for its node's class.
 
 Claims are counted by themselves, for as long as they exist.  A pod that was charged for claims made from templates
 stands in flight with that charge until each claim has taken over its part, and with what it asks for by resources
@@ -12,24 +13,27 @@ besides.  The one exception is a claim that the scheduler makes for a pod's reso
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.api.policy import Mode
 from admission.demand.claims import given_devices
 from admission.demand.devices import added, counted
-from admission.demand.pod import demand_of_claim, requested_devices
+from admission.demand.pod import demand_of_claim, longest_of, requested_devices
 from admission.demand.reach import UNKNOWN_CLASS
 from admission.demand.request import DemandError
 from admission.ledger.claims import ClaimBook
+from admission.ledger.homes import Homes, computes
+from admission.ledger.hours import Stay
 from admission.ledger.membership import membership
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
-    from datetime import datetime
 
     from admission.decide.limits import Account, Charge
     from admission.decide.registry import Registry
     from admission.demand.inventory import Inventory
+    from admission.ledger.homes import Attribution, Places
     from admission.ledger.state import Entry
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
@@ -47,17 +51,38 @@ class Promise(NamedTuple):
     party: str
     counts: tuple[tuple[str, int], ...]
     scopes: frozenset[str]
+    seconds: int = 0
+    group: str = ""
 
 
 class Held(NamedTuple):
-    """What a live object holds, and where it is charged: in the scopes of its promise and of its jurisdiction."""
+    """What a live object holds, and where it is charged without a record: by its promise and its jurisdiction.
 
+    Since when (unix seconds; 0 for a pod without a node), and for how many seconds at most (0 where nobody can tell).
+    ``owner`` is the uid of the pod that a claim belongs to: it ends with it.
+    """
+
+    uid: str
     namespace: str
     governing: str
     party: str
     counts: tuple[tuple[str, int], ...]
     bound: bool
     scopes: frozenset[str] = frozenset()
+    group: str = ""
+    since: int = 0
+    seconds: int = 0
+    owner: str = ""
+
+
+class End(NamedTuple):
+    """An object's end as it was seen here: what it held, for whom and where, until when, the version that said so."""
+
+    held: Held
+    home: Mapping[str, Places]
+    until: int
+    version: int
+    claim: bool
 
 
 class PodCensus:
@@ -70,31 +95,38 @@ class PodCensus:
         self._inherited: Mapping[str, Held] = {}
         self._idle: dict[str, str] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
+        self._ended: OrderedDict[str, End] = OrderedDict()
+        self._lasting: dict[str, int] = {}
         self._promises: OrderedDict[str, Promise] = OrderedDict()
         self._homeless: set[str] = set()
         self._unnamed: dict[str, Pod] = {}
         self._named_by: Inventory | None = None
         self._book = ClaimBook()
         self._unpromised: dict[str, ResourceClaim] = {}
+        self.homes = Homes()
         self._newest_pod = self._newest_claim = 0
         self.resource_version = 0
         self.claims_version = 0
+        self.lists = 0
 
     def heir(self) -> PodCensus:
         """Return an empty census that attributes the pods it will see as this one does."""
         heir = PodCensus(self._registry, self._now)
         heir._inherited = self._held
         heir._promises = OrderedDict(self._promises)
+        heir.homes = self.homes
         return heir
 
     def take(self, pod: Pod) -> None:
         """Take in a pod that exists."""
         uid = pod.metadata.uid
         if pod.status.phase in ENDED:
-            self.lose(uid)
+            self.lose(uid, int(pod.metadata.resource_version or 0))
             return
         self._newest_pod = max(self._newest_pod, int(pod.metadata.resource_version or 0))
         self._book.note_pod(pod)
+        if pod.spec.resource_claims:
+            self._lasting[uid] = longest_of(pod.spec) or 0
         before = self._held.get(uid) or self._inherited.get(uid)
         if before is not None and (before.bound or not pod.spec.node_name):
             self._held[uid] = before
@@ -103,7 +135,15 @@ class PodCensus:
         if not counts and before is None and uid not in self._promises:
             self._idle[uid] = pod.metadata.namespace
         else:
-            self._hold(uid, pod.metadata.namespace, counts, bound=bool(pod.spec.node_name))
+            since = since_of(pod, self._now()) if pod.spec.node_name else 0
+            self._hold(
+                uid,
+                pod.metadata.namespace,
+                counts,
+                bound=bool(since),
+                since=since,
+                seconds=longest_of(pod.spec) or 0,
+            )
             if _is_unnamed(self._held[uid]):
                 self._unnamed[uid] = pod
 
@@ -124,13 +164,29 @@ class PodCensus:
             asked = ()
         known = {name for key, _ in asked for name in key.split("|")}
         strange = counted(each for each in given if not known.issuperset(each.classes))
-        self._hold(claim.metadata.uid, claim.metadata.namespace, added(asked, strange), bound=bool(strange))
+        self._hold(
+            claim.metadata.uid,
+            claim.metadata.namespace,
+            added(asked, strange),
+            bound=bool(strange),
+            since=_instant(claim.metadata.creation_timestamp, self._now()),
+            owner=next((each.uid for each in claim.metadata.owner_references or () if each.controller), ""),
+        )
 
-    def lose(self, uid: str) -> None:
-        """Take out an object that is gone, or has ended."""
+    def lose(self, uid: str, version: int = 0, *, claim: bool = False) -> None:
+        """Take out an object that is gone, or has ended, as ``version`` says."""
         self._book.forget(uid)
         self._unpromised.pop(uid, None)
-        self._held.pop(uid, None)
+        held = self._held.pop(uid, None)
+        if held is not None:
+            until = int(self._now().timestamp())
+            self._ended[uid] = End(self._lasts(held), self._home_of(held), until, version, claim)
+            _trim(self._ended)
+        if claim:
+            self._newest_claim = max(self._newest_claim, version)
+        else:
+            self._newest_pod = max(self._newest_pod, version)
+        self._lasting.pop(uid, None)
         self._homeless.discard(uid)
         self._unnamed.pop(uid, None)
         self._idle.pop(uid, None)
@@ -145,7 +201,8 @@ class PodCensus:
             scopes = (known.scopes if known else frozenset()) | {scope}
             if uid in self._gone or (known is not None and scopes == known.scopes):
                 continue
-            self._promises[uid] = Promise(entry.charge.party, _without_parts(entry.charge), scopes)
+            charge = entry.charge
+            self._promises[uid] = Promise(charge.party, _without_parts(charge), scopes, charge.seconds, charge.group)
             _trim(self._promises)
             held = self._held.get(uid)
             if held is not None:
@@ -165,6 +222,19 @@ class PodCensus:
         """Say whether the object of a reservation was seen, and nothing else is to be made that it was charged for."""
         return self.seen(entry.uid) and not entry.charge.parts
 
+    def attributed(self, entry: Entry, scope: str) -> bool:
+        """Say whether the record of its namespace charges an object as its reservation does, or it is gone."""
+        if entry.uid not in self._held:
+            return True
+        places = self.homes.of(entry.namespace).get(entry.charge.party)
+        return (
+            places is not None and self.homes.kept(entry.namespace) and self.belongs(scope)(entry.charge.party, places)
+        )
+
+    def attribution(self, scope: str) -> Attribution:
+        """Return how new the records are that objects of a scope are attributed by."""
+        return self.homes.attribution(self.belongs(scope))
+
     def newest(self) -> tuple[int, int]:
         """Return the newest version of a pod, and of a claim, that was taken in."""
         return self._newest_pod, self._newest_claim
@@ -177,15 +247,66 @@ class PodCensus:
         """Return what the live pods hold that would be charged in a scope if their namespaces were enforced."""
         return self._accounts(scope, enforced=False)
 
+    def stays(self, scope: str, promised: Collection[str] = ()) -> Collection[Stay]:
+        """Return for how long the objects hold their devices that ``charges`` counts."""
+        return [_stay(self._lasts(held)) for held in self._charged(scope, enforced=True, without=promised)]
+
+    def ended(self, scope: str) -> Collection[Stay]:
+        """Return the stays of objects of a scope whose end was seen here."""
+        belongs = self.belongs(scope)
+        return [
+            _stay(end.held._replace(party=party), end.until, end.version, claim=end.claim)
+            for end in self._ended.values()
+            for party, places in end.home.items()
+            if belongs(party, places)
+        ]
+
+    def forget(self, pods: int, claims: int) -> None:
+        """Forget the ends up to these versions."""
+        for uid in [uid for uid, end in self._ended.items() if end.version <= (claims if end.claim else pods)]:
+            del self._ended[uid]
+
+    def _lasts(self, held: Held) -> Held:
+        """A claim without a promise lasts as long as the pod that it belongs to."""
+        return held if held.seconds or not held.owner else held._replace(seconds=self._lasting.get(held.owner, 0))
+
     def _accounts(self, scope: str, *, enforced: bool, without: Collection[str] = ()) -> Mapping[Account, int]:
-        self._settle()
-        belongs = membership(self._registry, scope, self._now())
         total: Counter[Account] = Counter()
-        for held in self.held(enforced=enforced, without=without):
-            if scope in held.scopes or belongs(held):
-                for key, count in held.counts:
-                    total[held.party, key] += count
+        for held in self._charged(scope, enforced=enforced, without=without):
+            for key, count in held.counts:
+                total[held.party, key] += count
         return total
+
+    def _charged(self, scope: str, *, enforced: bool, without: Collection[str] = ()) -> Iterable[Held]:
+        self._settle()
+        belongs = self.belongs(scope)
+        for held in self.held(enforced=enforced, without=without):
+            for party, places in self._home_of(held).items():
+                if belongs(party, places):
+                    yield held._replace(party=party)
+
+    def belongs(self, scope: str) -> Callable[[str, Places], bool]:
+        """Return what tells whether a party that is charged in some places is charged in a scope."""
+        return membership(self._registry, scope, self._now())
+
+    def _home_of(self, held: Held) -> Mapping[str, Places]:
+        """Whom a live object is charged to, and where: by its reservation while its namespace is another tenant's."""
+        recorded = self.homes.of(held.namespace)
+        if held.party in recorded or (recorded and self._is_at_home(held, recorded)):
+            return recorded
+        return {held.party: held.scopes | {held.governing}}
+
+    @staticmethod
+    def _is_at_home(held: Held, recorded: Mapping[str, Places]) -> bool:
+        return not held.scopes or computes(held.party) in map(computes, recorded)
+
+    def residents(self) -> Mapping[str, Collection[str]]:
+        """Return who is charged for what each namespace holds."""
+        self._settle()
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for held in self.held(enforced=True):
+            found[held.namespace].update(self._home_of(held))
+        return found
 
     def held(self, *, enforced: bool, without: Collection[str] = ()) -> Iterable[Held]:
         """Return what the live accelerator pods and claims hold that count against limits, or that do not.
@@ -202,6 +323,10 @@ class PodCensus:
             and (bool(held.scopes) or mode(held.namespace) is Mode.Enforce) is enforced
         )
 
+    def of(self, uid: str) -> Held | None:
+        """Return what one object holds, as it was last counted."""
+        return self._held.get(uid)
+
     def use(self) -> Mapping[str, Counter[str]]:
         """Return what each party holds by class key, enforced or not."""
         self._settle()
@@ -209,7 +334,8 @@ class PodCensus:
         elsewhere = self._counted_with_pods()
         for uid, held in self._held.items():
             if uid not in elsewhere:
-                found[held.party].update(dict(held.counts))
+                for party in self._home_of(held):
+                    found[party].update(dict(held.counts))
         return found
 
     def unattributed(self) -> int:
@@ -217,7 +343,11 @@ class PodCensus:
 
         As the last count of a scope or of use left it.  Safe in any thread.
         """
-        adrift = (held for held in tuple(self._held.values()) if not held.governing and not held.scopes)
+        adrift = (
+            held
+            for held in tuple(self._held.values())
+            if not held.governing and not held.scopes and not self.homes.of(held.namespace)
+        )
         return sum(count for held in adrift for _, count in held.counts)
 
     def _counted_with_pods(self) -> frozenset[str]:
@@ -231,18 +361,33 @@ class PodCensus:
             claim for pod, claim in self._book.pairs() if claim not in self._promises and total(claim) <= total(pod)
         )
 
-    def _hold(self, uid: str, namespace: str, counts: tuple[tuple[str, int], ...], *, bound: bool) -> None:
+    def _hold(
+        self,
+        uid: str,
+        namespace: str,
+        counts: tuple[tuple[str, int], ...],
+        *,
+        bound: bool,
+        since: int = 0,
+        seconds: int = 0,
+        owner: str = "",
+    ) -> None:
         promise, before = self._promises.get(uid), self._held.get(uid) or self._inherited.get(uid)
-        governing, party = (before.governing, before.party) if before else self._home(namespace)
+        governing, party = (before.governing, before.party) if before else self.home(namespace)
         if promise is not None and (not bound or not counts):
             counts = promise.counts
         self._held[uid] = Held(
+            uid=uid,
             namespace=namespace,
             governing=governing,
             party=promise.party if promise else party,
             counts=counts or (before.counts if before else ()),
             bound=bound,
             scopes=promise.scopes if promise else before.scopes if before else frozenset(),
+            group=(promise and promise.group) or (before.group if before else self._group(namespace)),
+            since=(before.since if before else 0) or since,
+            seconds=(promise and promise.seconds) or (before.seconds if before else 0) or seconds,
+            owner=owner or (before.owner if before else ""),
         )
         if promise is None and not governing:
             self._homeless.add(uid)
@@ -256,7 +401,7 @@ class PodCensus:
         for uid in tuple(self._homeless):
             held = self._held[uid]
             if held.namespace not in homes:
-                homes[held.namespace] = self._home(held.namespace)
+                homes[held.namespace] = self.home(held.namespace)
             governing, party = homes[held.namespace]
             if held.scopes or governing:
                 self._homeless.discard(uid)
@@ -276,11 +421,26 @@ class PodCensus:
             if not _is_unnamed(held):
                 del self._unnamed[uid]
 
-    def _home(self, namespace: str) -> tuple[str, str]:
-        """The governing jurisdiction and the party of a namespace, by today's labels and Tenants."""
+    def home(self, namespace: str) -> tuple[str, str]:
+        """Return the governing jurisdiction and the party of a namespace, by today's labels and Tenants."""
         requester = self._registry.requester(namespace)
         places = {place for party in requester.standings() for place in party.jurisdictions()}
         return self._registry.rules(self._now()).strictest(places), requester.party
+
+    def _group(self, namespace: str) -> str:
+        return self._registry.requester(namespace).group
+
+    def account(self, tenant: str) -> str:
+        """Return the party of a tenant in a namespace of its own, by today's Tenants; "" of one that is none."""
+        standing = self._registry.standings.get(tenant)
+        supplier = standing.tenant.spec.supplied_by if standing else None
+        return f"{supplier}/{tenant}" if supplier else tenant if standing else ""
+
+    def governing(self, party: str) -> str:
+        """Return the governing jurisdiction of a party, by today's Tenants; "" where it is not known."""
+        standings = (self._registry.standings.get(name) for name in party.split("/"))
+        places = {place for standing in standings if standing for place in standing.jurisdictions()}
+        return self._registry.rules(self._now()).strictest(places)
 
     def _counts(self, pod: Pod) -> tuple[tuple[str, int], ...]:
         """Devices by class key, as today's nodes and pools have it; nothing for a pod that cannot be read."""
@@ -295,6 +455,30 @@ def _without_parts(charge: Charge) -> tuple[tuple[str, int], ...]:
     for part in charge.parts:
         charge = charge.without(part)
     return charge.counts
+
+
+def _stay(held: Held, until: int = 0, version: int = 0, *, claim: bool = False) -> Stay:
+    return Stay(held.uid, held.party, held.group, held.counts, held.seconds, held.since, until, version, claim)
+
+
+def since_of(pod: Pod, now: datetime) -> int:
+    """Return since when (unix seconds) a pod with a node holds its devices; never later than now."""
+    return _instant(given_at(pod), now)
+
+
+def given_at(pod: Pod) -> str | None:
+    """Return when a pod was given its node, as it was written; of a pod that no scheduler saw, when it was created."""
+    given = [each for each in pod.status.conditions or () if each.type == "PodScheduled" and each.status == "True"]
+    said = given[0].last_transition_time if given else None
+    return said or pod.metadata.creation_timestamp
+
+
+def _instant(text: str | None, now: datetime) -> int:
+    latest = int(now.timestamp())
+    try:
+        return min(latest, int(datetime.fromisoformat(text or "").timestamp()))
+    except ValueError:
+        return latest
 
 
 def _trim(kept: OrderedDict[str, Any]) -> None:

@@ -10,16 +10,22 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import time
 from typing import TYPE_CHECKING
 
+from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
-from admission.ledger.fold import fold, rebuilt, uncounted
+from admission.ledger.fold import fold, is_current, leaves, rebuilt, uncounted
+from admission.ledger.hours import UNTIMED
+from admission.ledger.limits import Kind
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
+from admission.ledger.uncount import uncount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from admission.ledger.census import Census, Witness
+    from admission.ledger.hours import Terms
     from admission.ledger.state import Entry, State
     from admission.ledger.store import Store
 
@@ -46,6 +52,8 @@ class Waits:
     """Between reads of a ledger whose watch may have been cut."""
     between: float = 0.25
     """Between passes."""
+    archive: float = 10.0
+    """Between moves of what was used to its archive."""
     audit: float = 300.0
     """Between full recounts."""
     timeout: float = 2.0
@@ -63,6 +71,8 @@ class Work:
     failures: int = 0
     uncounted: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     """By scope and party: devices that exist and were counted nowhere, at the last recount."""
+    missed: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    """By scope and party: such devices that any fold has counted in since the start, summed."""
 
 
 class Reconciler:
@@ -72,7 +82,9 @@ class Reconciler:
     ``armed`` says whether
     admissions are counted at all (on install: whether the webhook configuration is in force); the wait for a
     rebuild runs only while it does.  ``restored`` is called when the store is found to have gone back in
-    time: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a ledger twice at once.
+    time, and all ledgers are marked: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a
+    ledger twice at once.  ``drifted`` is called with a scope and the devices that a fold has just counted in there and
+    no reservation had announced.
     """
 
     def __init__(
@@ -85,17 +97,27 @@ class Reconciler:
         waits: Waits | None = None,
         armed: Callable[[], bool] = lambda: True,
         restored: Callable[[], None] = lambda: None,
+        terms: Callable[[str], Terms] = lambda _: UNTIMED,
+        now: Callable[[], float] = time.time,
         turn: Callable[[str], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext(),
+        drifted: Callable[[str, int], None] = lambda _scope, _devices: None,
     ) -> None:
         self.work = Work()
         self._store, self._census, self._witness = store, census, witness
         self._clock, self._waits = clock, waits or Waits()
-        self._armed, self._restored, self._turn = armed, restored, turn
+        self._armed, self._restored, self._turn, self._drifted = armed, restored, turn, drifted
+        self._terms, self._now = terms, now
+        self._archivist = Archivist(
+            store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
+        )
         self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
         self._first_seen: dict[tuple[str, str], float] = {}
+        self._absent_at: dict[tuple[str, str], int] = {}
         self._uncounted: dict[str, tuple[int, float]] = {}
         self._last_read: dict[str, float] = {}
         self._suspects: set[str] = set()
+        self._taken_in: dict[str, tuple[int, int]] = {}
+        self._older: dict[str, tuple[int, frozenset[str]]] = {}
         self._highest = 0
         self._awake = asyncio.Event()
 
@@ -127,10 +149,10 @@ class Reconciler:
 
     async def reconcile(self) -> None:
         """Make one pass over all ledgers; what fails is tried again in the next."""
-        scopes = tuple(self._store.scopes())
+        scopes = self._scopes()
         try:
             await self._listen()
-            await self._distrust()
+            await self._mark()
             await self._rebuild([scope for scope in scopes if self._due(scope)])
         except (StoreError, Unanswered) as error:
             self._fail("the API server", error)
@@ -139,16 +161,17 @@ class Reconciler:
                 await self._follow(scope)
             except (StoreError, Unanswered) as error:
                 self._fail(scope, error)
+        self._forget(scopes)
 
     async def audit(self) -> None:
         """Recount all by a list, note what was counted nowhere, and fold it in at once."""
         try:
             census = await self._calm.ask(self._witness.recount(), long=True)
-            for scope in tuple(self._store.scopes()):
+            for scope in self._scopes():
                 snapshot = await self._store.read(scope, self._waits.timeout)
                 if snapshot.state.initialized:
                     self.work.uncounted[scope] = uncounted(snapshot.state, scope, census)
-                    await self._fold(scope, lambda: census, ())
+                    await self._fold(scope, lambda: census, (), recount=True)
         except (StoreError, Unanswered) as error:
             self._fail("recount", error)
 
@@ -157,9 +180,29 @@ class Reconciler:
     async def _follow(self, scope: str) -> None:
         snapshot = await self._look(scope)
         census = self._census()
+        if census is not None and self._older.get(scope, (None,))[0] != census.lists:
+            snapshot = await self._note_older(scope, census.lists)
         if snapshot.state.initialized and census is not None:
             gone = await self._prove(scope, snapshot.state, census)
             await self._fold(scope, self._census, gone)
+            await self._follow_hours(scope, self._terms(scope))
+
+    async def _follow_hours(self, scope: str, terms: Terms) -> None:
+        census = self._census()
+        if terms.timed and census is not None:
+            self._note_taken_in(scope, census)
+        if terms.windows:
+            await self._archivist.follow(scope, terms)
+
+    def _scopes(self) -> tuple[str, ...]:
+        return tuple(scope for scope in self._store.scopes() if not is_archive(scope))
+
+    def _forget(self, scopes: Collection[str]) -> None:
+        """Let the census forget the ends that every ledger with limits over time has taken in."""
+        census = self._census()
+        if census is not None:
+            taken_in = [self._taken_in.get(scope, (0, 0)) for scope in scopes if self._terms(scope).timed]
+            census.forget(*(min(versions) for versions in zip(census.newest(), *taken_in, strict=True)))
 
     async def _look(self, scope: str) -> Snapshot:
         snapshot = self._store.cached(scope)
@@ -169,20 +212,29 @@ class Reconciler:
         self._last_read[scope] = self._clock()
         return snapshot
 
-    async def _fold(self, scope: str, census: Callable[[], Census | None], gone: Collection[str]) -> None:
+    async def _note_older(self, scope: str, lists: int) -> Snapshot:
+        """Note which entries may be older than the last list: their objects may have come and gone unseen."""
+        snapshot = await self._store.read(scope, self._waits.timeout)
+        self._older[scope] = lists, frozenset(snapshot.state.inflight)
+        return snapshot
+
+    async def _fold(
+        self, scope: str, census: Callable[[], Census | None], gone: Collection[str], *, recount: bool = False
+    ) -> None:
         """Write what the census and the proofs change, if anything: idle clusters write nothing.
 
         The census is asked for anew each time, as it moves on, or begins again, while the store is awaited.
         """
         snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
-        if self._fold_of(snapshot.state, scope, census, gone) is None or await self._went_back():
+        if self._fold_of(snapshot.state, scope, census(), gone, recount=recount) is None or await self._went_back():
             return
         for _ in range(_TRIES):
             async with self._turn(scope):
-                snapshot = self._store.cached(scope) or snapshot
-                state = self._fold_of(snapshot.state, scope, census, gone)
+                snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
+                state = self._fold_of(snapshot.state, scope, census(), gone, recount=recount)
                 if state is None:
                     return
+                missed = self._missed(snapshot.state, scope, census())
                 try:
                     await self._store.write(scope, state, snapshot.version, self._waits.timeout)
                 except Conflict:
@@ -190,14 +242,54 @@ class Reconciler:
                     continue
             self.work.folds += 1
             self.work.expired += len(snapshot.state.inflight.keys() & gone)
+            self._tell(scope, missed)
             return
 
+    def _doubtful(self, state: State, scope: str, census: Census, gone: Collection[str]) -> Collection[str]:
+        """Return the uids of objects that may have come and gone unseen: before the last list, or among claims."""
+        lists, older = self._older.get(scope, (-1, frozenset()))
+        if lists != census.lists:
+            return gone
+        entries = (state.inflight[uid] for uid in gone if uid in state.inflight)
+        return {entry.uid for entry in entries if entry.uid in older or entry.kind is Kind.Claim}
+
+    def _note_taken_in(self, scope: str, census: Census) -> None:
+        """Note that the ledger has all ends that the watch has seen, where nothing is left to fold."""
+        snapshot = self._store.cached(scope)
+        if snapshot is None or not is_current(census, snapshot.state, scope):
+            return
+        if any(stay.uid in snapshot.state.inflight for stay in census.ended(scope)):
+            return  # to be settled when the entry leaves
+        if self._fold_of(snapshot.state, scope, census, (), recount=False) is None:
+            self._taken_in[scope] = census.newest()
+
+    def _missed(self, state: State, scope: str, census: Census | None) -> dict[str, int]:
+        return uncounted(state, scope, census) if census is not None else {}
+
+    def _tell(self, scope: str, missed: Mapping[str, int]) -> None:
+        """Note what a fold had to count in that came in past the ledger."""
+        total = self.work.missed.setdefault(scope, {})
+        for party, count in missed.items():
+            total[party] = total.get(party, 0) + count
+        if missed:
+            logger.warning("%s: %d devices were counted nowhere, and are now", scope, sum(missed.values()))
+            self._drifted(scope, sum(missed.values()))
+
     def _fold_of(
-        self, state: State, scope: str, census: Callable[[], Census | None], gone: Collection[str]
+        self, state: State, scope: str, census: Census | None, gone: Collection[str], *, recount: bool
     ) -> State | None:
-        current = census()
-        trusted = state.initialized and scope not in self._suspects
-        return fold(state, scope, current, gone) if trusted and current is not None else None
+        if census is None or not state.initialized or scope in self._suspects:
+            return None
+        return fold(
+            state,
+            scope,
+            census,
+            gone,
+            doubtful=self._doubtful(state, scope, census, gone),
+            terms=self._terms(scope),
+            now=int(self._now()),
+            recount=recount,
+        )
 
     # -- what may no longer come ---------------------------------------------------------------
 
@@ -211,26 +303,39 @@ class Reconciler:
         gone = set()
         for entry in state.inflight.values():
             # What the census has seen, the fold takes out.
-            if self._overdue(scope, entry) and not census.settled(entry) and await self._absent(scope, entry):
+            if self._overdue(scope, entry) and not leaves(entry, scope, census) and await self._absent(scope, entry):
                 gone.add(entry.uid)
         return frozenset(gone)
 
     def _note(self, scope: str, state: State, census: Census) -> None:
-        """Begin each entry's wait; that of an object for which something may still be made begins with its end."""
+        """Begin each entry's wait; that of an object that goes on needing its entry begins with the object's end."""
         for uid, entry in state.inflight.items():
             self._first_seen.setdefault((scope, uid), self._clock())
-            if entry.charge.parts and census.live(uid):
+            if census.live(uid) and not leaves(entry, scope, census):
                 self._first_seen[scope, uid] = self._clock()
         left = [key for key in self._first_seen if key[0] == scope and key[1] not in state.inflight]
         for key in left:
             del self._first_seen[key]
+            self._absent_at.pop(key, None)
 
     def _overdue(self, scope: str, entry: Entry) -> bool:
         return self._calm.lasted(self._first_seen[scope, entry.uid]) > self._waits.absent
 
     async def _absent(self, scope: str, entry: Entry) -> bool:
         there = await self._calm.ask(self._witness.probe(entry))
-        return not there and self._overdue(scope, entry)
+        return not there and self._overdue(scope, entry) and await self._looked_back(scope, entry)
+
+    async def _looked_back(self, scope: str, entry: Entry) -> bool:
+        """Say whether all has been seen that happened before the entry's object was found absent.
+
+        Only then can be told whether it never came, and gets back what it paid for, or came and went.
+        """
+        if not entry.charge.seconds or not self._terms(scope).windows:
+            return True
+        if (scope, entry.uid) not in self._absent_at:
+            self._absent_at[scope, entry.uid] = await self._calm.ask(self._witness.revision())
+        census = self._census()
+        return census is not None and census.resource_version >= self._absent_at[scope, entry.uid]
 
     # -- what has not been counted -------------------------------------------------------------
 
@@ -261,8 +366,11 @@ class Reconciler:
         snapshot = self._store.cached(scope)
         if snapshot is None or snapshot.version != version:
             return
+        terms = self._terms(scope)
         try:
-            await self._store.write(scope, rebuilt(snapshot.state, scope, census), version, self._waits.timeout)
+            archive = await self._archivist.read(scope) if terms.windows else None
+            state = rebuilt(snapshot.state, scope, census, archive=archive, terms=terms, now=int(self._now()))
+            await self._store.write(scope, state, version, self._waits.timeout)
         except StoreError as error:
             self._fail(scope, error)
         else:
@@ -287,22 +395,28 @@ class Reconciler:
         if self._highest >= known:
             return False
         logger.error("the store went back from revision %d to %d: counting anew", known, self._highest)
-        self.work.restored += 1
-        self._suspects |= set(self._store.scopes())
-        self._store.forget()
-        self._first_seen.clear()
-        self._uncounted.clear()
-        self._restored()
-        await self._distrust()
+        self.distrust()
+        await self._mark()
         return True
 
-    async def _distrust(self) -> None:
+    def distrust(self) -> None:
+        """Have all ledgers counted anew: the store is older than what was seen of it."""
+        self.work.restored += 1
+        self._suspects |= set(self._scopes())
+        self._store.forget()
+        self._first_seen.clear()
+        for kept in (self._absent_at, self._uncounted, self._older, self._taken_in):
+            kept.clear()
+        self.wake()
+
+    async def _mark(self) -> None:
+        """Mark the suspects as not counted, so that no replica grants on them."""
+        if not self._suspects:
+            return
         for scope in sorted(self._suspects):
-            snapshot = await self._store.read(scope, self._waits.timeout)
-            if snapshot.state.initialized:
-                state = dataclasses.replace(snapshot.state, initialized=False)
-                await self._store.write(scope, state, snapshot.version, self._waits.timeout)
+            await uncount(self._store, scope, self._waits.timeout)
             self._suspects.discard(scope)
+        self._restored()
 
     def _idle(self) -> float:
         return self._waits.heartbeat if self._first_seen or self._uncounted else self._waits.reread

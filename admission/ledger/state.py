@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from admission.ledger.limits import Kind, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from admission.decide.limits import Account, Charge
+    from admission.decide.limits import Account, Charge, Limit
+
+Bucket = tuple[str, str, int]
+"""Party, class key and hour (unix time in whole hours)."""
 
 SHARED = ""
 """Owner of an entry on which more than one attempt relies: none of them may withdraw it."""
@@ -43,12 +46,59 @@ class Entry:
         return dataclasses.replace(self, owner=SHARED)
 
 
+class Hold(NamedTuple):
+    """A group's continuous hold of a class: since when, and until when (unix seconds; 0 while it goes on)."""
+
+    since: int
+    until: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Hours:
+    """Use over time in one scope, in device-seconds.
+
+    ``prepaid`` is what the objects in ``State.used`` can use at most, by account.  ``spent`` is what objects that
+    have ended did use, by account and hour (unix hours), as far as it is not archived; ``archived`` counts how often
+    some of it was, and ``past`` sums the archive by window (seconds) and account.  ``moved`` stands in the archive
+    alone: what its last write brought.  ``holds`` are by group and class.  The ends of objects are taken in up to
+    the resourceVersions ``ends_pods`` and ``ends_claims``.
+    """
+
+    prepaid: Mapping[Account, int] = dataclasses.field(default_factory=dict)
+    spent: Mapping[Bucket, int] = dataclasses.field(default_factory=dict)
+    archived: int = 0
+    past: Mapping[int, Mapping[Account, int]] = dataclasses.field(default_factory=dict)
+    moved: Mapping[Bucket, int] = dataclasses.field(default_factory=dict)
+    holds: Mapping[tuple[str, str], Hold] = dataclasses.field(default_factory=dict)
+    ends_pods: int = 0
+    ends_claims: int = 0
+
+    def used(self, window: int) -> list[tuple[Account, int]] | None:
+        """Return what was used within a window, an account more than once; None where the archive is not summed."""
+        if self.archived and window not in self.past:
+            return None
+        recent = (((party, key), seconds) for (party, key, _), seconds in self.spent.items())
+        return [*self.past.get(window, {}).items(), *recent]
+
+    def counted(self, window: int) -> list[tuple[Account, int]] | None:
+        """Return what counts against a window: what was used within it, and what is prepaid."""
+        used = self.used(window)
+        return None if used is None else [*used, *self.prepaid.items()]
+
+    def elapsed(self, group: str, limit: Limit, now: int) -> int:
+        """Return for how many seconds a group has held the classes of a limit, breaks within the limit's included."""
+        holds = (self.holds.get((group, name)) for name in limit.classes)
+        since = [hold.since for hold in holds if hold and (not hold.until or now <= hold.until + limit.window)]
+        return max(0, now - min(since, default=now))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class State:
     """One scope at one version of its store; never changed in place.
 
-    ``used`` sums the objects that existed at ``observed_pods`` and ``observed_claims`` (resourceVersions, which
-    compare only within one resource); ``inflight`` holds, by uid, what was promised and not yet seen there.
+    ``used`` sums the objects that existed at ``observed_pods`` and ``observed_claims``, attributed by the records of
+    ``observed_tenants`` (resourceVersions, which compare only within one resource); ``inflight`` holds, by uid, what
+    was promised and not yet seen there.
     Their sum is never less than what exists or may still come to exist by a promise.
     """
 
@@ -58,10 +108,17 @@ class State:
     used: Mapping[Account, int] = dataclasses.field(default_factory=dict)
     inflight: Mapping[str, Entry] = dataclasses.field(default_factory=dict)
     observed_claims: int = 0
+    observed_tenants: int = 0
+    hours: Hours = Hours()
 
-    def tally(self) -> Tally:
-        """Return the running use that this state starts from: used and promised."""
-        tally = Tally(self.used.items())
+    def following(self, hours: Hours) -> State:
+        """Return the state with other hours."""
+        return dataclasses.replace(self, hours=hours)
+
+    def tally(self, now: int = 0) -> Tally:
+        """Return the running use that this state starts from: used and promised.  ``now`` is unix seconds."""
+        hours = self.hours
+        tally = Tally(self.used.items(), hours.counted, lambda group, limit: hours.elapsed(group, limit, now))
         for entry in self.inflight.values():
             tally.add(entry.charge)
         return tally
@@ -71,6 +128,15 @@ class State:
         total: dict[Account, int] = {}
         for account, count in self._promises():
             total[account] = total.get(account, 0) + count
+        return total
+
+    def reserved_hours(self) -> dict[Account, int]:
+        """Return the device-seconds that are prepaid by what exists and by what is promised, by account."""
+        total = dict(self.hours.prepaid)
+        for entry in self.inflight.values():
+            for key, seconds in entry.charge.prepaid:
+                account = entry.charge.party, key
+                total[account] = total.get(account, 0) + seconds
         return total
 
     def _promises(self) -> Iterator[tuple[Account, int]]:

@@ -6,6 +6,10 @@ Everything that can go wrong with a store is one of:
     ├── Conflict   another writer was first; certainly not written
     ├── Failed     the store could not or would not; certainly not written
     └── Unknown    no answer: written, or not, or *not yet*
+
+Another backend is a class with the methods of ``Store`` and nothing else, over anything that can replace a value
+if its version still stands and is durable when it says so.  What it stores is a ``Record`` (``encode``, and
+``Snapshot.of`` the way back), as one text: it knows neither what a state holds nor what holds devices.
 """
 
 from __future__ import annotations

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from admission.cluster import wire
 from admission.cluster.client import ApiError
+from admission.ledger.homes import TENANTS, ChargedTenant, Homes
 from admission.ledger.limits import Kind
 from admission.ledger.pods import ENDED
 from admission.review.claim import ResourceClaim
@@ -24,6 +25,7 @@ PODS, CLAIMS = "pods", "resourceclaims"
 
 _pods = msgspec.json.Decoder(Pod)
 _claims = msgspec.json.Decoder(ResourceClaim)
+_charged = msgspec.json.Decoder(ChargedTenant)
 _page = msgspec.json.Decoder(wire.Page)
 _identified = msgspec.json.Decoder(wire.Identified)
 
@@ -48,7 +50,17 @@ class ClusterWitness:
             for raw in page.items or ():
                 census.take_claim(_claims.decode(raw))
             census.claims_version = int(page.metadata.resource_version)
+        census.homes = await self._homes()
         return census
+
+    async def _homes(self) -> Homes:
+        """Read where every Tenant's charges stand."""
+        homes = Homes()
+        async for page in self._listed(TENANTS, {"limit": str(self._page)}):
+            for raw in page.items or ():
+                homes.take(_charged.decode(raw))
+            homes.version = int(page.metadata.resource_version)
+        return homes
 
     async def probe(self, entry: Entry) -> bool:
         """Say whether the object of an entry is there.  An ended pod is not: nothing is made for it."""
@@ -62,24 +74,28 @@ class ClusterWitness:
 
     async def revision(self) -> int:
         """Return the newest resourceVersion of pods."""
-        page = await self._get(Kind.Pod, {"limit": "1"})
+        page = _page.decode(await self._client.get(_path(Kind.Pod), {"limit": "1"}))
         return int(page.metadata.resource_version)
 
     async def _pages(self, kind: Kind, query: dict[str, str], namespace: str = "") -> AsyncIterator[wire.Page]:
         """Yield the pages of one list; none where the cluster does not serve the resource."""
-        while True:
-            try:
-                page = await self._get(kind, query, namespace)
-            except ApiError as error:
-                if kind is Kind.Claim and error.status == _NOT_FOUND:
-                    return
+        try:
+            async for page in self._listed(_path(kind, namespace), query):
+                yield page
+        except ApiError as error:
+            if kind is not Kind.Claim or error.status != _NOT_FOUND:
                 raise
+
+    async def _listed(self, path: str, query: dict[str, str]) -> AsyncIterator[wire.Page]:
+        while True:
+            page = _page.decode(await self._client.get(path, query))
             yield page
             if not page.metadata.continue_:
                 return
             query = {**query, "continue": page.metadata.continue_}
 
-    async def _get(self, kind: Kind, query: dict[str, str], namespace: str = "") -> Any:
-        prefix, resource = _COLLECTION[kind]
-        within = f"/namespaces/{namespace}" if namespace else ""
-        return _page.decode(await self._client.get(f"{prefix}{within}/{resource}", query))
+
+def _path(kind: Kind, namespace: str = "") -> str:
+    prefix, resource = _COLLECTION[kind]
+    within = f"/namespaces/{namespace}" if namespace else ""
+    return f"{prefix}{within}/{resource}"

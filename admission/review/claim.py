@@ -70,15 +70,17 @@ class AllocatedDevices(_Wire, frozen=True):
 
 
 class Allocation(_Wire, frozen=True):
-    """What the scheduler gave to a claim."""
+    """What the scheduler gave to a claim, and when."""
 
     devices: AllocatedDevices = AllocatedDevices()
+    allocation_timestamp: str | None = None
 
 
 class Consumer(_Wire, frozen=True):
-    """A pod, or a group of pods, for which a claim is reserved."""
+    """A pod (``resource`` is "pods"), or a group of pods, for which a claim is reserved."""
 
     uid: str = ""
+    resource: str = ""
 
 
 class ClaimStatus(_Wire, frozen=True):

@@ -95,6 +95,34 @@ def hold_too_long(quota: str, longest: str, requested: str) -> str:
     )
 
 
+def hours_unbounded(quota: str) -> str:
+    """Device-hours are limited and the pod has no end to pay for."""
+    return f"quota {quota} limits device-hours, and the pod has no end; set activeDeadlineSeconds"
+
+
+def claim_unbounded(quota: str) -> str:
+    """Device-hours are limited and a claim by itself has no end."""
+    return (
+        f"quota {quota} limits device-hours, and a claim by itself has no end; use a resource claim template and set "
+        "activeDeadlineSeconds on its pods"
+    )
+
+
+def longer_than_window(quota: str, window: str, requested: str) -> str:
+    """The pod would outlast the window in which its hours count."""
+    return (
+        f"quota {quota} counts device-hours over {window}, and the pod may run {requested}; lower activeDeadlineSeconds"
+    )
+
+
+def hold_exhausted(tenant: str, classes: str, quota: str, *, held: str, left: str, asked: str) -> str:
+    """What is left of the longest hold is less than the pod asks for."""
+    return (
+        f"quota {quota} limits how long devices are held without a break; tenant {tenant}, class {classes}, held for "
+        f"{held} so far, {left} left, {asked} asked for; lower activeDeadlineSeconds or leave a break"
+    )
+
+
 def authorization_required(tenant: str, what: str) -> str:
     """A rule asks for an authorization and there is none."""
     return f"{what} needs an authorization that tenant {tenant} does not have; ask for one"
@@ -125,6 +153,14 @@ def class_unknown(resource: str) -> str:
 def malformed(problem: str, subject: str = "pod") -> str:
     """The object cannot be read."""
     return f"this {subject} cannot be judged: {problem}"
+
+
+def counted_late(devices: int) -> str:
+    """Of an event on a quota: pods exist that no reservation had announced."""
+    return (
+        f"{devices} devices of running or pending pods had been counted nowhere, and are counted now: they were "
+        "created while no review was asked for, or their namespace came under this quota only now"
+    )
 
 
 def not_synced() -> str:
@@ -181,7 +217,9 @@ def _opened(finding: Finding) -> str:
 
 def _is_quota_line(finding: Finding) -> bool:
     """Whether the sentence is one that tools parse: it begins as ResourceQuota's does and ends with a bracket."""
-    return finding.reason is Reason.QuotaExceeded and finding.sentence.startswith("exceeded quota: ")
+    return finding.reason in {Reason.QuotaExceeded, Reason.HoursExhausted} and finding.sentence.startswith(
+        "exceeded quota: "
+    )
 
 
 def fitted(text: str, ending: str = "") -> str:

@@ -31,6 +31,7 @@ class Meta(_Wire, frozen=True):
     uid: str = ""
     generate_name: str = ""
     resource_version: str = ""
+    creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
@@ -182,6 +183,7 @@ class PodSpec(_Wire, frozen=True):
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] | None = None
     active_deadline_seconds: int | None = None
+    termination_grace_period_seconds: int | None = None
     service_account_name: str = ""
     scheduling_group: SchedulingGroup | None = None
 
@@ -205,11 +207,54 @@ class Binding(_Wire, frozen=True):
     target: Target = Target()
 
 
+class PodCondition(_Wire, frozen=True):
+    """Something that holds for the pod, or not, and since when (RFC 3339)."""
+
+    type: str = ""
+    status: str = ""
+    last_transition_time: str | None = None
+
+
+class DeviceStatus(_Wire, frozen=True):
+    """One device that the kubelet gave to a container (KEP-4680)."""
+
+    resource_id: str = msgspec.field(default="", name="resourceID")
+
+
+class DevicesStatus(_Wire, frozen=True):
+    """The devices of one resource; ``name`` begins with ``claim:`` where they come from a claim."""
+
+    name: str = ""
+    resources: tuple[DeviceStatus, ...] | None = None
+
+
+class Terminated(_Wire, frozen=True):
+    """How a container ended, as its node says."""
+
+    finished_at: str | None = None
+
+
+class ContainerState(_Wire, frozen=True):
+    """What a container does; only its end is read."""
+
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(_Wire, frozen=True):
+    """What the node tells of a container."""
+
+    state: ContainerState = ContainerState()
+    allocated_resources_status: tuple[DevicesStatus, ...] | None = None
+
+
 class PodStatus(_Wire, frozen=True):
-    """The phase: whether the pod has ended; and the claim that the scheduler made for its resources."""
+    """Whether the pod is bound or has ended, its devices, and the claim that the scheduler made for its resources."""
 
     phase: str = ""
     extended_resource_claim_status: ExtendedResourceClaim | None = None
+    conditions: tuple[PodCondition, ...] | None = None
+    container_statuses: tuple[ContainerStatus, ...] | None = None
+    init_container_statuses: tuple[ContainerStatus, ...] | None = None
 
 
 class Pod(_Wire, frozen=True):

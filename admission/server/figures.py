@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from admission.api.exemption import Exemption
 from admission.api.quota import ComputeQuota
 from admission.decide.compute import scope_of
+from admission.decide.duration import seconds_of
 from admission.decide.exemption import in_force
 from admission.decide.limits import held
 from admission.server.metrics import counter, counters, gauge
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.reconciler import Work
+    from admission.ledger.usage.keeper import Keeper
 
 
 Samples = dict[tuple[str, ...], float]
@@ -33,6 +35,10 @@ class Upkept(Protocol):
     @property
     def work(self) -> Work:
         """What was done to the ledgers."""
+
+    @property
+    def usage(self) -> Keeper:
+        """What keeps the usage record."""
 
     def unattributed(self) -> int:
         """Return the devices of live pods that no tenant's jurisdiction is found for."""
@@ -97,15 +103,39 @@ def _commits(ledger: Ledger) -> Iterable[Metric]:
 
 def _kept(upkeep: Upkept, scopes: Iterable[str]) -> Iterable[Metric]:
     work = upkeep.work
-    uncounted: Samples = {(scope,): sum(work.uncounted.get(scope, {}).values()) for scope in scopes}
+    known = tuple(scopes)
+    uncounted, missed = _by_kind(work.uncounted, known), _by_kind(work.missed, known)
     return (
         counter("computegate_ledger_folds", "Writes that made a ledger follow the pods.", work.folds),
         counter("computegate_ledger_rebuilds", "Ledgers counted anew.", work.rebuilt),
         counter("computegate_ledger_expired", "Reservations whose pod was proved not to come.", work.expired),
         counter("computegate_ledger_failures", "Passes that failed; each is tried again.", work.failures),
-        gauge("computegate_ledger_uncounted_devices", "Found by a recount alone.", uncounted, ("scope",)),
+        gauge("computegate_ledger_uncounted_devices", "Found by a recount alone.", uncounted, ("scope", "party")),
+        counters("computegate_ledger_missed_devices", "Counted in unannounced.", missed, ("scope", "party")),
         gauge("computegate_unattributed_devices", "Of no tenant's account.", {(): upkeep.unattributed()}, ()),
+        *_used(upkeep.usage),
     )
+
+
+def _used(usage: Keeper) -> Iterable[Metric]:
+    return (
+        counter("computegate_usage_lines", "Lines of the usage record.", usage.lines),
+        counter("computegate_usage_unseen", "Lines whose end nobody saw.", usage.unseen),
+        counter("computegate_usage_gaps", "Times in which nobody watched.", usage.gaps),
+        counter("computegate_usage_journal_writes", "Objects written to keep the record.", usage.journal_writes),
+        gauge("computegate_usage_open_intervals", "Objects that hold devices.", {(): usage.open_intervals}, ()),
+        gauge("computegate_usage_waiting_lines", "Lines that are not written yet.", {(): usage.waiting}, ()),
+    )
+
+
+def _by_kind(found: Mapping[str, Mapping[str, int]], scopes: Iterable[str]) -> Samples:
+    """Sum by scope and kind of party: a name is the tenant's own, and no label takes it."""
+    samples: Samples = {(scope, kind): 0.0 for scope in scopes for kind in ("tenant", "customer", "none")}
+    for scope, parties in found.items():
+        for party, count in parties.items():
+            kind = "customer" if "/" in party else "tenant" if party else "none"
+            samples[scope, kind] = samples.get((scope, kind), 0.0) + count
+    return samples
 
 
 def _exemptions(registry: Registry, now: datetime) -> Metric:
@@ -120,16 +150,22 @@ def _quotas(ledger: Ledger, registry: Registry, now: datetime) -> Iterable[Metri
     used: Samples = {}
     reserved: Samples = {}
     limits: Samples = {}
+    hours: Samples = {}
     for quota in registry.every(ComputeQuota):
         view = ledger.view(scope_of(quota))
         weights = rules.weights(quota.spec.classes, "devices")
         if view is not None and view.initialized:
             used[quota.name,] = held(view.used, weights)
             reserved[quota.name,] = held(view.reserved, weights)
+            over_time = view.device_hours(seconds_of(quota.spec.window), weights) if quota.spec.limits_hours else None
+            hours |= {(quota.name, figure): n for figure, n in zip(("used", "reserved"), over_time or (), strict=False)}
         if quota.spec.limits.devices is not None:
             limits[quota.name,] = quota.spec.limits.devices
+        if quota.spec.limits.device_hours is not None:
+            hours[quota.name, "limit"] = quota.spec.limits.device_hours
     return (
         gauge("computegate_quota_used_devices", "Devices held under a quota.", used, ("quota",)),
         gauge("computegate_quota_reserved_devices", "Devices promised under a quota.", reserved, ("quota",)),
         gauge("computegate_quota_limit_devices", "Limit of devices of a quota.", limits, ("quota",)),
+        gauge("computegate_quota_device_hours", "Device-hours in a quota's window.", hours, ("quota", "figure")),
     )

@@ -77,7 +77,7 @@ class Gate:
         begun = time.monotonic()
         request = wire.parse_review(body)
         if request.operation == "DELETE" and self._release_on_delete:
-            return await self._release(request)
+            return await self._release(entry, request)
         if request.operation not in JUDGED.get(request.resource.resource, ()):
             what = f"{request.operation[:20]} of {request.resource.resource[:40]}"
             raise wire.BadReview(f"{what} is not judged here; remove it from the rules of the webhook configuration")
@@ -96,6 +96,9 @@ class Gate:
         request = wire.parse_review(body)
         if entry != ENFORCED:
             return wire.encode(wire.allowed(request.uid))
+        return self._refused(request)
+
+    def _refused(self, request: Request) -> bytes:
         reason = Reason.Draining if self.draining else Reason.LedgerBusy
         say = messages.draining if self.draining else messages.ledger_busy
         self._metrics.refused((reason,), Mode.Enforce)
@@ -184,10 +187,14 @@ class Gate:
             return ""
         return messages.clearance_ends(tenant, kyc.expires_at.date().isoformat())
 
-    async def _release(self, request: Request) -> bytes:
-        """Without a cluster to watch, the deletion review is the proof that a pod is gone."""
-        if not request.dry_run:
-            await self._ledger.release(wire.parse_pod(request.old_object).metadata.uid)
+    async def _release(self, entry: str, request: Request) -> bytes:
+        """Without a cluster to watch, the deletion review is the proof that a pod is gone.
+
+        It comes once: where the ledger cannot take it in, whoever deletes is told to come again.
+        """
+        released = request.dry_run or await self._ledger.release(wire.parse_pod(request.old_object).metadata.uid)
+        if entry == ENFORCED and not released:
+            return self._refused(request)
         return wire.encode(wire.allowed(request.uid))
 
 

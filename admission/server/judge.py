@@ -15,6 +15,8 @@ from admission.api.policy import Mode
 from admission.api.quota import Authorization, ComputeQuota
 from admission.decide.compute import charge_of, exceeded, scopes_of
 from admission.decide.decide import decide, governing_of
+from admission.decide.duration import HOUR
+from admission.decide.limits import Scope
 from admission.decide.question import Question, Verdict
 from admission.demand.pod import Demand
 from admission.demand.request import DemandError
@@ -28,7 +30,7 @@ from admission.review.wire import FORBIDDEN
 from admission.server.case import Ask, Case, case_of, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from admission.decide.registry import Registry
@@ -118,10 +120,11 @@ class Judge:
         ask, question = case.ask, self._question(case)
         verdict = decide(question)
         advisory = _advisory(question, verdict)
-        if not verdict.scopes or verdict.charge is None or not case.charged:
+        scopes = verdict.scopes if case.charged else _holds(verdict.scopes) if ask.node else ()
+        if not scopes or verdict.charge is None:
             return self._judgement(case, verdict, advisory=advisory)
-        request = request_of(ask, verdict.charge, verdict.scopes)
-        reserving = case.mode is Mode.Enforce and not (ask.dry_run or ask.early)
+        request = request_of(ask, verdict.charge, scopes)
+        reserving = case.mode is Mode.Enforce and case.charged and not (ask.dry_run or ask.early)
         outcome = await self._ledger.reserve(request, deadline) if reserving else self._ledger.evaluate(request)
         found, levels = _of_outcome(question, outcome)
         return self._judgement(case, verdict, found, levels, advisory)
@@ -135,7 +138,7 @@ class Judge:
         case = Case(ask, now, mode, demand)
         question = self._question(case)
         governing = governing_of(question)
-        scopes, charge = scopes_of(question, governing), charge_of(question)
+        scopes, charge = scopes_of(question, governing), charge_of(question, governing)
         found, levels = _of_outcome(question, self._ledger.evaluate(request_of(ask, charge, scopes)))
         return self._judgement(case, Verdict((), (), governing, charge, scopes), found, levels)
 
@@ -149,6 +152,7 @@ class Judge:
             quotas=registry.every(ComputeQuota),
             authorizations=registry.every(Authorization),
             now=case.now,
+            group_of=registry.group_of,
             exemptions=registry.every(Exemption),
         )
 
@@ -193,12 +197,18 @@ def _advisory(question: Question, verdict: Verdict) -> tuple[Finding, ...]:
     return tuple(finding for finding in proposed.findings if finding not in verdict.findings)
 
 
+def _holds(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
+    """The limits that a pod must still fit when it is given its node: it may have waited for long."""
+    holds = ((scope, tuple(limit for limit in scope.limits if limit.unit == "hold")) for scope in scopes)
+    return tuple(Scope(scope.name, limits) for scope, limits in holds if limits)
+
+
 def _of_outcome(question: Question, outcome: Outcome) -> tuple[tuple[Finding, ...], tuple[Level, ...]]:
     match outcome:
         case Granted(levels):
             return (), levels
         case Exceeded(shortfalls):
-            return (exceeded(question, [_shortage(question, short) for short in shortfalls]),), shortfalls
+            return exceeded(question, [_shortage(question, short) for short in shortfalls]), shortfalls
         case Differs(part):
             detail = f"digest {part.digest} was charged"
             return (Finding(Reason.DeviceBypass, messages.claim_differs(part.name), detail),), ()
@@ -210,11 +220,12 @@ def _of_outcome(question: Question, outcome: Outcome) -> tuple[tuple[Finding, ..
 def _shortage(question: Question, short: Shortfall) -> messages.Shortage:
     """A shortfall in the tenant's own figures: what others hold only shows as what is left."""
     resources = {devices.resource for devices in question.demand.devices}
-    unit = short.limit.unit
+    unit, left = short.limit.unit, max(0, short.limit.amount - short.used_all)
+    hours = unit == "deviceHours"  # kept in seconds, and shown in hours that never promise too much
     return messages.Shortage(
         quota=short.limit.key,
         resource=resources.pop() if unit == "devices" and len(resources) == 1 else unit,
-        requested=short.requested,
-        used=short.used_own,
-        left=max(0, short.limit.amount - short.used_all),
+        requested=-(-short.requested // HOUR) if hours else short.requested,
+        used=-(-short.used_own // HOUR) if hours else short.used_own,
+        left=left // HOUR if hours else left,
     )

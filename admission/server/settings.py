@@ -59,6 +59,8 @@ class WorkloadSettings(_Part):
     """Refuse, in enforced namespaces, workloads whose pods would be denied; else warn only."""
     kinds_file: pathlib.Path | None = None
     """Table of kinds of workloads besides the known ones (TOML), read again when it changes."""
+    deadline_seconds: Annotated[int, pydantic.Field(gt=0)] | None = None
+    """The end that a policy of the cluster gives to accelerator pods of enforced namespaces that name none."""
 
 
 class Settings(_Part):

@@ -23,6 +23,7 @@ from admission.review.pod import Pod
 from admission.review.reasons import Reason
 from admission.server.asking import LONGEST_NAME
 from admission.server.case import Ask
+from admission.server.deadline import ended
 from admission.server.line import annotations_of, line_of
 from admission.server.reader import Reader
 from admission.server.told import Told
@@ -84,10 +85,11 @@ class WorkloadGate:
         find_namespace: Callable[[str], Awaitable[bool]],
         lookup: Lookup,
         deny: bool = False,
+        deadline_seconds: int | None = None,
     ) -> None:
         self._judge, self._metrics, self._record = judge, metrics, record
         self._contact, self._excluded, self._find_namespace = contact, frozenset(excluded), find_namespace
-        self._deny = deny
+        self._deny, self._deadline_seconds = deny, deadline_seconds
         self._told = Told()
         self._reader = Reader(judge.registry, kinds, lookup)
         self.on_denial: Callable[[str, Judgement, datetime], None] = lambda *_: None
@@ -111,7 +113,9 @@ class WorkloadGate:
 
     async def _foresee(self, request: Request, read: Read, deadline: float, unknown: str) -> AsyncIterator[_Foreseen]:
         """Judge a pod of each part, then all pods together where each of them alone would be admitted."""
-        now, clean = datetime.now(UTC), True
+        now, clean, registry = datetime.now(UTC), True, self._judge.registry
+        labels = registry.namespaces.get(request.namespace, {})
+        default = self._deadline_seconds if registry.mode(request.namespace) is Mode.Enforce else None
         ask = Ask(
             uid=read.uid,
             namespace=request.namespace,
@@ -122,7 +126,8 @@ class WorkloadGate:
             unknown=unknown or read.unknown,
         )
         for part in read.change.parts:
-            own = replace(ask, pod=part.pod, demand=part.demand, role=part.names[0])
+            demand = ended(part.demand, labels, default)
+            own = replace(ask, pod=part.pod, demand=demand, role=part.names[0])
             judgement = await self._judge.judge(own, now, deadline)
             await asyncio.sleep(0)  # the other entries' turn
             if request.operation == "UPDATE" and judgement.findings and not judgement.verdict.findings:

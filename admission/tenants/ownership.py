@@ -9,6 +9,7 @@ both cascades only ever add.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -55,6 +56,21 @@ class OwnershipGraph:
         possible = self._reaches(lambda party: member(party) is not Ternary.FALSE, _possible)
         return Ternary.UNKNOWN if possible or self.contradictory else Ternary.FALSE
 
+    def tops(self) -> frozenset[str]:
+        """The parties that own half or more of the tenant for certain, and that none of these owns so itself.
+
+        Of parties that own each other, all are at the top.
+        """
+        holdings: defaultdict[str, dict[str, float]] = defaultdict(dict)
+        for party, owners in self.owners.items():
+            for owner, share in owners.items():
+                holdings[owner][party] = share.lower
+        owned = {party: _owned_through(party, holdings) for party in holdings.keys() - {TENANT_ITSELF, UNNAMED}}
+        above = {party for party, inside in owned.items() if TENANT_ITSELF in inside}
+        return frozenset(
+            party for party in above if not any(party in owned[one] and one not in owned[party] for one in above)
+        )
+
     def _reaches(self, member: Callable[[str], bool], amount: Callable[[_Holdings, set[str]], float]) -> bool:
         inside = {party for owners in self.owners.values() for party in owners if member(party)}
         grown = True
@@ -79,6 +95,19 @@ def _possible(owners: _Holdings, inside: set[str]) -> float:
     most = sum(share.upper for owner, share in owners.items() if owner in inside)
     others = sum(share.lower for owner, share in owners.items() if owner not in inside)
     return round(min(most, 100 - others), DIGITS)
+
+
+def _owned_through(party: str, holdings: Mapping[str, Mapping[str, float]]) -> set[str]:
+    """The party and all of which it owns half or more for certain, in aggregate, step by step."""
+    inside, waiting = {party}, [party]
+    sums: defaultdict[str, float] = defaultdict(float)
+    while waiting:
+        for owned, share in holdings.get(waiting.pop(), {}).items():
+            sums[owned] += share
+            if owned not in inside and round(sums[owned], DIGITS) >= THRESHOLD:
+                inside.add(owned)
+                waiting.append(owned)
+    return inside
 
 
 def graph_of(spec: TenantSpec) -> OwnershipGraph:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from admission.api.policy import Fact
 from admission.api.tenant import TENANT_ITSELF, Tenant, TenantKind
 from admission.catalogue.countries import COUNTRIES
+from admission.tenants.group import group_of
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
 from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of
@@ -34,6 +35,8 @@ class Standing:
     digest: str
     facts: Mapping[Fact, Values]
     graph: OwnershipGraph
+    group: str = ""
+    """Key of the ownership group (``tenants.group``); tenants under the same party at the top share it."""
     _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -80,7 +83,7 @@ def standing_of(tenant: Tenant) -> Standing:
     """Compute the standing of a tenant."""
     graph = graph_of(tenant.spec)
     standing = Standing(tenant, identity_digest(tenant.spec), {}, graph)
-    return Standing(tenant, standing.digest, _facts(tenant, standing), graph)
+    return Standing(tenant, standing.digest, _facts(tenant, standing), graph, group_of(tenant.spec, graph))
 
 
 def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:

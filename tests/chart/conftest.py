@@ -1,12 +1,13 @@
 """The chart, rendered, and applied to a control plane of its own: its guards would bind every other test."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.chart.rendering import NAMESPACE, Chart
+from tests.chart.rendering import NAMESPACE, RELEASE, Chart
 from tools.controlplane import ControlPlane
 from tools.kubectl import Kubectl
 
@@ -55,3 +56,25 @@ def _await_guards(kubectl: Kubectl) -> None:
                 break
         else:
             pytest.fail(f"the API server has not taken up the chart: it still accepts {manifest}")
+
+
+@contextlib.contextmanager
+def without_webhooks(kubectl: Kubectl) -> Iterator[None]:
+    """Take the webhooks away for the block: they refuse a pod with devices while their server is down."""
+    held = json.loads(kubectl("get", "validatingwebhookconfiguration", RELEASE, "-o", "json").stdout)
+    held["metadata"] = {key: held["metadata"][key] for key in ("name", "labels")}
+    kubectl("delete", "validatingwebhookconfiguration", RELEASE)
+    _await_answer(kubectl, "")
+    yield
+    kubectl("create", "-f", "-", stdin=json.dumps(held))
+    _await_answer(kubectl, 'failed calling webhook "enforced.computegate.io"')
+
+
+def _await_answer(kubectl: Kubectl, refusal: str) -> None:
+    """Wait until a pod with a device is created, or refused in these words."""
+    container = {"name": "c", "image": "i", "resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    probe = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": {"containers": [container]}}
+    for _ in range(60):
+        tried = kubectl("create", "--dry-run=server", "-n", ENFORCED, "-f", "-", stdin=json.dumps(probe), check=False)
+        if (refusal in tried.stderr) if refusal else tried.returncode == 0:
+            return

@@ -21,13 +21,13 @@ OURS = "computegate.io"
 WRITES = ["get", "create", "update", "patch", "delete", "deletecollection"]
 GRANTS: list[Grant] = [
     ("nobody", "", NAMESPACES, [], ["*"]),
-    ("nobody", OURS, ["quotaledgers", "quotaledgers/status", "tenants/status"], [], WRITES),
-    ("nobody", OURS, ["tenants"], [], ["get"]),
-    ("nobody", "", ["pods", "pods/eviction"], [], ["create", "get", "delete"]),
+    ("nobody", OURS, ["quotaledgers", "quotaledgers/status", "usagejournals", "tenants/status"], [], WRITES),
+    ("nobody", OURS, ["tenants"], [], ["get", "update", "patch"]),
+    ("nobody", "", ["pods", "pods/eviction"], [], ["create", "get", "delete", "deletecollection"]),
     ("deleters", "", ["pods"], [], ["get", "delete"]),
     ("binder", "", NAMESPACES, [], ["get", "create", "update", "patch"]),
     ("binder", OURS, ["tenants"], ["acme", "beta"], ["bind"]),
-    ("releaser", "", ["pods", "pods/eviction"], [], ["create", "get", "delete"]),
+    ("releaser", "", ["pods", "pods/eviction"], [], ["create", "get", "delete", "deletecollection"]),
     ("releaser", OURS, ["tenants"], ["acme"], ["release"]),
     ("moder", "", NAMESPACES, [], ["get", "create", "update", "patch"]),
     ("moder", OURS, ["modes"], ["observe", "warn"], ["use"]),
@@ -83,6 +83,29 @@ def test_relabelling_a_namespace_needs_bind_by_every_path(cluster: Kubectl, own:
     assert relabel(cluster, own, {"note": "x"}, "nobody", way) == "", "another label is not ours to guard"
     assert words in relabel(cluster, own, {label: "gamma"}, "binder", way), "bind on the old one alone is not enough"
     assert relabel(cluster, own, {label: None}, "binder", way) == ""
+
+
+def test_only_the_server_says_where_a_tenant_is_charged_and_lets_go_of_it(cluster: Kubectl) -> None:
+    record = {"chargedTo": [{"party": "beta", "jurisdictions": ["DE"]}], "namespaces": [{"name": "a", "parties": []}]}
+    for field, value in record.items():
+        written = {"status": {field: value}}
+        assert f"status.{field} of tenants.computegate.io is written by computegate alone" in patched(
+            cluster, written, "nobody", "--subresource=status"
+        )
+        assert patched(cluster, written, SERVER, "--subresource=status") == ""
+    kept, free = ({"metadata": {"finalizers": each}} for each in (["computegate.io/charged"], None))
+    assert "writes of a Tenant only its finalizer" in patched(cluster, {"spec": {"headquarters": "DE"}}, SERVER)
+    assert "writes of a Tenant only its finalizer" in patched(cluster, {"metadata": {"labels": {"a": "b"}}}, SERVER)
+    assert patched(cluster, kept, SERVER) == ""
+    assert "finalizer computegate.io/charged leaves by itself" in patched(cluster, free, "nobody")
+    assert patched(cluster, {"metadata": {"labels": {"a": "b"}}}, "nobody") == ""
+    assert patched(cluster, free, SERVER) == ""
+
+
+def patched(cluster: Kubectl, patch: dict[str, Any], user: str, *flags: str) -> str:
+    """Patch Tenant beta; return what the API server said against it."""
+    command = ("patch", "tenants.computegate.io", "beta", "--type=merge", "-p", json.dumps(patch), f"--as={user}")
+    return cluster(*command, *flags, check=False).stderr
 
 
 def test_a_namespace_cannot_be_created_into_a_tenant_without_bind(cluster: Kubectl) -> None:
@@ -153,6 +176,20 @@ def test_ledgers_are_written_by_the_server_alone(cluster: Kubectl) -> None:
     assert cluster("delete", "quotaledger", "de").returncode == 0, "an administrator holds repair"
 
 
+def test_the_journal_of_the_usage_record_is_written_by_the_server_alone(cluster: Kubectl) -> None:
+    journal = {"apiVersion": "computegate.io/v1alpha1", "kind": "UsageJournal", "metadata": {"name": "page-0"}}
+    create, words = ("create", "-f", "-"), "usagejournals.computegate.io are written by computegate alone"
+    assert words in cluster(*create, "--as=nobody", stdin=json.dumps(journal), check=False).stderr
+    assert cluster(*create, f"--as={SERVER}", stdin=json.dumps(journal)).returncode == 0
+    stored = json.loads(cluster("get", "usagejournal", "page-0", "-o", "json").stdout)
+    stored["spec"] = {"intervals": "x"}
+    replace = ("replace", "--raw", "/apis/computegate.io/v1alpha1/usagejournals/page-0", "-f", "-")
+    assert words in cluster(*replace, "--as=nobody", stdin=json.dumps(stored), check=False).stderr
+    assert cluster(*replace, f"--as={SERVER}", stdin=json.dumps(stored)).returncode == 0
+    assert words in cluster("delete", "usagejournal", "page-0", "--as=nobody", check=False).stderr
+    assert cluster("delete", "usagejournal", "page-0").returncode == 0, "an administrator holds repair"
+
+
 @pytest.mark.parametrize("user", ["nobody", SERVER])
 @pytest.mark.parametrize(
     "evidence",
@@ -190,14 +227,15 @@ COLLECTOR = "system:serviceaccount:kube-system:pod-garbage-collector"
 
 @pytest.fixture(scope="module")
 def running(cluster: Kubectl) -> str:
-    """A namespace of acme, in enforce, with pods that were bound before: gpu and cpu; and pending, which was not."""
+    """A namespace of acme, in enforce: pods gpu, cpu and ending (by now) are bound, and pending is not."""
     name = "running"
     cluster("create", "namespace", name)
     cluster("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=30s")
-    for pod, node, container in (("gpu", "n", GPU), ("cpu", "n", {}), ("pending", None, GPU)):
+    for pod, node, container in (("gpu", "n", GPU), ("ending", "n", GPU), ("cpu", "n", {}), ("pending", None, GPU)):
         spec = {"nodeName": node, "containers": [{"name": "c", "image": "i", **container}]}
         manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod}, "spec": spec}
         cluster("create", "-n", name, "-f", "-", stdin=json.dumps(manifest))
+    cluster("delete", "pod", "ending", "-n", name, "--wait=false")
     cluster("label", "namespace", name, "computegate.io/tenant=acme", "computegate.io/mode=enforce")
     for _ in range(60):
         if cluster(*deletion(name, "gpu", FORCED), "--as=nobody", check=False).returncode != 0:
@@ -231,6 +269,32 @@ def test_a_pod_that_holds_nothing_or_was_proved_gone_is_deleted(
 def test_devices_in_use_are_not_freed_by_force(cluster: Kubectl, running: str, user: str) -> None:
     done = cluster(*deletion(running, "gpu", FORCED), f"--as={user}", "--as-group=deleters", check=False)
     assert "needs the verb release on tenants.computegate.io acme" in done.stderr
+
+
+NOW = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "dryRun": ["All"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        pytest.param("/gpu", NOW, id="in the body"),
+        pytest.param("/gpu?gracePeriodSeconds=0&dryRun=All", None, id="in the query"),
+        pytest.param("?labelSelector=!none", NOW, id="of the collection, in the body"),
+        pytest.param("?gracePeriodSeconds=0&dryRun=All", None, id="of the collection, in the query"),
+        pytest.param("/ending", NOW, id="of a pod that ends, in the body"),
+        pytest.param("/ending?gracePeriodSeconds=0&dryRun=All", None, id="of a pod that ends, in the query"),
+    ],
+)
+def test_a_force_deletion_needs_release_in_whatever_way_it_is_asked_for(
+    cluster: Kubectl, running: str, path: str, body: dict[str, Any] | None
+) -> None:
+    command = ("delete", "--raw", f"/api/v1/namespaces/{running}/pods{path}", *(("-f", "-") if body else ()))
+    refused, done = (
+        cluster(*command, f"--as={user}", stdin=json.dumps(body) if body else "", check=False)
+        for user in ("nobody", "releaser")
+    )
+    assert "needs the verb release on tenants.computegate.io acme" in refused.stderr
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("grace", "allowed"), [(0, False), (None, True), (30, True)])

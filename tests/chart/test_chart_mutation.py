@@ -10,8 +10,8 @@ import pytest
 from admission.catalogue import tables
 from admission.demand.access import find_access
 from admission.review.pod import Pod
-from tests.chart.conftest import ENFORCED, NOWHERE
-from tests.chart.rendering import RELEASE, Chart
+from tests.chart.conftest import ENFORCED, NOWHERE, without_webhooks
+from tests.chart.rendering import Chart
 from tools.kubectl import Kubectl
 
 NAME = "NVIDIA_VISIBLE_DEVICES"
@@ -25,7 +25,6 @@ def limits(**names: str) -> dict[str, Any]:
 
 
 GPU = limits(**{"nvidia.com/gpu": "1"})
-SENT = 'failed calling webhook "enforced.computegate.io"'
 
 
 def policies(chart: Chart, *flags: str) -> list[dict[str, Any]]:
@@ -60,20 +59,8 @@ def cluster(installed: Kubectl, chart: Chart) -> Iterator[Kubectl]:
 @pytest.fixture
 def unguarded(cluster: Kubectl) -> Iterator[Kubectl]:
     """The same without the webhooks, which refuse a pod with devices while their server is down."""
-    held = json.loads(cluster("get", "validatingwebhookconfiguration", RELEASE, "-o", "json").stdout)
-    held["metadata"] = {key: held["metadata"][key] for key in ("name", "labels")}
-    cluster("delete", "validatingwebhookconfiguration", RELEASE)
-    for _ in range(60):
-        if (
-            cluster("create", "--dry-run=server", "-n", ENFORCED, "-f", "-", stdin=pod(GPU), check=False).returncode
-            == 0
-        ):
-            break
-    yield cluster
-    cluster("create", "-f", "-", stdin=json.dumps(held))
-    for _ in range(60):
-        if SENT in cluster("create", "--dry-run=server", "-n", ENFORCED, "-f", "-", stdin=pod(GPU), check=False).stderr:
-            break
+    with without_webhooks(cluster):
+        yield cluster
 
 
 @pytest.mark.parametrize(

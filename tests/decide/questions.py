@@ -157,6 +157,7 @@ class World(NamedTuple):
             quotas=registry.every(ComputeQuota),
             authorizations=registry.every(Authorization),
             now=self.now,
+            group_of=registry.group_of,
             exemptions=registry.every(Exemption),
         )
 

@@ -229,6 +229,7 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
         world(RESELLER, CUSTOMER, quota(perReseller={"longestHold": "1h"}), labels=SOLD),
         {Reason.HoldUnbounded},
     ),
+    "an ownership group's longest hold": (world(quota(perGroup={"longestHold": "1h"})), {Reason.HoldUnbounded}),
     "a reseller's longest hold, no reseller": (world(quota(perReseller={"longestHold": "1h"})), set()),
     "a reseller's namespace without an end customer": (
         world(RESELLER, labels={"computegate.io/tenant": "kumo"}),

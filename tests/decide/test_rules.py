@@ -277,6 +277,18 @@ def test_limits_tell_whose_use_counts_and_whose_may_be_shown() -> None:
     assert shown[8] == shown[5] == ["kumo/tanuki", "tanuki"]
 
 
+def test_an_ownership_group_is_one_party_over_all_its_tenants() -> None:
+    owned: dict[str, Any] = {"parties": [party("parent", "FR")], "ultimateParent": "parent"}
+    parent = tenant("parent", legalName="PARENT secret name")
+    sold = tenant("sold", suppliedBy="kumo", **owned)
+    objects = (tenant(**owned), parent, sold, tenant("other"), KUMO, quota(perGroup={"devices": 5}))
+    (scope,) = world(*objects, policy(ALLOW)).verdict().scopes
+    (limit,) = (limit for limit in scope.limits if limit.amount == 5)
+    accounts = ("acme", "parent", "kumo/sold", "other", "kumo/other", "kumo", "deleted", "")
+    assert [each for each in accounts if limit.counts(each)] == ["acme", "parent", "kumo/sold"]
+    assert [each for each in accounts if limit.own(each)] == ["acme"]
+
+
 def test_a_pod_that_may_land_on_two_classes_weighs_the_heavier() -> None:
     (scope,) = world(quota(limits={"tpp": 1})).verdict().scopes
     (limit,) = scope.limits

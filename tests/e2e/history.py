@@ -13,13 +13,14 @@ from tests.e2e.objects import GPU
 from tools.installation import pod
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Mapping
     from pathlib import Path
 
     from tests.e2e.objects import Object
 
 END = "end-of-history"
 ENDED = ("Succeeded", "Failed")
+_TRY_AGAIN = 429
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Tally:
 
     admitted: list[str] = field(default_factory=list)
     denied: list[str] = field(default_factory=list)
+    postponed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -49,20 +51,27 @@ async def clients(kubeconfig: Path, number: int) -> AsyncIterator[list[Client]]:
             await each.close()
 
 
-async def create(client: Client, wanted: Object, tally: Tally) -> bool:
-    """Create a pod and note what came of it."""
-    metadata = wanted["metadata"]
-    path = f"/api/v1/namespaces/{metadata['namespace']}/pods"
+async def create(
+    client: Client,
+    wanted: Object,
+    tally: Tally,
+    query: Mapping[str, str] | None = None,
+    timeout: float = 40,  # noqa: ASYNC109 (the transport's own limit)
+) -> bool:
+    """Create a pod and note what came of it: a name, or a message."""
+    path = f"/api/v1/namespaces/{wanted['metadata']['namespace']}/pods"
+    body = json.dumps(wanted).encode()
     try:
-        await client.request("POST", path, body=json.dumps(wanted).encode(), timeout=40)
+        made = await client.request("POST", path, query=query, body=body, timeout=timeout)
     except ApiError as error:
-        where = tally.denied if "denied the request" in error.message else tally.failed
+        said_no = tally.postponed if error.status == _TRY_AGAIN else tally.denied
+        where = said_no if "denied the request" in error.message else tally.failed
         where.append(error.message)
         return False
     except ClusterError as error:
         tally.failed.append(str(error))
         return False
-    tally.admitted.append(metadata["name"])
+    tally.admitted.append(json.loads(made)["metadata"]["name"])
     tally.changed.set()
     return True
 

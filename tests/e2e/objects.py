@@ -66,6 +66,18 @@ def pool(name: str, chip: str, country: str = "DE", resource: str = GPU, **spec:
     return of("AcceleratorPool", name, {**declared, **spec})
 
 
+def node(name: str, pool: str, chip: str) -> Object:
+    """Return a Node of a pool, onto which the scheduler puts nothing by itself."""
+    labels = {"pool.example.com/name": pool, "nvidia.com/gpu.product": PRODUCTS[chip]}
+    taint = {"key": "example.com/by-name-only", "effect": "NoSchedule"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"taints": [taint]},
+    }
+
+
 def namespace(name: str, tenant: str = "", mode: str = "", customer: str = "") -> Object:
     """Return a Namespace of a tenant; empty means no such label."""
     labels = {"tenant": tenant, "mode": mode, "end-customer": customer}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     *("tenants", "acceleratorclasses", "acceleratorpools", "accesspolicies"),
-    *("computequotas", "authorizations", "quotaledgers", "allowances"),
+    *("computequotas", "authorizations", "quotaledgers", "usagejournals", "allowances", "acceleratorpresences"),
 )
 
 
@@ -60,6 +60,8 @@ def test_a_quota_counts_only_tenants_that_hold_what_it_limits(world: World, coun
         ("cgauth", "authorizations"),
         ("allow", "allowances"),
         ("qledger", "quotaledgers"),
+        ("accelseen", "acceleratorpresences"),
+        ("ujournal", "usagejournals"),
     ],
 )
 def test_short_names_are_ours_alone(world: World, short: str, plural: str) -> None:

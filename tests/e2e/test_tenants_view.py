@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tests.e2e.world import World
 
 READER = "reader-at-the-tenant"
+OPERATORS = ("tenants.computegate.io", "computequotas", "accesspolicies", "quotaledgers", "usagejournals")
+"""Kinds of which no tenant reads any."""
+
 GOLDEN = (Path(__file__).parent / "golden" / "denials.txt").read_text()
 LINES = [line.partition("\t")[2] for line in GOLDEN.splitlines()[1:]]
 
@@ -71,7 +74,7 @@ def _readable(world: World, reader: str, where: str) -> dict[str, str]:
     """Return everything in a namespace that the reader may list, by resource, as JSON."""
     ours = world.kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name").stdout.split()
     found = {}
-    for resource in (*ours, "tenants.computegate.io", "computequotas", "accesspolicies", "quotaledgers"):
+    for resource in (*ours, *OPERATORS):
         done = world.kubectl("get", resource, "-n", where, "-o", "json", user=reader, check=False)
         if done.returncode == 0:
             found[resource] = done.stdout
@@ -103,7 +106,7 @@ def test_a_refused_tenant_reads_its_code_its_reference_and_whom_to_ask(world: Wo
     assert own["lastDenial"]["code"] == "NotCleared"
     texts = _readable(world, reader, where)
     assert {"allowances.computegate.io", "events"} <= texts.keys()
-    assert texts.keys().isdisjoint({"tenants.computegate.io", "computequotas", "accesspolicies", "quotaledgers"})
+    assert texts.keys().isdisjoint(OPERATORS)
     assert own["lastDenial"]["reference"] in texts["events"], "the case in the Allowance is the one in the events"
     for text in texts.values():
         _assert_discreet(text)

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from admission.ledger.objects import object_name
+from admission.server.record import SCHEMA
 
 if TYPE_CHECKING:
     import subprocess
@@ -61,10 +62,10 @@ def value(exposition: str, name: str, **labels: str) -> float:
 
 
 class World:
-    """An installation as its administrator and its users see it."""
+    """An installation as its administrator and its users see it; `patience` is for what is applied to be acted on."""
 
-    def __init__(self, installed: Installation) -> None:
-        self.installed = installed
+    def __init__(self, installed: Installation, patience: float = PATIENCE) -> None:
+        self.installed, self._patience = installed, patience
         self.kubectl = installed.kubectl
 
     def apply(self, *objects: Object) -> None:
@@ -86,7 +87,8 @@ class World:
         names = {kind: {each["metadata"]["name"] for each in objects if each["kind"] == kind} for kind in _SETTLED}
         for kind, wanted in names.items():
             if wanted:
-                eventually(lambda kind=kind, wanted=wanted: wanted - self._settled(kind), lambda missing: not missing)  # type: ignore[misc]
+                missing = lambda kind=kind, wanted=wanted: wanted - self._settled(kind)  # noqa: E731
+                eventually(missing, lambda names: not names, self._patience)
 
     def _settled(self, kind: str) -> set[str]:
         """Return the objects of a kind that are acted on, a namespace by its service account."""
@@ -133,8 +135,8 @@ class World:
         self.kubectl("patch", "quotaledger", object_name(country), *_MERGE, '{"status":{"format":1}}')
 
     def use(self, quota: str) -> Object:
-        """Return the use of a quota's devices, as its status says it."""
-        return dict(self.get("computequotas", quota)["status"]["devices"])
+        """Return the use of a quota's devices, as its status says it; None for both while it is being counted."""
+        return {"used": None, "reserved": None, **self.get("computequotas", quota)["status"].get("devices", {})}
 
     def await_use(self, quota: str, held: int) -> None:
         """Wait until a quota shows this much held, and nothing still promised."""
@@ -149,13 +151,13 @@ class World:
 
         return eventually(last)
 
-    def records(self) -> list[Object]:
-        """Return the decision records of all replicas; a line that is being written is left out."""
+    def records(self, schema: str = SCHEMA) -> list[Object]:
+        """Return the decision records of all replicas, or other ones; a line that is being written is left out."""
         lines: list[str] = []
         for replica in self.installed.replicas:
             text = replica.record.read_text()
             lines += text[: text.rfind("\n") + 1].splitlines()
-        return [json.loads(line) for line in lines]
+        return [each for each in map(json.loads, lines) if each["schema"] == schema]
 
     def metrics(self) -> str:
         """Return the exposition of the first replica."""

@@ -42,6 +42,7 @@ class Door:
         ledger: Ledger | None = None,
         found: bool = True,
         deny: bool = False,
+        deadline_seconds: int | None = None,
         table: Table | None = None,
         **fields: Any,
     ) -> None:
@@ -79,6 +80,7 @@ class Door:
             find_namespace=find,
             lookup=self.lookup,
             deny=deny,
+            deadline_seconds=deadline_seconds,
         )
 
     async def ask(self, body: bytes, entry: str = "observed", budget: float = 5) -> dict[str, Any]:

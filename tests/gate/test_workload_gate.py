@@ -408,3 +408,29 @@ def test_no_object_of_any_kind_is_more_than_warned_of(kind: str, spec: Any, old:
     ):
         assert all(len(each) <= 120 and each.isprintable() for each in told(response))
     assert door.held() == 0
+
+
+@pytest.mark.parametrize(
+    ("default", "label", "mode", "pod", "says"),
+    [
+        (None, "", Mode.Enforce, GPU, "HoldUnbounded no deadline"),
+        (3600, "", Mode.Enforce, GPU, ""),
+        (3600, "", Mode.Warn, GPU, "HoldUnbounded no deadline"),
+        (7200, "", Mode.Enforce, GPU, "HoldTooLong 7200 s"),
+        (7200, "1800", Mode.Enforce, GPU, ""),
+        (3600, "90000", Mode.Enforce, GPU, "HoldTooLong 90000 s"),
+        (3600, "1h", Mode.Enforce, GPU, ""),
+        (3600, "0", Mode.Enforce, GPU, ""),
+        (60, "", Mode.Enforce, GPU | {"activeDeadlineSeconds": 7200}, "HoldTooLong 7200 s"),
+    ],
+)
+def test_pods_are_foretold_with_the_end_that_the_cluster_gives_them(
+    default: int | None, label: str, mode: Mode, pod: Object, says: str
+) -> None:
+    labels = {"computegate.io/tenant": "acme", "computegate.io/default-deadline-seconds": label}
+    door = Door(
+        world(quota(limits={"devices": 8, "longestHold": "1h"}), labels=labels), mode=mode, deadline_seconds=default
+    )
+    assert len(told(ask(job(pod), door=door))) == bool(says)
+    found = [f"{finding.reason} {finding.detail}" for record in door.records for finding in record.findings]
+    assert found == [says] * bool(says)

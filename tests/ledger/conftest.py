@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import random
+import tempfile
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from admission.cluster.client import ApiError, Client
+from admission.ledger.database import Database
 from admission.ledger.memory import MemoryStore
 from admission.ledger.objects import COLLECTION, ObjectStore
+from admission.ledger.sqlite import SqliteStore
 from tests.ledger.simulation import ApiServer, Faults
 from tools.controlplane import ControlPlane
 from tools.kubectl import Kubectl
@@ -53,6 +56,18 @@ class _Objects:
         return ObjectStore(self._server)
 
 
+class _File:
+    """Each replica has a connection of its own to one file, as another process would."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.stores: list[SqliteStore] = []
+
+    def replica(self) -> Store:
+        self.stores.append(SqliteStore(self._path, initialized=False))
+        return self.stores[-1]
+
+
 class _QuotaLedgers:
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -69,6 +84,17 @@ async def _memory() -> AsyncIterator[Backend]:
 @contextlib.asynccontextmanager
 async def _objects() -> AsyncIterator[Backend]:
     yield _Objects()
+
+
+@contextlib.asynccontextmanager
+async def _sqlite() -> AsyncIterator[Backend]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.sqlite3"
+        Database(path).create()
+        file = _File(path)
+        yield file
+        for store in file.stores:
+            await store.close()
 
 
 @contextlib.asynccontextmanager
@@ -115,6 +141,7 @@ async def _lists(client: Client) -> bool:
 
 BACKENDS: dict[str, Callable[[], AbstractAsyncContextManager[Backend]]] = {
     "memory": _memory,
+    "file of SQLite": _sqlite,
     "objects of a simulated API server": _objects,
 }
 REAL = "objects of a real API server"

@@ -19,6 +19,7 @@ from admission.ledger.witness import ClusterWitness
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 from tests.demand.test_claimed_devices import BY_DRIVER, device_class, published
+from tests.ledger.records import charged
 from tests.ledger.test_pods import A100, H100, NOW, registry  # noqa: F401 (a fixture)
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ def census(registry: Registry) -> PodCensus:  # noqa: F811 (the fixture above)
     """An empty census of a cluster in which a driver publishes four H100s."""
     registry.put_device_class(device_class("gpu", BY_DRIVER))
     registry.put_slice(published(H100, H100, 4))
-    return PodCensus(registry, lambda: NOW)
+    census = PodCensus(registry, lambda: NOW)
+    census.homes.take(charged("acme", {"acme": "DE"}, {"team": "acme"}))
+    census.homes.version = 1
+    return census
 
 
 def pod(uid: str = "pod", phase: str = "Pending", claim: str = "") -> Pod:

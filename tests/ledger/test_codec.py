@@ -12,7 +12,7 @@ from admission.decide.limits import Charge, Part
 from admission.ledger.codec import FORMAT, LedgerCorrupt, LedgerNewer, Record, decode, encode
 from admission.ledger.limits import Kind
 from admission.ledger.objects import LedgerObject, Metadata, Spec
-from admission.ledger.state import Entry, State
+from admission.ledger.state import Entry, Hold, Hours, State
 from admission.ledger.store import Fault, Snapshot
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
@@ -22,20 +22,39 @@ COUNTS = st.integers(1, 10**18)
 HOLDINGS = st.dictionaries(TEXT, COUNTS, min_size=1, max_size=3)
 PARTS = st.builds(lambda name, digest, counts: Part(name, digest, tuple(counts.items())), TEXT, TEXT, HOLDINGS)
 CHARGES = st.builds(
-    lambda party, counts, parts: Charge(party, tuple(counts.items()), tuple(parts)),
+    lambda party, counts, parts, seconds, group: Charge(party, tuple(counts.items()), tuple(parts), seconds, group),
     TEXT,
     HOLDINGS,
     st.lists(PARTS, max_size=2),
+    st.integers(0, 10**9),
+    TEXT,
 )
 ENTRIES = st.builds(Entry, TEXT, TEXT, TEXT, CHARGES, st.integers(0, 10**12), TEXT, st.sampled_from(Kind))
+ACCOUNTS = st.dictionaries(st.tuples(TEXT, TEXT), COUNTS, max_size=5)
+BUCKETS = st.dictionaries(st.tuples(TEXT, TEXT, st.integers(0, 10**6)), COUNTS, max_size=5)
+HOURS = st.builds(
+    Hours,
+    prepaid=ACCOUNTS,
+    spent=BUCKETS,
+    archived=st.integers(0, 10**6),
+    past=st.dictionaries(st.integers(1, 10**8), ACCOUNTS, max_size=2),
+    moved=BUCKETS,
+    holds=st.dictionaries(
+        st.tuples(TEXT, TEXT), st.builds(Hold, st.integers(0, 10**12), st.integers(0, 10**12)), max_size=3
+    ),
+    ends_pods=st.integers(0, 2**62),
+    ends_claims=st.integers(0, 2**62),
+)
 STATES = st.builds(
     State,
     epoch=st.integers(0, 2**31),
     initialized=st.booleans(),
     observed_pods=st.integers(0, 2**62),
     observed_claims=st.integers(0, 2**62),
-    used=st.dictionaries(st.tuples(TEXT, TEXT), COUNTS, max_size=5),
+    observed_tenants=st.integers(0, 2**62),
+    used=ACCOUNTS,
     inflight=st.lists(ENTRIES, max_size=5, unique_by=lambda e: e.uid).map(lambda es: {e.uid: e for e in es}),
+    hours=HOURS,
 )
 
 
@@ -64,16 +83,31 @@ def test_the_strings_are_compact_and_read_well() -> None:
     used = {("acme", "h100"): 16, ("acme", "a100"): 1, ("zeta", "h100"): 2, ("none", "h100"): 0}
     record = encode(State(3, initialized=True, observed_pods=77, used=used, inflight={"0b5e": entry}))
     assert record.used == "acme,a100:1,h100:16;zeta,h100:2"
-    assert record.inflight == "0b5e,team-a,train-0,acme,a100|h200:1+h100:8,1790000000,ab12.7,p,gpu=9f3c=h100:8"
+    assert record.inflight == "0b5e,team-a,train-0,acme,a100|h200:1+h100:8,1790000000,ab12.7,p,gpu=9f3c=h100:8,0,"
     assert record.observed_pods == "77"
 
 
+def test_use_over_time_reads_well_too() -> None:
+    charge = Charge("acme", (("h100", 8),), (), 3600, "f00d")
+    hours = Hours(
+        prepaid={("acme", "h100"): 29280},
+        spent={("acme", "h100", 497222): 60, ("acme", "h100", 497223): 5},
+        archived=4,
+        past={2592000: {("acme", "h100"): 86400}},
+        holds={("f00d", "h100"): Hold(1790000000, 0)},
+    )
+    record = encode(State(inflight={"u": Entry("u", "ns", "n", charge, 5, "o")}, hours=hours))
+    assert record.inflight == "u,ns,n,acme,h100:8,5,o,p,,3600,f00d"
+    assert (record.prepaid, record.spent) == ("acme,h100:29280", "acme,h100,497222:60+497223:5")
+    assert (record.past, record.holds) == ("2592000=acme,h100:86400", "f00d,h100,1790000000,0")
+
+
 def test_the_record_has_the_fields_of_the_quotaledgers_status() -> None:
-    ours = set(msgspec.to_builtins(Record()))
+    ours = {field.encode_name for field in msgspec.structs.fields(Record)}
     assert ours == {field.alias for field in QuotaLedgerStatus.model_fields.values()}
 
 
-GOOD = "u,ns,n,p,h100:1,5,o,p,"
+GOOD, TIMES = "u,ns,n,p,h100:1,5,o,p,", ",0,"
 
 
 @pytest.mark.parametrize(
@@ -93,17 +127,25 @@ GOOD = "u,ns,n,p,h100:1,5,o,p,"
         pytest.param(Record(used="b,h100:1;a,h100:1"), id="not sorted"),
         pytest.param(Record(used="a%zz,h100:1"), id="stray escape"),
         pytest.param(Record(used="a%41,h100:1"), id="needless escape"),
-        pytest.param(Record(inflight=f"{GOOD};{GOOD}"), id="a uid twice"),
-        pytest.param(Record(inflight=GOOD.removesuffix(",")), id="a field less"),
-        pytest.param(Record(inflight=f"{GOOD},x"), id="a field more"),
-        pytest.param(Record(inflight="u,ns,n,p,,5,o,p,"), id="no charge"),
-        pytest.param(Record(inflight="u,ns,n,p,h100:1,then,o,p,"), id="no time"),
-        pytest.param(Record(inflight="u,ns,n,p,h100:1+a100:1,5,o,p,"), id="charge not sorted"),
+        pytest.param(Record(inflight=f"{GOOD}{TIMES};{GOOD}{TIMES}"), id="a uid twice"),
+        pytest.param(Record(inflight=f"{GOOD},0"), id="a field less"),
+        pytest.param(Record(inflight=f"{GOOD}{TIMES},x"), id="a field more"),
+        pytest.param(Record(inflight=f"u,ns,n,p,,5,o,p,{TIMES}"), id="no charge"),
+        pytest.param(Record(inflight=f"u,ns,n,p,h100:1,then,o,p,{TIMES}"), id="no time"),
+        pytest.param(Record(inflight=f"u,ns,n,p,h100:1+a100:1,5,o,p,{TIMES}"), id="charge not sorted"),
         pytest.param(Record(inflight=GOOD[:9]), id="cut off"),
-        pytest.param(Record(inflight="u,ns,n,p,h100:1,5,o,q,"), id="no such kind"),
-        pytest.param(Record(inflight=f"{GOOD}gpu=h100:1"), id="a part without a digest"),
-        pytest.param(Record(inflight=f"{GOOD}gpu=9f=h100"), id="a part without a count"),
-        pytest.param(Record(inflight=f"{GOOD}&"), id="empty parts"),
+        pytest.param(Record(inflight=f"u,ns,n,p,h100:1,5,o,q,{TIMES}"), id="no such kind"),
+        pytest.param(Record(inflight=f"{GOOD}gpu=h100:1{TIMES}"), id="a part without a digest"),
+        pytest.param(Record(inflight=f"{GOOD}gpu=9f=h100{TIMES}"), id="a part without a count"),
+        pytest.param(Record(inflight=f"{GOOD}&{TIMES}"), id="empty parts"),
+        pytest.param(Record(inflight=f"{GOOD},long,"), id="no seconds"),
+        pytest.param(Record(spent="acme,h100"), id="no hours"),
+        pytest.param(Record(spent="acme,h100,noon:5"), id="no hour"),
+        pytest.param(Record(spent="acme,h100,7:5;acme,h100,8:5"), id="an account's hours twice"),
+        pytest.param(Record(past="acme,h100:5"), id="no window"),
+        pytest.param(Record(past="60=;3600="), id="windows joined by the wrong mark"),
+        pytest.param(Record(holds="acme,h100,5"), id="a hold without an end"),
+        pytest.param(Record(archived=-1), id="archived less than never"),
         pytest.param(Record(observed_claims="x"), id="no version of claims"),
         pytest.param(Record(observed_pods="x"), id="no version"),
         pytest.param(Record(observed_pods="0"), id="version zero"),

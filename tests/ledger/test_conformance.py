@@ -8,14 +8,17 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from admission.decide.limits import Charge, Limit
+from admission.decide.limits import Charge
 from admission.ledger.draft import Caps
 from admission.ledger.ledger import Ledger, View
 from admission.ledger.limits import Exceeded, Granted, Request, Unavailable
-from admission.ledger.state import Entry, State
-from admission.ledger.store import Conflict
+from admission.ledger.state import Entry, Hours, State
+from admission.ledger.store import Conflict, Snapshot
 from admission.review.reasons import Reason
+from tests.ledger.wanted import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,13 +41,6 @@ def play(opener: Opener, scene: Callable[[Backend], Awaitable[None]]) -> None:
             await scene(backend)
 
     asyncio.run(main())
-
-
-def wanted(
-    uid: str, count: int = 1, *, party: str = "acme", scopes: tuple[str, ...] = ("CN",), limit: int = 4
-) -> Request:
-    limits = tuple((s, (Limit(s, "devices", limit, {"h100": 1}, None, lambda p: p == party),)) for s in scopes)
-    return Request(uid, "ns", f"pod-{uid}", Charge(party, (("h100", count),)), limits)
 
 
 async def counted(store: Store, *scopes: str, state: State | None = None) -> None:
@@ -112,6 +108,39 @@ def test_a_write_to_a_ledger_that_never_was_conflicts(backend: Opener) -> None:
     play(backend, scene)
 
 
+STEPS = st.lists(
+    st.tuples(st.sampled_from((0, 1)), st.sampled_from(("CN", "cn")), st.sampled_from(("read", "write"))), max_size=20
+)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_whatever_two_replicas_do_a_ledger_is_one_value_with_a_version(
+    backend: Opener, steps: list[tuple[int, str, str]]
+) -> None:
+    async def scene(backend: Backend) -> None:
+        replicas, standing = (backend.replica(), backend.replica()), dict[str, Snapshot]()
+        for number, (who, scope, what) in enumerate(steps):
+            store, stands = replicas[who], standing.get(scope)
+            cached = store.cached(scope)
+            if what == "read":
+                found = await store.read(scope, SOON)
+                assert found == (stands or Snapshot(found.version, State()))
+            elif stands is None or cached is None:
+                continue  # nobody writes what was not read
+            elif cached != stands:
+                with pytest.raises(Conflict):
+                    await store.write(scope, COUNTED, cached.version, SOON)
+                continue
+            else:
+                found = await store.write(scope, State(number, initialized=True), stands.version, SOON)
+                assert (found.state.epoch, found.version > stands.version) == (number, True)
+            standing[scope] = found
+            assert store.cached(scope) == found
+
+    play(backend, scene)
+
+
 def test_an_uncounted_ledger_answers_not_synced(backend: Opener) -> None:
     async def scene(backend: Backend) -> None:
         ledger = Ledger(backend.replica())
@@ -157,7 +186,7 @@ def test_a_repeat_of_a_uid_counts_once(backend: Opener) -> None:
         assert await reserve(second, wanted("u1", 3)) == Unavailable(Reason.LedgerBusy)
         await store.read("CN", SOON)
         view = first.view("CN")
-        assert view == View(True, 1, {}, {("acme", "h100"): 4}, 1)
+        assert view == View(True, 1, {}, {("acme", "h100"): 4}, 1, Hours(), {})
 
     play(backend, scene)
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from admission.decide.limits import Charge, Part
-from admission.ledger.objects import ObjectStore
+from admission.ledger.objects import ObjectStore, object_name
 from admission.ledger.reconciler import Reconciler, Waits
 from admission.ledger.state import Entry, State
 from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now, run
@@ -37,11 +37,14 @@ class Scene:
 
     def __init__(self) -> None:
         self.server = ApiServer(random.Random(1), Faults(delay=0.0), {})  # noqa: S311 (a trace to repeat)
-        self.store = ObjectStore(self.server)
+        self.store = ObjectStore(self.server, self._went_back)
         self.watch = Watch(self.server)
         self.reads = QuorumReads(self.server)
         self.armed = True
         self.keeper = self.reconciler()
+
+    def _went_back(self) -> None:
+        self.keeper.distrust()
 
     def reconciler(self) -> Reconciler:
         return Reconciler(
@@ -61,8 +64,7 @@ class Scene:
         self.server.commit(one)
 
     def see(self) -> None:
-        while self.watch._position < len(self.server.log):
-            self.watch._take(self.server.log[self.watch._position])
+        self.watch.catch_up()
 
     async def go_on(self, seconds: float) -> None:
         running = asyncio.create_task(self.keeper.run())
@@ -96,7 +98,7 @@ def test_a_pod_that_is_seen_moves_from_promised_to_used_and_leaves_when_it_ends(
         scene.server.delete(pod("u1"))
         scene.see()
         await scene.keeper.reconcile()
-        assert (scene.state.used, scene.state.observed_pods) == ({}, scene.watch.resource_version)
+        assert (scene.state.used, scene.state.observed_pods) == ({}, scene.server.created["u1"])
 
     stage(play)
 
@@ -281,14 +283,71 @@ def test_a_store_that_went_back_in_time_is_counted_anew() -> None:
     stage(play)
 
 
+def test_a_ledger_that_is_older_than_it_was_tells_of_a_restore_that_the_revision_hides() -> None:
+    """A bumped revision, or one that other writers have pushed past what was seen: the watch knows nothing of it."""
+
+    async def play(scene: Scene) -> None:
+        await scene.put(used=2)
+        scene.exist(pod("u1"))
+        backup = dict(scene.server.ledgers), dict(scene.server.live)
+        await scene.put(used=2)
+        scene.server.delete(pod("u1"))
+        scene.see()
+        scene.server.ledgers, scene.server.live = backup
+        scene.server.revision += 1000
+        await scene.keeper.reconcile()
+        assert (scene.state.used, scene.keeper.work.restored) == ({ACCOUNT: 2}, 1)
+        await scene.keeper.reconcile()
+        assert not scene.state.initialized
+        scene.watch.relist()
+        await scene.go_on(60)
+        assert (scene.state.initialized, scene.state.used) == (True, {ACCOUNT: 2})
+
+    stage(play)
+
+
+def test_nothing_read_before_the_api_server_was_away_is_a_basis_for_a_write() -> None:
+    """A restored store gives the same version to another state, on which the swap would succeed."""
+
+    async def play(scene: Scene) -> None:
+        await scene.put(entry("u1"))
+        assert scene.store.cached("CN") is not None
+        scene.store.doubt()
+        assert scene.store.cached("CN") is None
+        assert set(scene.store.scopes()) == {"CN"}
+        scene.store.observe(scene.server.ledgers[object_name("CN")])
+        assert scene.store.cached("CN") == await scene.store.read("CN", 1)
+
+    stage(play)
+
+
 def test_a_recount_finds_what_came_in_past_the_ledger_and_counts_it_at_once() -> None:
     async def play(scene: Scene) -> None:
         await scene.put(entry("u1"))
         scene.exist(pod("u1"))
         scene.exist(pod("u2", "uninvited"))
         await scene.keeper.audit()
-        assert scene.keeper.work.uncounted == {"CN": {"acme": 2}}
+        assert scene.keeper.work.uncounted == scene.keeper.work.missed == {"CN": {"acme": 2}}
         assert (scene.state.used, scene.state.inflight) == ({ACCOUNT: 4}, {})
+
+    stage(play)
+
+
+def test_a_fold_tells_of_what_no_reservation_announced_and_of_nothing_else() -> None:
+    async def play(scene: Scene) -> None:
+        told: list[tuple[str, int]] = []
+        scene.keeper._drifted = lambda scope, devices: told.append((scope, devices))
+        await scene.put(entry("u1"))
+        scene.exist(pod("u1"))
+        scene.see()
+        await scene.keeper.reconcile()
+        assert (scene.state.used, told) == ({ACCOUNT: 2}, [])
+        scene.exist(pod("u2", "uninvited"))
+        scene.see()
+        await scene.keeper.reconcile()
+        await scene.keeper.audit()
+        assert (scene.state.used, told) == ({ACCOUNT: 4}, [("CN", 2)])
+        assert scene.keeper.work.missed == {"CN": {"acme": 2}}
 
     stage(play)
 

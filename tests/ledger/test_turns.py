@@ -50,8 +50,7 @@ class Scene:
         """Keep the watch a tenth of a second behind."""
         while True:
             await asyncio.sleep(0.1)
-            while self.watch._position < len(self.server.log):
-                self.watch._take(self.server.log[self.watch._position])
+            self.watch.catch_up()
             self.keeper.wake()
 
 

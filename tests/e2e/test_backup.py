@@ -1,0 +1,169 @@
+"""A backup restored, or a ledger deleted, under traffic: nothing past the limit, and the ledger follows the pods."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from admission.ledger.objects import object_name
+from tests.e2e.history import charges, clients, history, version
+from tests.e2e.objects import examples, namespace, quota, tenant
+from tests.e2e.traffic import Traffic
+from tests.e2e.world import World, eventually
+from tools import backup
+from tools.controlplane import ControlPlane
+from tools.installation import Installation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from admission.cluster.client import Client
+    from tests.e2e.history import Tally
+
+LIMIT = 24
+BUMP = 1_000_000_000
+
+
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Three replicas, started again when they end, as a kubelet does."""
+    directory = tmp_path_factory.mktemp("trio")
+    ledger = {"rebuildSeconds": 2.0, "expireSeconds": 8.0}
+    with (
+        ControlPlane(directory / "plane", controllers=["kube-controller-manager"]) as plane,
+        Installation(plane, directory / "gate", replicas=3, ledger=ledger) as gate,
+    ):
+        world = World(gate)
+        world.apply(*examples("policy", "pools"))
+        yield world
+
+
+@contextlib.contextmanager
+def _supervised(world: World) -> Iterator[None]:
+    """Replicas that end are started again."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            for each in world.installed.replicas:
+                if each.popen is not None and each.popen.poll() is not None:
+                    each.start()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+async def _save_amid_traffic(world: World, where: str, path: Path) -> None:
+    """Have traffic, a backup in its midst, and then an end of everything that stood in the backup."""
+    plane = world.installed.plane
+
+    async def saved(tally: Tally) -> None:
+        await tally.reached(40)
+        await asyncio.to_thread(backup.save, plane, path)
+        await tally.reached(len(tally.admitted) + 20)
+
+    async with clients(plane.kubeconfig, 4) as those:
+        await Traffic(where).run(those, saved)
+    world.kubectl("delete", "pods", "--all", "-n", where, "--grace-period=0", "--wait=false")
+    world.await_use(where, 0)
+
+
+async def _pods(client: Client, where: str) -> tuple[list[dict[str, Any]], int]:
+    """Return the pods of a namespace as a watch from nothing would, and the revision they stand at."""
+    listed = json.loads(await client.get(f"/api/v1/namespaces/{where}/pods"))
+    pods = sorted(listed["items"], key=lambda each: int(each["metadata"]["resourceVersion"]))
+    return [{"type": "ADDED", "object": each} for each in pods], int(listed["metadata"]["resourceVersion"])
+
+
+async def _after_restore(world: World, where: str) -> tuple[Tally, list[tuple[int, int]], int]:
+    """Have traffic from the first moment; return what came of it, what was live at each revision, and at first."""
+    async with clients(world.installed.plane.kubeconfig, 4) as those:
+        before, since = await _pods(those[0], where)
+        traffic = Traffic(where, [each["object"]["metadata"]["name"] for each in before])
+        await traffic.run(those, lambda tally: tally.reached(25), seed=100)
+        levels = charges([*before, *await history(those[0], where, since)])
+        return traffic.tally, levels, levels[len(before) - 1][1]
+
+
+def _restore(plane: ControlPlane, path: Path, *, bump: int = 0, overtaken: bool = False) -> None:
+    newest = backup.revision(plane)
+    plane.stop()
+    backup.restore(plane, path, bump=bump)
+    if overtaken:
+        plane.start_etcd()
+        backup.write_past(plane, newest)
+    plane.start()
+
+
+@pytest.mark.parametrize(
+    ("running", "way"),
+    [
+        pytest.param(False, {}, id="plainly, replicas stopped: the ledger came back with its pods"),
+        pytest.param(False, {"bump": BUMP}, id="bumped, replicas stopped: likewise"),
+        pytest.param(True, {}, id="plainly: the revision is older"),
+        pytest.param(True, {"bump": BUMP}, id="bumped: the ledger is older"),
+        pytest.param(True, {"overtaken": True}, id="plainly, and others wrote since: the ledger is older"),
+    ],
+)
+def test_after_a_restore_nothing_is_admitted_past_the_limit_and_the_ledger_is_exact(
+    trio: World, country: str, tmp_path: Path, running: bool, way: dict[str, Any]
+) -> None:
+    unique = f"restored-{country.lower()}"
+    trio.apply(quota(unique, country, LIMIT), tenant(unique, country), namespace(unique, unique))
+    asyncio.run(_save_amid_traffic(trio, unique, tmp_path / "snapshot"))
+    with contextlib.ExitStack() as meanwhile:
+        if running:
+            meanwhile.enter_context(_supervised(trio))
+            _restore(trio.installed.plane, tmp_path / "snapshot", **way)
+        else:
+            with trio.installed.stopped():
+                _restore(trio.installed.plane, tmp_path / "snapshot", **way)
+        tally, levels, restored = asyncio.run(_after_restore(trio, unique))
+        eventually(lambda: trio.use(unique), lambda use: (use["used"], use["reserved"]) == (levels[-1][1], 0))
+    peak = max(level for _, level in levels)
+    sys.stdout.write(
+        f"\n{len(levels)} revisions, {restored} restored, peak {peak}; "
+        f"admitted {len(tally.admitted)}, denied {len(tally.denied)}, failed {len(tally.failed)}\n"
+    )
+    assert peak <= LIMIT
+    assert any("[TryAgain]" in line for line in tally.denied) is running, "until the ledgers are counted anew"
+
+
+def test_a_ledger_deleted_under_load_denies_until_it_was_counted_anew_and_is_exact(trio: World, country: str) -> None:
+    unique = f"deleted-{country.lower()}"
+    trio.apply(quota(unique, country, LIMIT), tenant(unique, country), namespace(unique, unique))
+    before = trio.get("quotaledger", object_name(country))["metadata"]["uid"]
+
+    async def deleted(tally: Tally) -> None:
+        await tally.reached(30)
+        await asyncio.to_thread(trio.kubectl, "delete", "quotaledger", object_name(country))
+        await tally.reached(len(tally.admitted) + 20)
+
+    async def run() -> tuple[Tally, list[tuple[int, int]]]:
+        traffic = Traffic(unique)
+        async with clients(trio.installed.plane.kubeconfig, 4) as those:
+            since = await version(those[0])
+            await traffic.run(those, deleted)
+            return traffic.tally, charges(await history(those[0], unique, since))
+
+    tally, levels = asyncio.run(run())
+    peak = max(level for _, level in levels)
+    told = sum("[TryAgain]" in line for line in tally.denied)
+    sys.stdout.write(f"\n{len(levels)} revisions, peak {peak}; admitted {len(tally.admitted)}, told to wait {told}\n")
+    assert peak <= LIMIT
+    assert told > 0
+    assert tally.failed == []
+    eventually(lambda: trio.use(unique), lambda use: (use["used"], use["reserved"]) == (levels[-1][1], 0))
+    assert trio.get("quotaledger", object_name(country))["metadata"]["uid"] != before

@@ -1,0 +1,106 @@
+"""Which tenants are of one ownership group: those under the same party at the top, by its registered name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from admission.tenants.standing import standing_of
+from admission.tenants.ternary import Ternary
+from tests.tenants.statements import tenant
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+
+def _group(spec: dict[str, Any] | None = None) -> str:
+    return standing_of(tenant(spec)).group
+
+
+def _owned(*statements: tuple[str, str, int], **names: str) -> dict[str, Any]:
+    """Return the facts of a tenant owned so; a party's name is its id unless ``names`` says another."""
+    ids = sorted({each for owner, owned, _ in statements for each in (owner, owned)} - {"tenant"})
+    return {
+        "parties": [{"id": each, "name": names.get(each, each)} for each in ids],
+        "ownership": [
+            {"owner": owner, "owned": owned, "share": {"exact": share}} for owner, owned, share in statements
+        ],
+    }
+
+
+def _itself(name: str) -> str:
+    return _group({"legalName": name})
+
+
+@pytest.mark.parametrize(
+    ("spec", "top"),
+    [
+        ({}, "Acme Ltd."),
+        (_owned(("a", "tenant", 49)), "Acme Ltd."),
+        (_owned(("a", "tenant", 50)), "a"),
+        (_owned(("a", "tenant", 100), ("b", "a", 60), ("c", "b", 50)), "c"),
+        (_owned(("a", "tenant", 100), ("b", "a", 49)), "a"),
+        (_owned(("a", "tenant", 30), ("b", "tenant", 25), ("a", "b", 100)), "a"),
+        (_owned(("b", "tenant", 50), ("a", "tenant", 50)), "a"),
+        (_owned(("b", "tenant", 50), ("a", "tenant", 50), a="Zulu", b="Bravo"), "Bravo"),
+        (_owned(("a", "tenant", 100), ("b", "a", 60), ("a", "b", 60)), "a"),
+        (_owned(("a", "tenant", 100), a="  PARENT co, Ｌtd"), "Parent Co., Ltd."),
+        (_owned(("a", "tenant", 100), a="中芯集团"), "中芯集团"),
+        (_owned(("a", "tenant", 100), ("b", "a", 10)) | {"ultimateParent": "b"}, "b"),
+    ],
+    ids=[
+        "nobody named",
+        "less than half",
+        "half",
+        "along the chain",
+        "the chain ends where nobody has half",
+        "in aggregate",
+        "two halves: the name that sorts first",
+        "whatever their ids",
+        "owners of each other",
+        "spelled otherwise",
+        "in its own script",
+        "the declared parent, whoever owns",
+    ],
+)
+def test_a_group_is_that_of_the_party_at_the_top(spec: dict[str, Any], top: str) -> None:
+    assert _group(spec) == _itself(top)
+
+
+def test_other_names_are_other_groups() -> None:
+    names = ["Acme", "Acme 2", "ACME GmbH", "-", "--", "中芯", ""]
+    found = {_group(_owned(("a", "tenant", 100), a=name)) for name in names}
+    assert len(found) == len(names)
+
+
+PARTIES = "abcdefgh"
+STATEMENTS = st.lists(
+    st.tuples(st.sampled_from(PARTIES), st.sampled_from(["tenant", *PARTIES]), st.sampled_from([20, 50, 60])).filter(
+        lambda each: each[0] != each[1]
+    ),
+    max_size=16,
+    unique_by=lambda each: each[:2],
+)
+
+
+@given(STATEMENTS, st.randoms())
+def test_the_order_in_which_owners_are_stated_changes_no_group(statements: list[Any], shuffler: random.Random) -> None:
+    shuffled = list(statements)
+    shuffler.shuffle(shuffled)
+    assert _group(_owned(*statements)) == _group(_owned(*shuffled))
+
+
+@given(STATEMENTS)
+def test_whoever_is_at_the_top_owns_the_tenant_and_is_owned_by_no_other_that_does(statements: list[Any]) -> None:
+    graph = standing_of(tenant(_owned(*statements))).graph
+    owning = {party for party in PARTIES if graph.owned_by(_exactly(party)) is Ternary.TRUE}
+    assert graph.tops() <= owning
+    assert bool(graph.tops()) is bool(owning)
+
+
+def _exactly(party: str) -> Callable[[str], Ternary]:
+    return lambda other: Ternary.TRUE if other == party else Ternary.FALSE
