@@ -30,9 +30,9 @@ class Caps:
     A party that fills its own share is told LedgerBusy and locks out nobody else.
     """
 
-    namespace: int = 128
-    party: int = 256
-    ledger: int = 512
+    namespace: int = 256
+    party: int = 384
+    ledger: int = 768
 
 
 UNWATCHED = Caps(namespace=1_000_000, party=1_000_000, ledger=1_000_000)

@@ -224,7 +224,7 @@ class Reconciler:
             return
         for _ in range(_TRIES):
             async with self._turn(scope):
-                snapshot = self._store.cached(scope) or snapshot
+                snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
                 state = self._fold_of(snapshot.state, scope, census(), gone, recount=recount)
                 if state is None:
                     return

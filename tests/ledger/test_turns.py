@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import random
 
+import pytest
+
 from admission.decide.limits import Charge, Limit
 from admission.ledger.ledger import Ledger
 from admission.ledger.limits import Granted, Outcome, Request
 from admission.ledger.objects import LedgerObject, ObjectStore
 from admission.ledger.reconciler import Reconciler
 from admission.ledger.state import State
-from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now, run
+from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now, run, watched
 
 CHARGE = Charge("acme", (("h100", 1),))
 RATE = 500
@@ -20,16 +22,16 @@ RATE = 500
 
 
 class Scene:
-    """A leading replica that also answers reviews, on an API server 5 ms away."""
+    """A replica that answers reviews on an API server 5 ms away, and the leader: the same replica, or another one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, apart: bool) -> None:
         self.server = ApiServer(random.Random(1), Faults(delay=0.005), {"CN": 10_000})  # noqa: S311 (to repeat)
         self.store = ObjectStore(self.server)
         self.ledger = Ledger(self.store, identity="r", clock=now, wall=now)
         self.watch = Watch(self.server)
-        self.keeper = Reconciler(
-            self.store, lambda: self.watch, QuorumReads(self.server), clock=now, turn=self.ledger.turn
-        )
+        leads = watched(self.server) if apart else self.store
+        turn = Ledger(leads).turn if apart else self.ledger.turn
+        self.keeper = Reconciler(leads, lambda: self.watch, QuorumReads(self.server), clock=now, turn=turn)
 
     async def create(self, number: int) -> Outcome:
         """Admit a pod and commit it a moment later."""
@@ -52,9 +54,10 @@ class Scene:
             self.keeper.wake()
 
 
-def test_a_burst_of_one_tenant_is_folded_before_its_ledger_is_full_and_no_fold_beats_a_reservation() -> None:
+@pytest.mark.parametrize("apart", [False, True], ids=["one replica", "another replica leads"])
+def test_a_burst_of_one_tenant_is_folded_before_its_ledger_is_full(apart: bool) -> None:
     async def main() -> None:
-        scene = Scene()
+        scene = Scene(apart=apart)
         await scene.store.write("CN", State(initialized=True), (await scene.store.read("CN", 1)).version, 1)
         running = [asyncio.create_task(each) for each in (scene.keeper.run(), scene.look())]
         outcomes = await asyncio.gather(*map(scene.create, range(2 * RATE)))
@@ -64,8 +67,7 @@ def test_a_burst_of_one_tenant_is_folded_before_its_ledger_is_full_and_no_fold_b
             with contextlib.suppress(asyncio.CancelledError):
                 await each
         assert [each for each in outcomes if not isinstance(each, Granted)] == []
-        assert scene.ledger.counters()["CN"].conflicts == 0
-        assert scene.keeper.work.folds > 0
+        assert apart or scene.ledger.counters()["CN"].conflicts == 0, "a fold beat a reservation of its own process"
         assert scene.server.violations == []
         found = scene.server.state("CN")
         assert found is not None
