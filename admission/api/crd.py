@@ -19,6 +19,7 @@ from admission.api.allowance import Allowance
 from admission.api.exemption import Exemption
 from admission.api.ledger import QuotaLedger
 from admission.api.policy import AccessPolicy
+from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.api.usage import UsageJournal
@@ -36,6 +37,7 @@ KINDS: tuple[type[Object], ...] = (
     Exemption,
     Allowance,
     QuotaLedger,
+    AcceleratorPresence,
     UsageJournal,
 )
 

@@ -20,12 +20,14 @@ from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance, LastDenial
 from admission.api.exemption import Exemption
 from admission.api.policy import AccessPolicy
+from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.cli.files import node_of
 from admission.cli.upkeep import Upkeep, kept_alive, start_anew
 from admission.cluster import wire
 from admission.cluster.client import ApiError, Client, ClusterError
+from admission.cluster.clock import steady
 from admission.cluster.events import Events, Regarding
 from admission.cluster.lease import Lease
 from admission.cluster.lookup import ClusterLookup
@@ -33,6 +35,7 @@ from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modifi
 from admission.enforce.writer import DenialNotes
 from admission.ledger.ledger import Ledger
 from admission.ledger.objects import LedgerObject, ObjectStore
+from admission.ledger.uncount import uncount_all
 from admission.review import messages
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.figures import figures_of
@@ -53,6 +56,7 @@ DECIDING: tuple[type[Object], ...] = (
     Tenant,
     AcceleratorClass,
     AcceleratorPool,
+    AcceleratorPresence,
     AccessPolicy,
     ComputeQuota,
     Authorization,
@@ -85,7 +89,8 @@ class ClusterSource:
         self.client, self._registry, self._settings = client, registry, settings
         self.reference_key = reference_key
         self.store = ObjectStore(client, self._went_back)
-        self.ledger = Ledger(self.store)
+        self._steady = steady()
+        self.ledger = Ledger(self.store, wall=lambda: self._steady().timestamp())
         self._allowances: dict[str, Allowance] = {}
         self._notes = DenialNotes(client)
         self.lookup = ClusterLookup(client)
@@ -259,11 +264,18 @@ class ClusterSource:
                 self.store.forget()
 
     def _went_back(self) -> None:
-        """The cluster is a restored backup: start anew, the leader once it has marked the ledgers."""
+        """The cluster is a restored backup: have the ledgers counted anew, then start anew.
+
+        Whoever finds out first does so: once a ledger was written, nobody else sees that it was older.
+        """
         if self.upkeep is not None:
             self.upkeep.distrust()
         else:
-            start_anew()
+            self._tasks.append(asyncio.create_task(self._begin_again(tuple(self.store.scopes()))))
+
+    async def _begin_again(self, scopes: tuple[str, ...]) -> None:
+        await uncount_all(self.store, scopes, timeout=2.0)
+        start_anew()
 
     def _on_allowance(self, event: Event[Allowance]) -> None:
         match event:
@@ -290,7 +302,8 @@ class ClusterSource:
             self.store,
             allowances=self._allowances,
             settings=self._settings,
-            now=_now,
+            events=self._events,
+            now=self._steady,
             record=lambda lines: asyncio.wrap_future(self._recorder.durably(lines)),
         )
         try:

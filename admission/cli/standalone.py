@@ -7,17 +7,20 @@ import contextlib
 import datetime as dt
 import logging
 import secrets
+import time
 from typing import TYPE_CHECKING, Self
 
 from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
 from admission.cli.claims import FileLookup
+from admission.cli.upkeep import kept_alive
 from admission.ledger.database import Unusable
 from admission.ledger.draft import UNWATCHED
 from admission.ledger.ledger import Ledger
-from admission.ledger.membership import scopes_of
+from admission.ledger.membership import scopes_of, terms_of
 from admission.ledger.sqlite import SqliteStore
-from admission.ledger.store import StoreError
+from admission.ledger.store import Conflict, StoreError
+from admission.ledger.unwatched import Keeper
 from admission.server.metrics import gauge
 from admission.server.tls import Certificate
 
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
 POLL_SECONDS = 1.0
 STORE_SECONDS = 2.0
 """For each use of the ledger's file here."""
+
+ARCHIVE_SECONDS = 10.0
+"""Between moves of what was used to its archive."""
 
 STATE = ".computegate"
 """Folder inside the objects' folder for what the server makes: ledger, certificate, key, authority, reference key."""
@@ -60,6 +66,9 @@ class FolderSource:
         self._folder, self._registry, self._settings = folder, registry, settings
         self._store = SqliteStore(folder / STATE / LEDGER, initialized=True)
         self.ledger = Ledger(self._store, caps=UNWATCHED)
+        self._keeper = Keeper(
+            self._store, now=time.time, clock=time.monotonic, timeout=STORE_SECONDS, between=ARCHIVE_SECONDS
+        )
         self.lookup = FileLookup()
         self._problem, self._read_at = "", 0.0
         self._stamp: object = None
@@ -82,7 +91,7 @@ class FolderSource:
         except StoreError:
             pass  # said by the store, and tried again
         await self._stand()
-        self._task = asyncio.create_task(self._watch())
+        self._task = asyncio.create_task(kept_alive(self._watch))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -161,7 +170,7 @@ class FolderSource:
             await self._stand()
 
     async def _stand(self) -> None:
-        """Make the ledger of every scope that some limit stands in, and see what other processes wrote.
+        """Make the ledger of every scope that some limit stands in, and bring all up to now.
 
         After a failure the disk is tried here, once a pass, so that no request has to.
         """
@@ -169,8 +178,11 @@ class FolderSource:
             if self._store.problem:
                 await self._store.probe(STORE_SECONDS)
             await self._store.refresh(STORE_SECONDS)
-            for scope in sorted(scopes_of(self._registry).difference(self._store.scopes())):
-                await self.ledger.ensure(scope, STORE_SECONDS)
+            for scope in sorted(scopes_of(self._registry)):
+                if self._store.cached(scope) is None:
+                    await self.ledger.ensure(scope, STORE_SECONDS)
+                with contextlib.suppress(Conflict):  # a request was first; the next pass comes soon
+                    await self._keeper.follow(scope, terms_of(self._registry, scope))
 
     def _reload(self) -> None:
         try:

@@ -11,8 +11,13 @@ import logging
 import signal
 from typing import TYPE_CHECKING, Any
 
+from admission.api import API_VERSION
+from admission.api.quota import ComputeQuota
+from admission.cluster.events import Regarding
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
+from admission.decide.compute import scope_of
 from admission.enforce.charged import ChargedWriter
+from admission.enforce.present import PresenceWriter
 from admission.enforce.writer import StatusWriter
 from admission.ledger.homes import TENANTS, ChargedTenant
 from admission.ledger.membership import scopes_of, terms_of
@@ -22,6 +27,7 @@ from admission.ledger.store import StoreError
 from admission.ledger.usage.journal import Journal
 from admission.ledger.usage.keeper import Keeper
 from admission.ledger.witness import ClusterWitness
+from admission.review import messages
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 
     from admission.api.allowance import Allowance
     from admission.cluster.client import Client
+    from admission.cluster.events import Events
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.objects import LedgerObject, ObjectStore
@@ -57,10 +64,11 @@ class Upkeep:
         *,
         allowances: Mapping[str, Allowance],
         settings: Settings,
+        events: Events,
         now: Callable[[], dt.datetime],
         record: Callable[[Lines], asyncio.Future[None]],
     ) -> None:
-        self._registry, self._ledger, self._store = registry, ledger, store
+        self._registry, self._ledger, self._store, self._events = registry, ledger, store, events
         self._census = PodCensus(registry, now)
         self._unreadable: dict[tuple[str, str], str] = {}
         self._pods = Reflector(client, "/api/v1/pods", Pod, on_change=self._on_pod, server_timeout=WATCH_SECONDS)
@@ -93,10 +101,12 @@ class Upkeep:
             terms=lambda scope: terms_of(registry, scope),
             now=lambda: now().timestamp(),
             turn=ledger.turn,
+            drifted=self._tell_of_drift,
         )
         self._writer = StatusWriter(
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
         )
+        self._present = PresenceWriter(client, registry)
         self._charged = ChargedWriter(client, self._up_to, store, asyncio.get_running_loop().time)
 
     @property
@@ -116,8 +126,8 @@ class Upkeep:
         """Go on until cancelled."""
         async with asyncio.TaskGroup() as group:
             watches = (self._pods.run, self._claims.run, self._tenants.run)
-            work = (self._reconciler.run, self._charged.run, self._writer.run, self._ensure, self.usage.run)
-            for run in (*watches, *work):
+            writers = (self._charged.run, self._present.run, self._writer.run, self.usage.run)
+            for run in (*watches, self._reconciler.run, *writers, self._ensure):
                 group.create_task(kept_alive(run))
 
     def heed(self, ledger: LedgerObject) -> None:
@@ -188,6 +198,14 @@ class Upkeep:
         self._census.lists = self._pods.relists + self._claims.relists
         self._census.homes.version = self._tenants.resource_version
         return self._census
+
+    def _tell_of_drift(self, scope: str, devices: int) -> None:
+        """Tell, on each quota of a scope, of devices that came in past it; again within the hour it only counts."""
+        for quota in self._registry.every(ComputeQuota):
+            if scope_of(quota) == scope:
+                about = Regarding(API_VERSION, "ComputeQuota", quota.name, quota.metadata.uid)
+                note = messages.counted_late(devices)
+                self._events.record(about, "CountedLate", note, action="Recount", warning=True)
 
     async def _ensure(self) -> None:
         """Make the ledger of every scope that some limit stands in."""

@@ -13,6 +13,7 @@ from admission.api import END_CUSTOMER_LABEL, MODE_LABEL, TENANT_LABEL
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.object import Object
 from admission.api.policy import AccessPolicy, Mode
+from admission.api.presence import AcceleratorPresence
 from admission.api.quota import ComputeQuota
 from admission.api.tenant import Tenant
 from admission.catalogue.chip import Chip
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from admission.decide.rulebook import RulesInForce
     from admission.review.claim import DeviceClass, ResourceSlice
 
-DECISIVE = frozenset({"AccessPolicy", "ComputeQuota", "AcceleratorClass", "AcceleratorPool", "Authorization"})
+DECISIVE = frozenset(
+    {"AccessPolicy", "ComputeQuota", "AcceleratorClass", "AcceleratorPool", "AcceleratorPresence", "Authorization"}
+)
 """Kinds of which one that cannot be read makes every controlled request wait: it may be the one that forbids."""
 
 
@@ -100,6 +103,8 @@ class Registry:
         self._held_back = None
         if kind in _NAMES_DEVICES:
             self._catalogue = self._inventory = self._rulebook = None
+        if kind == "AcceleratorPresence":
+            self._inventory = None
         if kind == "AccessPolicy":
             self._rulebook = None
 
@@ -177,6 +182,7 @@ class Registry:
                 self._default_country,
                 device_classes=self.device_classes.values(),
                 slices=self.slices.values(),
+                presences=self.every(AcceleratorPresence),
             )
         return self._inventory
 

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.catalogue.resources import DEVICE_CLASS_PREFIX, ResourceRole, role
 from admission.demand.device import Condition, Device, conditions_of_all, devices_of, expressions
+from admission.demand.presence import seen_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from admission.api.accelerator import AcceleratorPool
+    from admission.api.presence import AcceleratorPresence
     from admission.catalogue.catalogue import Catalogue
+    from admission.demand.presence import Seen
     from admission.review.claim import DeviceClass, ResourceSlice
 
 _PASSING = (
@@ -78,6 +81,8 @@ class Target:
     """Vendor of the chip that the labels name while the node offers no device of it yet; "" is any vendor."""
     devices: tuple[Device, ...] = ()
     """What drivers publish for the node."""
+    seen: Seen | None = None
+    """Set for nodes that are remembered: what their labels were; ``labels`` has those that all of them shared."""
 
 
 class Reach(NamedTuple):
@@ -132,7 +137,7 @@ class Inventory:
 
         A pool may bring nodes with more than those that exist.
         """
-        if any(resource in each.resources for each in self.targets if not each.is_node):
+        if any(resource in each.resources for each in self.targets if not each.is_node and each.seen is None):
             return 0
         return max((len(self._matching(each.devices, resource, conditions)) for each in self.targets), default=0)
 
@@ -149,12 +154,13 @@ def take_inventory(
     *,
     device_classes: Iterable[DeviceClass] = (),
     slices: Iterable[ResourceSlice] = (),
+    presences: Iterable[AcceleratorPresence] = (),
 ) -> Inventory:
     """Return the inventory of the nodes and pools.
 
     A node that belongs to a pool has the pool's class and place; where its own labels say another class, it
     has both, so that neither a wrong label nor a wrong pool hides a chip.  A published device that several nodes
-    can have is taken to be at each of them.
+    can have is taken to be at each of them.  Nodes that were seen of a class are there as they were.
     """
     declared, classes = tuple(pools), tuple(device_classes)
     makers = frozenset(chip.vendor.lower() for chip in catalogue.chips.values() if chip.vendor)
@@ -171,6 +177,7 @@ def take_inventory(
     found = (
         *(each for each in at_hand.values() if each.resources or each.devices or each.awaited is not None),
         *(_of_pool(p, default_country) for p in declared),
+        *_remembered_of(presences, declared, catalogue, frozenset(at_hand), default_country),
     )
     return Inventory(
         found,
@@ -252,3 +259,46 @@ def _of_pool(pool: AcceleratorPool, default_country: str) -> Target:
         classes=frozenset({spec.accelerator_class}),
         country=spec.place.country if spec.place else default_country,
     )
+
+
+def _remembered_of(
+    presences: Iterable[AcceleratorPresence],
+    pools: tuple[AcceleratorPool, ...],
+    catalogue: Catalogue,
+    live: frozenset[str],
+    default_country: str,
+) -> Iterator[Target]:
+    """What was seen of each class that the catalogue still has: whoever takes a class out of it is done with it."""
+    for presence in presences:
+        if presence.name in catalogue.chips:
+            yield from _remembered(presence, pools, live, default_country)
+
+
+def _remembered(
+    presence: AcceleratorPresence, pools: tuple[AcceleratorPool, ...], live: frozenset[str], default_country: str
+) -> Iterator[Target]:
+    """What was seen of a class, in each place that the pools say of such nodes."""
+    for nodes in presence.spec.nodes:
+        seen = seen_of(nodes, live)
+        mine = [pool for pool in pools if _may_have(seen, pool.spec.node_labels)]
+        countries = {pool.spec.place.country for pool in mine if pool.spec.place} or {"" if mine else default_country}
+        for country in sorted(countries):
+            yield Target(
+                name=f"seen/{presence.name}",
+                is_node=False,
+                labels={
+                    label.key: label.values[0] for label in nodes.labels if len(label.values) == 1 and not label.absent
+                },
+                taints=tuple(Taint(taint.key, taint.value, taint.effect) for taint in nodes.taints),
+                resources=frozenset(nodes.resources),
+                classes=frozenset({presence.name}),
+                country=country,
+                awaited=nodes.awaited,
+                seen=seen,
+            )
+
+
+def _may_have(seen: Seen, labels: Mapping[str, str]) -> bool:
+    """Whether some of the remembered nodes may have had all these labels."""
+    values = ((seen.values(key), value) for key, value in labels.items())
+    return all(known is None or value in known for known, value in values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from admission.catalogue.recognition import GENERIC_LABELS
+from admission.demand.presence import HOSTNAME
 
 if TYPE_CHECKING:
     from admission.catalogue.catalogue import Catalogue
@@ -43,6 +44,8 @@ def _term_allows(term: NodeSelectorTerm, target: Target, catalogue: Catalogue) -
 
 def _field_allows(field: Requirement, target: Target) -> bool:
     """``metadata.name`` is the only field there is; a pool's nodes have names that nobody knows yet."""
+    if target.seen is not None:
+        return target.seen.may_be_named(field.operator, field.values or ())
     if not target.is_node:
         return True
     named = target.name in (field.values or ())
@@ -51,9 +54,26 @@ def _field_allows(field: Requirement, target: Target) -> bool:
 
 def _holds(key: str, operator: str, values: tuple[str, ...], target: Target, catalogue: Catalogue) -> bool:
     """Whether the requirement holds for the target, or cannot be excluded for nodes of the pool."""
+    if target.seen is not None:
+        return _may_hold(key, operator, values, target, catalogue)
     label = target.labels.get(key)
     if label is None and not target.is_node:
         return not _contradicts_class(key, operator, values, target, catalogue)
+    return _meets(label, operator, values)
+
+
+def _may_hold(key: str, operator: str, values: tuple[str, ...], target: Target, catalogue: Catalogue) -> bool:
+    """Whether the requirement held for some of the nodes that are remembered."""
+    assert target.seen is not None
+    if key == HOSTNAME and not target.seen.may_be_named(operator, values):
+        return False
+    known = target.seen.values(key)
+    if known is None:
+        return not _contradicts_class(key, operator, values, target, catalogue)
+    return any(_meets(label, operator, values) for label in known)
+
+
+def _meets(label: str | None, operator: str, values: tuple[str, ...]) -> bool:
     outcomes = {
         "In": label is not None and label in values,
         "NotIn": label is None or label not in values,

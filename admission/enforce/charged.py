@@ -85,6 +85,7 @@ class ChargedWriter:
             residents,
             self._waiting(census),
             census.home,
+            census.account,
             census.governing,
             lambda scope, party, places: census.belongs(scope)(party, places),
             lambda party, places: self._follow(census, party, places),

@@ -6,7 +6,8 @@ for as long as any of it lies within the window.  Whatever cannot be told is cou
 
 * an object without an end is counted by the hours that it has begun;
 * an object that ended without anybody seeing it is counted as having used all that it had paid for;
-* an object that outlives what it paid for goes on paying, hour by hour.
+* an object that outlives what it paid for goes on paying, hour by hour;
+* an object that is reserved again once it is counted pays again: no API server reviews what it has stored.
 """
 
 from __future__ import annotations

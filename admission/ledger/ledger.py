@@ -112,11 +112,11 @@ class Ledger:
         For modes in which objects are not watched (standalone); elsewhere the reconciler proves absence.
         """
         try:
-            for scope in self._store.scopes():  # what another process reserved may not have been seen here
+            for scope in self.scopes():  # what another process reserved may not have been seen here
                 await self._store.read(scope, self._tuning.timeout)
         except StoreError:
             return False
-        scopes = [scope for scope in self._store.scopes() if self._holds(scope, uid)]
+        scopes = [scope for scope in self.scopes() if self._holds(scope, uid)]
         await asyncio.gather(*(self._committer(scope).withdraw(Withdrawal(uid, None)) for scope in scopes))
         return not any(self._holds(scope, uid) for scope in scopes)
 

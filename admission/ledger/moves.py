@@ -31,16 +31,17 @@ class Facts:
 
     ``residents`` are the parties that are charged for what each namespace holds.  ``waiting`` are the scopes of
     reservations whose objects are there and that no record covers, by namespace and party.  ``today`` gives the
-    governing jurisdiction and the party of a namespace by its labels, ``governs`` the jurisdiction of a party of which
-    no namespace tells any more.  ``belongs`` says whether a party that is charged
-    in some places is charged in a scope, and ``follows`` says whether every ledger in which
-    a party is charged, for some places, has all its charges by the newest records.  ``lingers`` says whether a
-    namespace that has just been emptied is kept for now.
+    governing jurisdiction and the party of a namespace by its labels; where these tell of another tenant, or of none,
+    ``account`` gives the party of a tenant by itself, and ``governs`` the jurisdiction of a party.  ``belongs`` says
+    whether a party that is charged in some places is charged in a scope, and ``follows`` whether every ledger in which
+    it is charged, for some places, has all its charges by the newest records.  ``lingers`` says whether a namespace
+    that has just been emptied is kept for now.
     """
 
     residents: Mapping[str, Collection[str]]
     waiting: Mapping[tuple[str, str], Places]
     today: Callable[[str], tuple[str, str]]
+    account: Callable[[str], str]
     governs: Callable[[str], str]
     belongs: Callable[[str, str, Places], bool]
     follows: Callable[[str, Places], bool]
@@ -79,8 +80,10 @@ def _parties(namespace: str, homes: Homes, facts: Facts) -> frozenset[str]:
         return frozenset(party for party in live if computes(party) == computes(first))
     if recorded.isdisjoint(live):
         return recorded if not live and facts.lingers(namespace) else frozenset()
-    asked = {today, *(party for where, party in facts.waiting if where == namespace)}
-    needed = frozenset(party for party in asked if computes(party) in set(map(computes, recorded)))
+    tenants = set(map(computes, recorded))
+    asked = {today} if computes(today) in tenants else {facts.account(tenant) for tenant in tenants}
+    asked |= {party for where, party in facts.waiting if where == namespace}
+    needed = frozenset(party for party in asked if computes(party) in tenants)
     if not needed <= recorded:
         return recorded | needed
     left = {party for party in recorded - needed if computes(party) in set(map(computes, needed))}

@@ -292,9 +292,13 @@ class PodCensus:
     def _home_of(self, held: Held) -> Mapping[str, Places]:
         """Whom a live object is charged to, and where: by its reservation while its namespace is another tenant's."""
         recorded = self.homes.of(held.namespace)
-        if recorded and (not held.scopes or computes(held.party) in map(computes, recorded)):
+        if held.party in recorded or (recorded and self._is_at_home(held, recorded)):
             return recorded
         return {held.party: held.scopes | {held.governing}}
+
+    @staticmethod
+    def _is_at_home(held: Held, recorded: Mapping[str, Places]) -> bool:
+        return not held.scopes or computes(held.party) in map(computes, recorded)
 
     def residents(self) -> Mapping[str, Collection[str]]:
         """Return who is charged for what each namespace holds."""
@@ -425,6 +429,12 @@ class PodCensus:
 
     def _group(self, namespace: str) -> str:
         return self._registry.requester(namespace).group
+
+    def account(self, tenant: str) -> str:
+        """Return the party of a tenant in a namespace of its own, by today's Tenants; "" of one that is none."""
+        standing = self._registry.standings.get(tenant)
+        supplier = standing.tenant.spec.supplied_by if standing else None
+        return f"{supplier}/{tenant}" if supplier else tenant if standing else ""
 
     def governing(self, party: str) -> str:
         """Return the governing jurisdiction of a party, by today's Tenants; "" where it is not known."""

@@ -19,6 +19,7 @@ from admission.ledger.fold import fold, is_current, leaves, rebuilt, uncounted
 from admission.ledger.hours import UNTIMED
 from admission.ledger.limits import Kind
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
+from admission.ledger.uncount import uncount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -70,6 +71,8 @@ class Work:
     failures: int = 0
     uncounted: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     """By scope and party: devices that exist and were counted nowhere, at the last recount."""
+    missed: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    """By scope and party: such devices that any fold has counted in since the start, summed."""
 
 
 class Reconciler:
@@ -80,7 +83,8 @@ class Reconciler:
     admissions are counted at all (on install: whether the webhook configuration is in force); the wait for a
     rebuild runs only while it does.  ``restored`` is called when the store is found to have gone back in
     time, and all ledgers are marked: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a
-    ledger twice at once.
+    ledger twice at once.  ``drifted`` is called with a scope and the devices that a fold has just counted in there and
+    no reservation had announced.
     """
 
     def __init__(
@@ -96,11 +100,12 @@ class Reconciler:
         terms: Callable[[str], Terms] = lambda _: UNTIMED,
         now: Callable[[], float] = time.time,
         turn: Callable[[str], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext(),
+        drifted: Callable[[str, int], None] = lambda _scope, _devices: None,
     ) -> None:
         self.work = Work()
         self._store, self._census, self._witness = store, census, witness
         self._clock, self._waits = clock, waits or Waits()
-        self._armed, self._restored, self._turn = armed, restored, turn
+        self._armed, self._restored, self._turn, self._drifted = armed, restored, turn, drifted
         self._terms, self._now = terms, now
         self._archivist = Archivist(
             store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
@@ -229,6 +234,7 @@ class Reconciler:
                 state = self._fold_of(snapshot.state, scope, census(), gone, recount=recount)
                 if state is None:
                     return
+                missed = self._missed(snapshot.state, scope, census())
                 try:
                     await self._store.write(scope, state, snapshot.version, self._waits.timeout)
                 except Conflict:
@@ -236,6 +242,7 @@ class Reconciler:
                     continue
             self.work.folds += 1
             self.work.expired += len(snapshot.state.inflight.keys() & gone)
+            self._tell(scope, missed)
             return
 
     def _doubtful(self, state: State, scope: str, census: Census, gone: Collection[str]) -> Collection[str]:
@@ -255,6 +262,18 @@ class Reconciler:
             return  # to be settled when the entry leaves
         if self._fold_of(snapshot.state, scope, census, (), recount=False) is None:
             self._taken_in[scope] = census.newest()
+
+    def _missed(self, state: State, scope: str, census: Census | None) -> dict[str, int]:
+        return uncounted(state, scope, census) if census is not None else {}
+
+    def _tell(self, scope: str, missed: Mapping[str, int]) -> None:
+        """Note what a fold had to count in that came in past the ledger."""
+        total = self.work.missed.setdefault(scope, {})
+        for party, count in missed.items():
+            total[party] = total.get(party, 0) + count
+        if missed:
+            logger.warning("%s: %d devices were counted nowhere, and are now", scope, sum(missed.values()))
+            self._drifted(scope, sum(missed.values()))
 
     def _fold_of(
         self, state: State, scope: str, census: Census | None, gone: Collection[str], *, recount: bool
@@ -386,8 +405,8 @@ class Reconciler:
         self._suspects |= set(self._scopes())
         self._store.forget()
         self._first_seen.clear()
-        self._absent_at.clear()
-        self._uncounted.clear()
+        for kept in (self._absent_at, self._uncounted, self._older, self._taken_in):
+            kept.clear()
         self.wake()
 
     async def _mark(self) -> None:
@@ -395,10 +414,7 @@ class Reconciler:
         if not self._suspects:
             return
         for scope in sorted(self._suspects):
-            snapshot = await self._store.read(scope, self._waits.timeout)
-            if snapshot.state.initialized:
-                state = dataclasses.replace(snapshot.state, initialized=False)
-                await self._store.write(scope, state, snapshot.version, self._waits.timeout)
+            await uncount(self._store, scope, self._waits.timeout)
             self._suspects.discard(scope)
         self._restored()
 

@@ -155,6 +155,14 @@ def malformed(problem: str, subject: str = "pod") -> str:
     return f"this {subject} cannot be judged: {problem}"
 
 
+def counted_late(devices: int) -> str:
+    """Of an event on a quota: pods exist that no reservation had announced."""
+    return (
+        f"{devices} devices of running or pending pods had been counted nowhere, and are counted now: they were "
+        "created while no review was asked for, or their namespace came under this quota only now"
+    )
+
+
 def not_synced() -> str:
     """Our own data is not there yet, or is too old."""
     return "access data is still loading; retrying is safe"

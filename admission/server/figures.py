@@ -103,13 +103,15 @@ def _commits(ledger: Ledger) -> Iterable[Metric]:
 
 def _kept(upkeep: Upkept, scopes: Iterable[str]) -> Iterable[Metric]:
     work = upkeep.work
-    uncounted: Samples = {(scope,): sum(work.uncounted.get(scope, {}).values()) for scope in scopes}
+    known = tuple(scopes)
+    uncounted, missed = _by_kind(work.uncounted, known), _by_kind(work.missed, known)
     return (
         counter("computegate_ledger_folds", "Writes that made a ledger follow the pods.", work.folds),
         counter("computegate_ledger_rebuilds", "Ledgers counted anew.", work.rebuilt),
         counter("computegate_ledger_expired", "Reservations whose pod was proved not to come.", work.expired),
         counter("computegate_ledger_failures", "Passes that failed; each is tried again.", work.failures),
-        gauge("computegate_ledger_uncounted_devices", "Found by a recount alone.", uncounted, ("scope",)),
+        gauge("computegate_ledger_uncounted_devices", "Found by a recount alone.", uncounted, ("scope", "party")),
+        counters("computegate_ledger_missed_devices", "Counted in unannounced.", missed, ("scope", "party")),
         gauge("computegate_unattributed_devices", "Of no tenant's account.", {(): upkeep.unattributed()}, ()),
         *_used(upkeep.usage),
     )
@@ -124,6 +126,16 @@ def _used(usage: Keeper) -> Iterable[Metric]:
         gauge("computegate_usage_open_intervals", "Objects that hold devices.", {(): usage.open_intervals}, ()),
         gauge("computegate_usage_waiting_lines", "Lines that are not written yet.", {(): usage.waiting}, ()),
     )
+
+
+def _by_kind(found: Mapping[str, Mapping[str, int]], scopes: Iterable[str]) -> Samples:
+    """Sum by scope and kind of party: a name is the tenant's own, and no label takes it."""
+    samples: Samples = {(scope, kind): 0.0 for scope in scopes for kind in ("tenant", "customer", "none")}
+    for scope, parties in found.items():
+        for party, count in parties.items():
+            kind = "customer" if "/" in party else "tenant" if party else "none"
+            samples[scope, kind] = samples.get((scope, kind), 0.0) + count
+    return samples
 
 
 def _exemptions(registry: Registry, now: datetime) -> Metric:

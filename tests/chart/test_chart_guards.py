@@ -23,11 +23,11 @@ GRANTS: list[Grant] = [
     ("nobody", "", NAMESPACES, [], ["*"]),
     ("nobody", OURS, ["quotaledgers", "quotaledgers/status", "usagejournals", "tenants/status"], [], WRITES),
     ("nobody", OURS, ["tenants"], [], ["get", "update", "patch"]),
-    ("nobody", "", ["pods", "pods/eviction"], [], ["create", "get", "delete"]),
+    ("nobody", "", ["pods", "pods/eviction"], [], ["create", "get", "delete", "deletecollection"]),
     ("deleters", "", ["pods"], [], ["get", "delete"]),
     ("binder", "", NAMESPACES, [], ["get", "create", "update", "patch"]),
     ("binder", OURS, ["tenants"], ["acme", "beta"], ["bind"]),
-    ("releaser", "", ["pods", "pods/eviction"], [], ["create", "get", "delete"]),
+    ("releaser", "", ["pods", "pods/eviction"], [], ["create", "get", "delete", "deletecollection"]),
     ("releaser", OURS, ["tenants"], ["acme"], ["release"]),
     ("moder", "", NAMESPACES, [], ["get", "create", "update", "patch"]),
     ("moder", OURS, ["modes"], ["observe", "warn"], ["use"]),
@@ -227,14 +227,15 @@ COLLECTOR = "system:serviceaccount:kube-system:pod-garbage-collector"
 
 @pytest.fixture(scope="module")
 def running(cluster: Kubectl) -> str:
-    """A namespace of acme, in enforce, with pods that were bound before: gpu and cpu; and pending, which was not."""
+    """A namespace of acme, in enforce: pods gpu, cpu and ending (by now) are bound, and pending is not."""
     name = "running"
     cluster("create", "namespace", name)
     cluster("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=30s")
-    for pod, node, container in (("gpu", "n", GPU), ("cpu", "n", {}), ("pending", None, GPU)):
+    for pod, node, container in (("gpu", "n", GPU), ("ending", "n", GPU), ("cpu", "n", {}), ("pending", None, GPU)):
         spec = {"nodeName": node, "containers": [{"name": "c", "image": "i", **container}]}
         manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod}, "spec": spec}
         cluster("create", "-n", name, "-f", "-", stdin=json.dumps(manifest))
+    cluster("delete", "pod", "ending", "-n", name, "--wait=false")
     cluster("label", "namespace", name, "computegate.io/tenant=acme", "computegate.io/mode=enforce")
     for _ in range(60):
         if cluster(*deletion(name, "gpu", FORCED), "--as=nobody", check=False).returncode != 0:
@@ -268,6 +269,32 @@ def test_a_pod_that_holds_nothing_or_was_proved_gone_is_deleted(
 def test_devices_in_use_are_not_freed_by_force(cluster: Kubectl, running: str, user: str) -> None:
     done = cluster(*deletion(running, "gpu", FORCED), f"--as={user}", "--as-group=deleters", check=False)
     assert "needs the verb release on tenants.computegate.io acme" in done.stderr
+
+
+NOW = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "dryRun": ["All"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        pytest.param("/gpu", NOW, id="in the body"),
+        pytest.param("/gpu?gracePeriodSeconds=0&dryRun=All", None, id="in the query"),
+        pytest.param("?labelSelector=!none", NOW, id="of the collection, in the body"),
+        pytest.param("?gracePeriodSeconds=0&dryRun=All", None, id="of the collection, in the query"),
+        pytest.param("/ending", NOW, id="of a pod that ends, in the body"),
+        pytest.param("/ending?gracePeriodSeconds=0&dryRun=All", None, id="of a pod that ends, in the query"),
+    ],
+)
+def test_a_force_deletion_needs_release_in_whatever_way_it_is_asked_for(
+    cluster: Kubectl, running: str, path: str, body: dict[str, Any] | None
+) -> None:
+    command = ("delete", "--raw", f"/api/v1/namespaces/{running}/pods{path}", *(("-f", "-") if body else ()))
+    refused, done = (
+        cluster(*command, f"--as={user}", stdin=json.dumps(body) if body else "", check=False)
+        for user in ("nobody", "releaser")
+    )
+    assert "needs the verb release on tenants.computegate.io acme" in refused.stderr
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("grace", "allowed"), [(0, False), (None, True), (30, True)])

@@ -21,14 +21,17 @@ from admission.cli.main import main
 from admission.cli.serve import _gates
 from admission.cli.standalone import FolderSource
 from admission.decide.registry import Registry
+from admission.ledger.archive import archive_of
+from admission.ledger.hours import HOUR
 from admission.server.judge import Judge
 from admission.server.kinds import Kinds
 from admission.server.metrics import Metrics
 from admission.server.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
+    from admission.ledger.state import Hours
     from admission.server.gate import Gate
 
 EXAMPLES = pathlib.Path(__file__).parent.parent.parent / "examples"
@@ -39,7 +42,6 @@ SETTINGS = Settings(contact="ops@example.com", tls={"certFile": "/nowhere/tls.cr
 def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """The example objects, looked at often; vision-training may hold 16 H100s."""
     monkeypatch.setattr(standalone, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(standalone, "STORE_SECONDS", 0.2)
     return pathlib.Path(shutil.copytree(EXAMPLES / "objects", tmp_path / "objects"))
 
 
@@ -64,10 +66,10 @@ async def serving(folder: pathlib.Path) -> AsyncIterator[Gate]:
             await source.ledger.close()
 
 
-async def ask(gate: Gate, uid: str, operation: str = "CREATE", budget: float = 3) -> dict[str, Any]:
+async def ask(gate: Gate, uid: str, operation: str = "CREATE", budget: float = 20, **spec: Any) -> dict[str, Any]:
     """Put the review of a pod with eight H100s to the server; return the response."""
     job = yaml.safe_load((EXAMPLES / "workloads" / "training-job.yaml").read_text())
-    pod = {"metadata": {"name": uid, "uid": uid}, "spec": copy.deepcopy(job["spec"]["template"]["spec"])}
+    pod = {"metadata": {"name": uid, "uid": uid}, "spec": copy.deepcopy(job["spec"]["template"]["spec"]) | spec}
     request = {
         "uid": f"review-of-{uid}",
         "operation": operation,
@@ -82,8 +84,8 @@ async def ask(gate: Gate, uid: str, operation: str = "CREATE", budget: float = 3
     return dict(json.loads(await gate.review("enforced", budget, body))["response"])
 
 
-async def allowed(gate: Gate, uid: str, operation: str = "CREATE") -> bool:
-    return bool((await ask(gate, uid, operation))["allowed"])
+async def allowed(gate: Gate, uid: str, operation: str = "CREATE", **spec: Any) -> bool:
+    return bool((await ask(gate, uid, operation, **spec))["allowed"])
 
 
 @contextlib.contextmanager
@@ -162,9 +164,9 @@ def test_a_locked_ledger_is_try_again_with_its_cause_and_mends_by_itself(
         assert await allowed(gate, "a")
         with locked(folder):
             for uid, operation in (("b", "CREATE"), ("a", "DELETE"), ("b", "CREATE")):
-                response = await ask(gate, uid, operation)
+                response = await ask(gate, uid, operation, budget=1)
                 assert (response["allowed"], response["status"]["code"]) == (False, 429)
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         while not await allowed(gate, "b"):
             assert time.monotonic() < ends
             await asyncio.sleep(0.05)
@@ -184,7 +186,7 @@ def test_a_server_starts_beside_a_locked_ledger_and_answers_when_it_is_free(fold
             async with serving(folder) as gate:
                 assert (await ask(gate, "b"))["status"]["code"] == 429
                 lock.close()
-                ends = time.monotonic() + 10
+                ends = time.monotonic() + 60
                 while not await allowed(gate, "b"):
                     assert time.monotonic() < ends
                     await asyncio.sleep(0.05)
@@ -228,7 +230,41 @@ def test_metrics_say_what_is_held_and_whether_the_file_can_be_used(folder: pathl
         assert sample("computegate_ledger_inflight", {"scope": "DE"}) == 1
         assert sample("computegate_ledger_usable") == 1
         with locked(folder):
-            await ask(gate, "b")
-            assert sample("computegate_ledger_usable") == 0
+            await _until(lambda: sample("computegate_ledger_usable") == 0)
 
     lives(scene, folder=folder)
+
+
+def test_device_hours_are_paid_given_back_and_put_into_the_archive(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standalone, "ARCHIVE_SECONDS", 0.0)
+    quota = {"jurisdictions": ["DE"], "limits": {"deviceHours": 10, "longestHold": "1d"}}
+    named = {"apiVersion": "computegate.io/v1alpha1", "kind": "ComputeQuota", "metadata": {"name": "hours"}}
+    (folder / "hours.yaml").write_text(yaml.safe_dump(named | {"spec": quota}))
+
+    async def scene(gate: Gate) -> None:
+        assert await allowed(gate, "a", activeDeadlineSeconds=3000)
+        assert "hours" in (await ask(gate, "b", activeDeadlineSeconds=3000))["status"]["message"]
+        store = gate._ledger._store
+
+        def hours(scope: str) -> Hours:
+            snapshot = store.cached(scope)
+            assert snapshot is not None
+            return snapshot.state.hours
+
+        await _until(lambda: hours("DE").holds)
+        await asyncio.sleep(1)  # so that there is something to spend: it is counted in seconds
+        assert await allowed(gate, "a", "DELETE", activeDeadlineSeconds=3000)
+        assert await allowed(gate, "c", activeDeadlineSeconds=3000)
+        await _until(lambda: hours(archive_of("DE")).spent)
+        await _until(lambda: hours("DE").past[30 * 24 * HOUR] and not hours("DE").spent)
+
+    lives(scene, folder=folder)
+
+
+async def _until(holds: Callable[[], object]) -> None:
+    ends = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < ends, "it never came"
+        await asyncio.sleep(0.02)

@@ -1,34 +1,33 @@
-"""A backup of etcd restored under traffic: nothing is admitted past the limit, and the ledger follows the pods."""
+"""A backup restored, or a ledger deleted, under traffic: nothing past the limit, and the ledger follows the pods."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
-import random
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from admission.cluster.client import ClusterError
-from tests.e2e.history import Tally, charges, clients, create, delete, gather, history
-from tests.e2e.objects import examples, gpu_pod, namespace, quota, tenant
+from admission.ledger.objects import object_name
+from tests.e2e.history import charges, clients, history, version
+from tests.e2e.objects import examples, namespace, quota, tenant
+from tests.e2e.traffic import Traffic
 from tests.e2e.world import World, eventually
 from tools import backup
 from tools.controlplane import ControlPlane
 from tools.installation import Installation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from admission.cluster.client import Client
+    from tests.e2e.history import Tally
 
 LIMIT = 24
-WORKERS = 12
 BUMP = 1_000_000_000
 
 
@@ -64,39 +63,6 @@ def _supervised(world: World) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-@dataclasses.dataclass
-class Traffic:
-    """Creators and deleters that go on until they are told to end; they keep a limit full."""
-
-    where: str
-    stock: list[str] = dataclasses.field(default_factory=list)
-    """Pods that may be deleted."""
-    tally: Tally = dataclasses.field(default_factory=Tally)
-    over: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
-
-    async def run(self, those: list[Client], until: Callable[[Tally], Awaitable[None]], seed: int = 0) -> None:
-        """Go on until then."""
-
-        async def end() -> None:
-            await until(self.tally)
-            self.over.set()
-
-        await gather(*(self._work(those[number % len(those)], seed + number) for number in range(WORKERS)), end())
-
-    async def _work(self, client: Client, seed: int) -> None:
-        chance, number = random.Random(seed), 0  # noqa: S311 - it only varies the test
-        while not self.over.is_set():
-            number += 1
-            pod = gpu_pod(f"pod-{seed}-{number}", self.where, chance.choice((1, 2, 4)))
-            if await create(client, pod, self.tally):
-                self.stock.append(pod["metadata"]["name"])
-                continue
-            if self.stock and "exceeded quota" in (self.tally.denied or [""])[-1]:
-                with contextlib.suppress(ClusterError):
-                    await delete(client, self.where, self.stock.pop(chance.randrange(len(self.stock))))
-            await asyncio.sleep(0.1)
 
 
 async def _save_amid_traffic(world: World, where: str, path: Path) -> None:
@@ -173,3 +139,31 @@ def test_after_a_restore_nothing_is_admitted_past_the_limit_and_the_ledger_is_ex
     )
     assert peak <= LIMIT
     assert any("[TryAgain]" in line for line in tally.denied) is running, "until the ledgers are counted anew"
+
+
+def test_a_ledger_deleted_under_load_denies_until_it_was_counted_anew_and_is_exact(trio: World, country: str) -> None:
+    unique = f"deleted-{country.lower()}"
+    trio.apply(quota(unique, country, LIMIT), tenant(unique, country), namespace(unique, unique))
+    before = trio.get("quotaledger", object_name(country))["metadata"]["uid"]
+
+    async def deleted(tally: Tally) -> None:
+        await tally.reached(30)
+        await asyncio.to_thread(trio.kubectl, "delete", "quotaledger", object_name(country))
+        await tally.reached(len(tally.admitted) + 20)
+
+    async def run() -> tuple[Tally, list[tuple[int, int]]]:
+        traffic = Traffic(unique)
+        async with clients(trio.installed.plane.kubeconfig, 4) as those:
+            since = await version(those[0])
+            await traffic.run(those, deleted)
+            return traffic.tally, charges(await history(those[0], unique, since))
+
+    tally, levels = asyncio.run(run())
+    peak = max(level for _, level in levels)
+    told = sum("[TryAgain]" in line for line in tally.denied)
+    sys.stdout.write(f"\n{len(levels)} revisions, peak {peak}; admitted {len(tally.admitted)}, told to wait {told}\n")
+    assert peak <= LIMIT
+    assert told > 0
+    assert tally.failed == []
+    eventually(lambda: trio.use(unique), lambda use: (use["used"], use["reserved"]) == (levels[-1][1], 0))
+    assert trio.get("quotaledger", object_name(country))["metadata"]["uid"] != before

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LABELS = {
     *("entry", "mode", "decision", "reason", "accelerator_class", "outcome", "cause"),
-    *("resource", "scope", "quota", "exemption", "version", "le"),
+    *("resource", "scope", "party", "quota", "exemption", "version", "le"),
 }
 """Every label there is.  The last values but `version` and `le` are of the operator's objects or of the code."""
 
@@ -63,7 +63,7 @@ def test_the_leader_tells_of_its_folds_and_of_devices_that_no_tenant_holds(
     eventually(lambda: _grown(before, world.metrics(), "computegate_unattributed_devices"), lambda held: held == 3)
     world.kubectl("delete", "pod", unique, "-n", "kube-system", "--force", "--grace-period=0")
     eventually(lambda: _grown(before, world.metrics(), "computegate_unattributed_devices"), lambda held: held == 0)
-    assert (("scope", country),) in {
+    assert (("party", "tenant"), ("scope", country)) in {
         pairs for name, pairs in samples(world.metrics()) if name.endswith("uncounted_devices")
     }
 

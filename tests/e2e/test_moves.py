@@ -1,17 +1,18 @@
-"""Tenants and namespaces that move while what they hold lives, and leaders that die: it is counted, once, at home."""
+"""Tenants, namespaces and nodes that move while pods live, and leaders that die: all is counted, once, at home."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from admission.ledger.homes import FINALIZER
-from tests.e2e.objects import Object, examples, gpu_pod, namespace, quota, tenant
+from tests.e2e.objects import GPU, Object, examples, gpu_pod, namespace, quota, tenant
 from tests.e2e.world import World, eventually
 from tools.controlplane import ControlPlane
-from tools.installation import Installation
+from tools.installation import Installation, pod
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +42,8 @@ def _fail_over(world: World) -> None:
     dead.wait()
 
 
-def _patch(world: World, kind: str, name: str, patch: Object) -> None:
-    world.kubectl("patch", kind, name, "--type=merge", "-p", json.dumps(patch))
+def _patch(world: World, kind: str, name: str, patch: Object, *flags: str) -> None:
+    world.kubectl("patch", kind, name, "--type=merge", "-p", json.dumps(patch), *flags)
 
 
 def _relabel(world: World, name: str, value: str | None) -> None:
@@ -126,3 +127,25 @@ def test_a_tenant_that_is_deleted_stays_until_nothing_of_it_runs_and_gets_nothin
     moving.kubectl("delete", "pod", "first", "-n", "left")
     eventually(lambda: moving.get("tenants.computegate.io", "leaver"), lambda found: not found)
     moving.await_use("hr", 0)
+
+
+def test_a_class_stays_present_when_its_node_leaves_and_until_the_operator_removes_it(moving: World) -> None:
+    moving.apply(quota("ee", "EE", 8), tenant("looker", "EE"), namespace("looking", "looker"))
+    asks = pod("any", "looking", {GPU: "1"})
+
+    def classes(name: str) -> list[str]:
+        moving.denial({**asks, "metadata": {**asks["metadata"], "name": name}}, "--dry-run=server")
+        return list(moving.record_of(name)["demand"][0]["classes"])
+
+    assert "l40s" not in classes("before")
+    labels = {"nvidia.com/gpu.product": "NVIDIA-L40S"}
+    moving.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "visitor", "labels": labels}})
+    room = {"capacity": {GPU: "8"}, "allocatable": {GPU: "8"}}
+    _patch(moving, "node", "visitor", {"status": room}, "--subresource=status")
+    eventually(lambda: moving.get("acceleratorpresences", "l40s"))
+    moving.kubectl("delete", "node", "visitor")
+    _fail_over(moving)
+    assert "l40s" in classes("after")
+    moving.kubectl("delete", "acceleratorpresences", "l40s")
+    numbers = itertools.count()
+    eventually(lambda: classes(f"removed-{next(numbers)}"), lambda found: "l40s" not in found)

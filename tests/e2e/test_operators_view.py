@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     *("tenants", "acceleratorclasses", "acceleratorpools", "accesspolicies"),
-    *("computequotas", "authorizations", "quotaledgers", "usagejournals", "allowances"),
+    *("computequotas", "authorizations", "quotaledgers", "usagejournals", "allowances", "acceleratorpresences"),
 )
 
 
@@ -60,6 +60,7 @@ def test_a_quota_counts_only_tenants_that_hold_what_it_limits(world: World, coun
         ("cgauth", "authorizations"),
         ("allow", "allowances"),
         ("qledger", "quotaledgers"),
+        ("accelseen", "acceleratorpresences"),
         ("ujournal", "usagejournals"),
     ],
 )

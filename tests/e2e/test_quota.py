@@ -77,6 +77,22 @@ def test_a_deleted_pod_frees_its_quota(world: World, country: str, unique: str) 
     world.await_use(unique, 2)
 
 
+def test_a_limit_lowered_below_its_use_denies_new_pods_and_stops_none(world: World, country: str, unique: str) -> None:
+    world.apply(quota(unique, country, 4), tenant(unique, country), namespace(unique, unique))
+    world.admit(*(gpu_pod(f"pod-{number}", unique) for number in range(4)))
+    world.await_use(unique, 4)
+    world.apply(quota(unique, country, 2))
+    line = eventually(lambda: world.denial(gpu_pod("more", unique), "--dry-run=server"))
+    assert "used: nvidia.com/gpu=4, limited: nvidia.com/gpu=" in line
+    world.kubectl("delete", "pod", "pod-0", "pod-1", "-n", unique)
+    world.await_use(unique, 2)
+    assert "exceeded quota" in world.denial(gpu_pod("more", unique), "--dry-run=server")
+    assert sorted(_pods(world, unique)) == ["pod-2", "pod-3"]
+    world.kubectl("delete", "pod", "pod-2", "-n", unique)
+    eventually(lambda: world.denial(gpu_pod("more", unique)), lambda line: line == "")
+    world.await_use(unique, 2)
+
+
 def test_a_dry_run_counts_nothing(world: World, country: str, unique: str) -> None:
     world.apply(quota(unique, country, 4), tenant(unique, country), namespace(unique, unique))
     for number in range(3):

@@ -135,8 +135,8 @@ class World:
         self.kubectl("patch", "quotaledger", object_name(country), *_MERGE, '{"status":{"format":1}}')
 
     def use(self, quota: str) -> Object:
-        """Return the use of a quota's devices, as its status says it."""
-        return dict(self.get("computequotas", quota)["status"]["devices"])
+        """Return the use of a quota's devices, as its status says it; None for both while it is being counted."""
+        return {"used": None, "reserved": None, **self.get("computequotas", quota)["status"].get("devices", {})}
 
     def await_use(self, quota: str, held: int) -> None:
         """Wait until a quota shows this much held, and nothing still promised."""

@@ -17,18 +17,21 @@ import msgspec
 from admission.cluster.client import ApiError, Unreachable
 from admission.ledger.homes import Attribution
 from admission.ledger.hours import Stay
+from admission.ledger.limits import Kind
 from admission.ledger.objects import COLLECTION, LedgerObject, Metadata, ObjectStore, object_name
 from admission.ledger.objects import decode as decode_object
+from tests.ledger import invariants
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 
     from admission.decide.limits import Charge
+    from admission.ledger.limits import Origin
     from admission.ledger.state import Entry, State
 
 T = TypeVar("T")
-BOOKMARKS = 0.01
+BOOKMARKS = 0.03
 """How often, in looks without anything new, a watch is told how far it has come."""
 BOUND = 34.0
 """Seconds after which the API server commits no create that it began."""
@@ -69,7 +72,7 @@ def now() -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Pod:
-    """An object to be created, and what it is charged."""
+    """An object to be created, a pod or a claim, and what it is charged."""
 
     uid: str
     name: str
@@ -77,6 +80,16 @@ class Pod:
     scopes: tuple[str, ...]
     twice: bool = False
     """Whether its review is sent more than once."""
+    kind: Kind = Kind.Pod
+    origin: Origin | None = None
+
+    @property
+    def own(self) -> tuple[tuple[str, int], ...]:
+        """What it holds itself when its claims hold their parts."""
+        charge = self.charge
+        for part in charge.parts:
+            charge = charge.without(part)
+        return charge.counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +115,18 @@ class Faults:
     """Mean seconds each way."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Backup:
+    """All that etcd holds at one revision."""
+
+    revision: int
+    ledgers: Mapping[str, LedgerObject]
+    log: tuple[Event, ...]
+    live: Mapping[str, Pod]
+    created: Mapping[str, int]
+    claimed: frozenset[tuple[str, str, str]]
+
+
 class ApiServer:
     """Objects and pods in one revision order; the truth against which ledgers are held."""
 
@@ -116,7 +141,17 @@ class ApiServer:
         self.promised: dict[str, Pod] = {}
         self.watchers: list[Callable[[LedgerObject], None]] = []
         self.writes = 0
+        self.claims: dict[str, tuple[str, str]] = {}
+        """By uid of a claim: the pod that it was made for, and for which part of its charge."""
+        self.claimed: set[tuple[str, str, str]] = set()
+        """Scopes, pods, and the names of their parts that a claim has ever stood for there."""
+        self.asked: dict[tuple[str, str], int] = {}
+        """By scope and uid: the largest limit that a review of the object carried."""
+        self.before: dict[str, frozenset[str]] = {}
+        self.most: int | None = None
         self.violations: list[str] = []
+        self.terms = 0
+        self._decoded: dict[str, tuple[LedgerObject, State]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- pods ---------------------------------------------------------------------------------
@@ -144,37 +179,53 @@ class ApiServer:
         self.revision += 1
         self.log.append(Event(self.revision, pod, created=False))
 
+    def bears(self, name: str) -> bool:
+        """Say whether an object of that name exists."""
+        return any(pod.name == name for pod in self.live.values())
+
+    # -- backups -------------------------------------------------------------------------------
+
+    def backup(self) -> Backup:
+        """Keep what stands now."""
+        held = dict(self.ledgers), tuple(self.log), dict(self.live), dict(self.created)
+        return Backup(self.revision, *held, frozenset(self.claimed))
+
+    def restore(self, backup: Backup) -> None:
+        """Begin again from a backup: the API servers are stopped for it, and with them all that is under way."""
+        self.revision = backup.revision
+        self.ledgers, self.log = dict(backup.ledgers), list(backup.log)
+        self.live, self.created, self.claimed = dict(backup.live), dict(backup.created), set(backup.claimed)
+        self.promised.clear()
+        self.before = {scope: frozenset(state.inflight) for scope, state in self.counted()}
+        self.terms += 1
+
     # -- invariants ----------------------------------------------------------------------------
 
     def state(self, scope: str) -> State | None:
+        """Return what a ledger holds; None where there is none."""
         found = self.ledgers.get(object_name(scope))
-        return found.snapshot.state if found else None
+        if found is None:
+            return None
+        if self._decoded.get(scope, (None,))[0] is not found:
+            self._decoded[scope] = (found, found.snapshot.state)
+        return self._decoded[scope][1]
+
+    def counted(self) -> Iterator[tuple[str, State]]:
+        """Yield the scopes whose ledgers are counted, and their states."""
+        for scope in self.limits:
+            state = self.state(scope)
+            if state is not None and state.initialized:
+                yield scope, state
 
     def check(self) -> None:
         """Note what does not hold; noted and not raised, as nobody hears a server's exception."""
-        for scope, limit in self.limits.items():
-            held = sum(size(pod) for pod in self.live.values() if scope in pod.scopes)
-            if held > limit:
-                self._note(f"{scope}: {held} live, {limit} allowed")
-            state = self.state(scope)
-            if state is not None and state.initialized:
-                self._check_cover(scope, state)
+        for invariant in invariants.EVERY:
+            for what in invariant(self):
+                self.note(what)
 
-    def _note(self, what: str) -> None:
+    def note(self, what: str) -> None:
+        """Note what does not hold, with when."""
         self.violations.append(f"{now():.3f} s, revision {self.revision}: {what}")
-
-    def _check_cover(self, scope: str, state: State) -> None:
-        for pod in self.promised.values():
-            if scope in pod.scopes and pod.uid not in state.inflight:
-                self._note(f"{scope}: {pod.uid} may still come and is not counted")
-        for pod in self.live.values():
-            if scope not in pod.scopes:
-                continue
-            folded = self.created[pod.uid] <= state.observed_pods
-            if not folded and pod.uid not in state.inflight:
-                self._note(f"{scope}: {pod.uid} exists and is not counted")
-            if folded and pod.uid in state.inflight and not pod.twice and pod.uid not in self.promised:
-                self._note(f"{scope}: {pod.uid} is counted twice")
 
     # -- the wire ------------------------------------------------------------------------------
 
@@ -209,10 +260,10 @@ class ApiServer:
         timeout: float,  # noqa: ASYNC109 (the sender's patience)
         answer: asyncio.Future[bytes | ApiError],
     ) -> None:
-        chance, faults = self.rng.random(), self.faults
+        chance, faults, term = self.rng.random(), self.faults, self.terms
         late = chance < faults.late
         await self.travel(timeout + self.rng.random() if late else 0.0)
-        if faults.late <= chance < faults.late + faults.lost:
+        if faults.late <= chance < faults.late + faults.lost or term != self.terms:
             return
         outcome = self._refusal() or self._apply(method, path, body)
         if self.rng.random() < faults.unanswered:
@@ -261,12 +312,8 @@ class ApiServer:
         return msgspec.json.encode(found)
 
 
-def size(pod: Pod) -> int:
-    return sum(count for _, count in pod.charge.counts)
-
-
 class Watch:
-    """A census by a list and a watch that lags, or stalls, behind it."""
+    """A census by lists and watches, of pods and of claims, that lag, or stall, each by itself."""
 
     def __init__(self, server: ApiServer, *, stalls: float = 0.0) -> None:
         self._server, self._stalls = server, stalls
@@ -274,12 +321,16 @@ class Watch:
 
     def relist(self) -> None:
         self.lists = getattr(self, "lists", -1) + 1
-        self._position = len(self._server.log)
-        self.resource_version = self._server.revision
-        self.claims_version = 0
+        log = self._server.log
+        self._positions = dict.fromkeys(Kind, len(log))
+        self.resource_version = self.claims_version = self._server.revision
+        self._newest = {kind: self._newest_of(kind) for kind in Kind}
         self._live = dict(self._server.live)
         self._ended: list[tuple[Pod, Stay]] = []
         self._seen = set(self._live)
+
+    def _newest_of(self, kind: Kind) -> int:
+        return max((self._server.created[uid] for uid, pod in self._server.live.items() if pod.kind is kind), default=0)
 
     def settled(self, entry: Entry) -> bool:
         return entry.uid in self._seen and not entry.charge.parts
@@ -291,10 +342,13 @@ class Watch:
         return Attribution()
 
     def newest(self) -> tuple[int, int]:
-        return self.resource_version, self.claims_version
+        return self._newest[Kind.Pod], self._newest[Kind.Claim]
 
     def live(self, uid: str) -> bool:
         return uid in self._live
+
+    def charges(self, scope: str, promised: Collection[str]) -> Mapping[tuple[str, str], int]:
+        return _charges({uid: pod for uid, pod in self._live.items() if uid not in promised}, scope)
 
     def stays(self, scope: str, promised: Collection[str]) -> Collection[Stay]:
         live = (pod for uid, pod in self._live.items() if uid not in promised)
@@ -303,11 +357,8 @@ class Watch:
     def ended(self, scope: str) -> Collection[Stay]:
         return [stay for pod, stay in self._ended if scope in pod.scopes]
 
-    def forget(self, pods: int, claims: int) -> None:  # noqa: ARG002 (no claims here)
-        self._ended = [(pod, stay) for pod, stay in self._ended if stay.version > pods]
-
-    def charges(self, scope: str, promised: Collection[str]) -> Mapping[tuple[str, str], int]:
-        return _charges({uid: pod for uid, pod in self._live.items() if uid not in promised}, scope)
+    def forget(self, pods: int, claims: int) -> None:
+        self._ended = [(pod, stay) for pod, stay in self._ended if stay.version > (claims if stay.claim else pods)]
 
     async def follow(self) -> None:
         """Take events in one by one, each after a random delay."""
@@ -316,18 +367,33 @@ class Watch:
             await asyncio.sleep(rng.expovariate(20))
             if rng.random() < self._stalls:
                 await self._stall(now() + rng.uniform(1, 80))
-            if self._position < len(self._server.log):
-                self._take(self._server.log[self._position])
-            elif rng.random() < BOOKMARKS:
-                self.resource_version = self._server.revision
+            kind = rng.choice(tuple(Kind))
+            if not self._step(kind) and rng.random() < BOOKMARKS:
+                self._come_to(kind, self._server.revision)
 
     async def _stall(self, until: float) -> None:
         while now() < until and self._server.faults.lost:  # noqa: ASYNC110 (virtual time; the faults end once)
             await asyncio.sleep(0.5)
 
+    def catch_up(self) -> None:
+        """Take in all there is."""
+        for kind in Kind:
+            while self._step(kind):
+                pass
+
+    def _step(self, kind: Kind) -> bool:
+        """Take in the next event of a kind, if there is one."""
+        log = self._server.log
+        for position in range(self._positions[kind], len(log)):
+            self._positions[kind] = position + 1
+            if log[position].pod.kind is kind:
+                self._take(log[position])
+                return True
+        return False
+
     def _take(self, event: Event) -> None:
-        self._position += 1
-        self.resource_version = event.revision
+        self._come_to(event.pod.kind, event.revision)
+        self._newest[event.pod.kind] = event.revision
         if event.created:
             self._live[event.pod.uid] = event.pod
             self._seen.add(event.pod.uid)
@@ -335,12 +401,20 @@ class Watch:
             stay = _stay(event.pod, self._server.begun[event.pod.uid], event.revision)
             self._ended.append((event.pod, stay))
 
+    def _come_to(self, kind: Kind, revision: int) -> None:
+        if kind is Kind.Pod:
+            self.resource_version = revision
+        else:
+            self.claims_version = revision
+
 
 def _stay(pod: Pod, since: float, ended: int = 0) -> Stay:
-    """The stay of a pod from its commit; ``ended`` is the revision of its end, which is seen now."""
-    until = math.ceil(now()) if ended else 0
-    charge = pod.charge
-    return Stay(pod.uid, charge.party, charge.group, charge.counts, charge.seconds, max(1, int(since)), until, ended)
+    """The stay of an object from its commit; ``ended`` is the revision of its end, which is seen now."""
+    until, charge = math.ceil(now()) if ended else 0, pod.charge
+    claim = pod.kind is Kind.Claim
+    return Stay(
+        pod.uid, charge.party, charge.group, pod.own, charge.seconds, max(1, int(since)), until, ended, claim=claim
+    )
 
 
 def _charges(live: Mapping[str, Pod], scope: str) -> dict[tuple[str, str], int]:
@@ -353,7 +427,7 @@ def _charges(live: Mapping[str, Pod], scope: str) -> dict[tuple[str, str], int]:
 def _holdings(live: Mapping[str, Pod], scope: str) -> Iterator[tuple[tuple[str, str], int]]:
     for pod in live.values():
         if scope in pod.scopes:
-            for key, count in pod.charge.counts:
+            for key, count in pod.own:
                 yield (pod.charge.party, key), count
 
 
@@ -372,7 +446,8 @@ class QuorumReads:
     async def probe(self, entry: Entry) -> bool:
         assert entry.namespace == "ns"
         await self._travel()
-        uid = next((pod.uid for pod in self._server.live.values() if pod.name == entry.name), None)
+        there = (pod for pod in self._server.live.values() if (pod.kind, pod.name) == (entry.kind, entry.name))
+        uid = next((pod.uid for pod in there), None)
         await self._server.travel()
         return uid == entry.uid
 

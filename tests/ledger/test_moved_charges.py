@@ -11,6 +11,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -224,6 +225,15 @@ class Moves(RuleBasedStateMachine):
         self._show()
 
     @rule(leader=st.sampled_from(LEADERS))
+    def turn(self, leader: int) -> None:
+        """Do all that a leader does in one round, with all that there is to see."""
+        self.leaders[leader].follow(1000)
+        self.write(leader)
+        self.leaders[leader].follow(1000)
+        for scope in SCOPES:
+            self.leaders[leader].fold(scope)
+
+    @rule(leader=st.sampled_from(LEADERS))
     def fail_over(self, leader: int) -> None:
         self.leaders[leader] = Leader(self.cluster, self.registry)
 
@@ -258,6 +268,11 @@ class Moves(RuleBasedStateMachine):
             if quiet == QUIET:
                 return
         raise AssertionError("it never comes to rest")
+
+    def charged_to(self, name: str) -> set[str]:
+        """Return where a Tenant's record says that it is charged."""
+        record = self.cluster.tenants[name]["status"].get("chargedTo", [])
+        return {place for each in record for place in each["jurisdictions"]}
 
     def _show(self) -> None:
         """Let the replicas see the records."""
@@ -309,9 +324,100 @@ def _pod(uid: str, where: str, devices: int, version: int, *, node: str) -> Pod:
 
 TestMoves = Moves.TestCase
 TestMoves.settings = settings(
-    max_examples=40,
+    max_examples=100,
     stateful_step_count=30,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+@pytest.fixture
+def moves() -> Moves:
+    """A cluster with one pod of acme, governed by DE, in the namespace ``team``, that nobody has folded."""
+    found = Moves()
+    found.begin()
+    found.create(where="team", bound=True)
+    for leader in LEADERS:
+        found.follow(leader, 100)
+    return found
+
+
+def test_a_reservation_stays_until_a_record_that_cannot_vanish_says_the_same(moves: Moves) -> None:
+    for _ in range(2):
+        moves.fold(0, "DE")
+        assert "u0" in moves.cluster.ledgers["DE"].inflight
+        moves.write(0)  # seen by nobody yet
+    for tenant in moves.cluster.tenants.values():
+        moves.cluster.store({**tenant, "metadata": {**tenant["metadata"], "finalizers": []}})
+    moves.follow(0, 100)
+    moves.fold(0, "DE")
+    assert "u0" in moves.cluster.ledgers["DE"].inflight
+    moves.turn(0)
+    assert moves.cluster.ledgers["DE"].inflight == {}
+
+
+def test_a_record_names_the_new_home_alone_when_its_ledgers_have_all(moves: Moves) -> None:
+    moves.turn(0)
+    moves.govern("acme", "SG", None)
+    moves.write(0)
+    for _ in range(3):
+        assert moves.charged_to("acme") == {"DE", "SG"}
+        moves.follow(0, 100)
+        moves.write(0)
+    moves.turn(0)
+    moves.turn(0)
+    assert moves.charged_to("acme") == {"SG"}
+    moves.turn(0)
+    assert (moves.cluster.ledgers["DE"].used, moves.cluster.ledgers["SG"].used) == ({}, {("acme", H100): 1})
+
+
+def test_a_ledger_that_a_move_concerns_notes_its_record_though_the_count_stays_the_same(moves: Moves) -> None:
+    moves.turn(0)
+    moves.govern("acme", "SG", None)
+    moves.write(0)
+    moves.follow(0, 100)
+    moves.fold(0, "SG")
+    counted = moves.cluster.ledgers["SG"]
+    moves.cluster.ledgers["SG"] = dataclasses.replace(counted, observed_tenants=0)
+    assert moves.leaders[0].fold("SG")
+    assert moves.cluster.ledgers["SG"] == counted
+    assert not moves.leaders[0].fold("SG")
+
+
+def test_what_a_tenant_holds_under_two_names_comes_under_the_one_of_today_where_no_label_tells(moves: Moves) -> None:
+    moves.turn(0)
+    moves.govern("acme", "DE", "kumo")
+    moves.create(where="team", bound=True)
+    moves.relabel("team", "")
+    for _ in range(4):
+        moves.turn(0)
+    assert moves.cluster.ledgers["DE"].used == {("kumo/acme", H100): 3}
+
+
+def test_a_leader_with_an_older_record_folds_nothing_that_was_folded_by_a_newer_one(moves: Moves) -> None:
+    moves.turn(0)
+    moves.follow(1, 100)
+    moves.govern("acme", "SG", None)
+    for _ in range(4):
+        moves.turn(0)
+    moved = dict(moves.cluster.ledgers)
+    for scope in SCOPES:
+        moves.fold(1, scope)
+    assert moves.cluster.ledgers == moved
+    assert moved["SG"].used == {("acme", H100): 1}
+
+
+def test_what_two_tenants_started_in_a_namespace_is_told_apart_by_whoever_leads(moves: Moves) -> None:
+    moves.turn(0)
+    moves.relabel("team", "")
+    moves.relabel("team", "rival")
+    moves.create(where="team", bound=True)
+    for leader in (0, 1, 0):
+        moves.fail_over(leader)
+        moves.turn(leader)
+        state = moves.cluster.ledgers["DE"]
+        assert (state.used, {entry.charge.party for entry in state.inflight.values()}) == (
+            {("acme", H100): 1},
+            {"rival"},
+        )

@@ -64,8 +64,7 @@ class Scene:
         self.server.commit(one)
 
     def see(self) -> None:
-        while self.watch._position < len(self.server.log):
-            self.watch._take(self.server.log[self.watch._position])
+        self.watch.catch_up()
 
     async def go_on(self, seconds: float) -> None:
         running = asyncio.create_task(self.keeper.run())
@@ -99,7 +98,7 @@ def test_a_pod_that_is_seen_moves_from_promised_to_used_and_leaves_when_it_ends(
         scene.server.delete(pod("u1"))
         scene.see()
         await scene.keeper.reconcile()
-        assert (scene.state.used, scene.state.observed_pods) == ({}, scene.watch.resource_version)
+        assert (scene.state.used, scene.state.observed_pods) == ({}, scene.server.created["u1"])
 
     stage(play)
 
@@ -328,8 +327,27 @@ def test_a_recount_finds_what_came_in_past_the_ledger_and_counts_it_at_once() ->
         scene.exist(pod("u1"))
         scene.exist(pod("u2", "uninvited"))
         await scene.keeper.audit()
-        assert scene.keeper.work.uncounted == {"CN": {"acme": 2}}
+        assert scene.keeper.work.uncounted == scene.keeper.work.missed == {"CN": {"acme": 2}}
         assert (scene.state.used, scene.state.inflight) == ({ACCOUNT: 4}, {})
+
+    stage(play)
+
+
+def test_a_fold_tells_of_what_no_reservation_announced_and_of_nothing_else() -> None:
+    async def play(scene: Scene) -> None:
+        told: list[tuple[str, int]] = []
+        scene.keeper._drifted = lambda scope, devices: told.append((scope, devices))
+        await scene.put(entry("u1"))
+        scene.exist(pod("u1"))
+        scene.see()
+        await scene.keeper.reconcile()
+        assert (scene.state.used, told) == ({ACCOUNT: 2}, [])
+        scene.exist(pod("u2", "uninvited"))
+        scene.see()
+        await scene.keeper.reconcile()
+        await scene.keeper.audit()
+        assert (scene.state.used, told) == ({ACCOUNT: 4}, [("CN", 2)])
+        assert scene.keeper.work.missed == {"CN": {"acme": 2}}
 
     stage(play)
 

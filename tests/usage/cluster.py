@@ -15,6 +15,7 @@ from admission.api.policy import Mode
 from admission.catalogue.catalogue import Catalogue
 from admission.cli.upkeep import Upkeep
 from admission.cluster.client import ApiError, Client
+from admission.cluster.events import Events
 from admission.decide.registry import Registry
 from admission.demand.inventory import Node
 from admission.ledger.ledger import Ledger
@@ -70,6 +71,7 @@ class Leader:
             store,
             allowances={},
             settings=Settings(),
+            events=Events(client, "leader", now=lambda: dt.datetime.now(dt.UTC)),
             now=lambda: dt.datetime.now(dt.UTC) + self.ahead,
             record=self._emit,
         )

@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
         total += found.states
         verdict = f"unsafe after {found.steps} steps: {found.finding}" if found.finding else "safe"
         marks = "" if expected else "   NOT AS EXPECTED"
-        sys.stdout.write(f"{case.model:<26}{case.variant:<66}{found.states:>12,}  {verdict}{marks}\n")
+        sys.stdout.write(f"{case.model:<26}{case.variant:<62}{found.states:>9,}  {verdict}{marks}\n")
         sys.stdout.flush()
     sys.stdout.write(f"{total:,} states; {wrong} of the verdicts not as expected\n")
     return wrong

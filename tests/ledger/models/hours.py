@@ -166,7 +166,7 @@ def _case(
 CASES = (
     _case("protocol, 2 objects of 2 hours, budget 3", Rules(), states=7_408, size=(2, 2, 3)),
     _case("protocol, 3 objects of 1 hour, budget 1", Rules(), states=37_658),
-    _case("protocol, 3 objects of 1 hour, budget 2", Rules(), states=1, size=(3, 1, 2), deep=True),
+    _case("protocol, 3 objects of 1 hour, budget 2", Rules(), states=2_322_356, size=(3, 1, 2), deep=True),
     _case("an older cache refunds", Rules(guard=False)),
     _case("an end is refunded by every fold that saw it", Rules(once=False)),
     _case("an end that nobody saw costs nothing", Rules(unseen="nothing")),

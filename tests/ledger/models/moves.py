@@ -28,6 +28,8 @@ SAFE = ("close", "charge", "switch", "open", "drop")
 @dataclasses.dataclass(frozen=True)
 class Rules:
     order: tuple[str, ...] = SAFE
+    by_object: bool = False
+    """An object belongs where it is counted: what the new ledger does not have yet is not dropped from the old."""
     recount: bool = False
     """No move at all: each ledger counts whoever belongs to it by today's label."""
 
@@ -67,7 +69,8 @@ def _reserve(m: Move, pod: int, ledger: int, rules: Rules) -> Iterator[Move]:
         yield m._replace(pods=put(m.pods, pod, IDLE))  # to be tried again
     elif len(m.held[ledger]) < LIMIT:
         m = m._replace(pods=put(m.pods, pod, PROMISED), held=put(m.held, ledger, m.held[ledger] | {pod}))
-        yield m._replace(over=_count(m, _home(m, pod)) > LIMIT)
+        m = m._replace(over=not rules.by_object and _count(m, _home(m, pod)) > LIMIT)
+        yield m
 
 
 def _count(m: Move, ledger: int) -> int:
@@ -90,7 +93,8 @@ def _move(m: Move, rules: Rules) -> Iterator[Move]:
     elif step == "open":
         m = m._replace(closed=m.closed - {new})
     else:
-        m = m._replace(held=put(m.held, old, m.held[old] - its_own))
+        there = m.held[new] if rules.by_object else its_own
+        m = m._replace(held=put(m.held, old, m.held[old] - (its_own & there)))
     done = (m.done + 1) % len(rules.order)
     yield m._replace(done=done, moves=m.moves - (done == 0))
 
@@ -113,7 +117,10 @@ def _case(variant: str, rules: Rules, states: int | None = None) -> Case[Move]:
 
     def bad(m: Move) -> str:
         """An admission left more under a limit than it allows, as a move alone may; or a move left something behind."""
-        return OVER if m.over else LEAK if m.done == 0 and not rules.recount and _twice(m) else ""
+        lost = any(stage == PROMISED and pod not in m.held[A] | m.held[B] for pod, stage in enumerate(m.pods))
+        if m.over or (rules.by_object and lost):
+            return OVER
+        return LEAK if m.done == 0 and not rules.recount and _twice(m) else ""
 
     finds = "" if states else OVER
     return Case("moved attribution", variant, Move(), moves(rules), bad, busy, states, finds)
@@ -121,6 +128,11 @@ def _case(variant: str, rules: Rules, states: int | None = None) -> Case[Move]:
 
 CASES = (
     _case("protocol: close old, charge new, switch, open new, drop old", Rules(), states=4_276),
+    _case(
+        "protocol: an object belongs where it is counted",
+        Rules(order=("charge", "switch", "drop"), by_object=True),
+        states=4_072,
+    ),
     _case("the home is that of today's label", Rules(recount=True)),
     _case("switch first", Rules(order=("close", "switch", "charge", "open", "drop"))),
     _case("drop first", Rules(order=("close", "drop", "charge", "switch", "open"))),

@@ -131,7 +131,7 @@ def _tried_again(n: Names) -> bool:
 
 CASES = (
     _case("protocol, 3 creates of 3 attempts", Rules(), states=66_610),
-    _case("protocol, 3 creates of 8 attempts", Rules(), states=1, attempts=8, deep=True),
+    _case("protocol, 3 creates of 8 attempts", Rules(), states=568_495, attempts=8, deep=True),
     _case("reserved by name", Rules(key="name"), OVER),
     _case("one reservation for all attempts", Rules(key="create"), OVER),
     _case("reserved by the review's own uid", Rules(key="call"), LEAK),

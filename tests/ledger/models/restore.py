@@ -140,7 +140,7 @@ def _case(
 
 CASES = (
     _case("protocol: noticed before it has grown as far", Rules(), states=100_166),
-    _case("protocol, limit 2", Rules(), states=1, limit=2, deep=True),
+    _case("protocol, limit 2", Rules(), states=1_188_821, limit=2, deep=True),
     _case("protocol, revisions bumped: the jump is noticed", Rules(noticed="jump", bumped=True), states=89_564),
     _case("nobody looks", Rules(noticed="never")),
     _case("it grows as far before anybody looks", Rules(grows=True), limit=2),

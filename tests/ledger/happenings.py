@@ -1,0 +1,81 @@
+"""What befalls a simulated cluster, once a run, at some instant of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeAlias
+
+from tests.ledger.simulation import now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from tests.ledger.world import World
+
+    Happening: TypeAlias = Callable[[World], Coroutine[None, None, None]]
+
+OBJECTS = {"CN": "country.cn", "group": "group"}
+"""By scope: the name of its ledger's object."""
+
+
+AGE = 12
+"""Revisions that a backup is old: more than those that the reconcilers write when they notice."""
+
+
+async def crash(world: World) -> None:
+    """Kill one replica at any instant; its requests under way are never answered "allowed"."""
+    await asyncio.sleep(world.rng.uniform(0, world.span))
+    replace(world, world.rng.randrange(3))
+
+
+def replace(world: World, slot: int) -> None:
+    """Start another replica in the place of one that is dead from now on."""
+    victim, world.replicas[slot] = world.replicas[slot], world.replica()
+    for committer in victim._committers.values():
+        if committer._worker:
+            committer._worker.cancel()
+        committer._start = lambda: None  # type: ignore[method-assign]  # the dead do not get up
+
+
+async def lose_a_ledger(world: World) -> None:
+    """Delete a ledger's object: the next read makes it again."""
+    await asyncio.sleep(world.rng.uniform(5, 40))
+    world.server.ledgers.pop(world.rng.choice(tuple(OBJECTS.values())), None)
+    world.server.revision += 1
+
+
+async def restore_a_backup(world: World) -> None:
+    """Put back an etcd snapshot; replicas start anew, creates begin when all has started.
+
+    A replica that went on could hold a ledger at a version that is given out a second time.  And a backup that is
+    no older than what noticing it writes is not noticed by everybody: both are why revisions should be bumped.
+    """
+    await asyncio.sleep(world.rng.uniform(20, world.span - 60))
+    backup = world.server.backup()
+    await asyncio.sleep(world.rng.uniform(3, 30))
+    while world.server.revision < backup.revision + AGE and now() < world.span:  # noqa: ASYNC110 (virtual time)
+        await asyncio.sleep(0.1)
+    if now() >= world.span:
+        return
+    world.server.restore(backup)
+    for slot in range(len(world.replicas)):
+        replace(world, slot)
+    world.quiet = now() + 10
+
+
+async def change_limits(world: World) -> None:
+    """Raise and lower limits, below what is in use too; never above what the run allows at most."""
+    for _ in range(8):
+        await asyncio.sleep(world.rng.uniform(0, world.span / 4))
+        scope, most = world.rng.choice(tuple(world.server.limits.items()))
+        world.limits[scope] = world.rng.randint(0, most)
+
+
+async def leap(world: World) -> None:
+    """Let the reconcilers' clocks leap ahead, as those of a machine that was suspended do."""
+    for _ in range(3):
+        await asyncio.sleep(world.rng.uniform(0, world.span / 3))
+        world.skew += world.rng.uniform(20, 200)
+
+
+RARE: tuple[Happening, ...] = (lose_a_ledger, restore_a_backup, change_limits, leap)
