@@ -98,7 +98,7 @@ def test_a_pod_that_is_seen_moves_from_promised_to_used_and_leaves_when_it_ends(
         scene.server.delete(pod("u1"))
         scene.see()
         await scene.keeper.reconcile()
-        assert (scene.state.used, scene.state.observed_pods) == ({}, scene.server.created["u1"])
+        assert (scene.state.used, scene.state.observed_pods) == ({}, scene.server.log[-1].revision)
 
     stage(play)
 
