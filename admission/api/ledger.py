@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from admission.api.object import CRD, Jurisdiction, Model, Object
+from admission.api.object import CRD, Model, Object, Scope
 
 
 class QuotaLedgerSpec(Model):
     """Whose charges stand here."""
 
-    scope: Jurisdiction
-    """The country or group of jurisdictions whose tenants are charged here."""
+    scope: Scope
+    """The country or group of jurisdictions whose tenants are charged here, or one of its shards."""
 
 
 class QuotaLedgerStatus(Model):
@@ -51,6 +51,8 @@ class QuotaLedgerStatus(Model):
     """resourceVersion of the pods up to which ends are in `spent`."""
     ends_claims: str = ""
     """resourceVersion of the resource claims up to which ends are in `spent`."""
+    shards: Annotated[int, pydantic.Field(ge=0)] = 0
+    """Over how many further ledgers the tenants of a quota were spread when this one was counted."""
 
 
 class QuotaLedger(Object):

@@ -102,6 +102,14 @@ Country = Annotated[str, pydantic.Field(pattern=r"^[A-Z]{2}$", min_length=2, max
 Jurisdiction = Annotated[str, pydantic.Field(pattern=r"^([A-Z]{2}|[a-z][a-z0-9-]{1,62})$", max_length=63)]
 """A country code, or the name of a jurisdiction group: lower case, such as ``ear-d5``."""
 
+Scope = Annotated[
+    str,
+    pydantic.Field(
+        pattern=r"^([A-Z]{2}|[a-z][a-z0-9-]{1,62})(\.groups|\.(tenants|resellers)\.(0|[1-9][0-9]?))?$", max_length=80
+    ),
+]
+"""The name of a ledger: a jurisdiction, and which of its shards, where there are any."""
+
 Name = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", max_length=63)]
 """The name of another object of ours."""
 

@@ -54,7 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
-    registry = Registry(Catalogue.builtin(), default_mode=settings.mode, default_country=settings.default_place or "")
+    registry = Registry(
+        Catalogue.builtin(),
+        default_mode=settings.mode,
+        default_country=settings.default_place or "",
+        shards=settings.ledger.shards if arguments.standalone is None else 0,
+    )
     recorder = Recorder(sys.stdout.buffer)
     try:
         async with await _source(arguments, registry, settings, recorder) as source:

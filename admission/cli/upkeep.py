@@ -16,6 +16,7 @@ from admission.api.quota import ComputeQuota
 from admission.cluster.events import Regarding
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
 from admission.decide.compute import scope_of
+from admission.decide.shards import account_of, shard_of
 from admission.enforce.charged import ChargedWriter
 from admission.enforce.present import PresenceWriter
 from admission.enforce.writer import StatusWriter
@@ -102,6 +103,7 @@ class Upkeep:
             now=lambda: now().timestamp(),
             turn=ledger.turn,
             drifted=self._tell_of_drift,
+            shards=registry.shards,
         )
         self._writer = StatusWriter(
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
@@ -201,8 +203,13 @@ class Upkeep:
 
     def _tell_of_drift(self, scope: str, devices: int) -> None:
         """Tell, on each quota of a scope, of devices that came in past it; again within the hour it only counts."""
+        shard = shard_of(scope)
+        if shard is not None and shard.kind != "tenants":
+            return
+        if shard is None and not account_of(scope, "somebody", self._registry.shards):
+            return  # told of by the tenants' shards, where none of it is hidden by another's promise
         for quota in self._registry.every(ComputeQuota):
-            if scope_of(quota) == scope:
+            if scope_of(quota) == (shard.total if shard else scope):
                 about = Regarding(API_VERSION, "ComputeQuota", quota.name, quota.metadata.uid)
                 note = messages.counted_late(devices)
                 self._events.record(about, "CountedLate", note, action="Recount", warning=True)

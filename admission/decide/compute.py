@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,10 @@ from admission.api.policy import Effect
 from admission.decide.duration import HOUR, seconds_of, text_of
 from admission.decide.exemption import exempted
 from admission.decide.facts import applicable
-from admission.decide.limits import ENDING, Charge, Limit, Part, Scope
+from admission.decide.limits import ENDING, ENDLESS, Charge, Limit, Part, Scope
 from admission.decide.party import what
 from admission.decide.question import Check, Question
+from admission.decide.shards import Shard
 from admission.demand.devices import counted
 from admission.review import messages
 from admission.review.finding import Finding
@@ -188,9 +190,10 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
     While a party's charges move from one jurisdiction to another, both count what it asks for.
     """
     party = question.requester.party
-    limits: dict[str, list[Limit]] = {}
+    limits: defaultdict[str, list[Limit]] = defaultdict(list)
     for quota in (*quotas_of(question, governing), *_left_by(question, governing)):
-        limits.setdefault(scope_of(quota), []).extend(limits_of(question.rules, quota, party, question.group_of))
+        for scope, limit in limits_of(question.rules, quota, party, question.group_of, question.shards):
+            limits[scope].append(limit)
         limits[scope_of(quota)].extend(_hold_of(question, quota))
     for _, effect, class_name in _asked(question, governing):
         if effect is Effect.Authorization:
@@ -216,8 +219,13 @@ def _short(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def limits_of(rules: RulesInForce, quota: ComputeQuota, party: str, group_of: Callable[[str], str]) -> Iterator[Limit]:
-    """The limits of a quota for a party: of all together, of the tenant, of its reseller, of its ownership group."""
+def limits_of(
+    rules: RulesInForce, quota: ComputeQuota, party: str, group_of: Callable[[str], str], shards: int = 0
+) -> Iterator[tuple[str, Limit]]:
+    """The limits of a quota for a party, each with the ledger in which it stands.
+
+    Of all together, of the tenant, of its reseller, of its ownership group.
+    """
     reseller, _, tenant = party.rpartition("/")
     group = group_of(party)
 
@@ -230,13 +238,28 @@ def limits_of(rules: RulesInForce, quota: ComputeQuota, party: str, group_of: Ca
     def is_group(account: str) -> bool:
         return group_of(account) == group
 
-    yield from _caps(rules, quota, quota.spec.limits, None, is_tenant)
-    if quota.spec.per_tenant is not None:
-        yield from _caps(rules, quota, quota.spec.per_tenant, is_tenant, is_tenant)
-    if quota.spec.per_reseller is not None and reseller:
-        yield from _caps(rules, quota, quota.spec.per_reseller, is_reseller, is_tenant)
-    if quota.spec.per_group is not None:
-        yield from _caps(rules, quota, quota.spec.per_group, is_group, is_tenant)
+    spec, scope = quota.spec, scope_of(quota)
+    parts: list[tuple[str, Limits | None, Callable[[str], bool] | None]] = [
+        ("", spec.limits, None),
+        ("tenants", spec.per_tenant, is_tenant),
+        ("resellers", spec.per_reseller if reseller else None, is_reseller),
+        ("groups", spec.per_group, is_group),
+    ]
+    kept = kinds_of(quota, shards)
+    for kind, limits, parties in parts:
+        caps = tuple(_caps(rules, quota, limits, parties, is_tenant)) if limits else ()
+        ledger = Shard.of(scope, kind, party, shards).name if kind in kept else scope
+        for limit in caps:
+            yield scope if limit.unit == "deviceHours" else ledger, limit
+        if shards and (not kind or kind in kept) and all(limit.unit != "devices" for limit in caps):
+            weights = rules.weights(spec.classes, "devices")
+            yield ledger, Limit(quota.name, "devices", ENDLESS, weights, None, is_tenant)
+
+
+def kinds_of(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
+    """By what the parties of a quota are told apart in ledgers beside its scope's own."""
+    wanted = (("tenants", True), ("resellers", quota.spec.per_reseller), ("groups", quota.spec.per_group))
+    return tuple(kind for kind, limits in wanted if shards and limits)
 
 
 def _caps(

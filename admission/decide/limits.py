@@ -28,7 +28,7 @@ Account = tuple[str, str]
 
 
 ENDLESS = 2**53
-"""Seconds that stand for no end: more than any limit in hours allows."""
+"""Seconds that stand for no end: more than any limit in hours allows; as an amount, devices that are counted only."""
 
 
 def measure(counts: Iterable[tuple[str, int]], weights: Mapping[str, int]) -> int:

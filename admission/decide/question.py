@@ -74,6 +74,8 @@ class Question:
     group_of: Callable[[str], str]
     """The ownership group of an account."""
     exemptions: tuple[Exemption, ...] = ()
+    shards: int = 0
+    """Ledgers over which the tenants of one quota are spread; 0 where all stand in one."""
 
 
 class Check(NamedTuple):

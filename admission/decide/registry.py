@@ -45,7 +45,9 @@ _NAMES_DEVICES = frozenset({"AcceleratorPool", "AcceleratorClass"})
 class Registry:
     """The objects, by kind and name, and what follows from them."""
 
-    def __init__(self, catalogue: Catalogue, *, default_mode: Mode = Mode.Observe, default_country: str = "") -> None:
+    def __init__(
+        self, catalogue: Catalogue, *, default_mode: Mode = Mode.Observe, default_country: str = "", shards: int = 0
+    ) -> None:
         self.standings: dict[str, Standing] = {}
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self.nodes: dict[str, Node] = {}
@@ -53,6 +55,7 @@ class Registry:
         self.slices: dict[str, ResourceSlice] = {}
         self.unreadable: dict[tuple[str, str], str] = {}
         self.default_mode = default_mode
+        self.shards = shards
         self._objects: dict[type[Object], dict[str, Object]] = {}
         self._default_country = default_country
         self._builtin = catalogue
@@ -93,7 +96,9 @@ class Registry:
 
     def emptied(self, catalogue: Catalogue) -> Registry:
         """Return a registry with nothing in it, for the same installation."""
-        return Registry(catalogue, default_mode=self.default_mode, default_country=self._default_country)
+        return Registry(
+            catalogue, default_mode=self.default_mode, default_country=self._default_country, shards=self.shards
+        )
 
     def become(self, other: Registry) -> None:
         """Take over everything of another registry, in one step."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from admission.cluster.client import ApiError, ClusterError
+from admission.decide.shards import shard_of
 from admission.ledger.fold import follows
 from admission.ledger.homes import FINALIZER, TENANTS, ChargedTenant, Homes, Places, Record, TenantMeta
 from admission.ledger.moves import Facts, wanted
@@ -106,7 +107,8 @@ class ChargedWriter:
             snapshot = self._store.cached(scope)
             for entry in snapshot.state.inflight.values() if snapshot else ():
                 if census.settled(entry) and not census.attributed(entry, scope):
-                    found[entry.namespace, entry.charge.party] |= {scope}
+                    shard = shard_of(scope)
+                    found[entry.namespace, entry.charge.party] |= {shard.total if shard else scope}
         return found
 
     def _follow(self, census: PodCensus, party: str, places: Places) -> bool:

@@ -10,9 +10,9 @@ from admission.api.object import Condition
 from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
 from admission.api.tenant import StandingStatus
 from admission.catalogue.control import Entry
-from admission.decide.compute import limits_of, scope_of
+from admission.decide.compute import limits_of
 from admission.decide.duration import HOUR, seconds_of
-from admission.decide.limits import held
+from admission.decide.limits import ENDLESS, held
 from admission.decide.party import check_clearance, check_rules
 from admission.decide.question import Question, Requester
 from admission.demand.devices import Devices
@@ -31,9 +31,18 @@ if TYPE_CHECKING:
 
 
 def quota_status(
-    quota: ComputeQuota, view: View | None, observed: Mapping[Account, int], registry: Registry, now: datetime
+    quota: ComputeQuota,
+    view: View | None,
+    observed: Mapping[Account, int],
+    registry: Registry,
+    now: datetime,
+    *,
+    shards: Iterable[View | None] = (),
 ) -> ComputeQuotaStatus:
-    """Use against a quota as the ledger has it; nothing where the ledger has not been counted."""
+    """Use against a quota as the ledger has it; nothing where the ledger has not been counted.
+
+    Tenants are counted in its ``shards``, where there are any.
+    """
     counted = view is not None and view.initialized
     ready = condition(
         "Ready",
@@ -62,8 +71,13 @@ def quota_status(
         conditions=[ready],
         observed=held(observed, weights),
         summary=f"{devices.used}+{devices.reserved}/{limit}",
-        tenants=len({a[0] for a, count in (*view.used.items(), *view.reserved.items()) if held({a: count}, weights)}),
+        tenants=len(_holders([each for each in shards if each] or [view], weights)),
     )
+
+
+def _holders(views: Iterable[View], weights: Mapping[str, int]) -> frozenset[str]:
+    accounts = (account for view in views for account in (*view.used.items(), *view.reserved.items()))
+    return frozenset(party for (party, key), count in accounts if held({(party, key): count}, weights))
 
 
 def _hours(quota: ComputeQuota, view: View, weights: Mapping[str, int]) -> Use | None:
@@ -156,20 +170,20 @@ def own_limits(
     """What each quota of devices leaves a party: its own use, and what it could hold now."""
     rules, found = registry.rules(now), []
     for quota in registry.every(ComputeQuota):
-        view = ledger(scope_of(quota))
-        limits = [limit for limit in limits_of(rules, quota, party, registry.group_of) if limit.unit == "devices"]
-        if view is None or not limits or governing not in rules.countries(quota.spec.jurisdictions):
+        placed = limits_of(rules, quota, party, registry.group_of, registry.shards)
+        views = [(limit, view) for scope, limit in placed if limit.unit == "devices" and (view := ledger(scope))]
+        if all(limit.amount == ENDLESS for limit, _ in views):
             continue
-        accounts = Counter(view.used) + Counter(view.reserved)
-        used = held(
-            {account: count for account, count in accounts.items() if limits[0].own(account[0])}, limits[0].weights
-        )
-        left = min(limit.amount - _under(limit, accounts) for limit in limits)
+        if governing not in rules.countries(quota.spec.jurisdictions):
+            continue
+        used = max(view.own(limit) for limit, view in views)
+        left = min(limit.amount - _under(limit, view) for limit, view in views)
         found.append(OwnLimit(quota=quota.name, used=used, limit=used + max(0, left)))
     return sorted(found, key=lambda each: each.quota)
 
 
-def _under(limit: Limit, accounts: Mapping[Account, int]) -> int:
+def _under(limit: Limit, view: View) -> int:
+    accounts = Counter(view.used) + Counter(view.reserved)
     return held({account: count for account, count in accounts.items() if limit.counts(account[0])}, limit.weights)
 
 

@@ -21,7 +21,7 @@ class Census(Protocol):
     version at which its object did not exist, and another reconciler at that version would count neither.
     A live object is one that exists and has not ended; being deleted is not enough.  Each live object that
     was admitted is charged in the very scopes, and to the very party, that its reservation named, and to no
-    fewer devices than it may hold.
+    fewer devices than it may hold.  Only ``charges`` of a scope that has shards name nobody (``decide.shards``).
     """
 
     @property

@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from admission.decide.limits import Account
     from admission.ledger.state import Bucket
 
-FORMAT = 1
-"""The format that this version writes, and the newest that it reads."""
+FORMAT = 2
+"""The newest format that this version reads."""
+
+_PLAIN = 1
+"""The format of a ledger without shards, which versions that know of none read, too."""
 
 _REMEMBERED = 4096
 """Entries whose other form is remembered: each stands in many versions of its ledger, one after the other."""
@@ -57,7 +60,7 @@ class LedgerNewer(LedgerCorrupt):
 class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
     """QuotaLedger.status on the wire."""
 
-    format: int = msgspec.field(default_factory=lambda: FORMAT)  # a factory's default is always written
+    format: int = msgspec.field(default_factory=lambda: _PLAIN)  # a factory's default is always written
     epoch: int = 0
     initialized: bool = False
     observed_pods: str = ""
@@ -73,12 +76,14 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_def
     holds: str = ""
     ends_pods: str = ""
     ends_claims: str = ""
+    shards: int = 0
 
 
 def encode(state: State) -> Record:
     """Return a state in its stored form; equal states give equal records."""
     hours = state.hours
     return Record(
+        format=FORMAT if state.shards else _PLAIN,
         epoch=state.epoch,
         initialized=state.initialized,
         observed_pods=_version_text(state.observed_pods),
@@ -94,6 +99,7 @@ def encode(state: State) -> Record:
         holds=";".join(_hold_text(key, hold) for key, hold in sorted(hours.holds.items())),
         ends_pods=_version_text(hours.ends_pods),
         ends_claims=_version_text(hours.ends_claims),
+        shards=state.shards,
     )
 
 
@@ -107,8 +113,8 @@ def decode(record: Record) -> State:
     """
     if record.format > FORMAT:
         raise LedgerNewer(f"format {record.format} is newer than {FORMAT}; update computegate")
-    if record.format < 1 or record.epoch < 0 or record.archived < 0:
-        raise LedgerCorrupt("format, epoch or archived is out of range")
+    if record.format < 1 or min(record.epoch, record.archived, record.shards) < 0:
+        raise LedgerCorrupt("format, epoch, archived or shards is out of range")
     entries = [_entry(text) for text in _parts(record.inflight, ";")]
     state = State(
         epoch=record.epoch,
@@ -119,6 +125,7 @@ def decode(record: Record) -> State:
         used=_used(record.used),
         inflight={entry.uid: entry for entry in entries},
         hours=_hours(record),
+        shards=record.shards,
     )
     if len(state.inflight) != len(entries):
         raise LedgerCorrupt("a uid stands twice in inflight")

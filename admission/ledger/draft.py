@@ -41,7 +41,10 @@ UNWATCHED = Caps(namespace=1_000_000, party=1_000_000, ledger=1_000_000)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ask:
-    """One attempt to reserve in one scope.  ``owner`` names the attempt, and no other attempt anywhere."""
+    """One attempt to reserve in one scope.  ``owner`` names the attempt, and no other attempt anywhere.
+
+    ``shards`` is the number for which its limits were laid out.
+    """
 
     uid: str
     namespace: str
@@ -51,6 +54,7 @@ class Ask:
     owner: str
     kind: Kind = Kind.Pod
     origin: Origin | None = None
+    shards: int = 0
 
     def entry(self, now: int) -> Entry:
         """Return the reservation that grants it."""
@@ -100,9 +104,13 @@ class Drafter:
         for withdrawal in withdrawals:
             self._withdraw(withdrawal)
         self._tally = dataclasses.replace(self._state, inflight=self._inflight, hours=self._hours).tally(self._now)
-        outcomes = tuple(self._judge(ask) for ask in asks)
+        outcomes = tuple(self._judge(ask) if self._is_for(ask) else Unavailable(Reason.NotSynced) for ask in asks)
         state = dataclasses.replace(self._state, inflight=self._inflight, hours=self._hours) if self._changed else None
         return Draft(outcomes, state)
+
+    def _is_for(self, ask: Ask) -> bool:
+        """Whether the accounts that stand here are those that the ask's limits are about."""
+        return ask.shards == self._state.shards
 
     def _withdraw(self, withdrawal: Withdrawal) -> None:
         entry = self._inflight.get(withdrawal.uid)

@@ -14,8 +14,10 @@ flight.  Three guards make it exact, and without any of them the count drops bel
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from admission.decide.shards import account_of
 from admission.ledger.homes import Attribution
 from admission.ledger.hours import UNTIMED, Terms, added, after_archiving, held_on, prepaid, settled
 from admission.ledger.state import Hours, State
@@ -128,17 +130,25 @@ def is_current(census: Census, state: State, scope: str) -> bool:
 
 
 def rebuilt(
-    state: State, scope: str, census: Census, *, archive: Hours | None = None, terms: Terms = UNTIMED, now: int = 0
+    state: State,
+    scope: str,
+    census: Census,
+    *,
+    archive: Hours | None = None,
+    terms: Terms = UNTIMED,
+    now: int = 0,
+    shards: int = 0,
 ) -> State:
     """Return a state counted from nothing but a census, and an archive of hours where there is one.
 
-    Right only when no earlier promise can still be kept.
+    Right only when no earlier promise can still be kept.  The hours of a state that was counted for another number of
+    ``shards`` hold: the next fold settles what has ended since.
     """
     pods, claims = census.newest()
-    live = census.stays(scope, ()) if terms.timed else ()
-    hours = Hours(prepaid=dict(prepaid(live, now)) if terms.windows else {}, ends_pods=pods, ends_claims=claims)
-    if archive is not None:
-        hours = after_archiving(hours, archive, terms.windows, now)
+    if state.shards != shards and terms.timed:
+        hours = added(state.hours, _charges(state, state.inflight))
+    else:
+        hours = _from_nothing(scope, census, archive, terms, now)
     return State(
         state.epoch + 1,
         initialized=True,
@@ -146,8 +156,18 @@ def rebuilt(
         observed_claims=claims,
         observed_tenants=census.attribution(scope).newest,
         used=counted(census, scope),
-        hours=dataclasses.replace(hours, holds=held_on(hours, live, terms.gap, now)),
+        hours=hours,
+        shards=shards,
     )
+
+
+def _from_nothing(scope: str, census: Census, archive: Hours | None, terms: Terms, now: int) -> Hours:
+    pods, claims = census.newest()
+    live = census.stays(scope, ()) if terms.timed else ()
+    hours = Hours(prepaid=dict(prepaid(live, now)) if terms.windows else {}, ends_pods=pods, ends_claims=claims)
+    if archive is not None:
+        hours = after_archiving(hours, archive, terms.windows, now)
+    return dataclasses.replace(hours, holds=held_on(hours, live, terms.gap, now))
 
 
 def counted(census: Census, scope: str, promised: Collection[str] = ()) -> dict[Account, int]:
@@ -164,7 +184,10 @@ def uncounted(state: State, scope: str, census: Census) -> dict[str, int]:
     if not is_current(census, state, scope):
         return {}
     excess = _by_party(counted(census, scope))
-    for total in (_by_party(state.used), _by_party(state.reserved())):
+    reserved: Counter[str] = Counter()
+    for party, count in _by_party(state.reserved()).items():
+        reserved[account_of(scope, party, state.shards)] += count
+    for total in (_by_party(state.used), reserved):
         for party, count in total.items():
             excess[party] = excess.get(party, 0) - count
     return {party: count for party, count in excess.items() if count > 0}

@@ -39,6 +39,11 @@ class View:
     reserved_hours: Mapping[Account, int]
     """Device-seconds prepaid by what runs and by what was promised."""
 
+    def own(self, limit: Limit) -> int:
+        """Return what the asking tenant of a limit holds, or was promised, in its unit, of devices at once."""
+        counts = ((key, n) for (party, key), n in (*self.used.items(), *self.reserved.items()) if limit.own(party))
+        return limit.measure(counts)
+
     def device_hours(self, window: int, weights: Mapping[str, int]) -> tuple[int, int] | None:
         """Return device-hours, rounded up: used within a window in seconds, and prepaid; None where not summed yet."""
         used = self.hours.used(window)
@@ -190,6 +195,5 @@ def _scope(pair: tuple[str, tuple[Limit, ...]]) -> str:
 
 
 def _ask(request: Request, limits: tuple[Limit, ...], owner: str) -> Ask:
-    return Ask(
-        request.uid, request.namespace, request.name, request.charge, limits, owner, request.kind, request.origin
-    )
+    named = request.uid, request.namespace, request.name
+    return Ask(*named, request.charge, limits, owner, request.kind, request.origin, request.shards)

@@ -46,6 +46,8 @@ class Request:
     scopes: tuple[tuple[str, tuple[Limit, ...]], ...]
     kind: Kind = Kind.Pod
     origin: Origin | None = None
+    shards: int = 0
+    """Over how many ledgers the scopes spread tenants."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

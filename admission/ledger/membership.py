@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from admission.api.quota import Authorization, ComputeQuota
-from admission.decide.compute import scope_of, scope_of_grant
+from admission.decide.compute import kinds_of, scope_of, scope_of_grant
 from admission.decide.duration import seconds_of
+from admission.decide.shards import is_used, shard_of, shards_beside
 from admission.ledger.hours import Terms
 
 if TYPE_CHECKING:
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.decide.registry import Registry
+    from admission.decide.shards import Shard
     from admission.ledger.homes import Places
 
 
 def membership(registry: Registry, scope: str, now: datetime) -> Callable[[str, Places], bool]:
     """Return what tells whether a party that is charged in some places is charged in a scope."""
+    shard = shard_of(scope)
+    if shard is not None:
+        return _within(registry, shard, now)
     for grant in registry.every(Authorization):
         if scope_of_grant(grant) == scope:
             tenant = grant.spec.tenant
@@ -31,11 +36,22 @@ def membership(registry: Registry, scope: str, now: datetime) -> Callable[[str, 
     return lambda _party, places: not countries.isdisjoint(places)
 
 
+def _within(registry: Registry, shard: Shard, now: datetime) -> Callable[[str, Places], bool]:
+    """Return the same for a shard: it has of its scope's parties those that lead there, and none that is not in use."""
+    shards = registry.shards
+    if not is_used(shard.name, shards):
+        return lambda _party, _places: False
+    total = membership(registry, shard.total, now)
+    return lambda party, places: shard.has(party, shards) and total(party, places)
+
+
 def scopes_of(registry: Registry) -> frozenset[str]:
-    """Return every scope in which some quota or authorization stands."""
-    return frozenset(
-        {*map(scope_of, registry.every(ComputeQuota)), *map(scope_of_grant, registry.every(Authorization))}
-    )
+    """Return every scope in which some quota or authorization stands, shards included."""
+    found = {*map(scope_of, registry.every(ComputeQuota)), *map(scope_of_grant, registry.every(Authorization))}
+    for quota in registry.every(ComputeQuota):
+        for kind in kinds_of(quota, registry.shards):
+            found.update(shards_beside(scope_of(quota), registry.shards, kind))
+    return frozenset(found)
 
 
 def terms_of(registry: Registry, scope: str) -> Terms:

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.api.policy import Mode
+from admission.decide.shards import account_of
 from admission.demand.claims import given_devices
 from admission.demand.devices import added, counted
 from admission.demand.pod import demand_of_claim, longest_of, requested_devices
@@ -273,8 +274,9 @@ class PodCensus:
     def _accounts(self, scope: str, *, enforced: bool, without: Collection[str] = ()) -> Mapping[Account, int]:
         total: Counter[Account] = Counter()
         for held in self._charged(scope, enforced=enforced, without=without):
+            party = account_of(scope, held.party, self._registry.shards)
             for key, count in held.counts:
-                total[held.party, key] += count
+                total[party, key] += count
         return total
 
     def _charged(self, scope: str, *, enforced: bool, without: Collection[str] = ()) -> Iterable[Held]:

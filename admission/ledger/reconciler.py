@@ -13,11 +13,13 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from admission.decide.shards import is_used
 from admission.ledger.absence import Absence
 from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
 from admission.ledger.fold import fold, is_current, rebuilt, uncounted
 from admission.ledger.hours import UNTIMED
+from admission.ledger.state import State
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
 from admission.ledger.uncount import uncount
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from admission.ledger.census import Census, Witness
     from admission.ledger.hours import Terms
-    from admission.ledger.state import State
     from admission.ledger.store import Store
 
 _TRIES = 8  # of one fold, before the other ledgers get their turn
@@ -84,7 +85,7 @@ class Reconciler:
     rebuild runs only while it does.  ``restored`` is called when the store is found to have gone back in
     time, and all ledgers are marked: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a
     ledger twice at once.  ``drifted`` is called with a scope and the devices that a fold has just counted in there and
-    no reservation had announced.
+    no reservation had announced.  ``shards`` is the number for which ledgers are counted.
     """
 
     def __init__(
@@ -101,12 +102,13 @@ class Reconciler:
         now: Callable[[], float] = time.time,
         turn: Callable[[str], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext(),
         drifted: Callable[[str, int], None] = lambda _scope, _devices: None,
+        shards: int = 0,
     ) -> None:
         self.work = Work()
         self._store, self._census, self._witness = store, census, witness
         self._clock, self._waits = clock, waits or Waits()
         self._armed, self._restored, self._turn, self._drifted = armed, restored, turn, drifted
-        self._terms, self._now = terms, now
+        self._terms, self._now, self._shards = terms, now, shards
         self._archivist = Archivist(
             store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
         )
@@ -151,6 +153,7 @@ class Reconciler:
         try:
             await self._listen()
             await self._mark()
+            await self._renumber()
             await self._rebuild([scope for scope in scopes if self._due(scope)])
         except (StoreError, Unanswered) as error:
             self._fail("the API server", error)
@@ -159,6 +162,8 @@ class Reconciler:
                 await self._follow(scope)
             except (StoreError, Unanswered) as error:
                 self._fail(scope, error)
+            if self._shards:
+                await asyncio.sleep(0)  # many ledgers take long to count, and reviews wait meanwhile
         self._forget(scopes)
 
     async def audit(self) -> None:
@@ -167,7 +172,7 @@ class Reconciler:
             census = await self._calm.ask(self._witness.recount(), long=True)
             for scope in self._scopes():
                 snapshot = await self._store.read(scope, self._waits.timeout)
-                if snapshot.state.initialized:
+                if self._is_counted(snapshot.state):
                     self.work.uncounted[scope] = uncounted(snapshot.state, scope, census)
                     await self._fold(scope, lambda: census, (), recount=True)
         except (StoreError, Unanswered) as error:
@@ -182,7 +187,7 @@ class Reconciler:
             return
         terms = self._terms(scope)
         snapshot = await self.absence.look(scope, snapshot, census, self._waits.timeout)
-        if snapshot.state.initialized:
+        if self._is_counted(snapshot.state):
             gone = await self.absence.prove(scope, snapshot.state, census, terms)
             await self._fold(scope, self._census, gone)
             await self._follow_hours(scope, terms)
@@ -195,7 +200,10 @@ class Reconciler:
             await self._archivist.follow(scope, terms)
 
     def _scopes(self) -> tuple[str, ...]:
-        return tuple(scope for scope in self._store.scopes() if not is_archive(scope))
+        return tuple(scope for scope in self._store.scopes() if not is_archive(scope) and is_used(scope, self._shards))
+
+    def _is_counted(self, state: State) -> bool:
+        return state.initialized and state.shards == self._shards
 
     def _forget(self, scopes: Collection[str]) -> None:
         """Let the census forget the ends that every ledger with limits over time has taken in."""
@@ -264,7 +272,7 @@ class Reconciler:
     def _fold_of(
         self, state: State, scope: str, census: Census | None, gone: Collection[str], *, recount: bool
     ) -> State | None:
-        if census is None or not state.initialized or scope in self._suspects:
+        if census is None or not self._is_counted(state) or scope in self._suspects:
             return None
         return fold(
             state,
@@ -309,12 +317,31 @@ class Reconciler:
         terms = self._terms(scope)
         try:
             archive = await self._archivist.read(scope) if terms.windows else None
-            state = rebuilt(snapshot.state, scope, census, archive=archive, terms=terms, now=int(self._now()))
+            state = rebuilt(
+                snapshot.state, scope, census, archive=archive, terms=terms, now=int(self._now()), shards=self._shards
+            )
             await self._store.write(scope, state, version, self._waits.timeout)
         except StoreError as error:
             self._fail(scope, error)
         else:
             self.work.rebuilt += 1
+
+    async def _renumber(self) -> None:
+        """Mark what was counted for another number of shards, and empty the shards that it has no more.
+
+        All of them before any ledger is counted for this number: one that is used again later must not be an old count.
+        """
+        for scope in self._store.scopes():
+            if is_archive(scope):
+                continue
+            snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
+            state = snapshot.state
+            if not is_used(scope, self._shards):
+                empty = State(epoch=state.epoch)
+                if state != empty:
+                    await self._store.write(scope, empty, snapshot.version, self._waits.timeout)
+            elif state.initialized and not self._is_counted(state):
+                await uncount(self._store, scope, self._waits.timeout)
 
     # -- the API server itself -----------------------------------------------------------------
 

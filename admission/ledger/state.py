@@ -110,6 +110,8 @@ class State:
     observed_claims: int = 0
     observed_tenants: int = 0
     hours: Hours = Hours()
+    shards: int = 0
+    """For how many shards it was counted (``decide.shards``): under another number other accounts stand in it."""
 
     def following(self, hours: Hours) -> State:
         """Return the state with other hours."""

@@ -107,12 +107,12 @@ def _demand(ask: Ask, registry: Registry) -> Demand:
     return Demand(access=(*resized, *added), carrier=carrier)
 
 
-def request_of(ask: Ask, charge: Charge, scopes: Iterable[Scope]) -> LedgerRequest:
+def request_of(ask: Ask, charge: Charge, scopes: Iterable[Scope], shards: int = 0) -> LedgerRequest:
     """Return what the ledger is asked: of a claim that is made for a pod, for the pod's part first."""
     limits = tuple((scope.name, scope.limits) for scope in scopes)
     if ask.claim is None:
-        return LedgerRequest(ask.uid, ask.namespace, ask.name, charge, limits)
+        return LedgerRequest(ask.uid, ask.namespace, ask.name, charge, limits, shards=shards)
     origin = None
     if ask.made_for and _part(ask.claim):
         origin = Origin(ask.pod.metadata.uid, _part(ask.claim), digest_of(wanted_of(ask.claim.spec)))
-    return LedgerRequest(ask.uid, ask.namespace, ask.name, charge, limits, Kind.Claim, origin)
+    return LedgerRequest(ask.uid, ask.namespace, ask.name, charge, limits, Kind.Claim, origin, shards)

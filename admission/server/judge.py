@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from admission.api.exemption import Exemption
 from admission.api.policy import Mode
@@ -16,8 +16,9 @@ from admission.api.quota import Authorization, ComputeQuota
 from admission.decide.compute import charge_of, exceeded, scopes_of
 from admission.decide.decide import decide, governing_of
 from admission.decide.duration import HOUR
-from admission.decide.limits import Scope
+from admission.decide.limits import ENDLESS, Scope
 from admission.decide.question import Question, Verdict
+from admission.decide.shards import Shard, account_of
 from admission.demand.pod import Demand
 from admission.demand.request import DemandError
 from admission.ledger.limits import Differs, Exceeded, Granted, Level, Outcome, Shortfall, Unavailable
@@ -30,11 +31,14 @@ from admission.review.wire import FORBIDDEN
 from admission.server.case import Ask, Case, case_of, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
+
+
+L = TypeVar("L", bound=Level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +127,11 @@ class Judge:
         scopes = verdict.scopes if case.charged else _holds(verdict.scopes) if ask.node else ()
         if not scopes or verdict.charge is None:
             return self._judgement(case, verdict, advisory=advisory)
-        request = request_of(ask, verdict.charge, scopes)
+        request = request_of(ask, verdict.charge, scopes, question.shards)
+        own = self._own_use(question, scopes)
         reserving = case.mode is Mode.Enforce and case.charged and not (ask.dry_run or ask.early)
         outcome = await self._ledger.reserve(request, deadline) if reserving else self._ledger.evaluate(request)
-        found, levels = _of_outcome(question, outcome)
+        found, levels = _of_outcome(question, outcome, own)
         return self._judgement(case, verdict, found, levels, advisory)
 
     def weigh(self, ask: Ask, now: datetime) -> Judgement:
@@ -139,8 +144,20 @@ class Judge:
         question = self._question(case)
         governing = governing_of(question)
         scopes, charge = scopes_of(question, governing), charge_of(question, governing)
-        found, levels = _of_outcome(question, self._ledger.evaluate(request_of(ask, charge, scopes)))
+        outcome = self._ledger.evaluate(request_of(ask, charge, scopes, question.shards))
+        found, levels = _of_outcome(question, outcome, self._own_use(question, scopes))
         return self._judgement(case, Verdict((), (), governing, charge, scopes), found, levels)
+
+    def _own_use(self, question: Question, scopes: Iterable[Scope]) -> Mapping[tuple[str, str], int]:
+        """What the tenant holds, by quota and unit, where the limit's own ledger keeps only what all hold together."""
+        found: dict[tuple[str, str], int] = {}
+        shards, party = question.shards, question.requester.party
+        for scope in scopes if shards else ():
+            view = self._ledger.view(Shard.of(scope.name, "tenants", party, shards).name)
+            if view is not None and not account_of(scope.name, party, shards):
+                limits = (limit for limit in scope.limits if limit.unit in {"devices", "tpp"})
+                found |= {(limit.key, limit.unit): view.own(limit) for limit in limits}
+        return found
 
     def _question(self, case: Case) -> Question:
         registry = self.registry
@@ -154,6 +171,7 @@ class Judge:
             now=case.now,
             group_of=registry.group_of,
             exemptions=registry.every(Exemption),
+            shards=registry.shards,
         )
 
     def _judgement(
@@ -203,11 +221,14 @@ def _holds(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
     return tuple(Scope(scope.name, limits) for scope, limits in holds if limits)
 
 
-def _of_outcome(question: Question, outcome: Outcome) -> tuple[tuple[Finding, ...], tuple[Level, ...]]:
+def _of_outcome(
+    question: Question, outcome: Outcome, own: Mapping[tuple[str, str], int]
+) -> tuple[tuple[Finding, ...], tuple[Level, ...]]:
     match outcome:
         case Granted(levels):
-            return (), levels
+            return (), tuple(_with_own(level, own) for level in levels if level.limit.amount < ENDLESS)
         case Exceeded(shortfalls):
+            shortfalls = tuple(_with_own(short, own) for short in shortfalls)
             return exceeded(question, [_shortage(question, short) for short in shortfalls]), shortfalls
         case Differs(part):
             detail = f"digest {part.digest} was charged"
@@ -215,6 +236,13 @@ def _of_outcome(question: Question, outcome: Outcome) -> tuple[tuple[Finding, ..
         case Unavailable(reason):
             say = messages.not_synced if reason is Reason.NotSynced else messages.ledger_busy
             return (Finding(reason, say(), "ledger"),), ()
+
+
+def _with_own(level: L, own: Mapping[tuple[str, str], int]) -> L:
+    """A level of a limit of all together, with the tenant's own use from where it is kept."""
+    if level.limit.parties is not None:
+        return level
+    return dataclasses.replace(level, used_own=own.get((level.limit.key, level.limit.unit), level.used_own))
 
 
 def _shortage(question: Question, short: Shortfall) -> messages.Shortage:

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from admission.api.object import Country
 from admission.api.policy import Mode
+from admission.decide.shards import FEWEST, MOST
 from admission.server.claims import MAKERS
 
 
@@ -44,12 +45,21 @@ class TLS(_Part):
 
 
 class LedgerSettings(_Part):
-    """Waits of the ledger, in seconds."""
+    """Waits of the ledger, in seconds, and its parts."""
 
     rebuild_seconds: Annotated[float, pydantic.Field(ge=0)] = 44
     """How long a new ledger is seen uncounted before it is counted; longer than a create can be under way."""
     expire_seconds: Annotated[float, pydantic.Field(ge=0)] = 44
     """How long a reservation stands before its absence may be proved."""
+    shards: int = 0
+    """Ledgers over which the tenants of one quota are spread, 2 to 64; 0 keeps them in one. Not for standalone mode."""
+
+    @pydantic.field_validator("shards")
+    @classmethod
+    def _number(cls, shards: int) -> int:
+        if shards and not FEWEST <= shards <= MOST:
+            raise ValueError(f"write 0, or a number from {FEWEST} to {MOST}")
+        return shards
 
 
 class WorkloadSettings(_Part):
