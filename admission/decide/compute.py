@@ -15,7 +15,7 @@ from admission.decide.facts import applicable
 from admission.decide.limits import ENDING, ENDLESS, Charge, Limit, Part, Scope
 from admission.decide.party import what
 from admission.decide.question import Check, Question
-from admission.decide.shards import Shard
+from admission.decide.shards import Shard, shards_beside
 from admission.demand.devices import counted
 from admission.review import messages
 from admission.review.finding import Finding
@@ -260,6 +260,11 @@ def kinds_of(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
     """By what the parties of a quota are told apart in ledgers beside its scope's own."""
     wanted = (("tenants", True), ("resellers", quota.spec.per_reseller), ("groups", quota.spec.per_group))
     return tuple(kind for kind, limits in wanted if shards and limits)
+
+
+def beside(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
+    """The ledgers beside its scope's own in which limits of a quota stand."""
+    return tuple(name for kind in kinds_of(quota, shards) for name in shards_beside(scope_of(quota), shards, kind))
 
 
 def _caps(

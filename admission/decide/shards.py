@@ -55,7 +55,7 @@ def shard_of(scope: str) -> Shard | None:
     return Shard(total, kind, int(index or 0)) if mark else None
 
 
-def shards_beside(total: str, shards: int, kind: str = "tenants") -> tuple[str, ...]:
+def shards_beside(total: str, shards: int, kind: str) -> tuple[str, ...]:
     """Return the names of a scope's shards of a kind; none where their number is 0."""
     count = min(shards, 1) if kind == "groups" else shards
     return tuple(Shard(total, kind, index).name for index in range(count))

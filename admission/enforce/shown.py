@@ -41,9 +41,10 @@ def quota_status(
 ) -> ComputeQuotaStatus:
     """Use against a quota as the ledger has it; nothing where the ledger has not been counted.
 
-    Tenants are counted in its ``shards``, where there are any.
+    Its tenants stand in its ``shards``, where there are any.
     """
-    counted = view is not None and view.initialized
+    beside = tuple(shards)
+    counted = all(each is not None and each.initialized for each in (view, *beside))
     ready = condition(
         "Ready",
         "Counted" if counted else "Counting",
@@ -71,7 +72,7 @@ def quota_status(
         conditions=[ready],
         observed=held(observed, weights),
         summary=f"{devices.used}+{devices.reserved}/{limit}",
-        tenants=len(_holders([each for each in shards if each] or [view], weights)),
+        tenants=len(_holders([each for each in beside if each] or [view], weights)),
     )
 
 

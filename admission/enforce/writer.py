@@ -14,8 +14,7 @@ import msgspec
 from admission.api import API_VERSION, TENANT_LABEL
 from admission.api.quota import Authorization, ComputeQuota
 from admission.cluster.client import ClusterError
-from admission.decide.compute import scope_of
-from admission.decide.shards import shards_beside
+from admission.decide.compute import beside, scope_of
 from admission.enforce.shown import (
     allowance_status,
     authorization_use,
@@ -121,7 +120,7 @@ class StatusWriter:
         for quota in self._registry.every(ComputeQuota):
             scope = scope_of(quota)
             view, observed = self._ledger.view(scope), self._census.observed(scope)
-            shards = map(self._ledger.view, shards_beside(scope, self._registry.shards))
+            shards = map(self._ledger.view, beside(quota, self._registry.shards))
             status = quota_status(quota, view, observed, self._registry, self._now(), shards=shards)
             if status != quota.status:
                 await self._patcher.patch(f"computequotas/{quota.name}", _dumped(status))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from admission.api.quota import Authorization, ComputeQuota
-from admission.decide.compute import kinds_of, scope_of, scope_of_grant
+from admission.decide.compute import beside, scope_of, scope_of_grant
 from admission.decide.duration import seconds_of
-from admission.decide.shards import is_used, shard_of, shards_beside
+from admission.decide.shards import is_used, shard_of
 from admission.ledger.hours import Terms
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def scopes_of(registry: Registry) -> frozenset[str]:
     """Return every scope in which some quota or authorization stands, shards included."""
     found = {*map(scope_of, registry.every(ComputeQuota)), *map(scope_of_grant, registry.every(Authorization))}
     for quota in registry.every(ComputeQuota):
-        for kind in kinds_of(quota, registry.shards):
-            found.update(shards_beside(scope_of(quota), registry.shards, kind))
+        found.update(beside(quota, registry.shards))
     return frozenset(found)
 
 

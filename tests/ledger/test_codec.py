@@ -175,7 +175,7 @@ def test_a_newer_ledger_is_left_to_newer_programs() -> None:
         (b'{"used":7}', Fault.CORRUPT),
         (b'{"initialized":"yes"}', Fault.CORRUPT),
         (b"[]", Fault.CORRUPT),
-        (b'{"format":2,"initialized":true}', Fault.NEWER),
+        (b'{"format":3,"initialized":true}', Fault.NEWER),
     ],
 )
 def test_a_status_of_the_wrong_shape_is_not_counted(status: bytes, fault: Fault) -> None:
