@@ -1,0 +1,290 @@
+"""Tenants spread over several ledgers: who stands where, and what a change of their number may do."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import dataclasses
+import datetime as dt
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from admission.api.ledger import QuotaLedgerSpec
+from admission.api.quota import ComputeQuota
+from admission.catalogue.catalogue import Catalogue
+from admission.decide.compute import limits_of
+from admission.decide.limits import Account, Charge, Limit
+from admission.decide.registry import Registry
+from admission.decide.shards import MOST, Shard, account_of, is_used, shard_of, shards_beside
+from admission.ledger.codec import FORMAT, decode, encode
+from admission.ledger.draft import Ask, Caps, Drafter
+from admission.ledger.fold import fold, rebuilt
+from admission.ledger.hours import HOUR, Stay, Terms
+from admission.ledger.limits import Granted, Request, Unavailable
+from admission.ledger.membership import membership, scopes_of
+from admission.ledger.objects import object_name
+from admission.ledger.reconciler import Reconciler
+from admission.ledger.state import Entry, Hours, State
+from admission.review.reasons import Reason
+from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now, run, watched
+from tests.ledger.world import World, patiently
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from admission.ledger.objects import ObjectStore
+
+NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+NAMES = st.text("abcdefgh-0123456789", min_size=1, max_size=12).map(lambda text: f"t{text}")
+PARTIES = st.one_of(NAMES, st.tuples(NAMES, NAMES).map("/".join))
+NUMBERS = st.sampled_from((0, 2, 3, 16, MOST))
+
+
+def registry_of(shards: int, *specs: dict[str, Any]) -> Registry:
+    registry = Registry(Catalogue.builtin(), shards=shards)
+    for number, spec in enumerate(specs):
+        known = {"jurisdictions": ["DE"], "limits": {}, **spec}
+        registry.put(ComputeQuota.model_validate({"metadata": {"name": f"quota-{number}"}, "spec": known}))
+    return registry
+
+
+PARTS = st.dictionaries(
+    st.sampled_from(("limits", "perTenant", "perReseller", "perGroup")),
+    st.fixed_dictionaries({}, optional={"devices": st.just(4), "tpp": st.just(9000), "deviceHours": st.just(10)}),
+)
+QUOTAS = st.lists(st.tuples(PARTS, st.sampled_from((["DE"], ["FR"], ["DE", "FR"]))), min_size=1, max_size=3)
+
+
+@given(NUMBERS, QUOTAS, PARTIES)
+def test_a_request_is_counted_in_the_very_ledgers_in_which_a_fold_counts_its_object(
+    shards: int, quotas: list[tuple[dict[str, Any], list[str]]], party: str
+) -> None:
+    registry = registry_of(shards, *({**parts, "jurisdictions": where} for parts, where in quotas))
+    rules = registry.rules(NOW)
+    asked = {
+        scope
+        for quota in registry.every(ComputeQuota)
+        if "DE" in quota.spec.jurisdictions
+        for scope, limit in limits_of(rules, quota, party, registry.group_of, shards)
+        if limit.counts(party)
+    }
+    counted = {scope for scope in scopes_of(registry) if membership(registry, scope, NOW)(party, frozenset({"DE"}))}
+    assert asked <= counted
+    if shards:
+        assert asked == counted
+
+
+@given(NUMBERS.filter(bool), st.sampled_from(("DE", "ear-d5", "country", "quota-0123456789abcdef")), PARTIES)
+def test_a_shards_name_is_no_jurisdictions_and_tells_what_it_is(shards: int, total: str, party: str) -> None:
+    for kind in ("tenants", "resellers", "groups"):
+        shard = Shard.of(total, kind, party, shards)
+        assert shard.has(party, shards)
+        assert shard.name in shards_beside(total, shards, kind)
+        assert shard_of(shard.name) == shard
+        assert QuotaLedgerSpec(scope=shard.name).scope == shard.name
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", object_name(shard.name))
+        assert is_used(shard.name, shards)
+        assert not is_used(shard.name, 0)
+    names = [name for kind in ("tenants", "resellers", "groups") for name in shards_beside(total, shards, kind)]
+    assert len(set(map(object_name, names))) == len(names)
+
+
+def test_customers_stand_with_their_own_name_and_with_their_resellers() -> None:
+    alone, supplied = Shard.of("DE", "tenants", "acme", 16), Shard.of("DE", "tenants", "cloud/acme", 16)
+    assert alone == supplied
+    reseller, sibling = Shard.of("DE", "resellers", "cloud", 16), Shard.of("DE", "resellers", "cloud/acme", 16)
+    assert reseller == sibling
+    assert Shard.of("DE", "groups", "acme", 16) == Shard.of("DE", "groups", "zeta", 16)
+
+
+def test_only_a_scopes_own_ledger_sums_up_and_only_where_there_are_shards() -> None:
+    kept = {
+        (scope, number): account_of(scope, "acme", number)
+        for scope in ("DE", "quota-0123456789abcdef", "DE.tenants.1", "DE.groups", "authorization-0123456789abcdef")
+        for number in (0, 4)
+    }
+    assert [each for each, party in kept.items() if not party] == [("DE", 4), ("quota-0123456789abcdef", 4)]
+
+
+def test_a_ledger_with_shards_is_one_that_older_versions_leave_alone() -> None:
+    state = State(epoch=1, initialized=True, used={("", "h100-sxm"): 3}, shards=4)
+    assert decode(encode(state)) == state
+    assert (encode(state).format, encode(dataclasses.replace(state, shards=0)).format) == (FORMAT, 1)
+
+
+@pytest.mark.parametrize(("counted_for", "asked_for"), [(0, 0), (0, 4), (4, 0), (4, 8), (4, 4)])
+def test_nothing_is_granted_on_a_ledger_that_was_counted_for_another_number(counted_for: int, asked_for: int) -> None:
+    charge = Charge("acme", (("h100", 1),))
+    limit = Limit("q", "devices", 4, {"h100": 1}, None, lambda _: True)
+    held = Entry("again", "ns", "pod", charge, 1, "r.1")
+    state = State(initialized=True, inflight={"again": held}, shards=counted_for)
+    asks = [Ask(uid, "ns", "pod", charge, (limit,), "r.1", shards=asked_for) for uid in ("new", "again")]
+    draft = Drafter(state, Caps(), 1).draft(asks, [])
+    if counted_for == asked_for:
+        assert all(isinstance(outcome, Granted) for outcome in draft.outcomes)
+    else:
+        assert (draft.outcomes, draft.state) == ((Unavailable(Reason.NotSynced),) * 2, None)
+
+
+# -- use over time ------------------------------------------------------------------------------
+
+
+class _Ended(Watch):
+    """A census in which nothing is left: what had paid for its hours has ended, and nobody saw it."""
+
+    def __init__(self) -> None:
+        self.resource_version = self.claims_version = 10
+        self.lists = 1
+        self._live, self._ended, self._seen = {}, list[tuple[Pod, Stay]](), set[str]()
+        self._newest = dict.fromkeys(self._positions_of(), 10)
+
+    @staticmethod
+    def _positions_of() -> tuple[Any, ...]:
+        return tuple(type(Entry("", "", "", Charge("", ()), 0, "").kind))
+
+
+def test_what_was_used_outlives_a_change_of_the_number() -> None:
+    """Counted from nothing, a tenant with 90 of its 100 hours used would have 100 again."""
+    terms, paid = Terms(frozenset({24 * HOUR})), Charge("zeta", (("h100", 1),), seconds=HOUR - 60)
+    before = State(
+        epoch=3,
+        initialized=False,
+        inflight={"u": Entry("u", "ns", "pod", paid, 1, "r.1")},
+        hours=Hours(prepaid={("acme", "h100"): 40 * HOUR}, spent={("acme", "h100", 1): 50 * HOUR}, archived=2),
+    )
+    state = rebuilt(before, "DE", _Ended(), terms=terms, now=10 * HOUR, shards=4)
+    assert state.hours.prepaid == {("acme", "h100"): 40 * HOUR, ("zeta", "h100"): HOUR}
+    after = fold(state, "DE", _Ended(), (), terms=terms, now=10 * HOUR)
+    assert after is not None
+    assert after.hours.spent == {
+        ("acme", "h100", 1): 50 * HOUR,
+        ("acme", "h100", 10): 40 * HOUR,
+        ("zeta", "h100", 10): HOUR,
+    }
+    assert (after.shards, after.hours.archived) == (4, 2)
+
+
+# -- the simulated cluster ------------------------------------------------------------------------
+
+LIMITS = {"DE": 7, "DE.tenants.0": 4, "DE.tenants.1": 5}
+"""Of all together, and of the one tenant of each shard."""
+ONE, OTHER = (
+    next(name for name in map("tenant-{}".format, range(99)) if Shard.of("DE", "tenants", name, 2).name == shard)
+    for shard in ("DE.tenants.0", "DE.tenants.1")
+)
+
+
+class Summing(Watch):
+    """A census that keeps accounts as the real one does."""
+
+    number = 0
+
+    def charges(self, scope: str, promised: Collection[str]) -> Mapping[Account, int]:
+        total: collections.Counter[Account] = collections.Counter()
+        for (party, key), count in super().charges(scope, promised).items():
+            total[account_of(scope, party, self.number), key] += count
+        return total
+
+
+class Reads(QuorumReads):
+    def __init__(self, server: ApiServer, number: int) -> None:
+        super().__init__(server)
+        self._number = number
+
+    async def recount(self) -> Watch:
+        await super().recount()
+        found = Summing(self._server)
+        found.number = self._number
+        return found
+
+
+@dataclasses.dataclass
+class Renumbered(World):
+    """A world in which two tenants share a limit and have one each, while the number goes from 2 to 0 and back.
+
+    With the number 0 all limits stand in one ledger.  The old and the new settings run side by side for a while.
+    """
+
+    pods: int = 140
+    span: float = 520.0
+
+    def _server(self) -> ApiServer:
+        return ApiServer(self.rng, self.faults, LIMITS)
+
+    def numbers(self) -> tuple[int, ...]:
+        changes = ((120, (2,)), (150, (2, 0)), (300, (0,)), (330, (0, 2)))
+        return next((numbers for until, numbers in changes if now() < until), (2,))
+
+    async def begin(self) -> None:
+        await super().begin()
+        self.limits = dict(LIMITS)
+        self.granted_for: collections.Counter[int] = collections.Counter()
+
+    async def _count_anew(self, scope: str) -> None:
+        for each in LIMITS if scope == "CN" else ():
+            calm, self.server.faults = self.server.faults, Faults()
+            store = watched(self.server)
+            found = await store.read(each, 1.0)
+            state = State(initialized=True, observed_pods=self.server.revision, shards=2)
+            await store.write(each, state, found.version, 1.0)
+            self.server.faults = calm
+
+    def pod(self, number: int) -> Pod:
+        tenant = self.rng.choice((ONE, OTHER))
+        charge = Charge(tenant, (("h100", self.rng.choice((1, 1, 2, 3))),))
+        return Pod(f"uid-{number}", f"pod-{number}", charge, ("DE", Shard.of("DE", "tenants", tenant, 2).name))
+
+    def request(self, pod: Pod) -> Request:
+        number = self.rng.choice(self.numbers())
+        total, own = pod.scopes
+        for scope in pod.scopes:
+            self.server.asked[scope, pod.uid] = LIMITS[scope]
+        all_of_it = self._limit(total, pod)
+        its_own = dataclasses.replace(self._limit(own, pod), parties=lambda party: party == pod.charge.party)
+        scopes = ((total, (all_of_it,)), (own, (its_own,))) if number else ((total, (all_of_it, its_own)),)
+        return Request(pod.uid, "ns", pod.name, pod.charge, scopes, shards=number)
+
+    async def reconcile(self, shortest: float = 20.0) -> None:
+        while True:
+            number = self.rng.choice(self.numbers())
+            watch, store = Summing(self.server, stalls=0.03), watched(self.server)
+            watch.number = number
+            for scope in LIMITS:
+                await patiently(store, scope)
+            keeper = self._keeper(store, watch, number)
+            try:
+                async with asyncio.timeout(shortest + self.rng.uniform(0, 60)), asyncio.TaskGroup() as group:
+                    group.create_task(watch.follow())
+                    group.create_task(keeper.run())
+            except TimeoutError:
+                continue
+
+    def _keeper(self, store: ObjectStore, watch: Watch, number: int) -> Reconciler:
+        return Reconciler(
+            store,
+            lambda: watch,
+            Reads(self.server, number),
+            clock=now,
+            waits=self.waits,
+            restored=watch.relist,
+            shards=number,
+        )
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_a_change_of_the_number_under_way_never_lets_a_limit_be_passed(seed: int) -> None:
+    run(Renumbered(seed, happens=()).play())
+
+
+def test_the_change_is_lived_through_with_grants_before_during_and_after() -> None:
+    kinds: collections.Counter[object] = collections.Counter()
+    for seed in range(6):
+        world = Renumbered(seed, happens=())
+        run(world.play())
+        kinds += collections.Counter(o.reason if isinstance(o, Unavailable) else type(o) for o in world.outcomes)
+    assert min(kinds[kind] for kind in (Granted, Reason.NotSynced)) >= 20
