@@ -15,6 +15,7 @@ from admission.api.tenant import Tenant
 from admission.catalogue.catalogue import Catalogue
 from admission.decide.limits import Charge
 from admission.decide.registry import Registry
+from admission.decide.shards import shards_beside
 from admission.demand.inventory import Node
 from admission.ledger.codec import encode
 from admission.ledger.fold import fold
@@ -39,13 +40,17 @@ LARGEST = 20_000
 @pytest.fixture
 def census() -> PodCensus:
     """Ten thousand pods of two hundred tenants, each with pods of every class in several namespaces."""
-    registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce)
+    return _census(TENANTS, PODS)
+
+
+def _census(tenants: int, pods: int, shards: int = 0) -> PodCensus:
+    registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce, shards=shards)
     spec = {"jurisdictions": ["DE"], "limits": {"devices": 100_000}, "perTenant": {"devices": 1000}}
     registry.put(ComputeQuota.model_validate({"metadata": {"name": "de"}, "spec": spec}))
     for name, product in PRODUCTS.items():
         registry.put_node(Node(name, {"nvidia.com/gpu.product": product}, resources=frozenset({"nvidia.com/gpu"})))
     census = PodCensus(registry, lambda: NOW)
-    for number in range(TENANTS):
+    for number in range(tenants):
         name = f"customer-{number:03}"
         facts = {"legalName": name, "kind": "Company", "headquarters": "DE", "independent": True}
         registry.put(Tenant.model_validate({"metadata": {"name": name}, "spec": facts}))
@@ -53,14 +58,14 @@ def census() -> PodCensus:
         for each in spaces:
             registry.put_namespace(each, {"computegate.io/tenant": name})
         census.homes.take(charged(name, {name: "DE"}, dict.fromkeys(spaces, name), version=1 + number))
-    census.homes.version = TENANTS
-    for number in range(PODS):
-        census.take(_pod(number))
+    census.homes.version = tenants
+    for number in range(pods):
+        census.take(_pod(number, tenants))
     return census
 
 
-def _pod(number: int) -> Pod:
-    tenant, node = number % TENANTS, list(PRODUCTS)[number // TENANTS % len(PRODUCTS)]
+def _pod(number: int, tenants: int = TENANTS) -> Pod:
+    tenant, node = number % tenants, list(PRODUCTS)[number // tenants % len(PRODUCTS)]
     namespace = f"customer-{tenant:03}-{number % NAMESPACES}"
     limits = {"nvidia.com/gpu": "8"}
     spec: dict[str, Any] = {"nodeName": node, "containers": [{"name": "c", "resources": {"limits": limits}}]}
@@ -119,3 +124,19 @@ def test_what_one_more_tenant_and_one_more_promise_add_is_known(census: PodCensu
     with_entries = fold(State(epoch=7, initialized=True, inflight=entries), "DE", census, ())
     assert with_entries is not None
     assert len(encode(with_entries).inflight) / 100 < 140
+
+
+def test_with_enough_shards_twenty_thousand_pods_of_two_thousand_tenants_are_small_objects() -> None:
+    tenants, pods, shards = 2000, 20_000, 16
+    census = _census(tenants, pods, shards)
+    sizes, held, parties = [], {}, {}
+    for scope in ("DE", *shards_beside("DE", shards, "tenants")):
+        state = fold(State(epoch=7, initialized=True, shards=shards), scope, census, ())
+        assert state is not None
+        sizes.append(asyncio.run(_size(state)))
+        held[scope], parties[scope] = sum(state.used.values()), {party for party, _ in state.used}
+    assert held.pop("DE") == sum(held.values()) == 8 * pods
+    assert parties.pop("DE") == {""}
+    assert len(frozenset().union(*parties.values())) == sum(map(len, parties.values())) == tenants
+    assert sizes[0] < LARGEST / 10
+    assert max(sizes) < LARGEST

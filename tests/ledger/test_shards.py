@@ -211,6 +211,7 @@ class Renumbered(World):
 
     pods: int = 140
     span: float = 520.0
+    counted_midway: bool = False
 
     def _server(self) -> ApiServer:
         return ApiServer(self.rng, self.faults, LIMITS)
@@ -222,7 +223,6 @@ class Renumbered(World):
     async def begin(self) -> None:
         await super().begin()
         self.limits = dict(LIMITS)
-        self.granted_for: collections.Counter[int] = collections.Counter()
 
     async def _count_anew(self, scope: str) -> None:
         for each in LIMITS if scope == "CN" else ():
@@ -281,10 +281,20 @@ def test_a_change_of_the_number_under_way_never_lets_a_limit_be_passed(seed: int
     run(Renumbered(seed, happens=()).play())
 
 
-def test_the_change_is_lived_through_with_grants_before_during_and_after() -> None:
+async def _midway(world: World) -> None:
+    """Note for what number the ledger is counted by the end of the time in which it is 0."""
+    await asyncio.sleep(299)
+    state = world.server.state("DE")
+    assert isinstance(world, Renumbered)
+    world.counted_midway = state is not None and state.initialized and state.shards == 0
+
+
+def test_the_change_is_lived_through_with_grants_under_both_numbers() -> None:
     kinds: collections.Counter[object] = collections.Counter()
     for seed in range(6):
-        world = Renumbered(seed, happens=())
+        world = Renumbered(seed, happens=(_midway,))
         run(world.play())
         kinds += collections.Counter(o.reason if isinstance(o, Unavailable) else type(o) for o in world.outcomes)
+        kinds["midway"] += world.counted_midway
     assert min(kinds[kind] for kind in (Granted, Reason.NotSynced)) >= 20
+    assert kinds["midway"] >= 4
