@@ -34,17 +34,19 @@ class Shard(NamedTuple):
 
     def has(self, party: str, shards: int) -> bool:
         """Say whether a party's accounts stand here."""
-        return self == Shard.of(self.total, self.kind, party, shards)
+        return _number(self.kind, party, shards) == self.number
 
     @classmethod
     def of(cls, total: str, kind: str, party: str, shards: int) -> Shard:
         """Return the shard of a kind in which a party's accounts stand."""
-        reseller, tenant = party.partition("/")[0], party.rpartition("/")[2]
-        return cls(total, kind, 0 if kind == "groups" else _index(tenant if kind == "tenants" else reseller, shards))
+        return cls(total, kind, _number(kind, party, shards))
 
 
 @functools.lru_cache(65536)
-def _index(name: str, shards: int) -> int:
+def _number(kind: str, party: str, shards: int) -> int:
+    if kind == "groups":
+        return 0
+    name = party.rpartition("/")[2] if kind == "tenants" else party.partition("/")[0]
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % shards
 
 

@@ -127,7 +127,7 @@ def test_what_one_more_tenant_and_one_more_promise_add_is_known(census: PodCensu
 
 
 def test_with_enough_shards_twenty_thousand_pods_of_two_thousand_tenants_are_small_objects() -> None:
-    tenants, pods, shards = 2000, 20_000, 16
+    tenants, pods, shards = 2000, 20_000, 10
     census = _census(tenants, pods, shards)
     sizes, held, parties = [], {}, {}
     for scope in ("DE", *shards_beside("DE", shards, "tenants")):
