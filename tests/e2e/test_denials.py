@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from admission.review.reasons import PublicCode, Reason
+from admission.ledger.draft import Caps
 from tests.e2e.denials import CASES, ELSEWHERE, QUOTAS, Case
 from tests.e2e.objects import gpu_pod, namespace
 from tests.e2e.wire import Line, review, send
@@ -63,7 +64,7 @@ def _crowd(parties: World) -> None:
     """Fill the namespace's share of the ledger with reservations of pods that never come."""
     replica = parties.installed.replicas[0]
     with Line(replica) as line:
-        for number in range(128):
+        for number in range(Caps().namespace):
             promised = line.send(review(gpu_pod(f"never-{number}", "ledgerbusy")))
             assert promised.response["allowed"]
 

@@ -122,8 +122,8 @@ class World:
             assert said == "", said
 
     def ledger(self, country: str) -> Object:
-        """Return the status of a country's ledger."""
-        return dict(self.get("quotaledgers", object_name(country))["status"])
+        """Return the status of a country's ledger; what is empty is not stored."""
+        return {"used": "", "inflight": "", **self.get("quotaledgers", object_name(country))["status"]}
 
     def leave_uncounted(self, country: str) -> None:
         """Make a country's ledger one of a newer version, which is left alone: TryAgain for as long as it stands."""
