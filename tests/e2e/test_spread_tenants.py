@@ -103,8 +103,8 @@ def _full(world: World, one: str, other: str, unique: str) -> None:
     assert world.get("computequotas", unique)["status"]["tenants"] == 2
     record = world.record_of("second")
     assert record["quota"] == [
-        {"name": unique, "unit": "devices", "limit": 10, "before": 9, "after": 10},
         {"name": unique, "unit": "devices", "limit": 6, "before": 3, "after": 4},
+        {"name": unique, "unit": "devices", "limit": 10, "before": 9, "after": 10},
     ]
     eventually(
         lambda: world.get("allowances", "compute", "-n", other).get("status", {}).get("summary"),

@@ -6,6 +6,7 @@ import asyncio
 import collections
 import dataclasses
 import datetime as dt
+import random
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ from admission.ledger.codec import FORMAT, decode, encode
 from admission.ledger.draft import Ask, Caps, Drafter
 from admission.ledger.fold import fold, rebuilt
 from admission.ledger.hours import HOUR, Stay, Terms
-from admission.ledger.limits import Granted, Request, Unavailable
+from admission.ledger.ledger import Ledger
+from admission.ledger.limits import Exceeded, Granted, Request, Unavailable
 from admission.ledger.membership import membership, scopes_of
 from admission.ledger.objects import object_name
 from admission.ledger.reconciler import Reconciler
@@ -130,6 +132,27 @@ def test_nothing_is_granted_on_a_ledger_that_was_counted_for_another_number(coun
         assert (draft.outcomes, draft.state) == ((Unavailable(Reason.NotSynced),) * 2, None)
 
 
+def test_who_is_at_its_own_limit_takes_nothing_from_others_even_for_a_moment() -> None:
+    """In the ledger of all first, its request would for a moment leave no room there for anybody else's."""
+
+    async def play() -> None:
+        server = ApiServer(random.Random(1), Faults(), LIMITS)  # noqa: S311 (no secret)
+        store = watched(server)
+        for scope in LIMITS:
+            found = await store.read(scope, 1.0)
+            await store.write(scope, State(initialized=True, shards=2), found.version, 1.0)
+        versions = {scope: (await store.read(scope, 1.0)).version for scope in LIMITS}
+        charge = Charge(ONE, (("h100", 5),))
+        caps = {s: Limit("q", "devices", amount, {"h100": 1}, None, lambda _: True) for s, amount in LIMITS.items()}
+        scopes = tuple((scope, (caps[scope],)) for scope in ("DE", "DE.tenants.0"))
+        outcome = await Ledger(store, clock=now).reserve(Request("u", "ns", "p", charge, scopes, shards=2), now() + 5)
+        assert isinstance(outcome, Exceeded)
+        assert [short.limit.amount for short in outcome.shortfalls] == [LIMITS["DE.tenants.0"]]
+        assert {scope: (await store.read(scope, 1.0)).version for scope in LIMITS} == versions
+
+    run(play())
+
+
 # -- use over time ------------------------------------------------------------------------------
 
 
@@ -145,6 +168,12 @@ class _Ended(Watch):
     @staticmethod
     def _positions_of() -> tuple[Any, ...]:
         return tuple(type(Entry("", "", "", Charge("", ()), 0, "").kind))
+
+
+def test_hours_of_a_ledger_that_was_lost_are_counted_from_what_runs_and_its_archive() -> None:
+    terms, archive = Terms(frozenset({24 * HOUR})), Hours(spent={("acme", "h100", 9): 5 * HOUR}, archived=1)
+    state = rebuilt(State(), "DE", _Ended(), archive=archive, terms=terms, now=10 * HOUR, shards=4)
+    assert state.hours.past == {24 * HOUR: {("acme", "h100"): 5 * HOUR}}
 
 
 def test_what_was_used_outlives_a_change_of_the_number() -> None:
