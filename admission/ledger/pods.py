@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.api.policy import Mode
+from admission.api.quota import Authorization, ComputeQuota
 from admission.decide.shards import account_of
 from admission.demand.claims import given_devices
 from admission.demand.devices import added, counted
@@ -27,15 +28,17 @@ from admission.ledger.claims import ClaimBook
 from admission.ledger.homes import Homes, computes
 from admission.ledger.hours import Stay
 from admission.ledger.membership import membership
+from admission.ledger.sums import Held, Holdings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from admission.decide.limits import Account, Charge
     from admission.decide.registry import Registry
     from admission.demand.inventory import Inventory
     from admission.ledger.homes import Attribution, Places
     from admission.ledger.state import Entry
+    from admission.ledger.sums import Home
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
 
@@ -56,26 +59,6 @@ class Promise(NamedTuple):
     group: str = ""
 
 
-class Held(NamedTuple):
-    """What a live object holds, and where it is charged without a record: by its promise and its jurisdiction.
-
-    Since when (unix seconds; 0 for a pod without a node), and for how many seconds at most (0 where nobody can tell).
-    ``owner`` is the uid of the pod that a claim belongs to: it ends with it.
-    """
-
-    uid: str
-    namespace: str
-    governing: str
-    party: str
-    counts: tuple[tuple[str, int], ...]
-    bound: bool
-    scopes: frozenset[str] = frozenset()
-    group: str = ""
-    since: int = 0
-    seconds: int = 0
-    owner: str = ""
-
-
 class End(NamedTuple):
     """An object's end as it was seen here: what it held, for whom and where, until when, the version that said so."""
 
@@ -92,8 +75,8 @@ class PodCensus:
     def __init__(self, registry: Registry, now: Callable[[], datetime]) -> None:
         self._registry = registry
         self._now = now
-        self._held: dict[str, Held] = {}
-        self._inherited: Mapping[str, Held] = {}
+        self._held = Holdings()
+        self._inherited = Holdings()
         self._idle: dict[str, str] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._ended: OrderedDict[str, End] = OrderedDict()
@@ -103,6 +86,7 @@ class PodCensus:
         self._unnamed: dict[str, Pod] = {}
         self._named_by: Inventory | None = None
         self._book = ClaimBook()
+        self._members: dict[str, tuple[object, Callable[[str, Places], bool]]] = {}
         self._unpromised: dict[str, ResourceClaim] = {}
         self.homes = Homes()
         self._newest_pod = self._newest_claim = 0
@@ -130,7 +114,7 @@ class PodCensus:
             self._lasting[uid] = longest_of(pod.spec) or 0
         before = self._held.get(uid) or self._inherited.get(uid)
         if before is not None and (before.bound or not pod.spec.node_name):
-            self._held[uid] = before
+            self._held.put(before)
             return
         counts = self._counts(pod)
         if not counts and before is None and uid not in self._promises:
@@ -178,10 +162,10 @@ class PodCensus:
         """Take out an object that is gone, or has ended, as ``version`` says."""
         self._book.forget(uid)
         self._unpromised.pop(uid, None)
-        held = self._held.pop(uid, None)
+        held = self._held.pop(uid)
         if held is not None:
             until = int(self._now().timestamp())
-            self._ended[uid] = End(self._lasts(held), self._home_of(held), until, version, claim)
+            self._ended[uid] = End(self._lasts(held), self._home_of(held.home), until, version, claim)
             _trim(self._ended)
         if claim:
             self._newest_claim = max(self._newest_claim, version)
@@ -250,7 +234,7 @@ class PodCensus:
 
     def stays(self, scope: str, promised: Collection[str] = ()) -> Collection[Stay]:
         """Return for how long the objects hold their devices that ``charges`` counts."""
-        return [_stay(self._lasts(held)) for held in self._charged(scope, enforced=True, without=promised)]
+        return [_stay(self._lasts(held)) for held in self._charged(scope, without=promised)]
 
     def ended(self, scope: str) -> Collection[Stay]:
         """Return the stays of objects of a scope whose end was seen here."""
@@ -272,26 +256,44 @@ class PodCensus:
         return held if held.seconds or not held.owner else held._replace(seconds=self._lasting.get(held.owner, 0))
 
     def _accounts(self, scope: str, *, enforced: bool, without: Collection[str] = ()) -> Mapping[Account, int]:
-        total: Counter[Account] = Counter()
-        for held in self._charged(scope, enforced=enforced, without=without):
-            party = account_of(scope, held.party, self._registry.shards)
-            for key, count in held.counts:
-                total[party, key] += count
-        return total
-
-    def _charged(self, scope: str, *, enforced: bool, without: Collection[str] = ()) -> Iterable[Held]:
         self._settle()
-        belongs = self.belongs(scope)
-        for held in self.held(enforced=enforced, without=without):
-            for party, places in self._home_of(held).items():
-                if belongs(party, places):
-                    yield held._replace(party=party)
+        belongs, shards = self.belongs(scope), self._registry.shards
+        total: Counter[Account] = Counter()
+        for home, counts in self._held.sums({*without, *self._counted_with_pods()}):
+            if self._is_enforced(home) is enforced:
+                for party, places in self._home_of(home).items():
+                    if belongs(party, places):
+                        account = account_of(scope, party, shards)
+                        total.update({(account, key): count for key, count in counts.items()})
+        return +total
+
+    def _charged(self, scope: str, *, without: Collection[str]) -> Iterator[Held]:
+        self._settle()
+        belongs, elsewhere = self.belongs(scope), self._counted_with_pods()
+        for held in self._held.all():
+            if held.uid not in without and held.uid not in elsewhere and self._is_enforced(held.home):
+                for party, places in self._home_of(held.home).items():
+                    if belongs(party, places):
+                        yield held._replace(party=party)
+
+    def _is_enforced(self, home: Home) -> bool:
+        """Whether what is held there counts against limits.
+
+        That does which has a reservation, or stands in a namespace that is enforced today: one that becomes enforced
+        brings its use along.
+        """
+        return bool(home.scopes) or self._registry.mode(home.namespace) is Mode.Enforce
 
     def belongs(self, scope: str) -> Callable[[str, Places], bool]:
         """Return what tells whether a party that is charged in some places is charged in a scope."""
-        return membership(self._registry, scope, self._now())
+        registry, now = self._registry, self._now()
+        basis = registry.rules(now), registry.every(ComputeQuota), registry.every(Authorization), registry.shards
+        known = self._members.get(scope)
+        if known is None or known[0] != basis:
+            known = self._members[scope] = basis, membership(registry, scope, now)
+        return known[1]
 
-    def _home_of(self, held: Held) -> Mapping[str, Places]:
+    def _home_of(self, held: Home) -> Mapping[str, Places]:
         """Whom a live object is charged to, and where: by its reservation while its namespace is another tenant's."""
         recorded = self.homes.of(held.namespace)
         if held.party in recorded or (recorded and self._is_at_home(held, recorded)):
@@ -299,31 +301,17 @@ class PodCensus:
         return {held.party: held.scopes | {held.governing}}
 
     @staticmethod
-    def _is_at_home(held: Held, recorded: Mapping[str, Places]) -> bool:
+    def _is_at_home(held: Home, recorded: Mapping[str, Places]) -> bool:
         return not held.scopes or computes(held.party) in map(computes, recorded)
 
     def residents(self) -> Mapping[str, Collection[str]]:
         """Return who is charged for what each namespace holds."""
         self._settle()
         found: defaultdict[str, set[str]] = defaultdict(set)
-        for held in self.held(enforced=True):
-            found[held.namespace].update(self._home_of(held))
+        for home, _ in self._held.sums():
+            if self._is_enforced(home):
+                found[home.namespace].update(self._home_of(home))
         return found
-
-    def held(self, *, enforced: bool, without: Collection[str] = ()) -> Iterable[Held]:
-        """Return what the live accelerator pods and claims hold that count against limits, or that do not.
-
-        Those count that have a reservation or stand in a namespace that is enforced today: one that becomes
-        enforced brings its use along.
-        """
-        mode, elsewhere = self._registry.mode, self._counted_with_pods()
-        return (
-            held
-            for uid, held in self._held.items()
-            if uid not in without
-            and uid not in elsewhere
-            and (bool(held.scopes) or mode(held.namespace) is Mode.Enforce) is enforced
-        )
 
     def of(self, uid: str) -> Held | None:
         """Return what one object holds, as it was last counted."""
@@ -333,11 +321,9 @@ class PodCensus:
         """Return what each party holds by class key, enforced or not."""
         self._settle()
         found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        elsewhere = self._counted_with_pods()
-        for uid, held in self._held.items():
-            if uid not in elsewhere:
-                for party in self._home_of(held):
-                    found[party].update(dict(held.counts))
+        for home, counts in self._held.sums(self._counted_with_pods()):
+            for party in self._home_of(home):
+                found[party].update(counts)
         return found
 
     def unattributed(self) -> int:
@@ -345,12 +331,11 @@ class PodCensus:
 
         As the last count of a scope or of use left it.  Safe in any thread.
         """
-        adrift = (
-            held
-            for held in tuple(self._held.values())
-            if not held.governing and not held.scopes and not self.homes.of(held.namespace)
+        return sum(
+            sum(tuple(counts.values()))
+            for home, counts in self._held.snapshot()
+            if not home.governing and not home.scopes and not self.homes.of(home.namespace)
         )
-        return sum(count for held in adrift for _, count in held.counts)
 
     def _counted_with_pods(self) -> frozenset[str]:
         """The claims that hold what a pod was charged for by its resources, and no more than that."""
@@ -378,7 +363,7 @@ class PodCensus:
         governing, party = (before.governing, before.party) if before else self.home(namespace)
         if promise is not None and (not bound or not counts):
             counts = promise.counts
-        self._held[uid] = Held(
+        held = Held(
             uid=uid,
             namespace=namespace,
             governing=governing,
@@ -391,6 +376,7 @@ class PodCensus:
             seconds=(promise and promise.seconds) or (before.seconds if before else 0) or seconds,
             owner=owner or (before.owner if before else ""),
         )
+        self._held.put(held)
         if promise is None and not governing:
             self._homeless.add(uid)
 
@@ -408,7 +394,7 @@ class PodCensus:
             if held.scopes or governing:
                 self._homeless.discard(uid)
             if not held.scopes:
-                self._held[uid] = held._replace(governing=governing, party=party)
+                self._held.put(held._replace(governing=governing, party=party))
         if (self._unnamed or self._unpromised) and self._registry.inventory is not self._named_by:
             self._named_by = self._registry.inventory
             self._name()
@@ -419,7 +405,8 @@ class PodCensus:
         for uid, pod in tuple(self._unnamed.items()):
             held = self._held[uid]
             if not held.scopes:
-                self._held[uid] = held = held._replace(counts=self._counts(pod))
+                held = held._replace(counts=self._counts(pod))
+                self._held.put(held)
             if not _is_unnamed(held):
                 del self._unnamed[uid]
 

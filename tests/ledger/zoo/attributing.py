@@ -23,9 +23,9 @@ def todays_label(patch: Patch) -> None:
     honest = PodCensus.charges
 
     def bug(self: PodCensus, scope: str, promised: Collection[str] = ()) -> Mapping[Account, int]:
-        for uid, held in tuple(self._held.items()):
+        for held in tuple(self._held.all()):
             governing, party = self.home(held.namespace)
-            self._held[uid] = held._replace(governing=governing, party=party, scopes=frozenset())
+            self._held.put(held._replace(governing=governing, party=party, scopes=frozenset()))
         return honest(self, scope, promised)
 
     patch.setattr(PodCensus, "charges", bug)
