@@ -8,6 +8,7 @@ import dataclasses
 import datetime as dt
 import random
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,7 @@ from admission.ledger.hours import HOUR, Stay, Terms
 from admission.ledger.ledger import Ledger
 from admission.ledger.limits import Exceeded, Granted, Request, Unavailable
 from admission.ledger.membership import membership, scopes_of
+from admission.ledger.memory import MemoryStore
 from admission.ledger.objects import object_name
 from admission.ledger.state import Entry, Hours, State
 from admission.review.reasons import Reason
@@ -148,6 +150,72 @@ def test_who_is_at_its_own_limit_takes_nothing_from_others_even_for_a_moment() -
         assert {scope: (await store.read(scope, 1.0)).version for scope in LIMITS} == versions
 
     run(play())
+
+
+# -- the same verdicts ----------------------------------------------------------------------------
+
+AMOUNTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "devices": st.integers(1, 9),
+        "tpp": st.integers(1, 9).map((15_824).__mul__),
+        "deviceHours": st.integers(1, 9).map((3).__mul__),
+    },
+)
+LIMITED = st.fixed_dictionaries(
+    {"limits": AMOUNTS}, optional=dict.fromkeys(("perTenant", "perReseller", "perGroup"), AMOUNTS)
+)
+FEW = st.sampled_from(("acme", "zeta", "kumo", "kumo/acme", "kumo/beta", "nimbus/beta"))
+STEPS = st.lists(st.one_of(st.tuples(FEW, st.integers(1, 4)), st.none()), min_size=4, max_size=25)
+
+
+async def _verdicts(shards: int, specs: list[dict[str, Any]], steps: list[tuple[str, int] | None]) -> list[bool]:
+    """Whether each step's pod is granted; None folds all that was promised."""
+    registry, store, granted = registry_of(shards, *specs), MemoryStore(initialized=True), list[bool]()
+    ledger = Ledger(store)
+    for scope in scopes_of(registry):
+        found = await store.read(scope, 1)
+        await store.write(scope, dataclasses.replace(found.state, shards=shards), found.version, 1)
+    for number, step in enumerate(steps):
+        if step is None:
+            await ledger.close()  # what was refused later is taken back by now
+            await _fold_all(store, shards)
+            continue
+        outcome = await ledger.reserve(_request(registry, str(number), *step), time.monotonic() + 60)
+        assert isinstance(outcome, Granted | Exceeded)
+        granted.append(isinstance(outcome, Granted))
+    return granted
+
+
+def _request(registry: Registry, uid: str, party: str, count: int) -> Request:
+    scopes: collections.defaultdict[str, list[Limit]] = collections.defaultdict(list)
+    for quota in registry.every(ComputeQuota):
+        placed = limits_of(registry.rules(NOW), quota, party, registry.group_of, registry.shards)
+        for scope, limit in placed:
+            scopes[scope].append(limit)
+    charge = Charge(party, (("h100-sxm", count),), seconds=HOUR - 60)
+    limits = tuple((scope, tuple(each)) for scope, each in scopes.items())
+    return Request(uid, "ns", uid, charge, limits, shards=registry.shards)
+
+
+async def _fold_all(store: MemoryStore, shards: int) -> None:
+    for scope in store.scopes():
+        found = await store.read(scope, 1)
+        used, paid = collections.Counter(found.state.used), collections.Counter(found.state.hours.prepaid)
+        for (party, key), count in found.state.reserved().items():
+            used[account_of(scope, party, shards), key] += count
+            paid[party, key] += count * HOUR
+        hours = dataclasses.replace(found.state.hours, prepaid=dict(paid))
+        state = dataclasses.replace(found.state, used=dict(used), inflight={}, hours=hours)
+        await store.write(scope, state, found.version, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(LIMITED, min_size=1, max_size=2), STEPS, st.sampled_from((2, 3, 16)))
+def test_whoever_asks_in_whatever_order_is_answered_as_without_shards(
+    specs: list[dict[str, Any]], steps: list[tuple[str, int] | None], shards: int
+) -> None:
+    assert asyncio.run(_verdicts(shards, specs, steps)) == asyncio.run(_verdicts(0, specs, steps))
 
 
 # -- use over time ------------------------------------------------------------------------------
