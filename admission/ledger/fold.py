@@ -145,7 +145,7 @@ def rebuilt(
     ``shards`` hold: the next fold settles what has ended since.
     """
     pods, claims = census.newest()
-    if state.shards != shards and terms.timed:
+    if state.epoch and state.shards != shards and terms.timed:
         hours = added(state.hours, _charges(state, state.inflight))
     else:
         hours = _from_nothing(scope, census, archive, terms, now)

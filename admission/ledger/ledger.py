@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from admission.decide.limits import held, total
+from admission.decide.shards import shard_of
 from admission.ledger.archive import is_archive
 from admission.ledger.commit import Committer, Counters, Tuning
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
@@ -77,7 +78,7 @@ class Ledger:
         self._attempts = 0
 
     async def reserve(self, request: Request, deadline: float) -> Outcome:
-        """Reserve in all scopes of a request, one after the other in sorted order, or in none.
+        """Reserve in all scopes of a request, one after the other in the order of all requests, or in none.
 
         Granted only once every entry is durable.  Where one scope says no, what earlier ones gave is taken
         back; until then it over-counts, which is safe.
@@ -190,8 +191,9 @@ class Ledger:
         return self._committers[scope]
 
 
-def _scope(pair: tuple[str, tuple[Limit, ...]]) -> str:
-    return pair[0]
+def _scope(pair: tuple[str, tuple[Limit, ...]]) -> tuple[bool, str]:
+    """Shards first: who is at its own limit takes nothing away in the ledger of all, not for a moment."""
+    return shard_of(pair[0]) is None, pair[0]
 
 
 def _ask(request: Request, limits: tuple[Limit, ...], owner: str) -> Ask:

@@ -250,7 +250,7 @@ class Reconciler:
     def _note_taken_in(self, scope: str, census: Census) -> None:
         """Note that the ledger has all ends that the watch has seen, where nothing is left to fold."""
         snapshot = self._store.cached(scope)
-        if snapshot is None or not is_current(census, snapshot.state, scope):
+        if snapshot is None or not self._is_counted(snapshot.state) or not is_current(census, snapshot.state, scope):
             return
         if any(stay.uid in snapshot.state.inflight for stay in census.ended(scope)):
             return  # to be settled when the entry leaves

@@ -152,12 +152,13 @@ def test_the_reference_key_is_mounted_or_kept_by_the_server(chart: Chart) -> Non
 
 def test_the_server_reads_the_configuration_that_the_chart_renders(chart: Chart, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
-    config = ("contact=ask@example.com", "defaultPlace=DE", "mode=warn", "ledger.rebuildSeconds=1", "listen.port=9443")
+    ledger = ("ledger.rebuildSeconds=1", "ledger.shards=4")
+    config = ("contact=ask@example.com", "defaultPlace=DE", "mode=warn", *ledger, "listen.port=9443")
     for flags in ((), tuple(f"--set=config.{each}" for each in config)):
         path.write_text(chart.render(*flags)["ConfigMap", RELEASE]["data"]["config.yaml"])
         settings = read_settings(path)
     assert (settings.contact, settings.default_place, settings.mode) == ("ask@example.com", "DE", "warn")
-    assert (settings.ledger.rebuild_seconds, settings.listen.port) == (1, 9443)
+    assert (settings.ledger.rebuild_seconds, settings.ledger.shards, settings.listen.port) == (1, 4, 9443)
     assert settings.reference_secret == f"{RELEASE}-reference"
     assert "kube-system" in settings.excluded_namespaces
 
@@ -206,6 +207,7 @@ def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
         (["--set=serviceAccount.create=false"], "name the existing ServiceAccount in serviceAccount.name"),
         (["--set=commonLabels.app\\.kubernetes\\.io/name=x"], "commonLabels must not set app.kubernetes.io/name"),
         (["--set=config.mode=enforced"], "/config/mode"),
+        (["--set=config.ledger.shards=1"], "/config/ledger/shards"),
         (["--set=config.defaultPlace=de"], "/config/defaultPlace"),
         (["--set=webhook.url=http://127.0.0.1:1"], "/webhook/url"),
         (["--set=webhook.enforced.timeoutSeconds=60"], "/webhook/enforced/timeoutSeconds"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.objects import examples, gpu_pod, namespace, quota, tenant
+from tests.e2e.objects import examples, gpu_pod, namespace, node, pool, quota, tenant
 from tests.e2e.world import World, eventually, value
 from tools.controlplane import ControlPlane
 from tools.installation import Installation
@@ -103,10 +104,36 @@ def _full(world: World, one: str, other: str, unique: str) -> None:
     assert world.get("computequotas", unique)["status"]["tenants"] == 2
     record = world.record_of("second")
     assert record["quota"] == [
-        {"name": unique, "unit": "devices", "limit": 10, "before": 9, "after": 10},
         {"name": unique, "unit": "devices", "limit": 6, "before": 3, "after": 4},
+        {"name": unique, "unit": "devices", "limit": 10, "before": 9, "after": 10},
     ]
     eventually(
         lambda: world.get("allowances", "compute", "-n", other).get("status", {}).get("summary"),
         lambda summary: summary == f"{unique} 4/4",
     )
+
+
+def test_device_hours_outlive_every_change_of_the_number(
+    plane: ControlPlane, tmp_path: Path, country: str, unique: str
+) -> None:
+    limits = quota(unique, country, None, perTenant={"deviceHours": 10}, window="1d")
+    running = gpu_pod("running", unique, 2, activeDeadlineSeconds=4 * 3600, nodeName=f"{unique}-node")
+    longer = gpu_pod("longer", unique, activeDeadlineSeconds=10 * 3600 - 60)  # the whole budget, with its minute
+    with _served(plane, tmp_path, SHARDS) as world:
+        rack = (pool(unique, "h100-sxm", country), node(f"{unique}-node", unique, "h100-sxm"))
+        world.apply(*examples("policy"), *rack, limits, tenant(unique, country), namespace(unique, unique))
+        _counted(world, country, SHARDS)
+        world.admit(running)
+        world.await_use(unique, 2)
+        assert "used: deviceHours=9, limited: deviceHours=10" in world.denial(longer)
+    with _served(plane, tmp_path, 0) as world:
+        _counted(world, country, 0)
+        assert "used: deviceHours=9, limited: deviceHours=10" in world.denial(longer)
+        ended = json.dumps({"status": {"phase": "Succeeded"}})
+        world.kubectl("patch", "pod", "running", "-n", unique, "--subresource=status", "--type=merge", "-p", ended)
+        world.await_use(unique, 0)
+        assert "used: deviceHours=1, limited: deviceHours=10" in world.denial(longer)
+    with _served(plane, tmp_path, SHARDS) as world:
+        _counted(world, country, SHARDS)
+        assert "requested: deviceHours=10, used: deviceHours=1, limited: deviceHours=10" in world.denial(longer)
+        world.admit(gpu_pod("shorter", unique, activeDeadlineSeconds=8 * 3600))

@@ -6,7 +6,9 @@ import asyncio
 import collections
 import dataclasses
 import datetime as dt
+import random
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,26 +19,25 @@ from admission.api.ledger import QuotaLedgerSpec
 from admission.api.quota import ComputeQuota
 from admission.catalogue.catalogue import Catalogue
 from admission.decide.compute import limits_of
-from admission.decide.limits import Account, Charge, Limit
+from admission.decide.limits import Charge, Limit
 from admission.decide.registry import Registry
 from admission.decide.shards import MOST, Shard, account_of, is_used, shard_of, shards_beside
 from admission.ledger.codec import FORMAT, decode, encode
 from admission.ledger.draft import Ask, Caps, Drafter
 from admission.ledger.fold import fold, rebuilt
 from admission.ledger.hours import HOUR, Stay, Terms
-from admission.ledger.limits import Granted, Request, Unavailable
+from admission.ledger.ledger import Ledger
+from admission.ledger.limits import Exceeded, Granted, Request, Unavailable
 from admission.ledger.membership import membership, scopes_of
+from admission.ledger.memory import MemoryStore
 from admission.ledger.objects import object_name
-from admission.ledger.reconciler import Reconciler
 from admission.ledger.state import Entry, Hours, State
 from admission.review.reasons import Reason
-from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now, run, watched
-from tests.ledger.world import World, patiently
+from tests.ledger.renumbered import LIMITS, ONE, Renumbered
+from tests.ledger.simulation import ApiServer, Faults, Pod, Watch, now, run, watched
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from admission.ledger.objects import ObjectStore
+    from tests.ledger.world import World
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 NAMES = st.text("abcdefgh-0123456789", min_size=1, max_size=12).map(lambda text: f"t{text}")
@@ -130,6 +131,93 @@ def test_nothing_is_granted_on_a_ledger_that_was_counted_for_another_number(coun
         assert (draft.outcomes, draft.state) == ((Unavailable(Reason.NotSynced),) * 2, None)
 
 
+def test_who_is_at_its_own_limit_takes_nothing_from_others_even_for_a_moment() -> None:
+    """In the ledger of all first, its request would for a moment leave no room there for anybody else's."""
+
+    async def play() -> None:
+        server = ApiServer(random.Random(1), Faults(), LIMITS)  # noqa: S311 (no secret)
+        store = watched(server)
+        for scope in LIMITS:
+            found = await store.read(scope, 1.0)
+            await store.write(scope, State(initialized=True, shards=2), found.version, 1.0)
+        versions = {scope: (await store.read(scope, 1.0)).version for scope in LIMITS}
+        charge = Charge(ONE, (("h100", 5),))
+        caps = {s: Limit("q", "devices", amount, {"h100": 1}, None, lambda _: True) for s, amount in LIMITS.items()}
+        scopes = tuple((scope, (caps[scope],)) for scope in ("DE", "DE.tenants.0"))
+        outcome = await Ledger(store, clock=now).reserve(Request("u", "ns", "p", charge, scopes, shards=2), now() + 5)
+        assert isinstance(outcome, Exceeded)
+        assert [short.limit.amount for short in outcome.shortfalls] == [LIMITS["DE.tenants.0"]]
+        assert {scope: (await store.read(scope, 1.0)).version for scope in LIMITS} == versions
+
+    run(play())
+
+
+# -- the same verdicts ----------------------------------------------------------------------------
+
+AMOUNTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "devices": st.integers(1, 9),
+        "tpp": st.integers(1, 9).map((15_824).__mul__),
+        "deviceHours": st.integers(1, 9).map((3).__mul__),
+    },
+)
+LIMITED = st.fixed_dictionaries(
+    {"limits": AMOUNTS}, optional=dict.fromkeys(("perTenant", "perReseller", "perGroup"), AMOUNTS)
+)
+FEW = st.sampled_from(("acme", "zeta", "kumo", "kumo/acme", "kumo/beta", "nimbus/beta"))
+STEPS = st.lists(st.one_of(st.tuples(FEW, st.integers(1, 4)), st.none()), min_size=4, max_size=25)
+
+
+async def _verdicts(shards: int, specs: list[dict[str, Any]], steps: list[tuple[str, int] | None]) -> list[bool]:
+    """Whether each step's pod is granted; None folds all that was promised."""
+    registry, store, granted = registry_of(shards, *specs), MemoryStore(initialized=True), list[bool]()
+    ledger = Ledger(store)
+    for scope in scopes_of(registry):
+        found = await store.read(scope, 1)
+        await store.write(scope, dataclasses.replace(found.state, shards=shards), found.version, 1)
+    for number, step in enumerate(steps):
+        if step is None:
+            await ledger.close()  # what was refused later is taken back by now
+            await _fold_all(store, shards)
+            continue
+        outcome = await ledger.reserve(_request(registry, str(number), *step), time.monotonic() + 60)
+        assert isinstance(outcome, Granted | Exceeded)
+        granted.append(isinstance(outcome, Granted))
+    return granted
+
+
+def _request(registry: Registry, uid: str, party: str, count: int) -> Request:
+    scopes: collections.defaultdict[str, list[Limit]] = collections.defaultdict(list)
+    for quota in registry.every(ComputeQuota):
+        placed = limits_of(registry.rules(NOW), quota, party, registry.group_of, registry.shards)
+        for scope, limit in placed:
+            scopes[scope].append(limit)
+    charge = Charge(party, (("h100-sxm", count),), seconds=HOUR - 60)
+    limits = tuple((scope, tuple(each)) for scope, each in scopes.items())
+    return Request(uid, "ns", uid, charge, limits, shards=registry.shards)
+
+
+async def _fold_all(store: MemoryStore, shards: int) -> None:
+    for scope in store.scopes():
+        found = await store.read(scope, 1)
+        used, paid = collections.Counter(found.state.used), collections.Counter(found.state.hours.prepaid)
+        for (party, key), count in found.state.reserved().items():
+            used[account_of(scope, party, shards), key] += count
+            paid[party, key] += count * HOUR
+        hours = dataclasses.replace(found.state.hours, prepaid=dict(paid))
+        state = dataclasses.replace(found.state, used=dict(used), inflight={}, hours=hours)
+        await store.write(scope, state, found.version, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(LIMITED, min_size=1, max_size=2), STEPS, st.sampled_from((2, 3, 16)))
+def test_whoever_asks_in_whatever_order_is_answered_as_without_shards(
+    specs: list[dict[str, Any]], steps: list[tuple[str, int] | None], shards: int
+) -> None:
+    assert asyncio.run(_verdicts(shards, specs, steps)) == asyncio.run(_verdicts(0, specs, steps))
+
+
 # -- use over time ------------------------------------------------------------------------------
 
 
@@ -145,6 +233,12 @@ class _Ended(Watch):
     @staticmethod
     def _positions_of() -> tuple[Any, ...]:
         return tuple(type(Entry("", "", "", Charge("", ()), 0, "").kind))
+
+
+def test_hours_of_a_ledger_that_was_lost_are_counted_from_what_runs_and_its_archive() -> None:
+    terms, archive = Terms(frozenset({24 * HOUR})), Hours(spent={("acme", "h100", 9): 5 * HOUR}, archived=1)
+    state = rebuilt(State(), "DE", _Ended(), archive=archive, terms=terms, now=10 * HOUR, shards=4)
+    assert state.hours.past == {24 * HOUR: {("acme", "h100"): 5 * HOUR}}
 
 
 def test_what_was_used_outlives_a_change_of_the_number() -> None:
@@ -169,110 +263,6 @@ def test_what_was_used_outlives_a_change_of_the_number() -> None:
 
 
 # -- the simulated cluster ------------------------------------------------------------------------
-
-LIMITS = {"DE": 7, "DE.tenants.0": 4, "DE.tenants.1": 5}
-"""Of all together, and of the one tenant of each shard."""
-ONE, OTHER = (
-    next(name for name in map("tenant-{}".format, range(99)) if Shard.of("DE", "tenants", name, 2).name == shard)
-    for shard in ("DE.tenants.0", "DE.tenants.1")
-)
-
-
-class Summing(Watch):
-    """A census that keeps accounts as the real one does."""
-
-    number = 0
-
-    def charges(self, scope: str, promised: Collection[str]) -> Mapping[Account, int]:
-        total: collections.Counter[Account] = collections.Counter()
-        for (party, key), count in super().charges(scope, promised).items():
-            total[account_of(scope, party, self.number), key] += count
-        return total
-
-
-class Reads(QuorumReads):
-    def __init__(self, server: ApiServer, number: int) -> None:
-        super().__init__(server)
-        self._number = number
-
-    async def recount(self) -> Watch:
-        await super().recount()
-        found = Summing(self._server)
-        found.number = self._number
-        return found
-
-
-@dataclasses.dataclass
-class Renumbered(World):
-    """A world in which two tenants share a limit and have one each, while the number goes from 2 to 0 and back.
-
-    With the number 0 all limits stand in one ledger.  The old and the new settings run side by side for a while.
-    """
-
-    pods: int = 140
-    span: float = 520.0
-    counted_midway: bool = False
-
-    def _server(self) -> ApiServer:
-        return ApiServer(self.rng, self.faults, LIMITS)
-
-    def numbers(self) -> tuple[int, ...]:
-        changes = ((120, (2,)), (150, (2, 0)), (300, (0,)), (330, (0, 2)))
-        return next((numbers for until, numbers in changes if now() < until), (2,))
-
-    async def begin(self) -> None:
-        await super().begin()
-        self.limits = dict(LIMITS)
-
-    async def _count_anew(self, scope: str) -> None:
-        for each in LIMITS if scope == "CN" else ():
-            calm, self.server.faults = self.server.faults, Faults()
-            store = watched(self.server)
-            found = await store.read(each, 1.0)
-            state = State(initialized=True, observed_pods=self.server.revision, shards=2)
-            await store.write(each, state, found.version, 1.0)
-            self.server.faults = calm
-
-    def pod(self, number: int) -> Pod:
-        tenant = self.rng.choice((ONE, OTHER))
-        charge = Charge(tenant, (("h100", self.rng.choice((1, 1, 2, 3))),))
-        return Pod(f"uid-{number}", f"pod-{number}", charge, ("DE", Shard.of("DE", "tenants", tenant, 2).name))
-
-    def request(self, pod: Pod) -> Request:
-        number = self.rng.choice(self.numbers())
-        total, own = pod.scopes
-        for scope in pod.scopes:
-            self.server.asked[scope, pod.uid] = LIMITS[scope]
-        all_of_it = self._limit(total, pod)
-        its_own = dataclasses.replace(self._limit(own, pod), parties=lambda party: party == pod.charge.party)
-        scopes = ((total, (all_of_it,)), (own, (its_own,))) if number else ((total, (all_of_it, its_own)),)
-        return Request(pod.uid, "ns", pod.name, pod.charge, scopes, shards=number)
-
-    async def reconcile(self, shortest: float = 20.0) -> None:
-        while True:
-            number = self.rng.choice(self.numbers())
-            watch, store = Summing(self.server, stalls=0.03), watched(self.server)
-            watch.number = number
-            for scope in LIMITS:
-                await patiently(store, scope)
-            keeper = self._keeper(store, watch, number)
-            try:
-                async with asyncio.timeout(shortest + self.rng.uniform(0, 60)), asyncio.TaskGroup() as group:
-                    group.create_task(watch.follow())
-                    group.create_task(keeper.run())
-            except TimeoutError:
-                continue
-
-    def _keeper(self, store: ObjectStore, watch: Watch, number: int) -> Reconciler:
-        return Reconciler(
-            store,
-            lambda: watch,
-            Reads(self.server, number),
-            clock=now,
-            waits=self.waits,
-            restored=watch.relist,
-            shards=number,
-        )
 
 
 @settings(max_examples=25, deadline=None)
