@@ -23,7 +23,7 @@ from admission.ledger.hours import UNTIMED, Terms, added, after_archiving, held_
 from admission.ledger.state import Hours, State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from admission.decide.limits import Account, Charge
     from admission.ledger.census import Census
@@ -175,26 +175,29 @@ def counted(census: Census, scope: str, promised: Collection[str] = ()) -> dict[
     return {account: count for account, count in census.charges(scope, promised).items() if count}
 
 
-def uncounted(state: State, scope: str, census: Census) -> dict[str, int]:
+def uncounted(
+    state: State, scope: str, census: Census, limited: Callable[[str], bool] = lambda _: True
+) -> dict[str, int]:
     """Return, by party, the devices that exist and that the ledger counted nowhere: what came in past it.
 
     By party and not by class, as a pod that may land on several classes is charged to fewer once it is bound.
-    A census older than the state says nothing.
+    Classes that are not ``limited`` there are reserved by nobody.  A census older than the state says nothing.
     """
     if not is_current(census, state, scope):
         return {}
-    excess = _by_party(counted(census, scope))
+    excess = _by_party(counted(census, scope), limited)
     reserved: Counter[str] = Counter()
-    for party, count in _by_party(state.reserved()).items():
+    for party, count in _by_party(state.reserved(), limited).items():
         reserved[account_of(scope, party, state.shards)] += count
-    for total in (_by_party(state.used), reserved):
+    for total in (_by_party(state.used, limited), reserved):
         for party, count in total.items():
             excess[party] = excess.get(party, 0) - count
     return {party: count for party, count in excess.items() if count > 0}
 
 
-def _by_party(accounts: Mapping[Account, int]) -> dict[str, int]:
+def _by_party(accounts: Mapping[Account, int], limited: Callable[[str], bool]) -> dict[str, int]:
     total: dict[str, int] = {}
-    for (party, _), count in accounts.items():
-        total[party] = total.get(party, 0) + count
+    for (party, key), count in accounts.items():
+        if limited(key):
+            total[party] = total.get(party, 0) + count
     return total

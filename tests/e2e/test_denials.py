@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admission.review.reasons import PublicCode, Reason
 from admission.ledger.draft import Caps
+from admission.review.reasons import PublicCode, Reason
 from tests.e2e.denials import CASES, ELSEWHERE, QUOTAS, Case
 from tests.e2e.objects import gpu_pod, namespace
 from tests.e2e.wire import Line, review, send

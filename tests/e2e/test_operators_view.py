@@ -31,7 +31,7 @@ def test_one_command_says_who_is_cleared_and_how_full_quotas_are(world: World, c
     heads = [line.split() for line in printed if line.startswith("NAME ")]
     assert heads == [
         ["NAME", "KIND", "KYC", "LEVEL", "EXPIRES", "JURISDICTION", "CLEARED", "REASON", "AGE"],
-        ["NAME", "JURISDICTIONS", "CLASSES", "DEVICES", "OBSERVED", "TPP", "TPP-LIMIT", "TENANTS", "AGE"],
+        ["NAME", "JURISDICTIONS", "CLASSES", "DEVICES", "OBSERVED", "HOURS", "TPP", "TPP-LIMIT", "TENANTS", "AGE"],
     ]
     rows = {row[0].partition("/")[2]: row[1:-1] for line in printed if (row := line.split()) and "/" in row[0]}
     assert rows[good] == ["Company", "Verified", "2", "2099-01-01T00:00:00Z", country, "true"]
@@ -86,7 +86,7 @@ def test_the_category_lists_everything_of_ours(world: World, country: str, uniqu
         ("tenant.spec.ownership.share", "How much is held; an empty share is unknown, and unknown is not cleared."),
         ("tenant.status.kyc.expiresAt", "From this instant the clearance is expired."),
         ("accesspolicy.spec.rules.when", "Tests that must all hold; none means always."),
-        ("computequota.spec.limits.longestHold", "The longest a pod may hold its devices, such as 30d or 12h."),
+        ("computequota.spec.limits.longestHold", "The longest that an ownership group may hold devices of one class"),
         ("acceleratorpool.spec.place", "Where the pool stands; absent means the chart's default place, or unknown."),
         ("allowance.status", "The tenant's own figures"),
     ],
