@@ -53,6 +53,16 @@ def scopes_of(registry: Registry) -> frozenset[str]:
     return frozenset(found)
 
 
+def limited_in(registry: Registry, scope: str, now: datetime) -> Callable[[str], bool]:
+    """Return what tells whether any limit of a scope counts a class key: what none counts is not reserved."""
+    shard = shard_of(scope)
+    total, rules = shard.total if shard else scope, registry.rules(now)
+    quotas = (quota.spec.classes for quota in registry.every(ComputeQuota) if scope_of(quota) == total)
+    grants = (grant.spec.classes for grant in registry.every(Authorization) if scope_of_grant(grant) == total)
+    references = {reference for classes in (*quotas, *grants) for reference in classes}
+    return lambda key: any(rules.class_matches(name, references) for name in key.split("|"))
+
+
 def terms_of(registry: Registry, scope: str) -> Terms:
     """Return what the quotas of a scope need to be kept of use over time."""
     quotas = [quota.spec for quota in registry.every(ComputeQuota) if scope_of(quota) == scope]

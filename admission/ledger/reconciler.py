@@ -86,6 +86,7 @@ class Reconciler:
     time, and all ledgers are marked: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a
     ledger twice at once.  ``drifted`` is called with a scope and the devices that a fold has just counted in there and
     no reservation had announced.  ``shards`` is the number for which ledgers are counted.
+    ``limited`` says of a scope which classes anybody reserves there.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Reconciler:
         now: Callable[[], float] = time.time,
         turn: Callable[[str], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext(),
         drifted: Callable[[str, int], None] = lambda _scope, _devices: None,
+        limited: Callable[[str], Callable[[str], bool]] = lambda _scope: lambda _key: True,
         shards: int = 0,
     ) -> None:
         self.work = Work()
@@ -109,6 +111,7 @@ class Reconciler:
         self._clock, self._waits = clock, waits or Waits()
         self._armed, self._restored, self._turn, self._drifted = armed, restored, turn, drifted
         self._terms, self._now, self._shards = terms, now, shards
+        self._limited = limited
         self._archivist = Archivist(
             store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
         )
@@ -173,7 +176,7 @@ class Reconciler:
             for scope in self._scopes():
                 snapshot = await self._store.read(scope, self._waits.timeout)
                 if self._is_counted(snapshot.state):
-                    self.work.uncounted[scope] = uncounted(snapshot.state, scope, census)
+                    self.work.uncounted[scope] = uncounted(snapshot.state, scope, census, self._limited(scope))
                     await self._fold(scope, lambda: census, (), recount=True)
         except (StoreError, Unanswered) as error:
             self._fail("recount", error)
@@ -258,7 +261,7 @@ class Reconciler:
             self._taken_in[scope] = census.newest()
 
     def _missed(self, state: State, scope: str, census: Census | None) -> dict[str, int]:
-        return uncounted(state, scope, census) if census is not None else {}
+        return uncounted(state, scope, census, self._limited(scope)) if census is not None else {}
 
     def _tell(self, scope: str, missed: Mapping[str, int]) -> None:
         """Note what a fold had to count in that came in past the ledger."""

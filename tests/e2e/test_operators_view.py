@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.objects import gpu_pod, namespace, of, quota, tenant
-from tests.e2e.world import eventually
+from tests.e2e.world import eventually, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +47,8 @@ def test_a_quota_counts_only_tenants_that_hold_what_it_limits(world: World, coun
     world.admit(gpu_pod("big", one), gpu_pod("small", other, chip="t4"))
     eventually(lambda: world.ledger(country)["used"], lambda used: f"{one},h100-sxm:1;{other},t4:1" in used)
     eventually(lambda: world.get("computequotas", unique)["status"]["tenants"], lambda tenants: tenants == 1, 10)
+    missed = "computegate_ledger_missed_devices_total"
+    assert value(world.metrics(), missed, scope=country) == 0, "what no limit counts is reserved by nobody"
 
 
 @pytest.mark.parametrize(
