@@ -83,8 +83,11 @@ def _holders(views: Iterable[View], weights: Mapping[str, int]) -> frozenset[str
 
 def _hours(quota: ComputeQuota, view: View, weights: Mapping[str, int]) -> Use | None:
     """Device-hours within the quota's window; None where it limits none, or they are not summed yet."""
-    found = view.device_hours(seconds_of(quota.spec.window), weights) if quota.spec.limits_hours else None
-    return Use(used=found[0], reserved=found[1], limit=quota.spec.limits.device_hours) if found else None
+    found = view.device_seconds(seconds_of(quota.spec.window), weights) if quota.spec.limits_hours else None
+    if found is None:
+        return None
+    used, reserved = (-(-seconds // HOUR) for seconds in found)
+    return Use(used=used, reserved=reserved, limit=quota.spec.limits.device_hours)
 
 
 def _longest(quota: ComputeQuota, view: View, registry: Registry, now: datetime) -> str:

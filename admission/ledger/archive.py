@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from admission.ledger.hours import HOUR, after_archiving, archived, replaced
 from admission.ledger.state import Hours, State
-from admission.ledger.store import Conflict, Fault
+from admission.ledger.store import Conflict, Failed, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +79,8 @@ class Archivist:
     async def _moving(self, scope: str, hours: Hours, terms: Terms) -> Hours:
         """Return the archive, with what is spent moved there where it is time and nothing is half-way."""
         known = self._known[scope]
+        if known.fault is Fault.NEWER:
+            raise Failed(f"{archive_of(scope)}: a newer version wrote it")
         archive = known.state.hours
         if archive.archived < hours.archived or known.fault is Fault.CORRUPT:
             return await self._write(scope, replaced(hours, int(self._now())))

@@ -53,7 +53,7 @@ def fold(
     used = counted(census, scope, inflight) if current else state.used
     hours = state.hours
     if current:
-        followed = added(hours, _charges(state, left)) if recount else None
+        followed = added(hours, _charges(state, left if terms.windows else ())) if recount else None
         lost = {uid for uid in doubtful if uid in state.inflight} - left
         hours = followed or _followed(state, scope, census, left | lost, terms=terms, now=now)
     attribution = census.attribution(scope) if current else Attribution()
@@ -82,15 +82,18 @@ def _followed(state: State, scope: str, census: Census, leaving: Collection[str]
     if not terms.timed:
         return dataclasses.replace(hours, prepaid={}, holds={}) if hours.prepaid or hours.holds else hours
     staying = state.inflight.keys() - leaving
-    live = census.stays(scope, staying)
+    every = census.stays(scope, ())
     ended = [
         stay
         for stay in census.ended(scope)
         if stay.uid in leaving or (stay.uid not in staying and not _has_taken_in(hours, stay))
     ]
     if terms.windows:
-        hours = settled(hours, _charges(state, leaving), live, ended, now)
-    return dataclasses.replace(hours, holds=held_on(hours, [*live, *ended], terms.gap, now))
+        counted_here = [stay for stay in every if stay.uid not in staying]
+        hours = settled(hours, _charges(state, leaving), counted_here, ended, now)
+    elif hours.prepaid:
+        hours = dataclasses.replace(hours, prepaid={})
+    return dataclasses.replace(hours, holds=held_on(hours, [*every, *ended], terms.gap, now))
 
 
 def _has_taken_in(hours: Hours, stay: Stay) -> bool:
@@ -141,12 +144,12 @@ def rebuilt(
 ) -> State:
     """Return a state counted from nothing but a census, and an archive of hours where there is one.
 
-    Right only when no earlier promise can still be kept.  The hours of a state that was counted for another number of
-    ``shards`` hold: the next fold settles what has ended since.
+    Right only when no earlier promise can still be kept.  Hours that a state still has hold, whatever else of it is
+    counted anew: the next fold settles what has ended since.
     """
     pods, claims = census.newest()
-    if state.epoch and state.shards != shards and terms.timed:
-        hours = added(state.hours, _charges(state, state.inflight))
+    if state.hours != Hours() and terms.timed:
+        hours = added(state.hours, _charges(state, state.inflight if terms.windows else ()))
     else:
         hours = _from_nothing(scope, census, archive, terms, now)
     return State(

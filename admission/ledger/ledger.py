@@ -13,7 +13,6 @@ from admission.decide.shards import shard_of
 from admission.ledger.archive import is_archive
 from admission.ledger.commit import Committer, Counters, Tuning
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
-from admission.ledger.hours import HOUR
 from admission.ledger.limits import Differs, Exceeded, Granted, Level, Outcome, Request, Unavailable
 from admission.ledger.store import StoreError
 from admission.review.reasons import Reason
@@ -45,12 +44,12 @@ class View:
         counts = ((key, n) for (party, key), n in (*self.used.items(), *self.reserved.items()) if limit.own(party))
         return limit.measure(counts)
 
-    def device_hours(self, window: int, weights: Mapping[str, int]) -> tuple[int, int] | None:
-        """Return device-hours, rounded up: used within a window in seconds, and prepaid; None where not summed yet."""
+    def device_seconds(self, window: int, weights: Mapping[str, int]) -> tuple[int, int] | None:
+        """Return device-seconds: used within a window in seconds, and prepaid; None where not summed yet."""
         used = self.hours.used(window)
         if used is None:
             return None
-        return -(-total(used, weights) // HOUR), -(-held(self.reserved_hours, weights) // HOUR)
+        return total(used, weights), held(self.reserved_hours, weights)
 
 
 class Ledger:

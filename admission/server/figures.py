@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from admission.api.exemption import Exemption
 from admission.api.quota import ComputeQuota
 from admission.decide.compute import scope_of
-from admission.decide.duration import seconds_of
+from admission.decide.duration import HOUR, seconds_of
 from admission.decide.exemption import in_force
 from admission.decide.limits import held
 from admission.server.metrics import counter, counters, gauge
@@ -157,15 +157,15 @@ def _quotas(ledger: Ledger, registry: Registry, now: datetime) -> Iterable[Metri
         if view is not None and view.initialized:
             used[quota.name,] = held(view.used, weights)
             reserved[quota.name,] = held(view.reserved, weights)
-            over_time = view.device_hours(seconds_of(quota.spec.window), weights) if quota.spec.limits_hours else None
+            over_time = view.device_seconds(seconds_of(quota.spec.window), weights) if quota.spec.limits_hours else None
             hours |= {(quota.name, figure): n for figure, n in zip(("used", "reserved"), over_time or (), strict=False)}
         if quota.spec.limits.devices is not None:
             limits[quota.name,] = quota.spec.limits.devices
         if quota.spec.limits.device_hours is not None:
-            hours[quota.name, "limit"] = quota.spec.limits.device_hours
+            hours[quota.name, "limit"] = quota.spec.limits.device_hours * HOUR
     return (
         gauge("computegate_quota_used_devices", "Devices held under a quota.", used, ("quota",)),
         gauge("computegate_quota_reserved_devices", "Devices promised under a quota.", reserved, ("quota",)),
         gauge("computegate_quota_limit_devices", "Limit of devices of a quota.", limits, ("quota",)),
-        gauge("computegate_quota_device_hours", "Device-hours in a quota's window.", hours, ("quota", "figure")),
+        gauge("computegate_quota_device_seconds", "Device-seconds in a quota's window.", hours, ("quota", "figure")),
     )

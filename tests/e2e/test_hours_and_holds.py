@@ -54,7 +54,7 @@ def test_a_pod_pays_for_its_deadline_and_gets_back_what_it_did_not_use(
     end(world, "first", unique)
     eventually(lambda: hours(world, unique), lambda found: found == {"limit": 10, "reserved": 0, "used": 1})
     world.admit(lasting("third", unique, 8 * HOUR, nodeName=rack))
-    assert value(world.metrics(), "computegate_quota_device_hours", quota=unique, figure="limit") == 10
+    assert value(world.metrics(), "computegate_quota_device_seconds", quota=unique, figure="limit") == 10 * HOUR
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,12 @@ from hypothesis import strategies as st
 
 from admission.decide.limits import ENDING, Charge, Limit, Part
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
+from admission.ledger.fold import fold, rebuilt
+from admission.ledger.homes import Attribution
 from admission.ledger.hours import (
     HOUR,
     Stay,
+    Terms,
     after_archiving,
     archived,
     held_on,
@@ -24,6 +28,12 @@ from admission.ledger.hours import (
 from admission.ledger.limits import Exceeded, Granted, Kind, Origin, Unavailable
 from admission.ledger.state import Hold, Hours, State
 from admission.review.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from admission.decide.limits import Account
+    from admission.ledger.state import Entry
 
 WINDOW, GAP, NOW = 24 * HOUR, HOUR, 1000 * HOUR
 
@@ -237,3 +247,69 @@ def test_sibling_tenants_share_a_hold_and_classes_do_not() -> None:
         ("group", "h100"): Hold(NOW - 90),
         ("group", "a100"): Hold(NOW - 9),
     }
+
+
+class Here:
+    """A census of stays."""
+
+    resource_version = claims_version = 50
+    lists = 0
+
+    def __init__(self, *live: Stay) -> None:
+        self._live = live
+
+    def newest(self) -> tuple[int, int]:
+        return 50, 0
+
+    def settled(self, entry: Entry) -> bool:  # noqa: ARG002 (nothing is settled)
+        return False
+
+    def attributed(self, entry: Entry, scope: str) -> bool:  # noqa: ARG002 (all are)
+        return True
+
+    def attribution(self, scope: str) -> Attribution:  # noqa: ARG002 (none is recorded)
+        return Attribution()
+
+    def live(self, uid: str) -> bool:
+        return any(stay.uid == uid for stay in self._live)
+
+    def charges(self, scope: str, promised: Collection[str]) -> Mapping[Account, int]:  # noqa: ARG002 (one scope)
+        return {(stay.party, key): n for stay in self._live if stay.uid not in promised for key, n in stay.counts}
+
+    def stays(self, scope: str, promised: Collection[str]) -> Collection[Stay]:  # noqa: ARG002 (one scope)
+        return [stay for stay in self._live if stay.uid not in promised]
+
+    def ended(self, scope: str) -> Collection[Stay]:  # noqa: ARG002 (nobody saw any)
+        return ()
+
+    def forget(self, pods: int, claims: int) -> None:
+        """Nothing is kept."""
+
+
+def test_a_ledger_that_is_counted_anew_keeps_its_hours_and_holds() -> None:
+    terms = Terms(frozenset({WINDOW}), GAP)
+    hours = Hours(
+        prepaid=paid(h100=ALL).prepaid, spent={("acme", "h100", NOW // HOUR): 9}, holds={("acme", "h100"): Hold(5)}
+    )
+    state = State(epoch=1, hours=hours, observed_pods=9)
+    counted = rebuilt(state, "CN", Here(), archive=Hours(), terms=terms, now=NOW)
+    assert (counted.hours.holds, counted.hours.spent) == (hours.holds, hours.spent)
+    after = fold(counted, "CN", Here(), (), terms=terms, now=NOW)
+    assert after is not None
+    assert sum(after.hours.spent.values()) == 9 + ALL, "its pod has ended meanwhile, and nobody saw it"
+
+
+def test_one_that_lost_them_counts_by_its_archive() -> None:
+    archive = Hours(spent={("acme", "h100", NOW // HOUR): 9}, archived=3)
+    terms = Terms(frozenset({WINDOW}))
+    counted = rebuilt(State(epoch=3), "CN", Here(stay()), archive=archive, terms=terms, now=NOW, shards=4)
+    assert dict(counted.hours.counted(WINDOW) or ()) == {("acme", "h100"): ALL}
+    assert counted.hours.past == {WINDOW: {("acme", "h100"): 9}}
+
+
+def test_what_stays_in_flight_holds_too_and_without_a_window_nothing_is_prepaid() -> None:
+    entry = ask("u", seconds=HOUR).entry(NOW)
+    state = State(initialized=True, inflight={"u": entry}, hours=paid(h100=ALL))
+    after = fold(state, "CN", Here(stay()), (), terms=Terms(gap=GAP), now=NOW + 5)
+    assert after is not None
+    assert (after.hours.prepaid, after.hours.holds) == ({}, {("acme", "h100"): Hold(NOW)})
