@@ -80,9 +80,8 @@ class Reconciler:
     """Keeps the ledgers of a store.
 
     ``census`` returns what the watch has, or None while a list of it, the first or a later one, is under way.
-    ``armed`` says whether
-    admissions are counted at all (on install: whether the webhook configuration is in force); the wait for a
-    rebuild runs only while it does.  ``restored`` is called when the store is found to have gone back in
+    ``armed`` says whether admissions are counted at all (on install: whether the webhook configuration is in force);
+    the wait for a rebuild runs only while it does.  ``restored`` is called when the store is found to have gone back in
     time, and all ledgers are marked: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a
     ledger twice at once.  ``drifted`` is called with a scope and the devices that a fold has just counted in there and
     no reservation had announced.  ``shards`` is the number for which ledgers are counted.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
+from admission.decide.duration import HOUR
+from admission.decide.limits import ENDING
 from admission.ledger.limits import Kind, Tally
 
 if TYPE_CHECKING:
@@ -119,11 +121,24 @@ class State:
 
     def tally(self, now: int = 0) -> Tally:
         """Return the running use that this state starts from: used and promised.  ``now`` is unix seconds."""
-        hours = self.hours
-        tally = Tally(self.used.items(), hours.counted, lambda group, limit: hours.elapsed(group, limit, now))
+        hours, late = self.hours, list(self._overstayed(now))
+
+        def counted(window: int) -> list[tuple[Account, int]] | None:
+            known = hours.counted(window)
+            return None if known is None else [*known, *late]
+
+        tally = Tally(self.used.items(), counted, lambda group, limit: hours.elapsed(group, limit, now))
         for entry in self.inflight.values():
             tally.add(entry.charge)
         return tally
+
+    def _overstayed(self, now: int) -> Iterator[tuple[Account, int]]:
+        """Yield what objects in flight go on to use beyond what they paid for, by the hours begun."""
+        for entry in self.inflight.values():
+            paid, elapsed = entry.charge.seconds + ENDING, now - entry.reserved_at
+            if entry.charge.seconds and elapsed > paid:
+                more = -(-elapsed // HOUR) * HOUR - paid
+                yield from (((entry.charge.party, key), count * more) for key, count in entry.charge.counts)
 
     def reserved(self) -> dict[Account, int]:
         """Return what is promised, by account."""

@@ -169,6 +169,14 @@ def test_what_has_no_end_fits_under_no_limit_of_hours() -> None:
     assert isinstance(outcome, Exceeded)
 
 
+def test_what_outlives_its_deadline_in_flight_pays_by_the_hour() -> None:
+    entry = ask("x", seconds=HOUR).entry(NOW - 9 * HOUR)
+    state = State(initialized=True, inflight={"x": entry})
+    (outcome,) = drawn(state, ask("y", limited("deviceHours", 16 * HOUR), seconds=8 * HOUR))
+    assert isinstance(outcome, Exceeded)
+    assert [short.used_all for short in outcome.shortfalls] == [9 * HOUR]
+
+
 def test_a_release_without_a_watch_spends_what_was_used() -> None:
     bound = limited("deviceHours", 2 * ALL)
     granted = Drafter(State(initialized=True), Caps(), NOW).draft([ask("a", bound)], [])
