@@ -66,7 +66,7 @@ def without_webhooks(kubectl: Kubectl) -> Iterator[None]:
     kubectl("delete", "validatingwebhookconfiguration", RELEASE)
     _await_answer(kubectl, "")
     yield
-    kubectl("create", "-f", "-", stdin=json.dumps(held))
+    kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(held))
     _await_answer(kubectl, 'failed calling webhook "enforced.computegate.io"')
 
 
