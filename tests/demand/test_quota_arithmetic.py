@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from kubernetes.utils.quantity import parse_quantity
 
@@ -69,6 +69,7 @@ def _spelled(amount: int) -> st.SearchStrategy[Any]:
     )
 
 
+_EXPONENT = re.compile(r"[eE][+-]?[0-9]")
 QUANTITIES = st.integers(0, 9).flatmap(_spelled) | st.sampled_from(["1k", "2Ki", ".5Ki", "1e3", "2E2", "3M", "1Gi"])
 
 
@@ -134,7 +135,11 @@ NEARLY = st.from_regex(r"[+-]?[0-9.]{0,4}[numkKMGTPEie]{0,2}[+-]?[0-9.]{0,2}", f
 @settings(max_examples=600)
 @given(WELL_FORMED | NEARLY | st.integers(-2, 2**70) | st.floats(0, 1e30))
 def test_a_quantity_is_what_the_api_server_reads(create: Create, quantity: str | float) -> None:
-    """Memory can be a fraction, so that whatever can be read is accepted and comes back."""
+    """Memory can be a fraction, so that whatever can be read is accepted and comes back.
+
+    But for what is beyond the suffixes: the API server stores 1000E, which would need one more, as 1.
+    """
+    assume(not _is_beyond_suffixes(str(quantity)))
     answer = create({"containers": [{"name": "c", "image": "i", "resources": {"limits": {"memory": quantity}}}]})
     try:
         ours = count(quantity)
@@ -143,6 +148,13 @@ def test_a_quantity_is_what_the_api_server_reads(create: Create, quantity: str |
         return
     assert not answer.message
     assert ours == min(int(_amount(answer).to_integral_value(ROUND_CEILING)), LARGEST)
+
+
+def _is_beyond_suffixes(quantity: str) -> bool:
+    try:
+        return parse_quantity(quantity) >= 10**21 and not _EXPONENT.search(quantity)
+    except ValueError:
+        return False
 
 
 def _amount(answer: Answer) -> Any:
