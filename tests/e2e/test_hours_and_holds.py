@@ -110,7 +110,7 @@ def test_a_hold_goes_on_over_pods_and_sibling_tenants_until_a_break(
     held = eventually(lambda: world.ledger(country).get("holds", ""))
     group = world.get("tenants.computegate.io", one)["status"]["standing"]["group"]
     assert held.startswith(f"{group},h100-sxm,")
-    line = world.denial(lasting("second", other, 2 * HOUR))
+    line = eventually(lambda: world.denial(lasting("second", other, 2 * HOUR), "--dry-run=server"))
     assert f"quota {unique} limits how long devices are held without a break; tenant {other}" in line
     assert "2h asked for; lower activeDeadlineSeconds or leave a break" in line
     world.admit(lasting("stranger", unique, 2 * HOUR), lasting("shorter", other, HOUR))
@@ -123,7 +123,7 @@ def test_a_pod_that_waited_too_long_is_not_bound(world: World, country: str, uni
     limits = quota(unique, country, 8, limits={"longestHold": "2h"})
     world.apply(limits, tenant(unique, country), namespace(unique, unique))
     world.admit(lasting("waits", unique, 2 * HOUR), lasting("runs", unique, 2 * HOUR, nodeName=rack))
-    eventually(lambda: world.ledger(country).get("holds", ""))
+    eventually(lambda: world.denial(lasting("late", unique, 2 * HOUR), "--dry-run=server"))
     target = {"apiVersion": "v1", "kind": "Node", "name": rack}
     binding = {
         "apiVersion": "v1",

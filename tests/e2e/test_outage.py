@@ -29,7 +29,7 @@ def test_a_pod_without_accelerators_never_reaches_the_webhook(world: World, coun
     world.admit(*(pod(f"plain-{number}", unique, {"cpu": "1"}) for number in range(5)))
     assert _reviews(world) == before
     world.admit(gpu_pod("gpu", unique))
-    assert _reviews(world) == before + 2, "one review by the entry that denies, one by the entry that observes"
+    assert _reviews(world) == before + 1, "by the entry that denies"
 
 
 def test_an_outage_stops_accelerators_in_enforced_namespaces_and_nothing_else(
