@@ -164,7 +164,7 @@ class WatchedWorld(PaidWorld):
     async def reconcile(self, shortest: float = 20.0) -> None:
         await super().reconcile(shortest + 10_000)
 
-    calm_start: float = 15.0
+    calm_start: float = 40.0
     """Until both have looked once."""
 
 
