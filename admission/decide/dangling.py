@@ -11,8 +11,9 @@ import typing
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from admission.api.clearance import Screening
+from admission.api.identity import TenantKind, TenantSpec
 from admission.api.policy import Effect, Fact
-from admission.api.tenant import Screening, TenantKind, TenantSpec
 from admission.catalogue.control import Entry
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.catalogue.jurisdictions import GROUPS

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Literal
 
 from admission.api.allowance import AllowanceStatus, ClassUse, LastDenial, OwnLimit
+from admission.api.clearance import StandingStatus
 from admission.api.object import Condition
 from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
-from admission.api.tenant import StandingStatus
 from admission.catalogue.control import Entry
 from admission.decide.compute import limits_of
 from admission.decide.duration import HOUR, seconds_of

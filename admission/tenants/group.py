@@ -12,7 +12,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from admission.api.tenant import TenantSpec
+    from admission.api.identity import TenantSpec
     from admission.tenants.ownership import OwnershipGraph
 
 _DIGITS = 16

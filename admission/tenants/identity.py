@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from admission.api.tenant import TenantSpec
+    from admission.api.identity import TenantSpec
 
 UNCOVERED = {"declared_use"}
 """Facts of the spec that a clearance does not cover: rules test them on their own."""

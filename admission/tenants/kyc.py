@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from admission.api.tenant import KYC, KYCState
+from admission.api.clearance import KYC, KYCState
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:

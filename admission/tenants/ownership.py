@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from admission.api.tenant import TENANT_ITSELF
+from admission.api.identity import TENANT_ITSELF
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from admission.api.tenant import Ownership, Party, TenantSpec
+    from admission.api.identity import Ownership, Party, TenantSpec
 
 THRESHOLD = 50.0
 """Percent, in aggregate, from which ownership counts."""

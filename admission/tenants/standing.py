@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from admission.api.identity import TENANT_ITSELF, TenantKind
 from admission.api.policy import Fact
-from admission.api.tenant import TENANT_ITSELF, Tenant, TenantKind
 from admission.catalogue.countries import COUNTRIES
 from admission.tenants.group import group_of
 from admission.tenants.identity import identity_digest
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from admission.api.tenant import Tenant
     from admission.review.reasons import Reason
 
 INTERMEDIARIES = frozenset({TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace})

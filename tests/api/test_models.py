@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from admission.api.accelerator import AcceleratorPool
+from admission.api.clearance import KYCState
 from admission.api.crd import KINDS, definition, rendered, schema
 from admission.api.exemption import Exemption
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
-from admission.api.tenant import KYCState, Tenant
+from admission.api.tenant import Tenant
 from admission.cli.files import Document, FileError, parse
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from admission.api.tenant import TenantSpec
+from admission.api.identity import TenantSpec
 from admission.tenants.identity import identity_digest
 from tools.installation import pod
 

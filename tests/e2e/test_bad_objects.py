@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from admission.api.tenant import TRANSITIONS, KYCState
+from admission.api.clearance import TRANSITIONS, KYCState
 from tests.e2e.objects import of
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from admission.api.clearance import KYC, KYCState
+from admission.api.identity import TenantSpec
 from admission.api.policy import Fact
-from admission.api.tenant import KYC, KYCState, TenantSpec
 from admission.review.reasons import Reason
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance

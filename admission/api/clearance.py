@@ -1,0 +1,169 @@
+"""What is known of a tenant: what was verified and found, where it stands, and where it is charged."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Literal
+
+import pydantic
+
+from admission.api.identity import PartyID
+from admission.api.object import Condition, Country, Model, Text, rules
+
+
+class KYCState(enum.StrEnum):
+    """The states of know-your-customer verification."""
+
+    Unverified = "Unverified"
+    Pending = "Pending"
+    Verified = "Verified"
+    NeedsReview = "NeedsReview"
+    Rejected = "Rejected"
+    Expired = "Expired"
+    Suspended = "Suspended"
+    Revoked = "Revoked"
+
+
+TRANSITIONS: dict[KYCState, tuple[KYCState, ...]] = {
+    KYCState.Unverified: (KYCState.Pending,),
+    KYCState.Pending: (KYCState.Verified, KYCState.NeedsReview, KYCState.Rejected),
+    KYCState.Verified: (KYCState.NeedsReview, KYCState.Expired, KYCState.Suspended, KYCState.Revoked, KYCState.Pending),
+    KYCState.NeedsReview: (KYCState.Verified, KYCState.Rejected, KYCState.Suspended, KYCState.Revoked),
+    KYCState.Rejected: (KYCState.Pending,),
+    KYCState.Expired: (KYCState.Pending, KYCState.Revoked),
+    KYCState.Suspended: (KYCState.Pending, KYCState.Verified, KYCState.Revoked),
+    KYCState.Revoked: (KYCState.Pending,),
+}
+"""From each state, the states that may follow it; enforced by the CRD on every write."""
+
+_CEL_TRANSITIONS = (
+    "{" + ", ".join(f"'{a}': [{', '.join(repr(str(b)) for b in after)}]" for a, after in TRANSITIONS.items()) + "}"
+)
+
+
+class KYC(Model):
+    """The clearance, written by the KYC integration alone, through the status subresource."""
+
+    state: Annotated[
+        KYCState,
+        pydantic.Field(
+            json_schema_extra=rules(
+                (
+                    f"self == oldSelf || self in {_CEL_TRANSITIONS}[oldSelf]",
+                    "this transition is not allowed: Unverified > Pending > Verified or Rejected; a lapsed clearance starts again at Pending",
+                )
+            )
+        ),
+    ]
+    """Where verification stands. Expiry is judged at decision time from expiresAt, whatever this says."""
+    level: Annotated[int, pydantic.Field(ge=0, le=4)] = 0
+    """How deep the verification went: 1 identity, 2 ownership, 3 enhanced, 4 in person; rules ask for a least level."""
+    verified_at: pydantic.AwareDatetime | None = None
+    """When the verification was completed."""
+    expires_at: pydantic.AwareDatetime | None = None
+    """From this instant the clearance is expired. Absent on a Verified tenant counts as expired."""
+    reverify_by: pydantic.AwareDatetime | None = None
+    """When the next verification is due; shown, not yet acted on."""
+    provider: Annotated[str, pydantic.Field(max_length=128)] = ""
+    """The KYC provider that verified."""
+    reference: Annotated[str, pydantic.Field(max_length=256)] = ""
+    """The provider's reference to the evidence; never the evidence itself."""
+    verifier: Annotated[str, pydantic.Field(max_length=128)] = ""
+    """Who or what wrote this status."""
+    covers: Annotated[str, pydantic.Field(max_length=71)] = ""
+    """Digest of the identity facts that were verified (`computegate digest`). A fact changed since makes the clearance stale."""
+    reason: Text = ""
+    """Why the state is what it is, for operators."""
+
+
+class Screening(Model):
+    """What screening against restricted-party lists found, written by the screening integration."""
+
+    state: Literal["Clear", "Candidate", "Match"]
+    """Clear; Candidate: a name hit not yet judged (under review); Match: a listed party."""
+    lists_as_of: pydantic.AwareDatetime | None = None
+    """Date of the lists that were searched."""
+    matched_parties: Annotated[list[PartyID], pydantic.Field(max_length=200)] = []
+    """Party ids, or `tenant`, that are on a list. Ownership of 50 percent or more by them, in aggregate, counts as listed."""
+    reference: Annotated[str, pydantic.Field(max_length=256)] = ""
+    """The screening system's reference."""
+
+
+class AccessEvidence(Model):
+    """Where the tenant's users log in from, fed by the identity provider."""
+
+    countries: Annotated[list[Country], pydantic.Field(max_length=250)] = []
+    """Countries seen (ISO 3166-1 alpha-2)."""
+    as_of: pydantic.AwareDatetime | None = None
+    """When this was last refreshed."""
+
+
+class StandingStatus(Model):
+    """Computed by computegate from spec and status: the jurisdictions that govern this tenant."""
+
+    cleared: bool = False
+    """Whether the tenant is cleared now for every controlled class that the cluster has."""
+    reason: str = ""
+    """The first reason when it is not."""
+    governing: str = ""
+    """The governing jurisdiction: the strictest of all."""
+    jurisdictions: list[str] = []
+    """Every jurisdiction of the tenant: headquarters, ultimate parent, owners of 50 percent or more."""
+    why: str = ""
+    """Which fact made the governing jurisdiction."""
+    group: str = ""
+    """Key of the ownership group, the same for all tenants under the same party at the top: the ultimate parent, else the owner of 50 percent or more that no other owns so, else the tenant itself. Parties are the same when their registered names are, whatever their case, spaces and punctuation."""
+    identity_digest: str = ""
+    """Digest of the identity facts as they are now; a clearance whose `covers` differs is stale."""
+
+
+class ChargedTo(Model):
+    """Where one account of the tenant is charged."""
+
+    party: Annotated[str, pydantic.Field(max_length=127)]
+    """The account: the tenant's name, or reseller/customer."""
+    jurisdictions: Annotated[list[Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=250)]
+    """Jurisdictions in whose ledgers its charges stand. More than one only while they move from one to another."""
+
+
+class ChargedNamespace(Model):
+    """A namespace that holds charges of the tenant."""
+
+    name: Annotated[str, pydantic.Field(max_length=63)]
+    """The namespace."""
+    parties: Annotated[list[Annotated[str, pydantic.Field(max_length=127)]], pydantic.Field(max_length=16)]
+    """The accounts that are charged for what it holds. More than one only while they move from one to another."""
+
+
+class TenantStatus(Model):
+    """What was found out, by the parties who are entitled to write it."""
+
+    kyc: KYC | None = None
+    """Verification of identity and ownership; absent means unverified."""
+    screening: Screening | None = None
+    """Restricted-party screening; absent means never screened, which rules may refuse."""
+    access: AccessEvidence | None = None
+    """Evidence of where access comes from; absent means unknown."""
+    standing: StandingStatus | None = None
+    """Computed by computegate."""
+    charged_to: Annotated[
+        list[ChargedTo],
+        pydantic.Field(
+            max_length=10_000,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["party"]},
+        ),
+    ] = []
+    """Whose ledgers carry the tenant's live charges. Written by computegate ahead of each move, and kept whatever the tenant's facts say since."""
+    namespaces: Annotated[
+        list[ChargedNamespace],
+        pydantic.Field(
+            max_length=10_000,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = []
+    """The namespaces that hold live charges of the tenant. One leaves only when none is left in it, whatever its label says."""
+    conditions: Annotated[
+        list[Condition],
+        pydantic.Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    ] = []
+    """Conditions; `Cleared` is that of standing, for `kubectl wait`."""

@@ -1,0 +1,216 @@
+"""Who a tenant is: what it declares of itself, of its parties, and of who owns whom."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Literal, Self
+
+import pydantic
+
+from admission.api.object import Country, Model, Name, distinct, rules
+
+TENANT_ITSELF = "tenant"
+"""The party id by which ownership statements refer to the tenant itself."""
+
+PartyID = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63)]
+
+
+# Each of these is said by the CRD's own rule in a cluster, and by the model where objects come from files.
+_EXACT_OR_RANGE = "give either exact, or minimum and maximum"
+_MINIMUM_ABOVE = "minimum is above maximum"
+_OWNS_ITSELF = "a party cannot own itself; correct owner or owned"
+_OWN_PARENT = "a tenant cannot be its own parent; leave ultimateParent out and set independent: true"
+_INDEPENDENT = "independent: true says that there is no parent; leave ultimateParent out"
+_PARENT_MISSING = "ultimateParent is not among parties; add the party, with its headquarters"
+_NOT_ITSELF = f"the id '{TENANT_ITSELF}' stands for the tenant itself; choose another"
+_OWNER_MISSING = "an owner in ownership is not among parties; add the party"
+
+
+class TenantKind(enum.StrEnum):
+    """What sort of customer a tenant is."""
+
+    Company = "Company"
+    Government = "Government"
+    StateBody = "StateBody"
+    Academic = "Academic"
+    Individual = "Individual"
+    Reseller = "Reseller"
+    ClusterReseller = "ClusterReseller"
+    Broker = "Broker"
+    Marketplace = "Marketplace"
+    IaaSProvider = "IaaSProvider"
+    InferenceProvider = "InferenceProvider"
+
+
+class Identifier(Model):
+    """A registered identifier of a party."""
+
+    scheme: Annotated[str, pydantic.Field(max_length=63)]
+    """The register: ``LEI``, ``DUNS``, a company register's code."""
+    id: Annotated[str, pydantic.Field(max_length=128)]
+    """The identifier in that register."""
+
+
+class Party(Model):
+    """A legal or natural person in the ownership graph above the tenant."""
+
+    model_config = pydantic.ConfigDict(json_schema_extra=rules((f"self.id != '{TENANT_ITSELF}'", _NOT_ITSELF)))
+
+    id: PartyID
+    """The id by which ownership statements refer to this party."""
+    name: Annotated[str, pydantic.Field(max_length=256)]
+    """Registered name, in the original script."""
+    type: Literal["Entity", "NaturalPerson", "State"] = "Entity"
+    """What the party is. Nobody stands above a natural person or a state; a natural person's country is not tested."""
+    headquarters: Country | None = None
+    """Country of the principal place of business (ISO 3166-1 alpha-2). Absent means unknown, and unknown is not cleared."""
+    incorporation: Country | None = None
+    """Country of formation (ISO 3166-1 alpha-2); recorded, rules test headquarters of parties."""
+    identifiers: Annotated[list[Identifier], pydantic.Field(max_length=16)] = []
+    """Registered identifiers, for the screening integration; not tested by rules."""
+
+    @pydantic.model_validator(mode="after")
+    def _is_another(self) -> Self:
+        if self.id == TENANT_ITSELF:
+            raise ValueError(_NOT_ITSELF)
+        return self
+
+
+class Share(Model):
+    """How much of a party another one owns, in percent; an empty share means unknown."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!has(self.exact) || (!has(self.minimum) && !has(self.maximum))",
+                _EXACT_OR_RANGE,
+            ),
+            ("!has(self.minimum) || !has(self.maximum) || self.minimum <= self.maximum", _MINIMUM_ABOVE),
+        )
+    )
+
+    exact: Annotated[float, pydantic.Field(ge=0, le=100)] | None = None
+    """The share in percent, where it is known exactly."""
+    minimum: Annotated[float, pydantic.Field(ge=0, le=100)] | None = None
+    """Lower bound in percent; 0 where only a maximum is known."""
+    maximum: Annotated[float, pydantic.Field(ge=0, le=100)] | None = None
+    """Upper bound in percent; 100 where only a minimum is known."""
+
+    @pydantic.model_validator(mode="after")
+    def _is_one_share(self) -> Self:
+        if self.exact is not None and (self.minimum is not None or self.maximum is not None):
+            raise ValueError(_EXACT_OR_RANGE)
+        if (self.minimum or 0) > (100 if self.maximum is None else self.maximum):
+            raise ValueError(_MINIMUM_ABOVE)
+        return self
+
+
+class Ownership(Model):
+    """One statement: an owner holds a share of, or controls, an owned party (Beneficial Ownership Data Standard)."""
+
+    model_config = pydantic.ConfigDict(json_schema_extra=rules(("self.owner != self.owned", _OWNS_ITSELF)))
+
+    owner: PartyID
+    """Party id of the owner."""
+    owned: PartyID = TENANT_ITSELF
+    """Party id of what is owned; `tenant` for the tenant itself."""
+    interest: Literal["Shareholding", "VotingRights", "Control"] = "Shareholding"
+    """What is held. Control is recorded, and never adds to a share."""
+    share: Share = Share()
+    """How much is held; an empty share is unknown, and unknown is not cleared."""
+
+    @pydantic.model_validator(mode="after")
+    def _is_of_another(self) -> Self:
+        if self.owner == self.owned:
+            raise ValueError(_OWNS_ITSELF)
+        return self
+
+
+class TenantSpec(Model):
+    """What the operator and the tenant declare. Every fact here except `declaredUse` is covered by the KYC digest."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules(
+            (
+                f"!has(self.ultimateParent) || self.ultimateParent != '{TENANT_ITSELF}'",
+                _OWN_PARENT,
+            ),
+            (
+                "!(has(self.independent) && self.independent && has(self.ultimateParent))",
+                _INDEPENDENT,
+            ),
+            (
+                (
+                    f"!has(self.ultimateParent) || self.ultimateParent == '{TENANT_ITSELF}' || "
+                    "(has(self.parties) && self.parties.exists(p, p.id == self.ultimateParent))"
+                ),
+                _PARENT_MISSING,
+            ),
+            (
+                "!has(self.ownership) || self.ownership.all(o, has(self.parties) && self.parties.exists(p, p.id == o.owner))",
+                _OWNER_MISSING,
+            ),
+        )
+    )
+
+    legal_name: Annotated[str, pydantic.Field(min_length=1, max_length=256)]
+    """Registered name of the contracting party, in the original script."""
+    kind: TenantKind
+    """What sort of customer this is. A Reseller's namespaces must name the end customer."""
+    incorporation: Country | None = None
+    """Country of formation (ISO 3166-1 alpha-2). Absent means unknown."""
+    headquarters: Country | None = None
+    """Country of the principal place of business (ISO 3166-1 alpha-2). Absent means unknown, and unknown is not cleared."""
+    independent: bool = False
+    """True declares that no party stands above this one. False without ultimateParent means that the parent is unknown."""
+    ultimate_parent: PartyID | None = None
+    """Id, among parties, of the party at the top of the chain of control."""
+    identifiers: Annotated[list[Identifier], pydantic.Field(max_length=16)] = []
+    """Registered identifiers of the contracting party, for the screening integration; not tested by rules."""
+    parties: Annotated[
+        list[Party],
+        pydantic.Field(
+            max_length=200, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"]}
+        ),
+        distinct("id"),
+    ] = []
+    """Everyone known to stand above the tenant: owners, parents, controllers."""
+    ownership: Annotated[list[Ownership], pydantic.Field(max_length=400)] = []
+    """Who owns whom among tenant and parties. Shares add up over several owners, level by level."""
+    supplied_by: Name | None = None
+    """Name of the reseller's Tenant through which this end customer is supplied."""
+    payment: Annotated[
+        list[Literal["BankTransfer", "Card", "Invoice", "Cash", "VirtualCurrency", "Unknown"]],
+        pydantic.Field(max_length=6),
+    ] = []
+    """Means of payment in use; rules may ask for a higher KYC level on some."""
+    declared_use: Annotated[
+        list[
+            Literal[
+                "Training",
+                "Inference",
+                "Research",
+                "Simulation",
+                "Graphics",
+                "Resale",
+                "MilitaryOrIntelligence",
+                "WeaponsOfMassDestruction",
+                "Other",
+            ]
+        ],
+        pydantic.Field(max_length=9),
+    ] = []
+    """Declared end use; rules may test it."""
+
+    @pydantic.model_validator(mode="after")
+    def _is_connected(self) -> Self:
+        known = {party.id for party in self.parties}
+        if self.ultimate_parent == TENANT_ITSELF:
+            raise ValueError(_OWN_PARENT)
+        if self.independent and self.ultimate_parent is not None:
+            raise ValueError(_INDEPENDENT)
+        if self.ultimate_parent is not None and self.ultimate_parent not in known:
+            raise ValueError(_PARENT_MISSING)
+        if any(statement.owner not in known for statement in self.ownership):
+            raise ValueError(_OWNER_MISSING)
+        return self
