@@ -149,9 +149,9 @@ class Upkeep:
     def _on_tenant(self, event: Event[ChargedTenant]) -> None:
         match event:
             case Added(item=item) | Modified(item=item):
-                self._census.homes.take(item)
+                self._census.charging.homes.take(item)
             case Deleted(key=key):
-                self._census.homes.lose(key)
+                self._census.charging.homes.lose(key)
             case Malformed(key=key, error=error):
                 logger.error("where tenant %s is charged cannot be read; the last that was known holds: %s", key, error)
         self._wake()
@@ -199,7 +199,7 @@ class Upkeep:
         self._census.resource_version = self._pods.resource_version
         self._census.claims_version = self._claims.resource_version
         self._census.lists = self._pods.relists + self._claims.relists
-        self._census.homes.version = self._tenants.resource_version
+        self._census.charging.homes.version = self._tenants.resource_version
         return self._census
 
     def _tell_of_drift(self, scope: str, devices: int) -> None:

@@ -72,23 +72,22 @@ class ChargedWriter:
         census = self._census()
         if census is None:
             return
-        records = wanted(census.homes, self._facts(census))
-        for metadata, record in tuple(census.homes.tenants()):
+        records = wanted(census.charging.homes, self._facts(census))
+        for metadata, record in tuple(census.charging.homes.tenants()):
             await self._correct(metadata, record, records.get(metadata.name, _EMPTY))
 
     def _facts(self, census: PodCensus) -> Facts:
         residents = census.residents()
-        self._note_emptied(census.homes, residents)
-        ending = {
-            each for meta, record in census.homes.tenants() if meta.deletion_timestamp for each in record.namespaces
-        }
+        homes = census.charging.homes
+        self._note_emptied(homes, residents)
+        ending = {each for meta, record in homes.tenants() if meta.deletion_timestamp for each in record.namespaces}
         return Facts(
             residents,
             self._waiting(census),
-            census.home,
-            census.account,
-            census.governing,
-            lambda scope, party, places: census.belongs(scope)(party, places),
+            census.charging.home,
+            census.charging.account,
+            census.charging.governing,
+            lambda scope, party, places: census.charging.belongs(scope)(party, places),
             lambda party, places: self._follow(census, party, places),
             lambda namespace: namespace not in ending and self._lingers(namespace),
         )
@@ -113,7 +112,7 @@ class ChargedWriter:
 
     def _follow(self, census: PodCensus, party: str, places: Places) -> bool:
         """Whether every ledger in which the party is charged, for these places, has it as the census does."""
-        charged = (scope for scope in self._store.scopes() if census.belongs(scope)(party, places))
+        charged = (scope for scope in self._store.scopes() if census.charging.belongs(scope)(party, places))
         snapshots = ((scope, self._store.cached(scope)) for scope in charged)
         return all(snapshot is not None and follows(snapshot.state, scope, census) for scope, snapshot in snapshots)
 

@@ -13,32 +13,29 @@ besides.  The one exception is a claim that the scheduler makes for a pod's reso
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from admission.api.policy import Mode
-from admission.api.quota import Authorization, ComputeQuota
 from admission.decide.shards import account_of
 from admission.demand.claims import given_devices
 from admission.demand.devices import added, counted
 from admission.demand.pod import demand_of_claim, longest_of, requested_devices
 from admission.demand.reach import UNKNOWN_CLASS
 from admission.demand.request import DemandError
+from admission.ledger.charging import Charging
 from admission.ledger.claims import ClaimBook
-from admission.ledger.homes import Homes, computes
+from admission.ledger.given import instant, since_of
 from admission.ledger.hours import Stay
-from admission.ledger.membership import membership
 from admission.ledger.sums import Held, Holdings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
+    from datetime import datetime
 
     from admission.decide.limits import Account, Charge
     from admission.decide.registry import Registry
     from admission.demand.inventory import Inventory
     from admission.ledger.homes import Attribution, Places
     from admission.ledger.state import Entry
-    from admission.ledger.sums import Home
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
 
@@ -86,9 +83,8 @@ class PodCensus:
         self._unnamed: dict[str, Pod] = {}
         self._named_by: Inventory | None = None
         self._book = ClaimBook()
-        self._members: dict[str, tuple[object, Callable[[str, Places], bool]]] = {}
         self._unpromised: dict[str, ResourceClaim] = {}
-        self.homes = Homes()
+        self.charging = Charging(registry, now)
         self._newest_pod = self._newest_claim = 0
         self.resource_version = 0
         self.claims_version = 0
@@ -99,7 +95,7 @@ class PodCensus:
         heir = PodCensus(self._registry, self._now)
         heir._inherited = self._held
         heir._promises = OrderedDict(self._promises)
-        heir.homes = self.homes
+        heir.charging.homes = self.charging.homes
         return heir
 
     def take(self, pod: Pod) -> None:
@@ -154,7 +150,7 @@ class PodCensus:
             claim.metadata.namespace,
             added(asked, strange),
             bound=bool(strange),
-            since=_instant(claim.metadata.creation_timestamp, self._now()),
+            since=instant(claim.metadata.creation_timestamp, self._now()),
             owner=next((each.uid for each in claim.metadata.owner_references or () if each.controller), ""),
         )
 
@@ -165,7 +161,7 @@ class PodCensus:
         held = self._held.pop(uid)
         if held is not None:
             until = int(self._now().timestamp())
-            self._ended[uid] = End(self._lasts(held), self._home_of(held.home), until, version, claim)
+            self._ended[uid] = End(self._lasts(held), self.charging.home_of(held.home), until, version, claim)
             _trim(self._ended)
         if claim:
             self._newest_claim = max(self._newest_claim, version)
@@ -211,14 +207,13 @@ class PodCensus:
         """Say whether the record of its namespace charges an object as its reservation does, or it is gone."""
         if entry.uid not in self._held:
             return True
-        places = self.homes.of(entry.namespace).get(entry.charge.party)
-        return (
-            places is not None and self.homes.kept(entry.namespace) and self.belongs(scope)(entry.charge.party, places)
-        )
+        charging, party = self.charging, entry.charge.party
+        places = charging.homes.of(entry.namespace).get(party)
+        return places is not None and charging.homes.kept(entry.namespace) and charging.belongs(scope)(party, places)
 
     def attribution(self, scope: str) -> Attribution:
         """Return how new the records are that objects of a scope are attributed by."""
-        return self.homes.attribution(self.belongs(scope))
+        return self.charging.attribution(scope)
 
     def newest(self) -> tuple[int, int]:
         """Return the newest version of a pod, and of a claim, that was taken in."""
@@ -238,7 +233,7 @@ class PodCensus:
 
     def ended(self, scope: str) -> Collection[Stay]:
         """Return the stays of objects of a scope whose end was seen here."""
-        belongs = self.belongs(scope)
+        belongs = self.charging.belongs(scope)
         return [
             _stay(end.held._replace(party=party), end.until, end.version, claim=end.claim)
             for end in self._ended.values()
@@ -257,11 +252,11 @@ class PodCensus:
 
     def _accounts(self, scope: str, *, enforced: bool, without: Collection[str] = ()) -> Mapping[Account, int]:
         self._settle()
-        belongs, shards = self.belongs(scope), self._registry.shards
+        belongs, shards = self.charging.belongs(scope), self._registry.shards
         total: Counter[Account] = Counter()
         for home, counts in self._held.sums({*without, *self._counted_with_pods()}):
-            if self._is_enforced(home) is enforced:
-                for party, places in self._home_of(home).items():
+            if self.charging.is_enforced(home) is enforced:
+                for party, places in self.charging.home_of(home).items():
                     if belongs(party, places):
                         account = account_of(scope, party, shards)
                         total.update({(account, key): count for key, count in counts.items()})
@@ -269,48 +264,20 @@ class PodCensus:
 
     def _charged(self, scope: str, *, without: Collection[str]) -> Iterator[Held]:
         self._settle()
-        belongs, elsewhere = self.belongs(scope), self._counted_with_pods()
+        belongs, elsewhere = self.charging.belongs(scope), self._counted_with_pods()
         for held in self._held.all():
-            if held.uid not in without and held.uid not in elsewhere and self._is_enforced(held.home):
-                for party, places in self._home_of(held.home).items():
+            if held.uid not in without and held.uid not in elsewhere and self.charging.is_enforced(held.home):
+                for party, places in self.charging.home_of(held.home).items():
                     if belongs(party, places):
                         yield held._replace(party=party)
-
-    def _is_enforced(self, home: Home) -> bool:
-        """Whether what is held there counts against limits.
-
-        That does which has a reservation, or stands in a namespace that is enforced today: one that becomes enforced
-        brings its use along.
-        """
-        return bool(home.scopes) or self._registry.mode(home.namespace) is Mode.Enforce
-
-    def belongs(self, scope: str) -> Callable[[str, Places], bool]:
-        """Return what tells whether a party that is charged in some places is charged in a scope."""
-        registry, now = self._registry, self._now()
-        basis = registry.rules(now), registry.every(ComputeQuota), registry.every(Authorization), registry.shards
-        known = self._members.get(scope)
-        if known is None or known[0] != basis:
-            known = self._members[scope] = basis, membership(registry, scope, now)
-        return known[1]
-
-    def _home_of(self, held: Home) -> Mapping[str, Places]:
-        """Whom a live object is charged to, and where: by its reservation while its namespace is another tenant's."""
-        recorded = self.homes.of(held.namespace)
-        if held.party in recorded or (recorded and self._is_at_home(held, recorded)):
-            return recorded
-        return {held.party: held.scopes | {held.governing}}
-
-    @staticmethod
-    def _is_at_home(held: Home, recorded: Mapping[str, Places]) -> bool:
-        return not held.scopes or computes(held.party) in map(computes, recorded)
 
     def residents(self) -> Mapping[str, Collection[str]]:
         """Return who is charged for what each namespace holds."""
         self._settle()
         found: defaultdict[str, set[str]] = defaultdict(set)
         for home, _ in self._held.sums():
-            if self._is_enforced(home):
-                found[home.namespace].update(self._home_of(home))
+            if self.charging.is_enforced(home):
+                found[home.namespace].update(self.charging.home_of(home))
         return found
 
     def of(self, uid: str) -> Held | None:
@@ -322,7 +289,7 @@ class PodCensus:
         self._settle()
         found: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for home, counts in self._held.sums(self._counted_with_pods()):
-            for party in self._home_of(home):
+            for party in self.charging.home_of(home):
                 found[party].update(counts)
         return found
 
@@ -334,7 +301,7 @@ class PodCensus:
         return sum(
             sum(tuple(counts.values()))
             for home, counts in self._held.snapshot()
-            if not home.governing and not home.scopes and not self.homes.of(home.namespace)
+            if not home.governing and not home.scopes and not self.charging.homes.of(home.namespace)
         )
 
     def _counted_with_pods(self) -> frozenset[str]:
@@ -360,7 +327,7 @@ class PodCensus:
         owner: str = "",
     ) -> None:
         promise, before = self._promises.get(uid), self._held.get(uid) or self._inherited.get(uid)
-        governing, party = (before.governing, before.party) if before else self.home(namespace)
+        governing, party = (before.governing, before.party) if before else self.charging.home(namespace)
         if promise is not None and (not bound or not counts):
             counts = promise.counts
         held = Held(
@@ -371,7 +338,7 @@ class PodCensus:
             counts=counts or (before.counts if before else ()),
             bound=bound,
             scopes=promise.scopes if promise else before.scopes if before else frozenset(),
-            group=(promise and promise.group) or (before.group if before else self._group(namespace)),
+            group=(promise and promise.group) or (before.group if before else self.charging.group(namespace)),
             since=(before.since if before else 0) or since,
             seconds=(promise and promise.seconds) or (before.seconds if before else 0) or seconds,
             owner=owner or (before.owner if before else ""),
@@ -389,7 +356,7 @@ class PodCensus:
         for uid in tuple(self._homeless):
             held = self._held[uid]
             if held.namespace not in homes:
-                homes[held.namespace] = self.home(held.namespace)
+                homes[held.namespace] = self.charging.home(held.namespace)
             governing, party = homes[held.namespace]
             if held.scopes or governing:
                 self._homeless.discard(uid)
@@ -410,27 +377,6 @@ class PodCensus:
             if not _is_unnamed(held):
                 del self._unnamed[uid]
 
-    def home(self, namespace: str) -> tuple[str, str]:
-        """Return the governing jurisdiction and the party of a namespace, by today's labels and Tenants."""
-        requester = self._registry.requester(namespace)
-        places = {place for party in requester.standings() for place in party.jurisdictions()}
-        return self._registry.rules(self._now()).strictest(places), requester.party
-
-    def _group(self, namespace: str) -> str:
-        return self._registry.requester(namespace).group
-
-    def account(self, tenant: str) -> str:
-        """Return the party of a tenant in a namespace of its own, by today's Tenants; "" of one that is none."""
-        standing = self._registry.standings.get(tenant)
-        supplier = standing.tenant.spec.supplied_by if standing else None
-        return f"{supplier}/{tenant}" if supplier else tenant if standing else ""
-
-    def governing(self, party: str) -> str:
-        """Return the governing jurisdiction of a party, by today's Tenants; "" where it is not known."""
-        standings = (self._registry.standings.get(name) for name in party.split("/"))
-        places = {place for standing in standings if standing for place in standing.jurisdictions()}
-        return self._registry.rules(self._now()).strictest(places)
-
     def _counts(self, pod: Pod) -> tuple[tuple[str, int], ...]:
         """Devices by class key, as today's nodes and pools have it; nothing for a pod that cannot be read."""
         try:
@@ -448,26 +394,6 @@ def _without_parts(charge: Charge) -> tuple[tuple[str, int], ...]:
 
 def _stay(held: Held, until: int = 0, version: int = 0, *, claim: bool = False) -> Stay:
     return Stay(held.uid, held.party, held.group, held.counts, held.seconds, held.since, until, version, claim)
-
-
-def since_of(pod: Pod, now: datetime) -> int:
-    """Return since when (unix seconds) a pod with a node holds its devices; never later than now."""
-    return _instant(given_at(pod), now)
-
-
-def given_at(pod: Pod) -> str | None:
-    """Return when a pod was given its node, as it was written; of a pod that no scheduler saw, when it was created."""
-    given = [each for each in pod.status.conditions or () if each.type == "PodScheduled" and each.status == "True"]
-    said = given[0].last_transition_time if given else None
-    return said or pod.metadata.creation_timestamp
-
-
-def _instant(text: str | None, now: datetime) -> int:
-    latest = int(now.timestamp())
-    try:
-        return min(latest, int(datetime.fromisoformat(text or "").timestamp()))
-    except ValueError:
-        return latest
 
 
 def _trim(kept: OrderedDict[str, Any]) -> None:

@@ -50,7 +50,7 @@ class ClusterWitness:
             for raw in page.items or ():
                 census.take_claim(_claims.decode(raw))
             census.claims_version = int(page.metadata.resource_version)
-        census.homes = await self._homes()
+        census.charging.homes = await self._homes()
         return census
 
     async def _homes(self) -> Homes:

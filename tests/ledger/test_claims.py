@@ -41,8 +41,8 @@ def census(registry: Registry) -> PodCensus:  # noqa: F811 (the fixture above)
     registry.put_device_class(device_class("gpu", BY_DRIVER))
     registry.put_slice(published(H100, H100, 4))
     census = PodCensus(registry, lambda: NOW)
-    census.homes.take(charged("acme", {"acme": "DE"}, {"team": "acme"}))
-    census.homes.version = 1
+    census.charging.homes.take(charged("acme", {"acme": "DE"}, {"team": "acme"}))
+    census.charging.homes.version = 1
     return census
 
 

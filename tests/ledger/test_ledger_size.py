@@ -57,8 +57,8 @@ def _census(tenants: int, pods: int, shards: int = 0) -> PodCensus:
         spaces = [f"{name}-{each}" for each in range(NAMESPACES)]
         for each in spaces:
             registry.put_namespace(each, {"computegate.io/tenant": name})
-        census.homes.take(charged(name, {name: "DE"}, dict.fromkeys(spaces, name), version=1 + number))
-    census.homes.version = tenants
+        census.charging.homes.take(charged(name, {name: "DE"}, dict.fromkeys(spaces, name), version=1 + number))
+    census.charging.homes.version = tenants
     for number in range(pods):
         census.take(_pod(number, tenants))
     return census
@@ -81,7 +81,7 @@ def _promised(census: PodCensus, count: int) -> dict[str, Entry]:
             pod.metadata.uid,
             pod.metadata.namespace,
             pod.metadata.name,
-            Charge(census.home(pod.metadata.namespace)[1], (("h100-sxm", 8),)),
+            Charge(census.charging.home(pod.metadata.namespace)[1], (("h100-sxm", 8),)),
             1_790_000_000,
             "0123456789ab.1f",
         )

@@ -109,7 +109,7 @@ class Leader:
         self._census = PodCensus(registry, lambda: NOW)
         self._at = len(cluster.log)
         for tenant in cluster.tenants.values():
-            self._census.homes.take(msgspec.convert(tenant, ChargedTenant))
+            self._census.charging.homes.take(msgspec.convert(tenant, ChargedTenant))
         for pod in cluster.pods.values():
             self._census.take(pod)
         self._seen(cluster.revision)
@@ -130,11 +130,11 @@ class Leader:
                 case "gone":
                     self._census.lose(found)
                 case "tenant":
-                    self._census.homes.take(found)
+                    self._census.charging.homes.take(found)
             self._seen(revision)
 
     def _seen(self, revision: int) -> None:
-        self._census.resource_version = self._census.claims_version = self._census.homes.version = revision
+        self._census.resource_version = self._census.claims_version = self._census.charging.homes.version = revision
 
     def fold(self, scope: str) -> bool:
         state = fold(self._cluster.ledgers[scope], scope, self.census(), ())

@@ -15,7 +15,8 @@ from admission.demand.claims import given_devices
 from admission.demand.devices import added, counted
 from admission.demand.pod import requested_devices
 from admission.demand.request import DemandError
-from admission.ledger.pods import ENDED, given_at
+from admission.ledger.given import given_at
+from admission.ledger.pods import ENDED
 from admission.ledger.usage.interval import Holding, millis_of
 from admission.ledger.usage.meter import MOST_DEVICES_NAMED
 

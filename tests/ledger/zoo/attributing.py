@@ -24,7 +24,7 @@ def todays_label(patch: Patch) -> None:
 
     def bug(self: PodCensus, scope: str, promised: Collection[str] = ()) -> Mapping[Account, int]:
         for held in tuple(self._held.all()):
-            governing, party = self.home(held.namespace)
+            governing, party = self.charging.home(held.namespace)
             self._held.put(held._replace(governing=governing, party=party, scopes=frozenset()))
         return honest(self, scope, promised)
 
