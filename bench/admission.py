@@ -9,7 +9,6 @@ peer of the same round.  Only the servers of the contender at hand run, so that 
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.contender import processor_seconds
 from bench.machine import machine
+from bench.result import publish
 from bench.stage import NONE, OURS, PEER, QUOTA, Stage
 
 TMPFS = Path("/dev/shm")  # noqa: S108 (etcd's data for minutes; nothing to hide)
@@ -77,10 +77,7 @@ def main() -> None:
             "cells": {workers: _summary(bench.rounds[workers]) for workers in options.workers},
             "rounds": bench.rounds,
         }
-    print(_table(result))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-    print(f"\nwritten to {options.out}")
+    publish(result, _table(result), options.out)
 
 
 def _options() -> argparse.Namespace:

@@ -9,7 +9,6 @@ machine's moods meet all alike.  What counts is the median of the ratios of the 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -28,6 +27,7 @@ from admission.review import wire
 from admission.review.pod import Pod
 from bench import bodies
 from bench.machine import machine
+from bench.result import publish
 
 TARGET = 1.5
 """Ours may cost so many times the bare decode."""
@@ -43,10 +43,7 @@ def main() -> None:
     contenders = _contenders(_inventory(options.nodes))
     cells = {f"{size} KB": _measure(contenders, bodies.review(size), options) for size in options.sizes}
     result = {"machine": machine(), "method": _method(options), "target": TARGET, "cells": cells}
-    print(_table(result))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-    print(f"\nwritten to {options.out}")
+    publish(result, _table(result), options.out)
 
 
 def _options() -> argparse.Namespace:

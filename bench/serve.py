@@ -24,6 +24,7 @@ from admission.server import selfsigned
 from bench import bodies
 from bench.contender import CLIENT_CORE, Contender, pinned
 from bench.machine import machine
+from bench.result import publish
 
 HERE = Path(__file__).parent
 MEASURES = {"rps": "requests/s", "p50_us": "p50 µs", "p99_us": "p99 µs", "cpu_us": "server CPU µs/request"}
@@ -50,10 +51,7 @@ def main() -> None:
             "cells": {load.name: _measure(contenders, load) for load in loads},
             "memory_mb": {one.name: round(one.memory_mb(), 1) for one in contenders},
         }
-    print(_table(result))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-    print(f"\nwritten to {options.out}")
+    publish(result, _table(result), options.out)
 
 
 def _options() -> argparse.Namespace:

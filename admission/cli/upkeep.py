@@ -21,7 +21,7 @@ from admission.enforce.charged import ChargedWriter
 from admission.enforce.present import PresenceWriter
 from admission.enforce.writer import StatusWriter
 from admission.ledger.homes import TENANTS, ChargedTenant
-from admission.ledger.membership import limited_in, scopes_of, terms_of
+from admission.ledger.membership import KeptTerms, limited_in, scopes_of
 from admission.ledger.pods import ENDED, PodCensus
 from admission.ledger.reconciler import Reconciler, Waits
 from admission.ledger.store import StoreError
@@ -99,7 +99,7 @@ class Upkeep:
             clock=asyncio.get_running_loop().time,
             waits=Waits(absent=settings.ledger.expire_seconds, rebuild=settings.ledger.rebuild_seconds),
             restored=start_anew,
-            terms=lambda scope: terms_of(registry, scope),
+            terms=KeptTerms(registry).of,
             limited=lambda scope: limited_in(registry, scope, now()),
             now=lambda: now().timestamp(),
             turn=ledger.turn,

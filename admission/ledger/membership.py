@@ -63,6 +63,24 @@ def limited_in(registry: Registry, scope: str, now: datetime) -> Callable[[str],
     return lambda key: any(rules.class_matches(name, references) for name in key.split("|"))
 
 
+class KeptTerms:
+    """The terms of each scope, found anew once a quota changes: a reconciler asks for them with every fold."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._quotas: tuple[ComputeQuota, ...] = ()
+        self._known: dict[str, Terms] = {}
+
+    def of(self, scope: str) -> Terms:
+        """Return the terms of a scope."""
+        quotas = self._registry.every(ComputeQuota)
+        if quotas != self._quotas:
+            self._quotas, self._known = quotas, {}
+        if scope not in self._known:
+            self._known[scope] = terms_of(self._registry, scope)
+        return self._known[scope]
+
+
 def terms_of(registry: Registry, scope: str) -> Terms:
     """Return what the quotas of a scope need to be kept of use over time."""
     quotas = [quota.spec for quota in registry.every(ComputeQuota) if scope_of(quota) == scope]
