@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import secrets
 import sys
 import uuid
@@ -18,6 +17,7 @@ from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.cli import files
 from admission.cli.claims import FileLookup
 from admission.cli.embedded import embedded_ledger
+from admission.cli.instant import instant
 from admission.cli.surroundings import Surroundings
 from admission.decide.registry import Registry
 from admission.demand.request import DemandError
@@ -33,6 +33,7 @@ from admission.server.judge import Judge
 
 if TYPE_CHECKING:
     import argparse
+    import datetime as dt
     from collections.abc import Iterable
 
     from admission.cli.files import Document
@@ -80,9 +81,7 @@ class _Subject(NamedTuple):
 def run(arguments: argparse.Namespace) -> int:
     """Judge the files; 0 all admitted, 1 some denied, 2 bad input."""
     try:
-        now = dt.datetime.fromisoformat(arguments.at) if arguments.at else dt.datetime.now(dt.UTC)
-        if now.tzinfo is None:
-            raise ValueError(f"--at {arguments.at} has no time zone; write for example 2026-11-10T00:00:00Z")  # noqa: TRY301
+        now = instant(arguments.at)
         rows = asyncio.run(_judged(arguments, now))
     except ValueError as error:
         print(f"computegate check: {error}", file=sys.stderr)

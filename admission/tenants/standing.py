@@ -100,6 +100,7 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
         Fact.Payment: frozenset(spec.payment) or None,
         Fact.DeclaredUse: frozenset(spec.declared_use) or None,
         Fact.Screening: _screening(tenant, standing),
+        Fact.Listed: _listed(tenant, standing),
     }
 
 
@@ -127,6 +128,17 @@ def _screening(tenant: Tenant, standing: Standing) -> Values:
         return frozenset({screening.state})
     listed = TENANT_ITSELF in screening.matched_parties or standing.owned_by_listed() is Ternary.TRUE
     return frozenset({"Match" if listed else "Candidate"})
+
+
+def _listed(tenant: Tenant, standing: Standing) -> Values:
+    """Who is listed: the tenant itself, owners of half or more, or both; a match that names nobody is its own."""
+    screening = tenant.status.screening
+    if screening is None:
+        return None
+    matched = screening.matched_parties
+    itself = TENANT_ITSELF in matched or (screening.state == "Match" and not matched)
+    owners = standing.owned_by_listed() is Ternary.TRUE
+    return frozenset(word for word, holds in (("Itself", itself), ("Owners", owners)) if holds)
 
 
 def _headquartered(graph: OwnershipGraph, party: str, countries: frozenset[str]) -> Ternary:
