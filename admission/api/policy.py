@@ -47,7 +47,6 @@ class Fact(enum.StrEnum):
     Payment = "Payment"
     DeclaredUse = "DeclaredUse"
     Screening = "Screening"
-    Listed = "Listed"
 
 
 class Test(Model):
@@ -63,7 +62,7 @@ class Test(Model):
     )
 
     fact: Fact
-    """What is tested. OwnerHeadquarters are those of all owners of 50 percent or more, cascaded. Screening has the values Clear, Candidate, Match; Listed says of whom a Match is: Itself, Owners (of 50 percent or more, in aggregate), or both."""
+    """What is tested. OwnerHeadquarters are those of all owners of 50 percent or more, cascaded. Screening has the values Clear, Candidate, Match, and with Match those that say of whom: MatchItself, MatchOwners (of 50 percent or more, in aggregate), or both."""
     operator: Literal["In", "NotIn", "Exists", "Unknown"]
     """In holds when any value of the fact is among values. An unknown fact never lets a restricting rule pass: Deny denies, the other effects apply."""
     values: Annotated[list[Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=250)] = []

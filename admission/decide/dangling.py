@@ -18,6 +18,7 @@ from admission.catalogue.control import Entry
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.catalogue.jurisdictions import GROUPS
 from admission.decide.rulebook import COUNTRY_FACTS, named
+from admission.tenants.standing import OF_WHOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -40,8 +41,7 @@ WORDS: dict[Fact, frozenset[str]] = {
     Fact.TenantKind: frozenset(map(str, TenantKind)),
     Fact.Payment: _words(TenantSpec.model_fields["payment"].annotation),
     Fact.DeclaredUse: _words(TenantSpec.model_fields["declared_use"].annotation),
-    Fact.Screening: _words(Screening.model_fields["state"].annotation),
-    Fact.Listed: frozenset({"Itself", "Owners"}),
+    Fact.Screening: _words(Screening.model_fields["state"].annotation) | OF_WHOM,
 }
 """The closed set of words that a fact can have."""
 

@@ -22,7 +22,6 @@ Result = tuple[Check, Finding | None]
 
 _DENIED_BY = {
     Fact.Screening: Reason.ListedParty,
-    Fact.Listed: Reason.ListedParty,
     Fact.OwnerHeadquarters: Reason.OwnershipNotCleared,
     Fact.DeclaredUse: Reason.EndUseNotCleared,
 }
@@ -31,7 +30,6 @@ _UNKNOWN_FACT = {
     Fact.Place: Reason.JurisdictionNotAllowed,
     Fact.DeclaredUse: Reason.EndUseNotCleared,
     Fact.Screening: Reason.NeedsReview,
-    Fact.Listed: Reason.NeedsReview,
     Fact.AccessCountry: Reason.NeedsReview,
     Fact.Payment: Reason.NeedsReview,
 }

@@ -81,6 +81,14 @@ CASES: dict[str, tuple[str, str, Any, dict[str, list[str]]]] = {
             "2026-11-10": ["ListedParty"],
         },
     ),
+    "a listed party": (
+        *(
+            "access-as-regulated",
+            "h100-sxm",
+            who("DE", {"screening": {"state": "Match", "matchedParties": ["tenant"]}}),
+        ),
+        {"2025-09-28T23:59:59": ["ListedParty"], "2025-11-10": ["ListedParty"], "2026-11-21": ["ListedParty"]},
+    ),
     "training, once there is a policy on it": (
         *("access-as-regulated", "h100-sxm", who("CN", {"kyc": {**LASTING["kyc"], "level": 2}})),
         {"2025-05-12T23:59:59": ALLOWED, "2025-05-13": ["KYCLevelTooLow"]},

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from admission.cli.profile import profiles
-from tests.decide.questions import ALLOW, grant, party, policy, rule, tenant, world
+from tests.decide.questions import ALLOW, grant, party, policy, pool, rule, tenant, world
+from tests.demand.cluster import pod
 
 TRANSFER, REGULATED = (profiles()[name].policy for name in ("transfer-tests", "access-as-regulated"))
 CN = tenant(headquarters="CN", incorporation="CN")
@@ -111,3 +112,6 @@ def test_a_letter_makes_a_chip_below_every_line_controlled_for_all_and_restricte
 
     assert [each.question().rules.controlled("h20") for each in (before, after)] == [False, True]
     assert [each.question().rules.controlled("t4") for each in (before, after)] == [False, False]
+    asked: dict[str, Any] = {"pod": pod({"nvidia.com/gpu": 1}, nodeSelector={"pool": "h20"}), "labels": {}}
+    unknown = [each._replace(objects=(*each.objects, pool("h20", "h20", "DE")), **asked) for each in (before, after)]
+    assert [each.reasons() for each in unknown] == [[], ["TenantUnknown"]]

@@ -216,7 +216,6 @@ def test_order_declared_use_and_spelt_out_defaults_leave_the_digest(same: dict[s
         ({}, Fact.DeclaredUse, None),
         ({}, Fact.TenantKind, {"Company"}),
         ({}, Fact.Screening, None),
-        ({}, Fact.Listed, None),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -250,23 +249,22 @@ def test_owners_of_one_country_add_up_and_a_natural_person_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "matched", "value", "listed"),
+    ("state", "matched", "values"),
     [
-        ("Clear", [], "Clear", set()),
-        ("Candidate", [], "Candidate", set()),
-        ("Match", [], "Match", {"Itself"}),
-        ("Clear", ["tenant"], "Match", {"Itself"}),
-        ("Clear", ["p"], "Match", {"Owners"}),
-        ("Match", ["p"], "Match", {"Owners"}),
-        ("Clear", ["tenant", "p"], "Match", {"Itself", "Owners"}),
-        ("Clear", ["a"], "Candidate", set()),
-        ("Clear", ["a", "b"], "Match", {"Owners"}),
-        ("Clear", ["nobody"], "Candidate", set()),
+        ("Clear", [], {"Clear"}),
+        ("Candidate", [], {"Candidate"}),
+        ("Match", [], {"Match", "MatchItself"}),
+        ("Clear", ["tenant"], {"Match", "MatchItself"}),
+        ("Clear", ["p"], {"Match", "MatchOwners"}),
+        ("Match", ["p"], {"Match", "MatchOwners"}),
+        ("Clear", ["tenant", "p"], {"Match", "MatchItself", "MatchOwners"}),
+        ("Clear", ["a"], {"Candidate"}),
+        ("Clear", ["a", "b"], {"Match", "MatchOwners"}),
+        ("Clear", ["nobody"], {"Candidate"}),
     ],
 )
 def test_half_or_more_by_listed_parties_is_a_match_and_less_is_to_be_reviewed(
-    state: str, matched: list[str], value: str, listed: set[str]
+    state: str, matched: list[str], values: set[str]
 ) -> None:
     found = standing_of(tenant(OWNERS, {"screening": {"state": state, "matchedParties": matched}}))
-    assert found.facts[Fact.Listed] == frozenset(listed)
-    assert found.facts[Fact.Screening] == frozenset({value})
+    assert found.facts[Fact.Screening] == frozenset(values)
