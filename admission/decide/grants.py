@@ -47,7 +47,7 @@ def grant_limits(
 ) -> Iterator[Limit]:
     """Yield what devices of these classes must fit, by the valid authorizations of one tenant."""
     tenant = grants[0].spec.tenant if grants else ""
-    covers = {name: cover for name in rules.catalogue.chips if (cover := _cover(rules, grants, name))}
+    covers = rules.covers(tuple(tuple(grant.spec.classes) for grant in grants))
 
     def is_party(account: str) -> bool:
         return account == party
@@ -55,26 +55,19 @@ def grant_limits(
     def is_holder(account: str) -> bool:
         return tenant in account.split("/")
 
-    for together in sorted(_sets({_cover(rules, grants, name) for name in class_names}, covers), key=sorted):
+    for together in sorted(_sets({covers.get(name, frozenset()) for name in class_names}, covers), key=sorted):
         key = AUTHORIZATION + "+".join(grants[place].name for place in sorted(together))
         amount = sum(grants[place].spec.devices for place in together)
         yield Limit(key, "devices", amount, _weights(covers, together), is_holder, is_party)
 
 
-def _cover(rules: RulesInForce, grants: tuple[Authorization, ...], class_name: str) -> Cover:
-    """The authorizations, by their place, that cover a class."""
-    return frozenset(
-        place for place, grant in enumerate(grants) if rules.class_permitted(class_name, grant.spec.classes)
-    )
-
-
 def _sets(asked: Iterable[Cover], covers: Mapping[str, Cover]) -> set[Cover]:
     """The sets for which one more device of the classes asked for can be one too many."""
-    found = {cover for cover in asked if cover}
+    found, distinct = {cover for cover in asked if cover}, set(covers.values())
     waiting = list(found)
     while waiting:
         together = waiting.pop()
-        for cover in set(covers.values()):
+        for cover in distinct:
             if not cover.isdisjoint(together) and together | cover not in found:
                 found.add(together | cover)
                 waiting.append(together | cover)
@@ -83,4 +76,5 @@ def _sets(asked: Iterable[Cover], covers: Mapping[str, Cover]) -> set[Cover]:
 
 def _weights(covers: Mapping[str, Cover], together: Cover) -> Mapping[str, int]:
     # What nobody can name counts in every limit: unknown is not cleared.
-    return {name: int(cover <= together) for name, cover in covers.items()} | {UNKNOWN_CLASS: 1}
+    counted = {name: int(bool(cover) and cover <= together) for name, cover in covers.items()}
+    return counted | {UNKNOWN_CLASS: 1}

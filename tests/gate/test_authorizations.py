@@ -144,7 +144,7 @@ def test_the_limits_admit_exactly_what_can_be_shared_out(drawn: list[tuple[list[
     held: list[str] = []
     for chip in asked:
         limits = [*grant_limits(rules, valid_grants(grants, "acme", NOW), {chip}, "acme")]
-        wanted = [(each, 1) for each in (*held, chip)]
+        wanted = [("t4", 5), *((each, 1) for each in (*held, chip))]  # what needs no licence takes none
         fits = bool(limits) and all(limit.measure(wanted) <= limit.amount for limit in limits)
         assert fits is _shared_out([*held, chip], drawn)
         held += [chip] * fits
