@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.api.quota import Authorization
-    from admission.decide.rulebook import RulesInForce
+    from admission.decide.rulebook import Lists, RulesInForce
 
     Cover = frozenset[int]
 
@@ -28,6 +28,9 @@ AUTHORIZATION = "authorization/"
 
 MOST_AT_ONCE = 8
 """Authorizations of one tenant that are taken together, those that end first leading: sets of more are too many."""
+
+MOST_KEPT = 1000
+"""So many answers are kept for one set of rules; past that they are found anew."""
 
 
 def scope_of_grant(grant: Authorization) -> str:
@@ -47,7 +50,7 @@ def grant_limits(
 ) -> Iterator[Limit]:
     """Yield what devices of these classes must fit, by the valid authorizations of one tenant."""
     tenant = grants[0].spec.tenant if grants else ""
-    covers = rules.covers(tuple(tuple(grant.spec.classes) for grant in grants))
+    lists = tuple(tuple(grant.spec.classes) for grant in grants)
 
     def is_party(account: str) -> bool:
         return account == party
@@ -55,10 +58,24 @@ def grant_limits(
     def is_holder(account: str) -> bool:
         return tenant in account.split("/")
 
-    for together in sorted(_sets({covers.get(name, frozenset()) for name in class_names}, covers), key=sorted):
+    for together, weights in _shared(rules, lists, frozenset(class_names)):
         key = AUTHORIZATION + "+".join(grants[place].name for place in sorted(together))
         amount = sum(grants[place].spec.devices for place in together)
-        yield Limit(key, "devices", amount, _weights(covers, together), is_holder, is_party)
+        yield Limit(key, "devices", amount, weights, is_holder, is_party)
+
+
+def _shared(rules: RulesInForce, lists: Lists, asked: frozenset[str]) -> tuple[tuple[Cover, Mapping[str, int]], ...]:
+    """The sets of lists of classes that must have room, each with what a device of each class takes in it."""
+    if (lists, asked) not in rules.shared:
+        covers = {
+            name: frozenset(place for place, each in enumerate(lists) if rules.class_permitted(name, each))
+            for name in rules.catalogue.chips
+        }
+        sets = _sets({covers.get(name, frozenset()) for name in asked}, covers)
+        if len(rules.shared) >= MOST_KEPT:
+            rules.shared.clear()
+        rules.shared[lists, asked] = tuple((each, _weights(covers, each)) for each in sorted(sets, key=sorted))
+    return rules.shared[lists, asked]
 
 
 def _sets(asked: Iterable[Cover], covers: Mapping[str, Cover]) -> set[Cover]:

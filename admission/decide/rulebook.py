@@ -64,6 +64,8 @@ class ResolvedRule:
 
 ENTRIES = frozenset(map(str, Entry))
 
+Lists = tuple[tuple[str, ...], ...]
+
 NEVER = datetime.max.replace(tzinfo=UTC)
 """Stands for the end of what nothing ends."""
 
@@ -92,9 +94,10 @@ class RulesInForce:
     by_letter: frozenset[str] = frozenset()
     """Classes that a rule in force by letter names."""
     _entries: dict[str, Entry] = field(default_factory=dict, compare=False, repr=False)
-    _covers: dict[tuple[tuple[str, ...], ...], Mapping[str, frozenset[int]]] = field(
+    shared: dict[tuple[Lists, frozenset[str]], tuple[tuple[frozenset[int], Mapping[str, int]], ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
+    """What ``grants`` found: for the classes of authorizations and those asked for, which sets must have room."""
     _means: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     applicable: dict[tuple[int, str, str, str], tuple[Standing, tuple[tuple[ResolvedRule, Ternary], ...]]] = field(
         default_factory=dict, compare=False, repr=False
@@ -157,15 +160,6 @@ class RulesInForce:
                 name: 1 if unit == "devices" else self.catalogue.tpp(name) for name in weighed
             }
         return self._weights[key]
-
-    def covers(self, lists: tuple[tuple[str, ...], ...]) -> Mapping[str, frozenset[int]]:
-        """For each class of the catalogue, by their place, the lists of references that permit it."""
-        if lists not in self._covers:
-            self._covers[lists] = {
-                name: frozenset(place for place, each in enumerate(lists) if self.class_permitted(name, each))
-                for name in self.catalogue.chips
-            }
-        return self._covers[lists]
 
     def countries(self, references: Iterable[str]) -> frozenset[str]:
         """Countries meant by codes and groups; a group that nobody defines holds requests back (``dangling``)."""
