@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from admission.catalogue import control, jurisdictions
 from admission.cli.profile import profiles
 from admission.decide.rulebook import NEVER
-from tests.decide.questions import ALLOW, grant, party, policy, pool, rule, tenant, world
+from tests.decide.questions import ALLOW, grant, party, policy, pool, quota, rule, tenant, world
 from tests.demand.cluster import pod
 
 SECOND = timedelta(seconds=1)
@@ -163,3 +163,42 @@ def test_between_two_announced_instants_the_rules_stay_what_they_are(
         return fresh.rules, fresh.groups, {name: fresh.entry(name) for name in fresh.catalogue.chips}
 
     assert moment < now or found(now) == found(moment)
+
+
+def changed(name: str, mode: str = "enforce", **fields: Any) -> Any:
+    """Return a built-in policy as an operator would change a copy of it: its mode, and fields of each rule."""
+    content = BUILT_IN[name].model_dump(mode="json", by_alias=True, exclude_none=True)
+    content["spec"]["mode"] = mode
+    content["spec"]["rules"] = [{**each, **fields} for each in content["spec"]["rules"]]
+    return type(BUILT_IN[name]).model_validate(content)
+
+
+@pytest.mark.parametrize(
+    ("country", "expected"),
+    [("DE", ALLOWED), ("PL", NEEDED), ("SG", NEEDED), ("CN", ["AuthorizationRequired", "JurisdictionNotAllowed"])],
+)
+def test_the_rule_that_is_not_enforced_shows_what_it_would_change(country: str, expected: list[str]) -> None:
+    """Tiers of 90 FR 4544: Germany is in the first, Poland and Singapore in the second, China in the third."""
+    name = "ai-diffusion-2025"
+    as_shipped, in_force = (world(who(country), policy(ALLOW), each) for each in (BUILT_IN[name], changed(name)))
+    switched_on = world(who(country), policy(ALLOW), changed(name, status="InForce"))
+
+    assert [each.reasons() for each in (as_shipped, in_force, switched_on)] == [ALLOWED, ALLOWED, expected]
+    assert switched_on._replace(now=day("2025-05-14T23:59:59")).reasons() == ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("country", "expected"),
+    [
+        ("SG", ALLOWED),
+        ("AQ", NEEDED),
+        ("BV", ["JurisdictionNotAllowed"]),
+        ("DE", ["JurisdictionNotAllowed"]),
+    ],
+)
+def test_the_template_denies_nothing_until_it_enforces(country: str, expected: list[str]) -> None:
+    cover = quota("all", "SG", "AQ", "BV", "DE")
+    observed = world(who(country), policy(ALLOW), BUILT_IN["operator-template"], cover)
+    enforced = world(who(country), changed("operator-template"), cover)
+
+    assert (observed.reasons(), enforced.reasons()) == (ALLOWED, expected)
