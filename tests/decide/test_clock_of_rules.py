@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from admission.catalogue import control, jurisdictions
 from admission.cli.profile import profiles
 from admission.decide.rulebook import NEVER
+from admission.enforce.shown import obstacle
+from admission.review.reasons import Reason
 from tests.decide.questions import ALLOW, grant, party, policy, pool, quota, rule, tenant, world
 from tests.demand.cluster import pod
 
@@ -202,3 +204,16 @@ def test_the_template_denies_nothing_until_it_enforces(country: str, expected: l
     enforced = world(who(country), changed("operator-template"), cover)
 
     assert (observed.reasons(), enforced.reasons()) == (ALLOWED, expected)
+
+
+def test_what_is_shown_of_a_tenant_follows_the_clock_too() -> None:
+    asked = of("h100-sxm")
+    owned = who("DE", LISTED, **OWNED)
+    registry = world(*asked["objects"], BUILT_IN["access-as-regulated"], owned).registry()
+    standing = registry.standings[owned.name]
+    ends, returns = day("2025-11-10"), day("2026-11-10")
+    shown = [obstacle(standing, registry, at) for at in (ends - SECOND, ends, returns - SECOND, returns)]
+
+    assert shown == [Reason.ListedParty, None, None, Reason.ListedParty]
+    assert registry.next_change(ends) == day("2026-02-03")
+    assert registry.next_change(day("2026-07-10")) == returns
