@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 INTERMEDIARIES = frozenset({TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace})
 """Kinds that supply others: their namespaces must name who computes there."""
 
+MATCH_ITSELF, MATCH_OWNERS = "MatchItself", "MatchOwners"
+OF_WHOM = frozenset({MATCH_ITSELF, MATCH_OWNERS})
+"""Beside Match, of whom it is: a rule may be about one of the two."""
+
 Values = frozenset[str] | None
 """What is known of a fact: its values, none of them (empty), or nothing (None)."""
 
@@ -124,9 +128,10 @@ def _screening(tenant: Tenant, standing: Standing) -> Values:
     if screening is None:
         return None
     if not screening.matched_parties:
-        return frozenset({screening.state})
-    listed = TENANT_ITSELF in screening.matched_parties or standing.owned_by_listed() is Ternary.TRUE
-    return frozenset({"Match" if listed else "Candidate"})
+        return frozenset({"Match", MATCH_ITSELF} if screening.state == "Match" else {screening.state})
+    itself = {MATCH_ITSELF} if TENANT_ITSELF in screening.matched_parties else set()
+    of_whom = itself | ({MATCH_OWNERS} if standing.owned_by_listed() is Ternary.TRUE else set())
+    return frozenset({"Match", *of_whom} if of_whom else {"Candidate"})
 
 
 def _headquartered(graph: OwnershipGraph, party: str, countries: frozenset[str]) -> Ternary:
