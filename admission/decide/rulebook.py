@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact, Mode, Rule
 from admission.catalogue.control import Entry
 from admission.catalogue.jurisdictions import GROUPS, members
+from admission.decide.duration import DAY, seconds_of
+from admission.decide.limits import measure
 from admission.demand.reach import UNKNOWN_CLASS
+from admission.tenants.age import Age
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
+    from admission.api.attestation import FactAge, Reverification
     from admission.api.policy import AccessPolicy
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.limits import Unit
@@ -60,6 +64,21 @@ class ResolvedRule:
         """What the rule asks for."""
         return self.rule.effect
 
+    def rises_above(self, level: int) -> bool:
+        """Whether some amount of compute needs a higher KYC level than this one."""
+        return any(step.level > level for step in self.rule.levels)
+
+
+class Due(NamedTuple):
+    """What follows from a due date of verification, in seconds: warn so long before, review so long after; or never."""
+
+    warn_before: int = 14 * DAY
+    review_after: int | None = 0
+
+
+DUE = Due()
+"""Where no policy says."""
+
 
 @dataclass(frozen=True)
 class RulesInForce:
@@ -78,6 +97,8 @@ class RulesInForce:
     ambiguous_class_denies: bool = False
     unidentified_denies: bool = False
     version: str = ""
+    ages: tuple[Age, ...] = ()
+    due: Due = DUE
     proposed: RulesInForce | None = None
     warning: frozenset[str] = frozenset()
     _entries: dict[str, Entry] = field(default_factory=dict, compare=False, repr=False)
@@ -119,6 +140,14 @@ class RulesInForce:
                 name: 1 if unit == "devices" else self.catalogue.tpp(name) for name in weighed
             }
         return self._weights[key]
+
+    def level_for(self, rule: Rule, counts: Iterable[tuple[str, int]]) -> int:
+        """The KYC level that a rule asks for: from the first device on, and never less for more."""
+        counts = tuple(counts)
+        reached = (
+            step.level for step in rule.levels if measure(counts, self.weights(rule.classes, step.unit)) >= step.amount
+        )
+        return max(rule.level or 0, *reached, 0)
 
     def countries(self, references: Iterable[str]) -> frozenset[str]:
         """Countries meant by codes and groups; a group that nobody defines holds requests back (``dangling``)."""
@@ -174,6 +203,8 @@ class Rulebook:
             ambiguous_class_denies=any(spec.ambiguous_class == "Deny" for spec in specs),
             unidentified_denies=any(spec.unidentified_tenant == "Deny" for spec in specs),
             version=self._version,
+            ages=tuple(_age(each) for spec in specs for each in spec.fact_ages),
+            due=_due([spec.reverification for spec in specs if spec.reverification]),
         )
 
     def _next_change(self, now: datetime) -> datetime:
@@ -182,6 +213,18 @@ class Rulebook:
         rules = [rule for policy in self._policies for rule in policy.spec.rules]
         instants = [moment for rule in rules for moment in (rule.effective, rule.expires)]
         return min([midnight, *(moment for moment in instants if moment is not None and moment > now)])
+
+
+def _age(stated: FactAge) -> Age:
+    return Age(Fact(stated.fact), seconds_of(stated.max_age), frozenset(stated.attested_by))
+
+
+def _due(stated: Collection[Reverification]) -> Due:
+    """The strictest of all: a review where any asks for one, the shortest grace, the longest warning."""
+    if not stated:
+        return DUE
+    graces = [seconds_of(each.grace) for each in stated if each.overdue == "NeedsReview"]
+    return Due(max(seconds_of(each.warn_before) for each in stated), min(graces, default=None))
 
 
 def _in_force(rule: Rule, now: datetime) -> bool:

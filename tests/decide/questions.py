@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.api.accelerator import AcceleratorPool
 from admission.api.exemption import Exemption
+from admission.api.override import KYCOverride
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
@@ -159,6 +160,7 @@ class World(NamedTuple):
             now=self.now,
             group_of=registry.group_of,
             exemptions=registry.every(Exemption),
+            overrides=registry.every(KYCOverride),
         )
 
     def verdict(self) -> Verdict:
