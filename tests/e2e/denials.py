@@ -135,7 +135,7 @@ CASES = (
     _asks(Reason.KYCRejected, kyc={"state": "Rejected"}),
     _asks(Reason.KYCSuspended, kyc={"state": "Suspended"}),
     _asks(Reason.KYCStale, kyc={"covers": "sha256:" + "0" * 64}),
-    _asks(Reason.FactStale, attestations=[_attested("Headquarters", until="2026-11-01T00:00:00Z")]),
+    _asks(Reason.FactStale, attestations=[_attested("DeclaredUse", until="2026-11-01T00:00:00Z")]),
     _asks(Reason.JurisdictionNotAllowed, ultimateParent="redgate", **_party(30, ABROAD)),
     _asks(Reason.OwnershipNotCleared, **_party(60, ABROAD)),
     _asks(Reason.ListedParty, screening={"state": "Match", "matchedParties": ["tenant"], "reference": "hit-77"}),
