@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from admission.decide.attested import check_attestation
 from admission.decide.compute import (
     charge_of,
     check_access,
@@ -15,7 +16,7 @@ from admission.decide.compute import (
     exempted_of,
 )
 from admission.decide.levels import check_levels, scopes_of
-from admission.decide.party import check_attestation, check_clearance, check_rules, check_supply, check_tenant
+from admission.decide.party import check_clearance, check_rules, check_supply, check_tenant
 from admission.decide.question import Question, Verdict
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Which KYCOverride lets a clearance stand: approved by a second person, in time, and for the facts as they are."""
+"""Whether a clearance holds, or which KYCOverride lets it stand: of two people, in time, for the facts as they are."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.api.override import KYCOverride
+    from admission.decide.question import Question
     from admission.review.reasons import Reason
     from admission.tenants.standing import Standing
 
@@ -26,3 +27,36 @@ def overriding(overrides: Iterable[KYCOverride], party: Standing, reason: Reason
         and in_force(each, now)
     )
     return min(good, key=lambda each: each.name, default=None)
+
+
+def clearance_of(question: Question, party: Standing) -> tuple[Reason | None, KYCOverride | None]:
+    """Return why a party's clearance does not hold, and the override that lets it stand nevertheless."""
+    reason = party.clearance(question.now, question.rules.due.review_after)
+    override = overriding(question.overrides, party, reason, question.now) if reason and question.overrides else None
+    return reason, override
+
+
+def lapsed(question: Question, party: Standing) -> Reason | None:
+    """Return why a party's clearance does not hold, where nothing lets it stand."""
+    reason, override = clearance_of(question, party)
+    return None if override else reason
+
+
+def overridden(question: Question, party: Standing) -> dict[str, str]:
+    """Return what is overridden of a party's clearance, by what and until when; empty where nothing is."""
+    reason, override = clearance_of(question, party)
+    if override is None:
+        return {}
+    return {"overridden": str(reason), "by": override.name, "until": override.spec.valid_until.isoformat()}
+
+
+def kyc_inputs(party: Standing) -> dict[str, str]:
+    """Return what of a verification decides, for the record."""
+    kyc = party.tenant.status.kyc
+    return {
+        "state": str(kyc.state) if kyc else "",
+        "expiresAt": kyc.expires_at.isoformat() if kyc and kyc.expires_at else "",
+        "reverifyBy": kyc.reverify_by.isoformat() if kyc and kyc.reverify_by else "",
+        "covers": kyc.covers if kyc else "",
+        "identityDigest": party.digest,
+    }

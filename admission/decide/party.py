@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from admission.api.policy import Effect, Fact
 from admission.catalogue.control import Entry
 from admission.decide.facts import applicable, denies_everybody, undecided
-from admission.decide.override import overriding
+from admission.decide.override import clearance_of, kyc_inputs, lapsed, overridden
 from admission.decide.question import Check, Question
 from admission.demand.devices import counted
 from admission.review import messages
@@ -18,7 +18,6 @@ from admission.tenants.ternary import Ternary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from admission.api.override import KYCOverride
     from admission.decide.rulebook import ResolvedRule
     from admission.tenants.standing import Standing
 
@@ -59,7 +58,7 @@ def check_tenant(question: Question, governing: str) -> Iterator[Result]:
         if not any(party.is_placed for party in requester.standings()) and is_controlled(question):
             reason = Reason.FactStale if governing else Reason.JurisdictionNotAllowed
             detail = "all that tells its jurisdiction is too old" if governing else "no jurisdiction known"
-            yield _not_cleared(question, requester.tenant_name, reason, detail)
+            yield not_cleared(question, requester.tenant_name, reason, detail)
         return
     needed = is_controlled(question) or question.rules.unidentified_denies or _denied_to_all(question)
     if not question.demand.devices or not needed:
@@ -103,10 +102,10 @@ def _chain(question: Question) -> Iterator[Result]:
     requester = question.requester
     supplier, customer = requester.supplier, requester.customer
     if requester.supplier_name and supplier is None:
-        yield _not_cleared(question, requester.supplier_name, Reason.TenantUnknown, "the supplier is no Tenant")
+        yield not_cleared(question, requester.supplier_name, Reason.TenantUnknown, "the supplier is no Tenant")
     if supplier is not None and (supplier.tenant.spec.supplied_by or requester.customer_name):
         detail = "the supplier is supplied itself, or supplies a supplier"
-        yield _not_cleared(question, supplier.name, Reason.EndCustomerNotCleared, detail)
+        yield not_cleared(question, supplier.name, Reason.EndCustomerNotCleared, detail)
     if customer is not None and customer.is_intermediary:
         sentence = messages.end_customer_missing(customer.name, requester.namespace)
         yield (
@@ -137,65 +136,12 @@ def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
         return
     for party in question.requester.standings():
         reason, override = clearance_of(question, party)
-        inputs = _kyc_inputs(party) | _overridden(question, party)
+        inputs = kyc_inputs(party) | overridden(question, party)
         if reason is None or override is not None:
             yield Check("kyc", party.name, "pass", inputs), None
         else:
-            _, finding = _not_cleared(question, party.name, reason, f"KYC: {reason}")
+            _, finding = not_cleared(question, party.name, reason, f"KYC: {reason}")
             yield Check("kyc", party.name, "fail", inputs), finding
-
-
-def clearance_of(question: Question, party: Standing) -> tuple[Reason | None, KYCOverride | None]:
-    """Return why a party's clearance does not hold, and the override that lets it stand nevertheless."""
-    reason = party.clearance(question.now, question.rules.due.review_after)
-    override = overriding(question.overrides, party, reason, question.now) if reason and question.overrides else None
-    return reason, override
-
-
-def _lapsed(question: Question, party: Standing) -> Reason | None:
-    """Why a clearance does not hold that nothing lets stand."""
-    reason, override = clearance_of(question, party)
-    return None if override else reason
-
-
-def _overridden(question: Question, party: Standing) -> dict[str, str]:
-    """What is overridden of a party's clearance, by what, and until when; nothing where it holds, or does not."""
-    reason, override = clearance_of(question, party)
-    if override is None:
-        return {}
-    return {"overridden": str(reason), "by": override.name, "until": override.spec.valid_until.isoformat()}
-
-
-def _kyc_inputs(party: Standing) -> dict[str, str]:
-    kyc = party.tenant.status.kyc
-    return {
-        "state": str(kyc.state) if kyc else "",
-        "expiresAt": kyc.expires_at.isoformat() if kyc and kyc.expires_at else "",
-        "reverifyBy": kyc.reverify_by.isoformat() if kyc and kyc.reverify_by else "",
-        "covers": kyc.covers if kyc else "",
-        "identityDigest": party.digest,
-    }
-
-
-def check_attestation(question: Question, _governing: str) -> Iterator[Result]:
-    """Who computes for others attests by itself what it is, and again before that has ended."""
-    if not is_controlled(question):
-        return
-    for party in question.requester.standings():
-        if not party.must_attest:
-            continue
-        holds = party.sources.attests_itself(question.now)
-        inputs = {"kind": str(party.tenant.spec.kind), "attestations": str(len(party.tenant.spec.attestations))}
-        detail = f"no attestation of a {party.tenant.spec.kind} by itself holds"
-        finding = None if holds else _of_party(question, party, Reason.AttestationLapsed, detail)
-        yield Check("attestation", party.name, "pass" if holds else "fail", inputs), finding
-
-
-def _of_party(question: Question, party: Standing, reason: Reason, detail: str) -> Finding:
-    """The finding of a party that can mend it itself; of one above or below, no more than that it is not cleared."""
-    if party.name in {question.requester.supplier_name, question.requester.customer_name}:
-        return _not_cleared(question, party.name, reason, detail)[1]
-    return Finding(reason, messages.attestation_lapsed(party.name), detail, party.name)
 
 
 def check_rules(question: Question, governing: str) -> Iterator[Result]:
@@ -223,13 +169,13 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
         inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
         inputs |= {"tooOld": " ".join(sorted(party.stale))} if party.stale else {}
         if rule.effect is Effect.Level and not is_controlled(question):
-            inputs |= _overridden(question, party)
+            inputs |= overridden(question, party)
         verdict = "pass" if finding is None else "fail"
         yield Check(f"rule {rule.name} {rule.effect}", party.name, verdict, inputs), finding
     if not covered and question.rules.entry(class_name) is not Entry.NONE:
         reason = _doubted(party, doubts)
         inputs = {"class": class_name, "place": place, "governing": governing}
-        _, finding = _not_cleared(
+        _, finding = not_cleared(
             question, party.name, reason, f"no rule covers {class_name} for {governing or 'nowhere'}"
         )
         yield Check("rules cover the class", party.name, "fail", inputs), finding
@@ -259,9 +205,9 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
     """What a restricting rule that applies, or may apply, holds against the party."""
     party = at.party
     if rule.effect is Effect.Level:
-        lapsed = None if is_controlled(question) else _lapsed(question, party)
-        if lapsed is not None:  # of controlled classes the clearance is checked anyway
-            return _not_cleared(question, party.name, lapsed, f"KYC: {lapsed}", rule)[1]
+        reason = None if is_controlled(question) else lapsed(question, party)
+        if reason is not None:  # of controlled classes the clearance is checked anyway
+            return not_cleared(question, party.name, reason, f"KYC: {reason}", rule)[1]
         return _below(question, rule, at)
     if rule.effect is not Effect.Deny:
         return None
@@ -276,7 +222,7 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
         if reason is Reason.ListedParty and party.facts[Fact.Screening] == _CANDIDATE:
             reason = Reason.NeedsReview
         detail = f"{rule.rule.basis.title} ({rule.rule.basis.type}, {rule.rule.status})"
-    return _not_cleared(question, party.name, reason, detail, rule)[1]
+    return not_cleared(question, party.name, reason, detail, rule)[1]
 
 
 def _below(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:
@@ -288,7 +234,7 @@ def _below(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:
         return None
     detail = f"level {party.level}, {needed} needed"
     if party.name == question.requester.supplier_name:
-        return _not_cleared(question, party.name, Reason.KYCLevelTooLow, detail, rule)[1]
+        return not_cleared(question, party.name, Reason.KYCLevelTooLow, detail, rule)[1]
     say = messages.level_too_low_for_so_much if party.level >= (rule.rule.level or 0) else messages.level_too_low
     return Finding(Reason.KYCLevelTooLow, say(party.name, class_name, needed), detail, party.name, rule.name)
 
@@ -299,7 +245,7 @@ def named(question: Question, party: str) -> str:
     return requester.tenant_name if party == requester.supplier_name else party
 
 
-def _not_cleared(
+def not_cleared(
     question: Question, party: str, reason: Reason, detail: str, rule: ResolvedRule | None = None
 ) -> tuple[Check, Finding]:
     """Put a reason about a party into the words of its public code; an end customer's are all one reason.

@@ -11,11 +11,12 @@ from admission.api.object import Condition
 from admission.api.override import KYCOverride
 from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
 from admission.catalogue.control import Entry
+from admission.decide.attested import check_attestation
 from admission.decide.compute import limits_of
 from admission.decide.duration import HOUR, seconds_of
 from admission.decide.limits import ENDLESS, held
-from admission.decide.override import overriding
-from admission.decide.party import check_attestation, check_clearance, check_rules, check_tenant, clearance_of
+from admission.decide.override import clearance_of, overriding
+from admission.decide.party import check_clearance, check_rules, check_tenant
 from admission.decide.question import Question, Requester
 from admission.demand.devices import Devices
 from admission.demand.pod import Demand

@@ -168,6 +168,9 @@ def test_a_fact_added_or_left_out_changes_the_digest(change: dict[str, Any]) -> 
     assert _digest({**FACTS, **change}) != _digest(FACTS)
 
 
+SAID = {"facts": ["Headquarters"], "by": "Tenant", "at": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
+
+
 def _turned(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _turned(child) for key, child in reversed(value.items())}
@@ -181,10 +184,11 @@ def _turned(value: Any) -> Any:
         {**FACTS, "declaredUse": ["WeaponsOfMassDestruction"]},
         {**FACTS, "declaredUse": []},
         {**FACTS, "independent": False},
+        {**FACTS, "attestations": [SAID]},
     ],
-    ids=["every list turned round", "another use", "no use", "a default spelt out"],
+    ids=["every list turned round", "another use", "no use", "a default spelt out", "an attestation"],
 )
-def test_order_declared_use_and_spelt_out_defaults_leave_the_digest(same: dict[str, Any]) -> None:
+def test_order_declared_use_attestations_and_spelt_out_defaults_leave_the_digest(same: dict[str, Any]) -> None:
     assert _digest(same) == _digest(FACTS)
 
 
