@@ -18,7 +18,6 @@ from admission.decide.limits import Limit, Scope
 from admission.decide.party import Result, named, what
 from admission.decide.question import Check
 from admission.decide.shards import Shard
-from admission.demand.reach import UNKNOWN_CLASS
 from admission.review import messages
 from admission.review.finding import Finding
 from admission.review.reasons import Reason
@@ -62,9 +61,10 @@ def _is_counted(question: Question, governing: str, class_name: str) -> bool:
 
 def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
     """The limits that the request must fit, by the ledger in which they stand: those of quotas, grants and levels."""
-    limits: defaultdict[str, list[Limit]] = defaultdict(list)
-    for scope in compute.scopes_of(question, governing):
-        limits[scope.name].extend(scope.limits)
+    others = compute.scopes_of(question, governing)
+    if not question.rules.by_amount:
+        return others
+    limits = defaultdict(list, {scope.name: list(scope.limits) for scope in others})
     for party, rule in _raising(question, governing):
         for name, limit in _limits_of(question, governing, party, rule):
             limits[name].append(limit)
@@ -91,6 +91,8 @@ def _too_low(question: Question, party: str, rule: str, level: int) -> Finding:
 def _raising(question: Question, governing: str) -> Iterator[tuple[Standing, ResolvedRule]]:
     """Rules that apply, or may, and by amount ask for more than a party has: each once for each party."""
     found: dict[tuple[str, str], tuple[Standing, ResolvedRule]] = {}
+    if not question.rules.by_amount:
+        return iter(())
     for devices in question.demand.devices:
         reached = itertools.product(question.requester.standings(), devices.classes, devices.places)
         for party, class_name, place in reached:
@@ -124,13 +126,11 @@ def _limits_of(question: Question, governing: str, party: Standing, rule: Resolv
 
 def _counting(question: Question, governing: str, party: Standing, rule: ResolvedRule) -> ComputeQuota | None:
     """The quota in whose ledger the rule's classes are counted for a party: the same whichever of them is asked for."""
-    rules = question.rules
-    meant = rules.weights(rule.rule.classes, "devices")
+    kind = _kind(question, party)
 
     def counts(quota: ComputeQuota) -> bool:
-        weights = rules.weights(quota.spec.classes, "devices")
-        meets = any(weight and weights[name] for name, weight in meant.items() if name != UNKNOWN_CLASS)
-        return meets and (_kind(question, party) in {*kinds_of(quota, question.shards), ""})
+        told_apart = not kind or kind in kinds_of(quota, question.shards)
+        return told_apart and question.rules.overlap(rule.rule.classes, quota.spec.classes)
 
     by_ledger = sorted(governed(question, governing), key=lambda quota: (scope_of(quota), quota.name))
     return next(filter(counts, by_ledger), None)

@@ -36,15 +36,8 @@ def clearance_of(question: Question, party: Standing) -> tuple[Reason | None, KY
     return reason, override
 
 
-def lapsed(question: Question, party: Standing) -> Reason | None:
-    """Return why a party's clearance does not hold, where nothing lets it stand."""
-    reason, override = clearance_of(question, party)
-    return None if override else reason
-
-
-def overridden(question: Question, party: Standing) -> dict[str, str]:
-    """Return what is overridden of a party's clearance, by what and until when; empty where nothing is."""
-    reason, override = clearance_of(question, party)
+def overridden(reason: Reason | None, override: KYCOverride | None) -> dict[str, str]:
+    """Return what is overridden, by what and until when; empty where nothing is."""
     if override is None:
         return {}
     return {"overridden": str(reason), "by": override.name, "until": override.spec.valid_until.isoformat()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from admission.api.policy import Effect, Fact
 from admission.catalogue.control import Entry
 from admission.decide.facts import applicable, denies_everybody, undecided
-from admission.decide.override import clearance_of, kyc_inputs, lapsed, overridden
+from admission.decide.override import clearance_of, kyc_inputs, overridden
 from admission.decide.question import Check, Question
 from admission.demand.devices import counted
 from admission.review import messages
@@ -136,7 +136,7 @@ def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
         return
     for party in question.requester.standings():
         reason, override = clearance_of(question, party)
-        inputs = kyc_inputs(party) | overridden(question, party)
+        inputs = kyc_inputs(party) | overridden(reason, override)
         if reason is None or override is not None:
             yield Check("kyc", party.name, "pass", inputs), None
         else:
@@ -169,7 +169,7 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
         inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
         inputs |= {"tooOld": " ".join(sorted(party.stale))} if party.stale else {}
         if rule.effect is Effect.Level and not is_controlled(question):
-            inputs |= overridden(question, party)
+            inputs |= overridden(*clearance_of(question, party))
         verdict = "pass" if finding is None else "fail"
         yield Check(f"rule {rule.name} {rule.effect}", party.name, verdict, inputs), finding
     if not covered and question.rules.entry(class_name) is not Entry.NONE:
@@ -205,8 +205,8 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
     """What a restricting rule that applies, or may apply, holds against the party."""
     party = at.party
     if rule.effect is Effect.Level:
-        reason = None if is_controlled(question) else lapsed(question, party)
-        if reason is not None:  # of controlled classes the clearance is checked anyway
+        reason, override = (None, None) if is_controlled(question) else clearance_of(question, party)
+        if reason is not None and override is None:  # of controlled classes the clearance is checked anyway
             return not_cleared(question, party.name, reason, f"KYC: {reason}", rule)[1]
         return _below(question, rule, at)
     if rule.effect is not Effect.Deny:
@@ -228,7 +228,7 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
 def _below(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:
     """A level too low for what is asked for; what is held besides is the ledger's to add (``decide.levels``)."""
     party, class_name = at.party, f"class {at.class_name}"
-    charged = counted(devices for devices in question.demand.devices if devices.charged)
+    charged = counted(devices for devices in question.demand.devices if devices.charged) if rule.rule.levels else ()
     needed = question.rules.level_for(rule.rule, charged)
     if party.level >= needed:
         return None

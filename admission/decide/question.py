@@ -98,6 +98,8 @@ class Question:
 
     def now_known(self) -> Question:
         """The same with facts that are too old, by its own rules and instant, unknown."""
+        if not self.rules.ages and not any(party.sources.stated for party in self.requester.standings()):
+            return self
         requester = self.requester.at(self.now, self.rules.ages)
         return self if requester is self.requester else replace(self, requester=requester)
 

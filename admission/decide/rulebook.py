@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +17,7 @@ from admission.demand.reach import UNKNOWN_CLASS
 from admission.tenants.age import Age
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from admission.api.attestation import FactAge, Reverification
     from admission.api.policy import AccessPolicy
@@ -108,6 +109,12 @@ class RulesInForce:
     """What ``facts.applicable`` found."""
     _by_class: dict[str, tuple[ResolvedRule, ...]] = field(default_factory=dict, compare=False, repr=False)
     _weights: dict[tuple[str, ...], Mapping[str, int]] = field(default_factory=dict, compare=False, repr=False)
+    _overlaps: dict[tuple[str, ...], bool] = field(default_factory=dict, compare=False, repr=False)
+
+    @functools.cached_property
+    def by_amount(self) -> bool:
+        """Whether any rule asks for levels by amount."""
+        return any(rule.rule.levels for rule in self.rules)
 
     def entry(self, class_name: str) -> Entry:
         """The control entry of a class at this instant; unknown for a class that nobody can name."""
@@ -129,6 +136,14 @@ class RulesInForce:
         kind = "Uncontrolled" if entry is Entry.NONE else "Controlled"
         return not {"*", class_name, str(entry), kind}.isdisjoint(references)
 
+    def overlap(self, one: Sequence[str], other: Sequence[str]) -> bool:
+        """Whether some class is meant by references of both."""
+        key = (*one, "", *other)
+        if key not in self._overlaps:
+            weights = self.weights(one, "devices"), self.weights(other, "devices")
+            self._overlaps[key] = any(all(each[name] for each in weights) for name in self.catalogue.chips)
+        return self._overlaps[key]
+
     def weights(self, references: Iterable[str], unit: Unit) -> Mapping[str, int]:
         """What one device of each class weighs in a limit on these classes; other classes weigh nothing."""
         key = (unit, *references)
@@ -143,11 +158,13 @@ class RulesInForce:
 
     def level_for(self, rule: Rule, counts: Iterable[tuple[str, int]]) -> int:
         """The KYC level that a rule asks for: from the first device on, and never less for more."""
+        if not rule.levels:
+            return rule.level or 0
         counts = tuple(counts)
         reached = (
             step.level for step in rule.levels if measure(counts, self.weights(rule.classes, step.unit)) >= step.amount
         )
-        return max(rule.level or 0, *reached, 0)
+        return max((rule.level or 0, *reached))
 
     def countries(self, references: Iterable[str]) -> frozenset[str]:
         """Countries meant by codes and groups; a group that nobody defines holds requests back (``dangling``)."""

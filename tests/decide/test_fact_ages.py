@@ -183,6 +183,21 @@ def test_what_a_party_holds_stays_counted_where_its_facts_last_led() -> None:
     assert [str(reason) for reason in found.reasons()] == ["FactStale"]
 
 
+def test_a_jurisdiction_that_rests_on_a_stale_fact_of_anybody_behind_the_request_is_not_known() -> None:
+    rules = policy(ALLOW, rule("governed", "Deny", ("GoverningJurisdiction", "In", "FR")))
+    placed = {"parties": [party("top")], "ultimateParent": "top"}
+    assert world(attested(says("Headquarters"), **placed), rules).reasons() == []
+    assert world(attested(says("Headquarters", until=NOW), **placed), rules).reasons() == ["FactStale"]
+    reseller = tenant("kumo", kind="Reseller")
+    customer = tenant("tanuki", suppliedBy="kumo", attestations=[says("Headquarters", until=NOW)])
+    labels = {"computegate.io/tenant": "kumo", "computegate.io/end-customer": "tanuki"}
+    found = world(rules, reseller, customer, labels=labels).verdict().findings
+    assert {(str(each.reason), each.party) for each in found} == {
+        ("FactStale", "kumo"),
+        ("EndCustomerNotCleared", "tanuki"),
+    }
+
+
 FACTS: dict[str, dict[str, Any]] = {
     "Headquarters": {"headquarters": None},
     "Incorporation": {"incorporation": None},
