@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from tests.e2e.world import World
 
 MASTERS = ("system:masters",)
-NOT_CLEARED, LAPSED = "[NotCleared]", "ask for its renewal"
+NOT_CLEARED, UNDER_REVIEW, LAPSED = "[NotCleared]", "[UnderReview]", "ask for its renewal"
+LATER = 20.0
+"""Seconds within which objects are applied and looked at while nothing has ended yet."""
 
 
 def _in(seconds: float) -> str:
@@ -61,30 +63,30 @@ def _standing(world: World, name: str) -> Object:
     return standing
 
 
-def test_an_inference_provider_loses_its_clearance_when_what_it_attests_ends(
+def test_time_alone_ends_what_was_attested_and_makes_a_verification_due(
     world: World, unique: str, country: str
 ) -> None:
-    said = {"facts": ["TenantKind"], "by": "Tenant", "at": "2026-01-01T00:00:00Z", "validUntil": _in(8)}
+    soon, provider, due = _in(LATER), f"{unique}-provider", f"{unique}-due"
+    said = {"facts": ["TenantKind"], "by": "Tenant", "at": "2026-01-01T00:00:00Z", "validUntil": soon}
     world.apply(
         quota(unique, country, 4),
-        tenant(unique, country, kind="InferenceProvider", attestations=[said]),
-        namespace(unique, unique),
+        tenant(provider, country, kind="InferenceProvider", attestations=[said]),
+        tenant(due, country, {"reverifyBy": soon}),
+        *(namespace(name, name) for name in (provider, due)),
     )
-    assert tried(world, unique) == ""
-    before = world.get("tenants.computegate.io", unique)["metadata"]["generation"]
-    eventually(lambda: tried(world, unique), lambda line: LAPSED in line)
-    assert world.get("tenants.computegate.io", unique)["metadata"]["generation"] == before
-    shown = eventually(lambda: _standing(world, unique), lambda standing: not standing["cleared"])
-    assert (shown["reason"], shown["staleFacts"]) == ("AttestationLapsed", ["TenantKind"])
-    assert value(world.metrics(), "computegate_tenants_stale_facts", fact="TenantKind") >= 1
-
-
-def test_a_verification_that_is_due_is_counted_and_one_that_was_needs_a_review(
-    world: World, unique: str, country: str
-) -> None:
-    world.apply(quota(unique, country, 4), tenant(unique, country, {"reverifyBy": _in(8)}), namespace(unique, unique))
-    assert tried(world, unique) == ""
+    assert [tried(world, name) for name in (provider, due)] == ["", ""]
     assert value(world.metrics(), "computegate_tenants_to_verify", state="due") >= 1
-    eventually(lambda: tried(world, unique), lambda line: "[UnderReview]" in line)
+    generations = [_generation(world, name) for name in (provider, due)]
+    eventually(lambda: tried(world, provider), lambda line: LAPSED in line, seconds=2 * LATER)
+    eventually(lambda: tried(world, due), lambda line: UNDER_REVIEW in line)
+    assert [_generation(world, name) for name in (provider, due)] == generations
     assert value(world.metrics(), "computegate_tenants_to_verify", state="overdue") >= 1
-    eventually(lambda: _standing(world, unique), lambda standing: standing["reason"] == "NeedsReview")
+    assert value(world.metrics(), "computegate_tenants_stale_facts", fact="TenantKind") >= 1
+    eventually(lambda: _standing(world, due), lambda standing: standing["reason"] == "NeedsReview")
+    shown = eventually(lambda: _standing(world, provider), lambda standing: not standing["cleared"])
+    assert (shown["reason"], shown["staleFacts"]) == ("AttestationLapsed", ["TenantKind"])
+
+
+def _generation(world: World, name: str) -> int:
+    generation: int = world.get("tenants.computegate.io", name)["metadata"]["generation"]
+    return generation

@@ -68,6 +68,22 @@ LINES: list[tuple[Reason, str, str]] = [
         ),
     ),
     (
+        Reason.KYCLevelTooLow,
+        messages.level_too_low_for_so_much("acme", "class h100-sxm", 4),
+        (
+            "[InfoNeeded] so much of class h100-sxm at once needs verification level 4, which tenant acme has not "
+            f"reached; free some; ask to be verified further{END}"
+        ),
+    ),
+    (
+        Reason.AttestationLapsed,
+        messages.attestation_lapsed("acme"),
+        (
+            "[InfoNeeded] what tenant acme attests of how it passes compute on has ended, or is missing; ask for its "
+            f"renewal{END}"
+        ),
+    ),
+    (
         Reason.ClassAmbiguous,
         messages.class_ambiguous("nvidia.com/gpu", ["a100-80gb", "h100-sxm"], ["chip=a100", "chip=h100"]),
         (
