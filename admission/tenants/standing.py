@@ -50,7 +50,7 @@ class Standing:
     """Who attests the facts, and since when."""
     stale: frozenset[Fact] = frozenset()
     """Facts that are too old to be known at the instant that is asked about; `facts` has what they were last."""
-    _aged: dict[frozenset[Fact], Standing] = field(default_factory=dict, compare=False, repr=False)
+    _aged: dict[tuple[int, frozenset[Fact]], Standing] = field(default_factory=dict, compare=False, repr=False)
     _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -94,9 +94,10 @@ class Standing:
         """The same with these facts too old to be known; the same object each time: answers about it are kept."""
         if stale == self.stale:
             return self
-        if stale not in self._aged:
-            self._aged[stale] = dataclasses.replace(self, stale=stale)
-        return self._aged[stale]
+        key = id(self.facts), stale  # what is kept has the same facts, so that no others get their id meanwhile
+        if key not in self._aged:
+            self._aged[key] = dataclasses.replace(self, stale=stale)
+        return self._aged[key]
 
     def owned_from(self, countries: frozenset[str]) -> Ternary:
         """Whether owners headquartered in these countries hold 50 percent or more, in aggregate."""
