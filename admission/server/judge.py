@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from admission.api.exemption import Exemption
+from admission.api.override import KYCOverride
 from admission.api.policy import Mode
 from admission.api.quota import Authorization, ComputeQuota
-from admission.decide.compute import charge_of, exceeded, scopes_of
+from admission.decide.compute import charge_of
 from admission.decide.decide import decide, governing_of
 from admission.decide.duration import HOUR
+from admission.decide.levels import exceeded, scopes_of
 from admission.decide.limits import ENDLESS, Scope
 from admission.decide.question import Question, Verdict
 from admission.decide.shards import Shard, account_of
@@ -72,6 +74,11 @@ class Judgement:
     def exemptions(self) -> tuple[str, ...]:
         """The exemptions that let something of it pass, each once."""
         return tuple(dict.fromkeys(name for name, _ in self.verdict.exempted))
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The overrides that let a clearance stand, each once."""
+        return tuple(dict.fromkeys(self.verdict.overrides))
 
     @property
     def is_passing(self) -> bool:
@@ -141,7 +148,7 @@ class Judge:
         """
         mode, demand = self.registry.mode(ask.namespace), ask.demand or Demand()
         case = Case(ask, now, mode, demand)
-        question = self._question(case)
+        question = self._question(case).now_known()
         governing = governing_of(question)
         scopes, charge = scopes_of(question, governing), charge_of(question, governing)
         outcome = self._ledger.evaluate(request_of(ask, charge, scopes, question.shards))
@@ -171,6 +178,7 @@ class Judge:
             now=case.now,
             group_of=registry.group_of,
             exemptions=registry.every(Exemption),
+            overrides=registry.every(KYCOverride),
             shards=registry.shards,
         )
 
