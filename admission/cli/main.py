@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from admission import __version__
-from admission.cli import check, demand, digest, explain, ledger, preflight, serve, usage
+from admission.cli import check, demand, digest, explain, ledger, ownership, preflight, serve, usage
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     _ledger(commands)
     _usage(commands)
     _digest(commands)
+    _ownership(commands)
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))
@@ -157,6 +158,32 @@ def _digest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser = commands.add_parser("digest", help="print the digest of a Tenant's identity facts, for status.kyc.covers")
     parser.add_argument("-f", "--file", type=pathlib.Path, action="append", required=True, metavar="FILE", dest="files")
     parser.set_defaults(run=digest.run)
+
+
+def _ownership(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("ownership", help="take over what registers publish of who owns whom")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    importing = actions.add_parser(
+        "import",
+        help="print the parties, ownership and ultimate parent of one tenant",
+        description="Prints a part of a Tenant's spec for a person to check; nothing is written anywhere.  "
+        "Exit code 0: printed, 2: a file cannot be used, with the record and the field that is wrong.",
+    )
+    importing.add_argument(
+        "--format",
+        choices=("bods", "gleif"),
+        required=True,
+        help="bods: Beneficial Ownership Data Standard 0.4, JSON; gleif: level 2 XML, with level 1 beside it for names",
+    )
+    importing.add_argument(
+        "--for",
+        required=True,
+        metavar="ID",
+        dest="entity",
+        help="the tenant: its LEI or other registered identifier, in bods also a record or statement id",
+    )
+    importing.add_argument("files", type=pathlib.Path, nargs="+", metavar="FILE")
+    importing.set_defaults(run=ownership.run)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from admission.decide.compute import (
     exempted_of,
     scopes_of,
 )
-from admission.decide.party import check_clearance, check_rules, check_supply, check_tenant
+from admission.decide.party import check_clearance, check_owners, check_rules, check_supply, check_tenant
 from admission.decide.question import Question, Verdict
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ CHECKS: tuple[Callable[[Question, str], Iterator[Result]], ...] = (
     check_tenant,
     check_supply,
     check_clearance,
+    check_owners,
     check_rules,
     check_grants,
     check_hold,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from admission.api.identity import TenantSpec
     from admission.api.tenant import Tenant
     from admission.review.reasons import Reason
 
@@ -39,6 +40,7 @@ class Standing:
     group: str = ""
     """Key of the ownership group (``tenants.group``); tenants under the same party at the top share it."""
     _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
+    _unnamed: dict[float, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -71,7 +73,13 @@ class Standing:
         listed = frozenset(screening.matched_parties) if screening else frozenset()
         if not listed:
             return Ternary.FALSE
-        return self.graph.owned_by(lambda party: Ternary.TRUE if party in listed else Ternary.FALSE)
+        return self.graph.owned_by(lambda party: _listed(self.graph, party, listed))
+
+    def may_hide_owner(self, percent: float) -> bool:
+        """Whether somebody whom nobody has named may hold so much of the tenant, or of a party that does."""
+        if percent not in self._unnamed:
+            self._unnamed[percent] = self.graph.unnamed_from(percent)
+        return self._unnamed[percent]
 
     def jurisdictions(self) -> tuple[str, ...]:
         """Every country that has a say: headquarters, ultimate parent, owners of 50 percent or more."""
@@ -89,12 +97,11 @@ def standing_of(tenant: Tenant) -> Standing:
 
 def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
     spec, status = tenant.spec, tenant.status
-    countries = {party.headquarters for party in spec.parties if party.headquarters and party.type != "NaturalPerson"}
     return {
         Fact.Headquarters: _known(spec.headquarters),
         Fact.Incorporation: _known(spec.incorporation),
         Fact.UltimateParentHeadquarters: _parent_headquarters(tenant),
-        Fact.OwnerHeadquarters: frozenset(c for c in countries if standing.owned_from(frozenset({c})) is Ternary.TRUE),
+        Fact.OwnerHeadquarters: _owner_headquarters(spec, standing.graph),
         Fact.AccessCountry: frozenset(status.access.countries) if status.access else None,
         Fact.TenantKind: frozenset({str(spec.kind)}),
         Fact.Payment: frozenset(spec.payment) or None,
@@ -106,6 +113,16 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
 def _known(value: str | None) -> Values:
     """A code that is no country says as little as none at all."""
     return frozenset({value}) if value in COUNTRIES else None
+
+
+def _owner_headquarters(spec: TenantSpec, graph: OwnershipGraph) -> Values:
+    """The countries that own half or more by what is stated, even where statements contradict each other."""
+    places = {party.headquarters for party in spec.parties if party.headquarters}
+    return frozenset(place for place in places if _owned_for_certain(graph, frozenset({place})))
+
+
+def _owned_for_certain(graph: OwnershipGraph, countries: frozenset[str]) -> bool:
+    return graph.owned_for_certain(lambda party: _headquartered(graph, party, countries) is Ternary.TRUE)
 
 
 def _parent_headquarters(tenant: Tenant) -> Values:
@@ -127,6 +144,14 @@ def _screening(tenant: Tenant, standing: Standing) -> Values:
         return frozenset({screening.state})
     listed = TENANT_ITSELF in screening.matched_parties or standing.owned_by_listed() is Ternary.TRUE
     return frozenset({"Match" if listed else "Candidate"})
+
+
+def _listed(graph: OwnershipGraph, party: str, listed: frozenset[str]) -> Ternary:
+    """Whoever is named was looked for on the lists."""
+    if party in listed:
+        return Ternary.TRUE
+    known = graph.parties.get(party)
+    return Ternary.FALSE if known is not None and known.name.strip() else Ternary.UNKNOWN
 
 
 def _headquartered(graph: OwnershipGraph, party: str, countries: frozenset[str]) -> Ternary:
