@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from admission.api.policy import AccessPolicy
@@ -45,7 +47,9 @@ COUNTRIES = ("DE", "FR", "US", "JP", "SG", "NL", "KR", "SE")
 WIDTH = 10
 """Parties of one level of the graph; each is owned by some of the next."""
 
-POD = wire.parse_pod(b'{"spec":{"containers":[{"name":"c","resources":{"limits":{"nvidia.com/h100":"1"}}}]}}')
+POD = wire.parse_pod(
+    msgspec.Raw(b'{"spec":{"containers":[{"name":"c","resources":{"limits":{"nvidia.com/h100":"1"}}}]}}')
+)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from admission.tenants.imports.decoding import decoded
 from admission.tenants.imports.fragment import Found, ImportProblem, Link, Node
 from admission.tenants.imports.interests import links_of
 from admission.tenants.imports.parties import Entity, Person, entity_node, person_node
@@ -56,6 +57,7 @@ class Record:
     age: tuple[dt.date, int]
 
 
+_array = msgspec.json.Decoder(list[msgspec.Raw])
 _statement = msgspec.json.Decoder(Statement)
 _entity = msgspec.json.Decoder(Entity)
 _person = msgspec.json.Decoder(Person)
@@ -108,10 +110,7 @@ def _records(path: pathlib.Path, today: dt.date) -> tuple[dict[str, Record], dic
 
 
 def _record(raw: bytes | msgspec.Raw, where: str, number: int, today: dt.date) -> Record:
-    try:
-        statement = _statement.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ImportProblem(f"{where}: {plain(error)}") from None
+    statement = decoded(_statement, raw, where)
     published = statement.publication_details or _Publication()
     if published.bods_version is not None and published.bods_version != VERSION:
         raise ImportProblem(
@@ -120,13 +119,6 @@ def _record(raw: bytes | msgspec.Raw, where: str, number: int, today: dt.date) -
     dated(published.publication_date, where, "publicationDetails.publicationDate", today)
     stated = dated(statement.statement_date, where, "statementDate", today)
     return Record(statement, where, (stated or dt.date.min, number))
-
-
-def plain(error: Exception) -> str:
-    """Return one line that names the field, as the standard writes it."""
-    if isinstance(error, RecursionError):
-        return "nested too deeply to be read"
-    return " ".join(str(error).split()).replace("`$.", "`")[:300]
 
 
 def _put(records: dict[str, Record], record: Record) -> None:
@@ -141,14 +133,11 @@ def _put(records: dict[str, Record], record: Record) -> None:
 def _nodes(records: dict[str, Record]) -> dict[str, Node]:
     nodes: dict[str, Node] = {}
     for key, record in records.items():
-        raw, where = record.statement.record_details, record.where
-        try:
-            if record.statement.record_type == "entity":
-                nodes[key] = entity_node(_entity.decode(raw), where)
-            elif record.statement.record_type == "person":
-                nodes[key] = person_node(_person.decode(raw), where)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise ImportProblem(f"{where}: recordDetails: {plain(error)}") from None
+        raw, at = record.statement.record_details, f"{record.where}: recordDetails"
+        if record.statement.record_type == "entity":
+            nodes[key] = entity_node(decoded(_entity, raw, at), record.where)
+        elif record.statement.record_type == "person":
+            nodes[key] = person_node(decoded(_person, raw, at), record.where)
     return nodes
 
 
@@ -192,7 +181,4 @@ def _raw(path: pathlib.Path) -> Iterator[bytes | msgspec.Raw]:
 def _items(path: pathlib.Path, text: bytes) -> list[msgspec.Raw]:
     if len(text) > LARGEST:
         raise ImportProblem(f"{path}: an array of more than {LARGEST} bytes; write one statement a line, or cut it out")
-    try:
-        return msgspec.json.decode(text, type=list[msgspec.Raw])
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise ImportProblem(f"{path}: {plain(error)}") from None
+    return decoded(_array, text, str(path))

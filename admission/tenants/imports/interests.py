@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from admission.tenants.imports.decoding import decoded
 from admission.tenants.imports.fragment import ImportProblem, Link
 
 if TYPE_CHECKING:
@@ -93,10 +94,7 @@ def links_of(raw: msgspec.Raw, where: str, nodes: Mapping[str, Node], today: dt.
 
     An interest that has ended is no more.  Raises ``ImportProblem`` naming the field.
     """
-    try:
-        found = _relationship.decode(raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise ImportProblem(f"{where}: recordDetails: {' '.join(str(error).split())[:300]}") from None
+    found = decoded(_relationship, raw, f"{where}: recordDetails")
     if isinstance(found.subject, _Unspecified) or isinstance(found.interested_party, _Unspecified):
         missing = found.subject if isinstance(found.subject, _Unspecified) else found.interested_party
         reason = missing.reason if isinstance(missing, _Unspecified) else ""
