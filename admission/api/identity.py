@@ -124,11 +124,11 @@ class TenantSpec(Model):
                 _PARENT_MISSING,
             ),
             (
-                "!has(self.ownership) || self.ownership.all(o, has(self.parties) && self.parties.exists(p, p.id == o.owner))",
+                "!has(self.ownership) || (has(self.parties) && sets.contains(self.parties.map(p, p.id), self.ownership.map(o, o.owner)))",
                 _OWNER_MISSING,
             ),
             (
-                f"!has(self.ownership) || self.ownership.all(o, !has(o.owned) || o.owned == '{TENANT_ITSELF}' || (has(self.parties) && self.parties.exists(p, p.id == o.owned)))",
+                f"!has(self.ownership) || sets.contains(['{TENANT_ITSELF}'] + (has(self.parties) ? self.parties.map(p, p.id) : []), self.ownership.map(o, has(o.owned) ? o.owned : '{TENANT_ITSELF}'))",
                 _OWNED_MISSING,
             ),
             (

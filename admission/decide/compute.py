@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 from collections import defaultdict
@@ -215,6 +216,7 @@ def scope_of_grant(grant: Authorization) -> str:
     return f"authorization-{_short(grant.name)}"
 
 
+@functools.lru_cache(maxsize=4096)
 def _short(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -81,11 +82,15 @@ class Standing:
             self._unnamed[percent] = self.graph.unnamed_from(percent)
         return self._unnamed[percent]
 
-    def jurisdictions(self) -> tuple[str, ...]:
-        """Every country that has a say: headquarters, ultimate parent, owners of 50 percent or more."""
+    @functools.cached_property
+    def _places(self) -> tuple[str, ...]:
         known = set(self.facts[Fact.Headquarters] or ()) | set(self.facts[Fact.UltimateParentHeadquarters] or ())
         known |= self.facts[Fact.OwnerHeadquarters] or frozenset()
         return tuple(sorted(known))
+
+    def jurisdictions(self) -> tuple[str, ...]:
+        """Every country that has a say: headquarters, ultimate parent, owners of 50 percent or more."""
+        return self._places
 
 
 def standing_of(tenant: Tenant) -> Standing:
