@@ -146,10 +146,13 @@ def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, st
 
 
 def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
-    """The quotas that count this request: its governing jurisdiction and any of its classes."""
-    classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
-    governed = _governed(question, governing)
-    return tuple(quota for quota in governed if any(_counts(question, quota, name) for name in classes))
+    """The quotas that count this request: its governing jurisdiction and any of its classes; found once."""
+    if governing not in question.counting:
+        classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
+        governed = _governed(question, governing)
+        found = tuple(quota for quota in governed if any(_counts(question, quota, name) for name in classes))
+        question.counting[governing] = found
+    return question.counting[governing]
 
 
 def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from admission.decide.compute import (
@@ -45,16 +44,16 @@ def decide(question: Question) -> Verdict:
     governing = governing_of(question)
     results = [result for check in CHECKS for result in check(question, governing)]
     findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))
-    verdict = Verdict(
+    charge = charge_of(question, governing)
+    counted = not findings and (charge.counts or question.demand.refers)
+    return Verdict(
         findings,
         tuple(check for check, _ in results),
         governing,
-        charge_of(question, governing),
-        exempted=tuple((name, access.field) for access, name in exempted_of(question).items()),
+        charge,
+        scopes_of(question, governing) if counted else (),
+        tuple((name, access.field) for access, name in exempted_of(question).items()),
     )
-    if verdict.findings or verdict.charge is None or not (verdict.charge.counts or question.demand.refers):
-        return verdict
-    return dataclasses.replace(verdict, scopes=scopes_of(question, governing))
 
 
 def governing_of(question: Question) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Question:
     exemptions: tuple[Exemption, ...] = ()
     shards: int = 0
     """Ledgers over which the tenants of one quota are spread; 0 where all stand in one."""
+    counting: dict[str, tuple[ComputeQuota, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What ``compute.quotas_of`` found, by jurisdiction."""
 
 
 class Check(NamedTuple):
