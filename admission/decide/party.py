@@ -154,7 +154,12 @@ def check_owners(question: Question, _governing: str) -> Iterator[Result]:
     for party in question.requester.standings():
         check, finding = Check("owners named", party.name, "pass", {"from": f"{threshold:g}"}), None
         if party.may_hide_owner(threshold):
-            detail = f"who holds {threshold:g} percent or more is not named"
+            contradictory = ", ".join(party.graph.contradictory)
+            detail = (
+                f"what is stated of the owners of {contradictory} cannot all be true"
+                if contradictory
+                else f"who holds {threshold:g} percent or more is not named"
+            )
             _, finding = _not_cleared(question, party.name, Reason.OwnerUnknown, detail)
             check = check._replace(outcome="fail")
         yield check, finding

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def finds_room(owner: str, least: int, pool: Pool, graph: Mapping[str, tuple[Pool, ...]], unnamed: str) -> bool:
     """Whether direct holders whom ``owner`` may stand behind can have ``least`` of a pool, and there are any.
 
-    Those are the unnamed, and whoever may be owned, by whatever share, by the owner or by somebody unnamed.
+    Those are the unnamed, and whoever may be owned, by whatever share, by the owner or by somebody unnamed.  For an
+    owner that holds some itself nobody needs to stand between, where nothing is said of how much it has through others.
     """
     behind = {owner, unnamed}
     room = [
@@ -21,7 +22,8 @@ def finds_room(owner: str, least: int, pool: Pool, graph: Mapping[str, tuple[Poo
         for holder, bounds in pool.direct.items()
         if bounds.upper > 0 and (holder == unnamed or (holder != owner and _above(holder, graph) & behind))
     ]
-    return bool(room) and sum(room) >= least
+    said_again = least == 0 and owner in pool.direct
+    return said_again or (bool(room) and sum(room) >= least)
 
 
 def _above(party: str, graph: Mapping[str, tuple[Pool, ...]]) -> set[str]:
