@@ -86,7 +86,7 @@ class Ownership(Model):
     model_config = pydantic.ConfigDict(json_schema_extra=rules(("self.owner != self.owned", _OWNS_ITSELF)))
 
     owner: PartyID
-    """Party id of the owner."""
+    """Party id of the owner; `tenant` where the tenant holds some of a party above it."""
     owned: PartyID = TENANT_ITSELF
     """Party id of what is owned; `tenant` for the tenant itself."""
     interest: Literal["Shareholding", "VotingRights", "Control"] = "Shareholding"
@@ -124,7 +124,7 @@ class TenantSpec(Model):
                 _PARENT_MISSING,
             ),
             (
-                "!has(self.ownership) || (has(self.parties) && sets.contains(self.parties.map(p, p.id), self.ownership.map(o, o.owner)))",
+                f"!has(self.ownership) || sets.contains(['{TENANT_ITSELF}'] + (has(self.parties) ? self.parties.map(p, p.id) : []), self.ownership.map(o, o.owner))",
                 _OWNER_MISSING,
             ),
             (
@@ -192,14 +192,15 @@ class TenantSpec(Model):
     @pydantic.model_validator(mode="after")
     def _is_connected(self) -> Self:
         known = {party.id for party in self.parties}
+        meant = {TENANT_ITSELF, *known}
         if self.ultimate_parent == TENANT_ITSELF:
             raise ValueError(_OWN_PARENT)
         if self.independent and self.ultimate_parent is not None:
             raise ValueError(_INDEPENDENT)
         if self.ultimate_parent is not None and self.ultimate_parent not in known:
             raise ValueError(_PARENT_MISSING)
-        if any(statement.owner not in known for statement in self.ownership):
+        if any(statement.owner not in meant for statement in self.ownership):
             raise ValueError(_OWNER_MISSING)
-        if any(statement.owned not in {TENANT_ITSELF, *known} for statement in self.ownership):
+        if any(statement.owned not in meant for statement in self.ownership):
             raise ValueError(_OWNED_MISSING)
         return self

@@ -214,8 +214,11 @@ def test_names_in_other_scripts_get_ids_all_the_same(tmp_path: pathlib.Path) -> 
 def test_cross_holdings_are_taken_over(tmp_path: pathlib.Path) -> None:
     other = _entity("other", "Other AG")
     links = [_holds("holding", "acme", _shares(60)), _holds("other", "holding", _shares(60))]
-    found = _read(tmp_path, [ACME, HOLDING, other, *links, _holds("holding", "other", _shares(60))])
-    assert len(found["ownership"]) == 3
+    circle = [_holds("holding", "other", _shares(60)), _holds("acme", "holding", _shares(10))]
+    found = _read(tmp_path, [ACME, HOLDING, other, *links, *circle])
+    assert [each["owner"] for each in found["ownership"]] == [
+        *("harbour-holding-b-v", "other-ag", "tenant", "harbour-holding-b-v")
+    ]
 
 
 def _in(statement: Statement, **details: Any) -> Statement:
