@@ -315,6 +315,7 @@ def test_what_cannot_be_taken_over_is_refused_with_record_and_field(
     [
         ("LARGEST", 100, "an array of more than 100 bytes"),
         ("MOST_STATEMENTS", 3, "statement 4: more than 3 statements"),
+        ("MOST_BYTES", 700, "more than 700 bytes"),
     ],
 )
 def test_a_huge_file_is_refused(
@@ -322,7 +323,7 @@ def test_a_huge_file_is_refused(
 ) -> None:
     monkeypatch.setattr(bods, bound, least)
     with pytest.raises(ImportProblem, match=says):
-        _read(tmp_path, CHAIN)
+        _read(tmp_path, CHAIN if bound == "LARGEST" else "\n".join(map(json.dumps, CHAIN)))
 
 
 def test_a_line_without_end_is_refused(tmp_path: pathlib.Path) -> None:

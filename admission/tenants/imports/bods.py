@@ -8,8 +8,9 @@ schema at standard.openownership.org/en/0.4.0.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import msgspec
 
@@ -20,10 +21,13 @@ from admission.tenants.imports.parties import Entity, Person, entity_node, perso
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 LARGEST = 64 << 20
 """Bytes of one JSON array, which is read as a whole."""
+
+MOST_BYTES = 256 << 20
+"""Bytes of all lines together: of each record the latest statement is kept."""
 
 LONGEST_LINE = 1 << 20
 MOST_STATEMENTS = 200_000
@@ -167,15 +171,23 @@ def _raw(path: pathlib.Path) -> Iterator[bytes | msgspec.Raw]:
         if head == b"[":
             yield from _items(path, head + file.read(LARGEST + 1))
             return
-        line = head + file.readline(LONGEST_LINE + 1)
-        while line:
-            if len(line) > LONGEST_LINE:
-                raise ImportProblem(
-                    f"{path}: a line of more than {LONGEST_LINE} bytes; one statement a line, or an array"
-                )
-            if not line.isspace():
-                yield line
-            line = file.readline(LONGEST_LINE + 1)
+        yield from _lines(path, itertools.chain((head + file.readline(LONGEST_LINE + 1),), _pieces(file)))
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: file.readline(LONGEST_LINE + 1), b"")
+
+
+def _lines(path: pathlib.Path, lines: Iterable[bytes]) -> Iterator[bytes]:
+    total = 0
+    for line in lines:
+        total += len(line)
+        if len(line) > LONGEST_LINE:
+            raise ImportProblem(f"{path}: a line of more than {LONGEST_LINE} bytes; one statement a line, or an array")
+        if total > MOST_BYTES:
+            raise ImportProblem(f"{path}: more than {MOST_BYTES} bytes; cut out what is about the tenant")
+        if line.strip():
+            yield line
 
 
 def _items(path: pathlib.Path, text: bytes) -> list[msgspec.Raw]:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterable, Mapping, Sequence
 
-MOST_RELATIONS = 1_000_000
+MOST_RELATIONS = 600_000
+"""Records in force; of these the published file has half a million."""
+
 RELATIONS, EXCEPTIONS, ENTITIES = "RelationshipData", "ReportingExceptionData", "LEIData"
 _RECORDS = {RELATIONS: "RelationshipRecord", EXCEPTIONS: "Exception", ENTITIES: "LEIRecord"}
 _CATEGORIES = {
