@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from admission.api.identity import TenantSpec
     from admission.api.tenant import Tenant
     from admission.review.reasons import Reason
 
@@ -55,6 +57,7 @@ class Standing:
     """Facts that are too old to be known at the instant that is asked about; `facts` has what they were last."""
     _aged: dict[tuple[int, frozenset[Fact]], Standing] = field(default_factory=dict, compare=False, repr=False)
     _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
+    _unnamed: dict[float, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -114,11 +117,21 @@ class Standing:
         listed = frozenset(screening.matched_parties) if screening else frozenset()
         if not listed:
             return Ternary.FALSE
-        return self.graph.owned_by(lambda party: Ternary.TRUE if party in listed else Ternary.FALSE)
+        return self.graph.owned_by(lambda party: _listed(self.graph, party, listed))
+
+    def may_hide_owner(self, percent: float) -> bool:
+        """Whether somebody whom nobody has named may hold so much of the tenant, or of a party that does."""
+        if percent not in self._unnamed:
+            self._unnamed[percent] = self.graph.unnamed_from(percent)
+        return self._unnamed[percent]
+
+    @functools.cached_property
+    def _places(self) -> tuple[str, ...]:
+        return tuple(sorted({place for fact in PLACED_BY for place in self.facts[fact] or ()}))
 
     def jurisdictions(self) -> tuple[str, ...]:
         """Every country that has, or last had, a say: headquarters, ultimate parent, owners of 50 percent or more."""
-        return tuple(sorted({place for fact in PLACED_BY for place in self.facts[fact] or ()}))
+        return self._places
 
 
 def standing_of(tenant: Tenant) -> Standing:
@@ -135,12 +148,11 @@ def standing_of(tenant: Tenant) -> Standing:
 
 def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
     spec, status = tenant.spec, tenant.status
-    countries = {party.headquarters for party in spec.parties if party.headquarters and party.type != "NaturalPerson"}
     return {
         Fact.Headquarters: _known(spec.headquarters),
         Fact.Incorporation: _known(spec.incorporation),
         Fact.UltimateParentHeadquarters: _parent_headquarters(tenant),
-        Fact.OwnerHeadquarters: frozenset(c for c in countries if standing.owned_from(frozenset({c})) is Ternary.TRUE),
+        Fact.OwnerHeadquarters: _owner_headquarters(spec, standing.graph),
         Fact.AccessCountry: frozenset(status.access.countries) if status.access else None,
         Fact.TenantKind: frozenset({str(spec.kind)}),
         Fact.Payment: frozenset(spec.payment) or None,
@@ -152,6 +164,16 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
 def _known(value: str | None) -> Values:
     """A code that is no country says as little as none at all."""
     return frozenset({value}) if value in COUNTRIES else None
+
+
+def _owner_headquarters(spec: TenantSpec, graph: OwnershipGraph) -> Values:
+    """The countries that own half or more by what is stated, even where statements contradict each other."""
+    places = {party.headquarters for party in spec.parties if party.headquarters}
+    return frozenset(place for place in places if _owned_for_certain(graph, frozenset({place})))
+
+
+def _owned_for_certain(graph: OwnershipGraph, countries: frozenset[str]) -> bool:
+    return graph.owned_for_certain(lambda party: _headquartered(graph, party, countries) is Ternary.TRUE)
 
 
 def _parent_headquarters(tenant: Tenant) -> Values:
@@ -174,6 +196,14 @@ def _screening(tenant: Tenant, standing: Standing) -> Values:
     itself = {MATCH_ITSELF} if TENANT_ITSELF in screening.matched_parties else set()
     of_whom = itself | ({MATCH_OWNERS} if standing.owned_by_listed() is Ternary.TRUE else set())
     return frozenset({"Match", *of_whom} if of_whom else {"Candidate"})
+
+
+def _listed(graph: OwnershipGraph, party: str, listed: frozenset[str]) -> Ternary:
+    """Whoever is named was looked for on the lists."""
+    if party in listed:
+        return Ternary.TRUE
+    known = graph.parties.get(party)
+    return Ternary.FALSE if known is not None and known.name.strip() else Ternary.UNKNOWN
 
 
 def _headquartered(graph: OwnershipGraph, party: str, countries: frozenset[str]) -> Ternary:
