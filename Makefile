@@ -8,7 +8,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd etcdutl kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds workloads profiles registration bypass demo demo-cluster model zoo bench bench-demand bench-decide bench-admission chaos quota-check corpus clean
+.PHONY: help setup test lint lock crds workloads profiles registration bypass scenarios demo demo-cluster model zoo bench bench-demand bench-decide bench-admission chaos quota-check corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -51,6 +51,9 @@ registration: setup ## write what the chart registers and guards from the tables
 bypass: setup ## write the matrix of docs/bypass.md from what a real cluster answers
 	tools/build $(CONTROL_PLANE) helm
 	BYPASS=write $(BIN)/pytest tests/e2e/test_bypass_matrix.py
+
+scenarios: setup ## write the tables of docs/scenarios.md from what `computegate check` says
+	SCENARIOS=write $(BIN)/pytest tests/test_scenarios.py
 
 demo: setup ## show verdicts of a standalone server for the manifests in examples/
 	$(BIN)/python -m examples.demo $(ARGS)

@@ -15,6 +15,7 @@ from admission.api.policy import AccessPolicy, Mode
 from admission.catalogue.catalogue import Catalogue
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.cli import files
+from admission.cli.basis import Found, applied_of, found_of, lines_of
 from admission.cli.claims import FileLookup
 from admission.cli.embedded import embedded_ledger
 from admission.cli.instant import instant
@@ -69,6 +70,9 @@ class Row(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     message: str = ""
     role: str = ""
+    findings: tuple[Found, ...] = ()
+    rules: tuple[str, ...] = ()
+    """The rules that apply, or may, as ``policy/rule Effect``."""
 
 
 class _Subject(NamedTuple):
@@ -211,6 +215,8 @@ async def _row(judge: Judge, document: Document, subject: _Subject, now: dt.date
         reasons=tuple(dict.fromkeys(str(each.reason) for each in judgement.findings)),
         message=judgement.message,
         role=subject.role,
+        findings=found_of(judgement, judge.registry.rules(now)),
+        rules=applied_of(judgement),
     )
 
 
@@ -226,3 +232,5 @@ def _print(rows: Iterable[Row], output: str) -> None:
         print(f"{row.decision:10} {row.admitted}/{row.pods} pods  {name} (tenant {row.tenant or '-'})")
         if row.message:
             print(f"           {row.message}")
+        for line in lines_of(row.findings):
+            print(f"           {line}")
