@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 
 from admission.api.object import CRD, ClassRef, Country, Jurisdiction, Model, Object, Text, distinct, rules
+from admission.api.screening import ScreeningTerms
 
 # Each of these is said by the CRD's own rule in a cluster, and by the model where objects come from files.
 _LEVEL_MISSING = "effect Level needs level"
@@ -165,6 +166,8 @@ class AccessPolicySpec(Model):
     """Groups of jurisdictions, added to the built-in ones (`ear-a1`, `ear-a5`, `ear-a6`, `ear-d1`, `ear-d4`, `ear-d5`, `ear-headquarters`, `ear-destinations`)."""
     jurisdiction_order: Annotated[list[Jurisdiction], pydantic.Field(max_length=250)] = []
     """Strictest first: which of a tenant's jurisdictions governs. Those not named come last, in alphabetical order."""
+    screening: ScreeningTerms = ScreeningTerms()
+    """How long a candidate may wait for judgement, and how old a list may grow."""
     ambiguous_class: Literal["CountAll", "Deny"] = "CountAll"
     """A pod that may land on several classes is counted in each of them, or denied until it chooses (ClassAmbiguous)."""
     unidentified_tenant: Literal["Deny", "AllowUncontrolled"] = "AllowUncontrolled"

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from admission.api.policy import Effect, Fact, Mode, Rule
 from admission.catalogue.control import Entry
 from admission.catalogue.jurisdictions import GROUPS, members
+from admission.decide.screening import terms_of
 from admission.demand.reach import UNKNOWN_CLASS
+from admission.tenants.screening import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,6 +80,8 @@ class RulesInForce:
     ambiguous_class_denies: bool = False
     unidentified_denies: bool = False
     version: str = ""
+    screening: Terms = field(default_factory=Terms)
+    """How long a candidate may wait for judgement, and how old a list may be."""
     proposed: RulesInForce | None = None
     warning: frozenset[str] = frozenset()
     _entries: dict[str, Entry] = field(default_factory=dict, compare=False, repr=False)
@@ -174,6 +178,7 @@ class Rulebook:
             ambiguous_class_denies=any(spec.ambiguous_class == "Deny" for spec in specs),
             unidentified_denies=any(spec.unidentified_tenant == "Deny" for spec in specs),
             version=self._version,
+            screening=terms_of(spec.screening for spec in specs),
         )
 
     def _next_change(self, now: datetime) -> datetime:

@@ -15,6 +15,7 @@ from admission.decide.duration import HOUR, seconds_of
 from admission.decide.limits import ENDLESS, held
 from admission.decide.party import check_clearance, check_rules
 from admission.decide.question import Question, Requester
+from admission.decide.screening import screened
 from admission.demand.devices import Devices
 from admission.demand.pod import Demand
 
@@ -139,7 +140,7 @@ def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | 
                 places[name].add(target.country)
     devices = tuple(Devices(name, 1, (name,), tuple(sorted(where))) for name, where in sorted(places.items()))
     requester = Requester("", standing.name, standing)
-    question = Question(Demand(devices), requester, rules, registry.catalogue, (), (), now, registry.group_of)
+    question = screened(Question(Demand(devices), requester, rules, registry.catalogue, (), (), now, registry.group_of))
     findings = [
         finding
         for check in (check_clearance, check_rules)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from admission.api.identity import TENANT_ITSELF, TenantKind
+from admission.api.identity import TenantKind
 from admission.api.policy import Fact
 from admission.catalogue.countries import COUNTRIES
 from admission.tenants.group import group_of
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
 from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of
+from admission.tenants.screening import Judged, judge
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from admission.api.dismissal import ScreeningDismissal
     from admission.api.tenant import Tenant
     from admission.review.reasons import Reason
+    from admission.tenants.screening import Terms
 
 INTERMEDIARIES = frozenset({TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace})
 """Kinds that supply others: their namespaces must name who computes there."""
@@ -38,6 +42,9 @@ class Standing:
     graph: OwnershipGraph
     group: str = ""
     """Key of the ownership group (``tenants.group``); tenants under the same party at the top share it."""
+    judged: Judged | None = None
+    """Its screening with the dismissals of hits; None where it was never screened."""
+    _screened: dict[Values, Standing] = field(default_factory=dict, compare=False, repr=False)
     _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -65,13 +72,16 @@ class Standing:
             self._owned[countries] = self.graph.owned_by(lambda party: _headquartered(self.graph, party, countries))
         return self._owned[countries]
 
-    def owned_by_listed(self) -> Ternary:
-        """Whether parties found on a list hold 50 percent or more, in aggregate."""
-        screening = self.tenant.status.screening
-        listed = frozenset(screening.matched_parties) if screening else frozenset()
-        if not listed:
-            return Ternary.FALSE
-        return self.graph.owned_by(lambda party: Ternary.TRUE if party in listed else Ternary.FALSE)
+    def screened(self, now: datetime, terms: Terms) -> Standing:
+        """The same with its screening as it counts at ``now``; one object for each value, so that answers are kept."""
+        if self.judged is None:
+            return self
+        value = self.judged.at(now, terms, cleared=self.clearance(now) is None)
+        if value == self.facts[Fact.Screening]:
+            return self
+        if value not in self._screened:
+            self._screened[value] = dataclasses.replace(self, facts={**self.facts, Fact.Screening: value})
+        return self._screened[value]
 
     def jurisdictions(self) -> tuple[str, ...]:
         """Every country that has a say: headquarters, ultimate parent, owners of 50 percent or more."""
@@ -80,11 +90,13 @@ class Standing:
         return tuple(sorted(known))
 
 
-def standing_of(tenant: Tenant) -> Standing:
-    """Compute the standing of a tenant."""
+def standing_of(tenant: Tenant, dismissals: Iterable[ScreeningDismissal] = ()) -> Standing:
+    """Compute the standing of a tenant; ``dismissals`` are those of its screening hits."""
     graph = graph_of(tenant.spec)
-    standing = Standing(tenant, identity_digest(tenant.spec), {}, graph)
-    return Standing(tenant, standing.digest, _facts(tenant, standing), graph, group_of(tenant.spec, graph))
+    judged = judge(tenant, graph, dismissals)
+    standing = Standing(tenant, identity_digest(tenant.spec), {}, graph, judged=judged)
+    facts, group = _facts(tenant, standing), group_of(tenant.spec, graph)
+    return dataclasses.replace(standing, facts=facts, group=group)
 
 
 def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
@@ -99,7 +111,7 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
         Fact.TenantKind: frozenset({str(spec.kind)}),
         Fact.Payment: frozenset(spec.payment) or None,
         Fact.DeclaredUse: frozenset(spec.declared_use) or None,
-        Fact.Screening: _screening(tenant, standing),
+        Fact.Screening: standing.judged.worst if standing.judged else None,
     }
 
 
@@ -116,17 +128,6 @@ def _parent_headquarters(tenant: Tenant) -> Values:
     if not parents:
         return None
     return frozenset() if parents[0].type == "NaturalPerson" else _known(parents[0].headquarters)
-
-
-def _screening(tenant: Tenant, standing: Standing) -> Values:
-    """A listed party that owns less than half, or how much nobody knows, is a candidate: to be reviewed."""
-    screening = tenant.status.screening
-    if screening is None:
-        return None
-    if not screening.matched_parties:
-        return frozenset({screening.state})
-    listed = TENANT_ITSELF in screening.matched_parties or standing.owned_by_listed() is Ternary.TRUE
-    return frozenset({"Match" if listed else "Candidate"})
 
 
 def _headquartered(graph: OwnershipGraph, party: str, countries: frozenset[str]) -> Ternary:
