@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rapidfuzz import fuzz, process
 
-from admission.screening.entry import NOT_PARTIES
-from admission.screening.likeness import LONG_NUMBER, SHORT_NAME, SHORT_NUMBER, THRESHOLD
-from admission.screening.names import form_of
+from admission.screening.entry import NOT_PARTIES, Entry
+from admission.screening.likeness import CONTAINED, FEWEST_WORDS, LONG_NUMBER, SHORT_NAME, SHORT_NUMBER, THRESHOLD
+from admission.screening.names import Form, form_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from admission.screening.entry import Entry, Number
+    from admission.screening.entry import Number
     from admission.screening.parties import Searched
+
+
+_Named = tuple[Entry, str]
 
 
 class Found(NamedTuple):
@@ -36,27 +39,22 @@ class Index:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._numbers: defaultdict[str, list[tuple[Entry, Number]]] = defaultdict(list)
-        self._named: defaultdict[tuple[str, str], list[tuple[Entry, str]]] = defaultdict(list)
+        named: defaultdict[Form, list[_Named]] = defaultdict(list)
         for entry in entries:
             if entry.type not in NOT_PARTIES:
-                self._add(entry)
-        self._words = sorted({words for words, _ in self._named})
-        self._letters = sorted({letters for _, letters in self._named})
-        self._by_words, self._by_letters = self._grouped(0), self._grouped(1)
-
-    def _add(self, entry: Entry) -> None:
-        for number in entry.numbers:
-            self._numbers[number.number].append((entry, number))
-        for name in entry.names:
-            form = form_of(name)
-            if form.letters:
-                self._named[form].append((entry, name))
-
-    def _grouped(self, part: int) -> dict[str, list[tuple[Entry, str]]]:
-        grouped: defaultdict[str, list[tuple[Entry, str]]] = defaultdict(list)
-        for form, named in self._named.items():
-            grouped[form[part]] += named
-        return dict(grouped)
+                for number in entry.numbers:
+                    self._numbers[number.number].append((entry, number))
+                for name in entry.names:
+                    named[form_of(name)].append((entry, name))
+        named.pop(form_of(""), None)
+        self._words = _grouped(named, lambda form: form.words)
+        self._letters = _grouped(named, lambda form: form.letters)
+        self._consonants = _grouped(named, lambda form: form.consonants)
+        self._abjad = _grouped(named, lambda form: form.consonants if form.is_abjad else "")
+        self._with_word: defaultdict[str, list[str]] = defaultdict(list)
+        for words in self._words:
+            for word in set(words.split()):
+                self._with_word[word].append(words)
 
     def search(self, party: Searched, threshold: int = THRESHOLD) -> tuple[Found, ...]:
         """Return each entry that the party may be, once, the surest first."""
@@ -79,13 +77,35 @@ class Index:
         form = form_of(name)
         if not form.letters:
             return
-        least = 100 if len(form.letters) < SHORT_NAME else threshold
-        for mine, every, named in (
-            (form.words, self._words, self._by_words),
-            (form.letters, self._letters, self._by_letters),
+        consonants = self._consonants if form.is_abjad else self._abjad
+        for mine, every in (
+            (form.words, self._words),
+            (form.letters, self._letters),
+            (form.consonants, consonants),
         ):
-            for theirs, score, _ in process.extract_iter(mine, every, scorer=fuzz.ratio, score_cutoff=least):
-                yield from (Found(entry, alias, "Name", int(score)) for entry, alias in named[theirs])
+            least = 100 if len(mine) < SHORT_NAME else threshold
+            for theirs, score, _ in process.extract_iter(mine, every.keys(), scorer=fuzz.ratio, score_cutoff=least):
+                yield from (Found(entry, alias, "Name", int(score)) for entry, alias in every[theirs])
+        for theirs, score in self._containing(form.words):
+            yield from (Found(entry, alias, "Name", score) for entry, alias in self._words[theirs])
+
+    def _containing(self, mine: str) -> Iterator[tuple[str, int]]:
+        """Names all of whose words are in this one, or that have all of its words, with how much they share."""
+        words = set(mine.split())
+        for theirs in {each for word in words for each in self._with_word.get(word, ())}:
+            other = set(theirs.split())
+            if (words <= other or other <= words) and len(words & other) >= FEWEST_WORDS:
+                score = 100 * min(len(mine), len(theirs)) // max(len(mine), len(theirs))
+                if score >= CONTAINED:
+                    yield theirs, score
+
+
+def _grouped(named: Mapping[Form, list[_Named]], part: Callable[[Form], str]) -> dict[str, list[_Named]]:
+    grouped: defaultdict[str, list[_Named]] = defaultdict(list)
+    for form, entries in named.items():
+        if part(form):
+            grouped[part(form)] += entries
+    return dict(grouped)
 
 
 def _is_same(mine: Number, theirs: Number) -> bool:

@@ -3,6 +3,12 @@
 THRESHOLD = 85
 """Percent from which two names are alike; measured in docs/screening.md."""
 
+CONTAINED = 55
+"""Percent of a longer name's letters from which a shorter one, all of whose words are in it, is taken for it."""
+
+FEWEST_WORDS = 2
+"""Words that such a shorter name has at the least."""
+
 SHORT_NAME = 5
 """Letters below which a name must be the same."""
 

@@ -54,11 +54,24 @@ _SPELT = (
 """Spellings of one sound in usual romanisations, longest first."""
 
 
+_ABJAD = re.compile(r"[\u0590-\u08ff\ufb1d-\ufefc]")
+"""Scripts that write hardly any vowels: Hebrew, Arabic and those of its family."""
+
+_VOWELS = re.compile(r"[aeiou]")
+
+
 class Form(NamedTuple):
     """A name to compare: its words in alphabetical order, and all letters in the order in which they stand."""
 
     words: str
     letters: str
+    is_abjad: bool = False
+    """Whether it was written without vowels."""
+
+    @property
+    def consonants(self) -> str:
+        """The letters without vowels: what a name in an abjad can be compared by."""
+        return _VOWELS.sub("", self.letters)
 
 
 class _Forms(NamedTuple):
@@ -75,7 +88,7 @@ def form_of(name: str) -> Form:
     every = _spelt_words(_legal_forms().unspaced.sub(" ", plain)) or _spelt_words(plain)
     bare = _legal_forms().words.sub(" ", every).split() or every.split()
     kept = [word for word in bare if word not in _SMALL_WORDS] or bare
-    return Form(" ".join(sorted(kept)), "".join(kept))
+    return Form(" ".join(sorted(kept)), "".join(kept), is_abjad=bool(_ABJAD.search(plain)))
 
 
 def _spelt_words(plain: str) -> str:
