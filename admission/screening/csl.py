@@ -174,11 +174,11 @@ def _of_json(raw: bytes) -> Iterator[Entry]:
 
 def _placed(problem: str) -> str:
     """Put the path that the decoder tells into words: ``$.results[3].name`` is entry 3, field name."""
-    found = re.search(r"^(.*) - at `\$(?:\.results\[(?P<place>\d+)\]\.?)?(?P<field>.*)`$", problem)
+    found = re.search(r"^(.*) - at `\$\.?(?:results\[(?P<place>\d+)\]\.?)?(?P<field>.*)`$", problem)
     if found is None:
         return f"not the JSON of the list: {problem}"
-    place = f"entry {found['place']}, " if found["place"] else ""
-    return f"{place}field {found['field'].lstrip('.') or 'of the file'}: {found[1]}"
+    parts = (f"entry {found['place']}" if found["place"] else "", f"field {found['field']}" if found["field"] else "")
+    return f"{', '.join(part for part in parts if part)}: {found[1]}"
 
 
 def _given(values: list[Any] | msgspec.UnsetType | None) -> list[Any]:

@@ -11,6 +11,7 @@ from admission.decide.duration import HOUR, seconds_of
 from admission.decide.exemption import in_force
 from admission.decide.limits import held
 from admission.server.metrics import counter, counters, gauge
+from admission.server.screening import screening_figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,6 +83,7 @@ def figures_of(
         *_commits(source.ledger),
         *_quotas(source.ledger, registry, now),
         _exemptions(registry, now),
+        *screening_figures(registry, now),
         *(_kept(upkeep, views) if upkeep is not None else ()),
     )
 
