@@ -166,7 +166,7 @@ def _screen(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "screen",
         help="search a list of restricted parties for every tenant, its owners and parents",
         description="Shows which tenants would change and how; with --write it writes their status.screening.  Exit "
-        "code 0: nobody is on the list, 1: somebody is or may be, 2: it cannot be done, and nothing was written.",
+        "code 0: nobody is on the list, 1: somebody is or may be, 2: it cannot be done, or not for every tenant.",
     )
     parser.add_argument(
         "--list", type=pathlib.Path, required=True, metavar="FILE", help="Consolidated Screening List, CSV or JSON"

@@ -121,9 +121,11 @@ def _listed(arguments: argparse.Namespace) -> Searchable:
 async def _once(arguments: argparse.Namespace, by: Searchable, parties: Parties, client: Client | None) -> int:
     if not arguments.accept:
         _check_follows(by, parties.tenants)
-    found = [each async for each in _each(arguments, by, parties, client)]
+    failures: list[str] = []
+    found = [each async for each in _each(arguments, by, parties, client, failures)]
+    parties = parties._replace(problems=(*parties.problems, *failures))
     _tell(arguments, by, found, parties)
-    return int(any(each.after.state != "Clear" for each in found))
+    return 2 if parties.problems else int(any(each.after.state != "Clear" for each in found))
 
 
 def _check_follows(by: Searchable, tenants: Iterable[Tenant]) -> None:
@@ -138,8 +140,9 @@ def _check_follows(by: Searchable, tenants: Iterable[Tenant]) -> None:
 
 
 async def _each(
-    arguments: argparse.Namespace, by: Searchable, parties: Parties, client: Client | None
+    arguments: argparse.Namespace, by: Searchable, parties: Parties, client: Client | None, failures: list[str]
 ) -> AsyncIterator[Changed]:
+    """Screen each tenant, and write it; one that cannot be written is told of, and the others still are."""
     about: dict[str, list[ScreeningDismissal]] = {}
     for each in parties.dismissals:
         about.setdefault(each.spec.tenant, []).append(each)
@@ -152,7 +155,11 @@ async def _each(
     for tenant in parties.tenants:
         changed = Changed(tenant, tenant.status.screening, searched(tenant))
         if arguments.write and client is not None and changed.before != changed.after:
-            changed = changed._replace(after=await write(client, tenant, searched))
+            try:
+                changed = changed._replace(after=await write(client, tenant, searched))
+            except ClusterError as error:
+                failures.append(f"{tenant.name}: {error}")
+                continue
         yield changed
         await asyncio.sleep(0)
 
