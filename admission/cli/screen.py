@@ -71,25 +71,28 @@ def run(arguments: argparse.Namespace) -> int:
 async def _screened(arguments: argparse.Namespace) -> int:
     if arguments.tenants != CLUSTER:
         parties = from_files(pathlib.Path(arguments.tenants))
-        return await _once(arguments, _listed(arguments), parties, None)
+        return await _once(arguments, _listed(arguments, parties), parties, None)
     client = await Client.connect(arguments.kubeconfig)
     try:
+        parties = await from_cluster(client)
+        by = _listed(arguments, parties)
         if arguments.every:
-            await _for_ever(arguments, client)
-        return await _once(arguments, _listed(arguments), await from_cluster(client), client)
+            await _for_ever(arguments, client, by)
+        return await _once(arguments, by, parties, client)
     finally:
         await client.close()
 
 
-async def _for_ever(arguments: argparse.Namespace, client: Client) -> None:
+async def _for_ever(arguments: argparse.Namespace, client: Client, by: Searchable) -> None:
     """Screen again and again; a list that becomes bad leaves the last good one in use, which grows old visibly."""
-    by, read, problem = _listed(arguments), _stamp(arguments.list), ""
+    read, problem = _stamp(arguments.list), ""
     while True:
         try:
-            if _stamp(arguments.list) != read:
-                read = _stamp(arguments.list)
-                by, problem = _listed(arguments), ""
-            await _once(arguments, by, await from_cluster(client), client)
+            parties, stamp = await from_cluster(client), _stamp(arguments.list)
+            if stamp != read:
+                read, problem = stamp, ""
+                by = _listed(arguments, parties)
+            await _once(arguments, by, parties, client)
         except (*_UNUSABLE, OSError) as error:
             if str(error) != problem:
                 problem = str(error)
@@ -102,7 +105,7 @@ def _stamp(path: pathlib.Path) -> tuple[int, int]:
     return known.st_mtime_ns, known.st_size
 
 
-def _listed(arguments: argparse.Namespace) -> Searchable:
+def _listed(arguments: argparse.Namespace, parties: Parties) -> Searchable:
     """Read the list and date it: as told, or by the file's own time."""
     found = read_list(arguments.list)
     try:
@@ -115,12 +118,12 @@ def _listed(arguments: argparse.Namespace) -> Searchable:
     if as_of > dt.datetime.now(dt.UTC):
         raise ListError(f"{arguments.list}: the date of the list, {as_of.isoformat()}, is in the future")
     digest = digest_of([found.digest, arguments.threshold, METHOD])
+    if not arguments.accept:
+        _check_follows(as_of, len(found.entries), parties.tenants)
     return Searchable(Index(found.entries), as_of, digest, len(found.entries), arguments.threshold)
 
 
 async def _once(arguments: argparse.Namespace, by: Searchable, parties: Parties, client: Client | None) -> int:
-    if not arguments.accept:
-        _check_follows(by, parties.tenants)
     failures: list[str] = []
     found = [each async for each in _each(arguments, by, parties, client, failures)]
     parties = parties._replace(problems=(*parties.problems, *failures))
@@ -128,15 +131,15 @@ async def _once(arguments: argparse.Namespace, by: Searchable, parties: Parties,
     return 2 if parties.problems else int(any(each.after.state != "Clear" for each in found))
 
 
-def _check_follows(by: Searchable, tenants: Iterable[Tenant]) -> None:
+def _check_follows(as_of: dt.datetime, entries: int, tenants: Iterable[Tenant]) -> None:
     """Refuse a list that is older than the one that tenants were screened by, or much shorter."""
     last = [each.status.screening for each in tenants if each.status.screening and each.status.screening.list_entries]
-    newest = max((each.lists_as_of for each in last if each.lists_as_of), default=by.as_of)
+    newest = max((each.lists_as_of for each in last if each.lists_as_of), default=as_of)
     longest = max((each.list_entries for each in last if each.lists_as_of == newest), default=0)
-    if by.as_of < newest:
-        raise ListError(f"the list is of {by.as_of.isoformat()}, the last one was of {newest.isoformat()}; --accept it")
-    if by.entries < LEAST_KEPT * longest:
-        raise ListError(f"the list has {by.entries} entries, the last one had {longest}: cut short? --accept it")
+    if as_of < newest:
+        raise ListError(f"the list is of {as_of.isoformat()}, the last one was of {newest.isoformat()}; --accept it")
+    if entries < LEAST_KEPT * longest:
+        raise ListError(f"the list has {entries} entries, the last one had {longest}: cut short? --accept it")
 
 
 async def _each(

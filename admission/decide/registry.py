@@ -67,12 +67,15 @@ class Registry:
 
     def put(self, obj: Object) -> None:
         """Take in an object, new or changed."""
+        replaced = self.get(type(obj), obj.name)
         self._objects.setdefault(type(obj), {})[obj.name] = obj
         self.unreadable.pop((obj.kind, obj.name), None)
         if isinstance(obj, Tenant):
             self._stand(obj)
         elif isinstance(obj, ScreeningDismissal):
             self._heed(obj)
+            if isinstance(replaced, ScreeningDismissal):
+                self._heed(replaced)
         self._invalidate(obj.kind)
 
     def drop(self, kind: type[Object], name: str) -> None:

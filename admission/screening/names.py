@@ -1,4 +1,8 @@
-"""A name in the form in which names are compared: Latin, without legal form, spelt as loosely as romanisations are."""
+"""A name in the form in which names are compared: Latin, without legal form, spelt as loosely as romanisations are.
+
+Legal forms stand in a table here.  The libraries for them are no longer kept (cleanco, last released in May 2024) or
+need ICU built from C++ (rigour), for which the image has no compiler.
+"""
 
 from __future__ import annotations
 

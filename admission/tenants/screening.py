@@ -7,7 +7,7 @@ clear by a list that is too old, or for other names than today's, is not known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from admission.tenants.ownership import OwnershipGraph
 
 CLEAR, CANDIDATE, MATCH = frozenset({"Clear"}), frozenset({"Candidate"}), frozenset({"Match"})
+
+_TOLD = 3
+"""Hits that the record names."""
 
 _Key = tuple[str, str, str]
 
@@ -48,6 +51,7 @@ class Judged:
     dismissals: Mapping[_Key, tuple[ScreeningDismissal, ...]]
     is_current: bool
     """Whether the names that were searched for are those of today."""
+    _owned: dict[frozenset[str], bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def worst(self) -> frozenset[str]:
@@ -63,6 +67,14 @@ class Judged:
         waits = cleared and self._is_in_review(standing, now, terms)
         value = self._value(standing, waits=waits)
         return None if value == CLEAR and not self._is_known(now, terms) else value
+
+    @property
+    def told(self) -> str:
+        """List and hits in a line, for the operator's record; tenants read nothing of it."""
+        screening = self.screening
+        listed = f"list of {screening.lists_as_of.isoformat() if screening.lists_as_of else 'no date'}"
+        hits = [f"{hit.party} ~ {hit.name} (entry {hit.entry}, by {hit.by})" for hit in screening.hits[:_TOLD]]
+        return "; ".join(part for part in (screening.reference, listed, *hits) if part)
 
     def open(self, now: datetime) -> tuple[ScreeningHit, ...]:
         """The hits that nobody dismissed."""
@@ -86,8 +98,10 @@ class Judged:
         return MATCH if TENANT_ITSELF in listed or self._is_owned_by(listed) else CANDIDATE
 
     def _is_owned_by(self, listed: frozenset[str]) -> bool:
-        owned = self.graph.owned_by(lambda party: Ternary.TRUE if party in listed else Ternary.FALSE)
-        return owned is Ternary.TRUE
+        if listed not in self._owned:
+            owned = self.graph.owned_by(lambda party: Ternary.TRUE if party in listed else Ternary.FALSE)
+            self._owned[listed] = owned is Ternary.TRUE
+        return self._owned[listed]
 
     def _is_in_review(self, hits: Iterable[ScreeningHit], now: datetime, terms: Terms) -> bool:
         """Whether the tenant was verified before the oldest candidate was seen, and the time to judge it runs."""

@@ -117,6 +117,8 @@ def test_a_list_that_becomes_bad_leaves_the_last_good_one_in_use_and_a_new_one_i
             assert "the last good list" in running.stderr.readline()
             _create_tenant(cluster, "newcomer", "Quellgrund Rechenwerke")
             _eventually(lambda: _screening(cluster, "newcomer").get("state") == "Candidate")
+            write(tmp_path, csv_text(TOLMAVIR))
+            assert "cut short?" in running.stderr.readline()
             write(tmp_path, csv_text(TOLMAVIR, {**QUELLGRUND, "name": "Greyharrow Systems Inc."}))
             _eventually(lambda: _screening(cluster, "newcomer").get("state") == "Clear")
         finally:

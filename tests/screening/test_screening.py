@@ -10,6 +10,7 @@ import pytest
 from admission.api.dismissal import ScreeningDismissal
 from admission.api.policy import Fact
 from admission.api.screening import Confirmation
+from admission.review import messages
 from admission.screening.entry import Entry, Number
 from admission.screening.index import Index
 from admission.screening.screen import Searchable, screen
@@ -205,6 +206,27 @@ def test_policies_say_how_long_and_the_same_request_is_judged_anew_as_time_passe
     allowing = rule("allow", "Allow")
     policies = [policy(REFUSING, allowing, name=f"p{place}", screening=each) for place, each in enumerate(terms)]
     assert world(of, *policies, now=when).reasons() == reasons
+
+
+@pytest.mark.parametrize(("spec", "entry", "code"), [(TOLMAVIR, ALIKE, "UnderReview"), (LEI, NUMBERED, "NotCleared")])
+def test_a_tenant_reads_no_more_than_its_code_and_the_record_has_the_hit(
+    spec: dict[str, Any], entry: Entry, code: str
+) -> None:
+    of = screened(tenant(**spec), by(entry))
+    (finding,) = world(of, policy(REFUSING, rule("allow", "Allow"))).verdict().findings
+    line = messages.denial([finding], "0123456789", "access@example.com")
+    assert line.startswith(f"[{code}] ")
+    told = (entry.id, entry.source, *entry.names, "scr-1", "list", "match", "hit", "screen", str(finding.reason))
+    assert [word for word in told if word.lower() in line.lower()] == []
+    assert entry.id in finding.detail
+
+
+def test_a_dismissal_that_comes_back_for_another_tenant_leaves_the_first_one_without() -> None:
+    first, other = (screened(tenant(name, **TOLMAVIR), by(ALIKE)) for name in ("first", "other"))
+    registry = world(first, other, dismissal(first)).registry()
+    registry.put(dismissal(other))
+    values = {name: each.screened(NOW, Terms()).facts[Fact.Screening] for name, each in registry.standings.items()}
+    assert values == {"first": frozenset({"Candidate"}), "other": frozenset({"Clear"})}
 
 
 def test_a_dismissal_counts_as_it_comes_and_goes() -> None:
