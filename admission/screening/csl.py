@@ -123,7 +123,8 @@ def _of_csv(raw: bytes) -> Iterator[Entry]:
         header = next(rows, [])
         _check_columns(header)
         for row in rows:
-            yield _of_row(rows.line_num, header, row)
+            if row:  # an empty line is none
+                yield _of_row(rows.line_num, header, row)
     except csv.Error as error:
         raise ListError(f"line {rows.line_num}: {error}") from None
     if not text.endswith("\n"):

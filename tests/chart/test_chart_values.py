@@ -230,3 +230,18 @@ def test_a_contact_cannot_break_out_of_a_guard(chart: Chart) -> None:
     objects = chart.render("--set-literal=config.contact=a\"b'c\\d")
     guard = objects["ValidatingAdmissionPolicy", f"{RELEASE}-ledgers"]["spec"]["validations"][0]
     assert guard["message"].endswith("""(a"b'c\\d)""")
+
+
+def test_screening_runs_apart_from_the_server_and_writes_as_itself(chart: Chart) -> None:
+    objects = chart.render(*SCREENING, "--set=screening.file=2026/list.csv")
+    name = f"{RELEASE}-screening"
+    pod = objects["Deployment", name]["spec"]["template"]
+    binding, service = objects["ClusterRoleBinding", name], objects["Service", RELEASE]
+    (container,) = pod["spec"]["containers"]
+    assert container["args"][:4] == ["screen", "--list", "/lists/2026/list.csv", "--write"]
+    assert all(isinstance(argument, str) for argument in container["args"])
+    assert pod["spec"]["serviceAccountName"] == name == objects["ServiceAccount", name]["metadata"]["name"]
+    assert (binding["roleRef"]["name"], binding["subjects"][0]["name"]) == (name, name)
+    assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items(), "it serves no reviews"
+    assert pod["spec"]["volumes"] == [{"name": "lists", "persistentVolumeClaim": {"claimName": "lists"}}]
+    assert container["volumeMounts"] == [{"name": "lists", "mountPath": "/lists", "readOnly": True}]

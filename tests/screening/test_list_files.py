@@ -23,7 +23,7 @@ GOOD_JSON = json_text(TOLMAVIR, QUELLGRUND)
 def test_csv_and_json_say_the_same(tmp_path: pathlib.Path) -> None:
     flat = read_list(write(tmp_path, GOOD)).entries
     deep = read_list(write(tmp_path, GOOD_JSON, "list.json")).entries
-    assert flat == deep
+    assert flat == deep == read_list(write(tmp_path, f"\ufeff{GOOD}\n")).entries
     assert deep[0].names == ("OOO Tolmavir Vychisleniya", "Tolmavir Computing")
     assert deep[0].numbers == (Number("Tax ID No.", "7700000001"),)
     assert deep[1] == ("e2", SOURCE, "", ("Quellgrund Rechenwerke GmbH",), ())
