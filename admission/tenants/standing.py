@@ -44,7 +44,7 @@ class Standing:
     """Key of the ownership group (``tenants.group``); tenants under the same party at the top share it."""
     judged: Judged | None = None
     """Its screening with the dismissals of hits; None where it was never screened."""
-    _screened: dict[Values, Standing] = field(default_factory=dict, compare=False, repr=False)
+    _screened: dict[Values, Standing] = field(default_factory=dict, init=False, compare=False, repr=False)
     _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
 
     @property

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import pathlib
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from admission.api.tenant import Tenant
+from admission.cli import screened
 from admission.cli.main import main
+from admission.cluster.client import Client
+from admission.screening.entry import Entry
+from admission.screening.index import Index
+from admission.screening.screen import Searchable
+from admission.screening.screen import screen as screen_by
 from tests.chart.rendering import RELEASE
 from tests.screening.lists import QUELLGRUND, TOLMAVIR, csv_text, write
 
 if TYPE_CHECKING:
-    import pathlib
     from collections.abc import Callable
 
+    from admission.api.clearance import Screening
     from tools.kubectl import Kubectl
 
 SCREENER, OTHER = "screener-of-lists", "somebody-else"
@@ -102,6 +112,35 @@ def test_what_somebody_judged_outlives_the_next_list_and_what_is_gone_leaves(
     assert (gone["state"], gone["matchedParties"], gone["hits"]) == ("Clear", [], [])
 
 
+def test_what_somebody_judges_meanwhile_is_not_overwritten(cluster: Kubectl) -> None:
+    _create_tenant(cluster, "judged", "Tolmavir Vychisleniya")
+    kubeconfig = cluster._plane.kubeconfig_for(SCREENER, ())
+    confirmed = {"by": "carol", "at": "2026-11-26T00:00:00Z", "reason": "same address"}
+    listed = Entry("e1", "list", "Entity", (TOLMAVIR["name"],), ())
+    now = datetime.now(UTC)
+    searchable = Searchable(Index([listed]), now, "list-1", 1)
+
+    def searched(tenant: Tenant) -> Screening:
+        found = screen_by(tenant, searchable, (), now, "scr-1")
+        if not tenant.status.screening:  # somebody judges the hit while the first answer is under way
+            hit = {**found.hits[0].model_dump(mode="json", by_alias=True, exclude_none=True), "confirmed": confirmed}
+            patch = json.dumps({"status": {"screening": {"state": "Candidate", "hits": [hit]}}})
+            flags = ("--subresource=status", "--type=merge", "-p", patch, f"--as={SCREENER}")
+            cluster("patch", "tenants.computegate.io", "judged", *flags)
+        return found
+
+    async def write_once() -> None:
+        client = await Client.connect(pathlib.Path(kubeconfig))
+        stored = await client.get("/apis/computegate.io/v1alpha1/tenants/judged")
+        await screened.write(client, Tenant.model_validate_json(stored), searched)
+        await client.close()
+
+    asyncio.run(write_once())
+    found = _screening(cluster, "judged")
+    assert (found["state"], found["hits"][0]["confirmed"]) == ("Match", confirmed)
+    cluster("delete", "tenants.computegate.io", "judged")
+
+
 def test_a_list_that_becomes_bad_leaves_the_last_good_one_in_use_and_a_new_one_is_taken_up(
     cluster: Kubectl, tmp_path: pathlib.Path
 ) -> None:
@@ -109,16 +148,16 @@ def test_a_list_that_becomes_bad_leaves_the_last_good_one_in_use_and_a_new_one_i
     path = write(tmp_path, csv_text(QUELLGRUND, TOLMAVIR))
     options = ("--list", str(path), "--kubeconfig", kubeconfig, "--write", "--every", "0.2")
     command = [sys.executable, "-m", "admission.cli.main", "screen", *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr is not None
+    log = tmp_path / "log"
+    with log.open("w") as said, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said) as running:
         try:
             _eventually(lambda: _screening(cluster, "alike").get("state") == "Candidate")
             write(tmp_path, csv_text(QUELLGRUND, TOLMAVIR)[:-30])
-            assert "the last good list" in running.stderr.readline()
+            _eventually(lambda: "the last good list" in log.read_text())
             _create_tenant(cluster, "newcomer", "Quellgrund Rechenwerke")
             _eventually(lambda: _screening(cluster, "newcomer").get("state") == "Candidate")
             write(tmp_path, csv_text(TOLMAVIR))
-            assert "cut short?" in running.stderr.readline()
+            _eventually(lambda: "cut short?" in log.read_text())
             write(tmp_path, csv_text(TOLMAVIR, {**QUELLGRUND, "name": "Greyharrow Systems Inc."}))
             _eventually(lambda: _screening(cluster, "newcomer").get("state") == "Clear")
         finally:

@@ -110,6 +110,12 @@ def test_a_candidate_holds_up_who_is_new_at_once_and_who_was_verified_before_aft
     assert value(of, now=now, terms=terms) == expected
 
 
+@pytest.mark.parametrize(("since", "expected"), [(SEEN, "Clear"), (SEEN - 7 * DAY, "Candidate"), (None, "Candidate")])
+def test_what_another_integration_writes_waits_since_it_says(since: datetime | None, expected: str) -> None:
+    of = tenant(status={"screening": {"state": "Candidate", "candidateSince": since}})
+    assert value(of, terms=WEEK) == expected
+
+
 def test_a_match_has_no_time_to_wait() -> None:
     assert value(screened(tenant(**LEI), by(NUMBERED)), terms=WEEK) == "Match"
 
