@@ -175,6 +175,9 @@ def _screen(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--tenants", default="cluster", metavar="PATH", help="file or folder with Tenants; default is the cluster"
     )
     parser.add_argument("--kubeconfig", type=pathlib.Path, help="the cluster; inside a pod its own")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="screen the Tenant of this name alone; repeat"
+    )
     writing = parser.add_mutually_exclusive_group()
     writing.add_argument("--write", action="store_true", help="write status.screening")
     writing.add_argument("--dry-run", action="store_true", help="write nothing, which is the default")

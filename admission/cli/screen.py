@@ -155,7 +155,8 @@ async def _each(
         now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         return screen(tenant, by, about.get(tenant.name, ()), now, f"{reference}-{tenant.name}"[:256])
 
-    for tenant in parties.tenants:
+    wanted = frozenset(arguments.only)
+    for tenant in (each for each in parties.tenants if not wanted or each.name in wanted):
         changed = Changed(tenant, tenant.status.screening, searched(tenant))
         if arguments.write and client is not None and changed.before != changed.after:
             try:

@@ -68,6 +68,13 @@ def test_what_is_as_before_is_not_listed(folder: pathlib.Path, capsys: pytest.Ca
     assert [line.split()[0] for line in told[2:4]] == ["new", "gone"]
 
 
+def test_one_tenant_is_screened_alone(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _screen(folder, "--only", "neither") == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if "->" in line] == [
+        "neither: never screened -> Clear"
+    ]
+
+
 def test_nobody_on_the_list_is_zero(folder: pathlib.Path) -> None:
     assert _screen(folder, text=csv_text(QUELLGRUND)) == 0
 
