@@ -63,7 +63,7 @@ class Test(Model):
     )
 
     fact: Fact
-    """What is tested. OwnerHeadquarters are those of all owners of 50 percent or more, cascaded. Screening has the values Clear, Candidate, Match."""
+    """What is tested. OwnerHeadquarters are those of all owners of 50 percent or more, cascaded. Screening has the values Clear, Candidate, Match, and with Match those that say of whom: MatchItself, MatchOwners (of 50 percent or more, in aggregate), or both."""
     operator: Literal["In", "NotIn", "Exists", "Unknown"]
     """In holds when any value of the fact is among values. An unknown fact never lets a restricting rule pass: Deny denies, the other effects apply."""
     values: Annotated[list[Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=250)] = []
@@ -104,10 +104,12 @@ class Rule(Model):
 
     name: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63)]
     """Name of the rule, unique in the policy; it appears in the decision record."""
+    replaces: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9.-]+/[a-z0-9-]+$", max_length=317)] | None = None
+    """Rule of another policy, as policy/rule, in whose place this one stands, whatever this one's status and dates. Each decision's record names what was replaced."""
     basis: Basis
     """What the rule rests on."""
     status: Literal["InForce", "Stayed", "NotEnforced", "Proposed", "ByLetter"] = "InForce"
-    """Only rules InForce or ByLetter are applied; the others are kept to be read, and to be compared."""
+    """Only rules InForce or ByLetter are applied; the others are kept to be read, and to be compared. A rule in force ByLetter makes the classes that it names controlled, whatever their figures."""
     certainty: Literal["High", "Medium", "Low", "Unconfirmed"] = "High"
     """How sure the operator is of the status; shown, never decisive."""
     effective: pydantic.AwareDatetime | None = None
@@ -115,7 +117,7 @@ class Rule(Model):
     expires: pydantic.AwareDatetime | None = None
     """The rule ends at this instant; absent means never."""
     classes: Annotated[list[ClassRef], pydantic.Field(min_length=1, max_length=64)] = ["Controlled"]
-    """Classes the rule is about: names, control entries (3A090.a.1), Controlled, Uncontrolled or *."""
+    """Classes the rule is about: names, control entries (3A090.a.1), Controlled, Uncontrolled or *. A class of unknown entry has, for every effect but Allow, also the strictest entry it can have."""
     when: Annotated[list[Test], pydantic.Field(max_length=16)] = []
     """Tests that must all hold; none means always."""
     effect: Effect
@@ -163,7 +165,7 @@ class AccessPolicySpec(Model):
         ),
         distinct("name"),
     ] = []
-    """Groups of jurisdictions, added to the built-in ones (`ear-a1`, `ear-a5`, `ear-a6`, `ear-d1`, `ear-d4`, `ear-d5`, `ear-headquarters`, `ear-destinations`)."""
+    """Groups of jurisdictions, added to the built-in ones (`ear-a1`, `ear-a5`, `ear-a6`, `ear-d1`, `ear-d4`, `ear-d5`, `ear-headquarters`, `ear-destinations`, `ear-destinations-b`)."""
     jurisdiction_order: Annotated[list[Jurisdiction], pydantic.Field(max_length=250)] = []
     """Strictest first: which of a tenant's jurisdictions governs. Those not named come last, in alphabetical order."""
     screening: ScreeningTerms = ScreeningTerms()

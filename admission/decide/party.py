@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact
-from admission.catalogue.control import Entry
 from admission.decide.facts import applicable, denies_everybody, undecided
 from admission.decide.question import Check, Question
 from admission.review import messages
@@ -44,9 +43,7 @@ def what(question: Question) -> str:
 
 def is_controlled(question: Question) -> bool:
     """Whether any class that the request can reach is controlled, or of unknown control."""
-    return any(
-        question.rules.entry(name) is not Entry.NONE for devices in question.demand.devices for name in devices.classes
-    )
+    return any(question.rules.controlled(name) for devices in question.demand.devices for name in devices.classes)
 
 
 def check_tenant(question: Question, governing: str) -> Iterator[Result]:
@@ -147,7 +144,12 @@ def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
 
 
 def check_rules(question: Question, governing: str) -> Iterator[Result]:
-    """What the rules in force say of each party, for each class and place that the request can reach."""
+    """What the rules in force say of each party, for each class and place that the request can reach.
+
+    What an operator's rule took the place of is said too: it may have been stricter.
+    """
+    for replaced, by in question.rules.replaced.items() if question.demand.devices else ():
+        yield Check(f"rule {replaced}", "", "pass", {"replacedBy": by}), None
     for party in question.requester.standings():
         reached = {
             (name, place) for devices in question.demand.devices for name in devices.classes for place in devices.places
@@ -171,7 +173,7 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
         inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
         verdict = "pass" if finding is None else "fail"
         yield Check(f"rule {rule.name} {rule.effect}", party.name, verdict, inputs), finding
-    if not covered and question.rules.entry(class_name) is not Entry.NONE:
+    if not covered and question.rules.controlled(class_name):
         reason = _doubted(doubts)
         inputs = {"class": class_name, "place": place, "governing": governing}
         _, finding = _not_cleared(

@@ -15,7 +15,7 @@ from admission.api.dismissal import ScreeningDismissal
 from admission.api.object import Object
 from admission.api.policy import AccessPolicy, Mode
 from admission.api.presence import AcceleratorPresence
-from admission.api.quota import ComputeQuota
+from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.catalogue.chip import Chip
 from admission.decide.dangling import find_claimed_twice, find_dangling
@@ -210,10 +210,23 @@ class Registry:
 
     def rules(self, now: datetime) -> RulesInForce:
         """The rules in force at ``now``."""
+        return self._rules().at(now)
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """The first instant after ``now`` at which a verdict may change though no object does; None for never.
+
+        Rules, country groups, control entries and authorizations begin and end; a clearance has its own expiry.
+        """
+        grants = self.every(Authorization)
+        dated = {self._rules().next_change(now)} | {each.spec.valid_from for each in grants}
+        dated |= {each.spec.valid_until for each in grants}
+        return min((moment for moment in dated if moment is not None and moment > now), default=None)
+
+    def _rules(self) -> Rulebook:
         if self._rulebook is None:
             policies = self.every(AccessPolicy)
             self._rulebook = Rulebook(policies, self.catalogue, _version(policies))
-        return self._rulebook.at(now)
+        return self._rulebook
 
     def mode(self, namespace: str) -> Mode:
         """The mode of a namespace: its guarded label, or the default; a word that is no mode enforces."""

@@ -9,9 +9,9 @@ from admission.api.allowance import AllowanceStatus, ClassUse, LastDenial, OwnLi
 from admission.api.clearance import StandingStatus
 from admission.api.object import Condition
 from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
-from admission.catalogue.control import Entry
 from admission.decide.compute import limits_of
 from admission.decide.duration import HOUR, seconds_of
+from admission.decide.grants import valid_grants
 from admission.decide.limits import ENDLESS, held
 from admission.decide.party import check_clearance, check_rules
 from admission.decide.question import Question, Requester
@@ -104,13 +104,39 @@ def _longest(quota: ComputeQuota, view: View, registry: Registry, now: datetime)
     return f"{int(now.timestamp() - min(since)) // HOUR}h" if since else ""
 
 
-def authorization_use(grant: Authorization, views: Iterable[View | None], registry: Registry, now: datetime) -> int:
-    """Devices that the authorization's tenant holds of the classes it covers, by the ledger that counts most."""
-    weights = registry.rules(now).weights(grant.spec.classes, "devices")
-    tenants = (
-        {a: n for a, n in view.used.items() if a[0].partition("/")[0] == grant.spec.tenant} for view in views if view
-    )
-    return max((held(accounts, weights) for accounts in tenants), default=0)
+def authorization_uses(
+    tenant: str, grants: Iterable[Authorization], views: Iterable[View | None], registry: Registry, now: datetime
+) -> dict[str, int]:
+    """Devices that a tenant holds under each of its authorizations, each class by the ledger that counts most of it.
+
+    They fill those that are valid, the one that ends first before the others; what is held beyond all of them, as when
+    one has ended, is shown with the last that covers it.
+    """
+    rules = registry.rules(now)
+    valid = valid_grants(grants, tenant, now)
+    order = (*valid, *(each for each in sorted(grants, key=lambda each: each.name) if each not in valid))
+    weights = {each.name: rules.weights(each.spec.classes, "devices", permits=True) for each in order}
+    left, used = {each.name: each.spec.devices if each in valid else 0 for each in order}, Counter[str]()
+    for key, count in _most_held(tenant, views).items():
+        covering = [each.name for each in order if held({("", key): 1}, weights[each.name])]
+        rest = count
+        for name in covering:
+            taken = rest if name == covering[-1] else min(rest, left[name])
+            used[name] += taken
+            left[name], rest = left[name] - taken, rest - taken
+    return {each.name: used[each.name] for each in order}
+
+
+def _most_held(tenant: str, views: Iterable[View | None]) -> dict[str, int]:
+    """What a tenant and its customers hold by class key, each in the ledger where that is most."""
+    most: Counter[str] = Counter()
+    for view in views:
+        holds = Counter[str]()
+        for (party, key), count in view.used.items() if view else ():
+            if party.partition("/")[0] == tenant:
+                holds[key] += count
+        most |= holds
+    return dict(sorted(most.items()))
 
 
 def condition(
@@ -136,7 +162,7 @@ def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | 
     rules, places = registry.rules(now), defaultdict[str, set[str]](set)
     for target in registry.inventory.targets:
         for name in target.classes:
-            if rules.entry(name) is not Entry.NONE:
+            if rules.controlled(name):
                 places[name].add(target.country)
     devices = tuple(Devices(name, 1, (name,), tuple(sorted(where))) for name, where in sorted(places.items()))
     requester = Requester("", standing.name, standing)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +18,7 @@ from admission.cluster.client import ClusterError
 from admission.decide.compute import beside, scope_of
 from admission.enforce.shown import (
     allowance_status,
-    authorization_use,
+    authorization_uses,
     condition,
     obstacle,
     own_limits,
@@ -160,11 +161,15 @@ class StatusWriter:
             await self._patcher.patch(f"tenants/{standing.name}", wanted)
 
     async def _authorizations(self) -> None:
+        grants: defaultdict[str, list[Authorization]] = defaultdict(list)
         for grant in self._registry.every(Authorization):
+            grants[grant.spec.tenant].append(grant)
+        for tenant, its in grants.items():
             views = (self._ledger.view(scope) for scope in self._ledger.scopes())
-            used = authorization_use(grant, views, self._registry, self._now())
-            if used != grant.status.used:
-                await self._patcher.patch(f"authorizations/{grant.name}", {"used": used})
+            used = authorization_uses(tenant, its, views, self._registry, self._now())
+            for grant in its:
+                if used[grant.name] != grant.status.used:
+                    await self._patcher.patch(f"authorizations/{grant.name}", {"used": used[grant.name]})
 
     async def _own_figures(self) -> None:
         use, clock = self._census.use(), asyncio.get_running_loop().time()

@@ -128,11 +128,10 @@ def authorization_required(tenant: str, what: str) -> str:
     return f"{what} needs an authorization that tenant {tenant} does not have; ask for one"
 
 
-def authorization_exhausted(number: str, requested: int, used: int, granted: int) -> str:
-    """The tenant's own authorization has no room."""
-    return (
-        f"authorization {number} covers {granted} at once: {used} in use, {requested} asked; free some or ask for more"
-    )
+def authorization_exhausted(numbers: Sequence[str], requested: int, used: int, granted: int) -> str:
+    """The tenant's own authorizations for the class have no room together."""
+    named = f"authorization {numbers[0]} covers" if len(numbers) == 1 else f"authorizations {', '.join(numbers)} cover"
+    return f"{named} {granted} at once: {used} in use, {requested} asked; free some or ask for more"
 
 
 def no_quota(tenant: str, what: str) -> str:

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from admission.decide.registry import Registry
+    from admission.tenants.standing import Values
 
 _STATES = ("Clear", "Candidate", "Match", "Unknown")
+
+
+def _state(values: Values) -> str:
+    return "Unknown" if values is None else next(state for state in _STATES if state in values)
 
 
 def screening_figures(registry: Registry, now: datetime) -> Iterable[Metric]:
     """Return the gauges: tenants by the screening that counts now, the oldest list, hits that nobody judged."""
     terms, standings = registry.rules(now).screening, tuple(registry.standings.values())
-    values = Counter(next(iter(each.screened(now, terms).facts[Fact.Screening] or ()), "Unknown") for each in standings)
+    values = Counter(_state(each.screened(now, terms).facts[Fact.Screening]) for each in standings)
     judged = [each.judged for each in standings if each.judged]
     dates = [each.screening.lists_as_of.timestamp() for each in judged if each.screening.lists_as_of]
     waiting = sum(not hit.is_match for each in judged for hit in each.open(now))

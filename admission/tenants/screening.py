@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from admission.api.tenant import Tenant
     from admission.tenants.ownership import OwnershipGraph
 
-CLEAR, CANDIDATE, MATCH = frozenset({"Clear"}), frozenset({"Candidate"}), frozenset({"Match"})
+CLEAR, CANDIDATE = frozenset({"Clear"}), frozenset({"Candidate"})
+
+MATCH_ITSELF, MATCH_OWNERS = "MatchItself", "MatchOwners"
+OF_WHOM = frozenset({MATCH_ITSELF, MATCH_OWNERS})
+"""Beside Match, of whom it is: a rule may be about one of the two."""
 
 _TOLD = 3
 """Hits that the record names."""
@@ -91,11 +95,17 @@ class Judged:
         else:
             listed = frozenset(hit.party for hit in standing if hit.is_match)
             undecided = any(not hit.is_match for hit in standing) or screening.more_hits > 0
-        if not listed:
-            plain = frozenset({screening.state}) if not screening.hits else CANDIDATE if undecided else CLEAR
-            return CLEAR if waits and plain == CANDIDATE else plain
-        # A listed party that owns less than half, or how much nobody knows, is to be reviewed, and that at once.
-        return MATCH if TENANT_ITSELF in listed or self._is_owned_by(listed) else CANDIDATE
+        if listed:
+            return self._of_whom(listed)
+        if not screening.hits and screening.state == "Match":
+            return frozenset({"Match", MATCH_ITSELF})
+        return CANDIDATE if undecided and not waits else CLEAR
+
+    def _of_whom(self, listed: frozenset[str]) -> frozenset[str]:
+        """A listed party that owns less than half, or how much nobody knows, is to be reviewed, and that at once."""
+        itself = {MATCH_ITSELF} if TENANT_ITSELF in listed else set()
+        of_whom = itself | ({MATCH_OWNERS} if self._is_owned_by(listed) else set())
+        return frozenset({"Match", *of_whom}) if of_whom else CANDIDATE
 
     def _is_owned_by(self, listed: frozenset[str]) -> bool:
         if listed not in self._owned:

@@ -148,7 +148,7 @@ LINES: list[tuple[Reason, str, str]] = [
     ),
     (
         Reason.AuthorizationExhausted,
-        messages.authorization_exhausted("D-1", 8, 4, 10),
+        messages.authorization_exhausted(["D-1"], 8, 4, 10),
         f"[LimitReached] authorization D-1 covers 10 at once: 4 in use, 8 asked; free some or ask for more{END}",
     ),
     (

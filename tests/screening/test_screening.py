@@ -14,7 +14,7 @@ from admission.review import messages
 from admission.screening.entry import Entry, Number
 from admission.screening.index import Index
 from admission.screening.screen import Searchable, screen
-from admission.tenants.screening import Terms
+from admission.tenants.screening import OF_WHOM, Terms
 from admission.tenants.standing import standing_of
 from tests.decide.questions import NOW, party, policy, rule, tenant, world
 
@@ -60,7 +60,7 @@ def dismissal(of: Tenant, by: str = "bob", at: datetime = SEEN, **changed: Any) 
 
 def value(of: Tenant, *dismissals: ScreeningDismissal, now: datetime = NOW, terms: Terms | None = None) -> str | None:
     found = standing_of(of, dismissals).screened(now, terms or Terms()).facts[Fact.Screening]
-    return None if found is None else "".join(found)
+    return None if found is None else "".join(found - OF_WHOM)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,13 @@ def test_a_candidate_holds_up_who_is_new_at_once_and_who_was_verified_before_aft
 def test_what_another_integration_writes_waits_since_it_says(since: datetime | None, expected: str) -> None:
     of = tenant(status={"screening": {"state": "Candidate", "candidateSince": since}})
     assert value(of, terms=WEEK) == expected
+
+
+def test_of_whom_a_match_is_stands_beside_it() -> None:
+    above = {"parties": [{**party("above"), **LEI}], "ownership": [{"owner": "above", "share": {"exact": 50}}]}
+    for spec, whom in ((LEI, {"MatchItself"}), (above, {"MatchOwners"}), ({**LEI, **above}, OF_WHOM)):
+        of = screened(tenant(**spec), by(NUMBERED))
+        assert standing_of(of).facts[Fact.Screening] == frozenset({"Match", *whom})
 
 
 def test_a_match_has_no_time_to_wait() -> None:

@@ -249,20 +249,22 @@ def test_owners_of_one_country_add_up_and_a_natural_person_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "matched", "value"),
+    ("state", "matched", "values"),
     [
-        ("Clear", [], "Clear"),
-        ("Candidate", [], "Candidate"),
-        ("Match", [], "Match"),
-        ("Clear", ["tenant"], "Match"),
-        ("Clear", ["p"], "Match"),
-        ("Clear", ["a"], "Candidate"),
-        ("Clear", ["a", "b"], "Match"),
-        ("Clear", ["nobody"], "Candidate"),
+        ("Clear", [], {"Clear"}),
+        ("Candidate", [], {"Candidate"}),
+        ("Match", [], {"Match", "MatchItself"}),
+        ("Clear", ["tenant"], {"Match", "MatchItself"}),
+        ("Clear", ["p"], {"Match", "MatchOwners"}),
+        ("Match", ["p"], {"Match", "MatchOwners"}),
+        ("Clear", ["tenant", "p"], {"Match", "MatchItself", "MatchOwners"}),
+        ("Clear", ["a"], {"Candidate"}),
+        ("Clear", ["a", "b"], {"Match", "MatchOwners"}),
+        ("Clear", ["nobody"], {"Candidate"}),
     ],
 )
 def test_half_or_more_by_listed_parties_is_a_match_and_less_is_to_be_reviewed(
-    state: str, matched: list[str], value: str
+    state: str, matched: list[str], values: set[str]
 ) -> None:
     found = standing_of(tenant(OWNERS, {"screening": {"state": state, "matchedParties": matched}}))
-    assert found.facts[Fact.Screening] == frozenset({value})
+    assert found.facts[Fact.Screening] == frozenset(values)
