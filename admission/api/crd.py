@@ -19,6 +19,7 @@ from admission.api.allowance import Allowance
 from admission.api.dismissal import ScreeningDismissal
 from admission.api.exemption import Exemption
 from admission.api.ledger import QuotaLedger
+from admission.api.override import KYCOverride
 from admission.api.policy import AccessPolicy
 from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
@@ -37,6 +38,7 @@ KINDS: tuple[type[Object], ...] = (
     Authorization,
     Exemption,
     ScreeningDismissal,
+    KYCOverride,
     Allowance,
     QuotaLedger,
     AcceleratorPresence,

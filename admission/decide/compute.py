@@ -80,7 +80,7 @@ def check_hold(question: Question, governing: str) -> Iterator[Result]:
     uses it.  What was held and used before is the ledger's to add.
     """
     deadline = question.demand.deadline_seconds
-    quotas = _governed(question, governing) if question.demand.refers else quotas_of(question, governing)
+    quotas = governed(question, governing) if question.demand.refers else quotas_of(question, governing)
     for quota in quotas:
         longest = longest_hold(quota, of_reseller="/" in question.requester.party)
         hours = quota.spec.limits_hours
@@ -146,8 +146,9 @@ def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, st
 def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     """The quotas that count this request: its governing jurisdiction and any of its classes."""
     classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
-    governed = _governed(question, governing)
-    return tuple(quota for quota in governed if any(_counts(question, quota, name) for name in classes))
+    return tuple(
+        quota for quota in governed(question, governing) if any(_counts(question, quota, name) for name in classes)
+    )
 
 
 def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:
@@ -161,7 +162,7 @@ def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:
             yield quota
 
 
-def _governed(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
+def governed(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     """The quotas of a jurisdiction."""
     return tuple(quota for quota in question.quotas if governing in question.rules.countries(quota.spec.jurisdictions))
 

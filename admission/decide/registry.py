@@ -64,6 +64,8 @@ class Registry:
         self._inventory: Inventory | None = None
         self._rulebook: Rulebook | None = None
         self._held_back: str | None = None
+        self.generation = object()
+        """Another one after each change of an object; namespaces and nodes are not among them."""
 
     def put(self, obj: Object) -> None:
         """Take in an object, new or changed."""
@@ -122,6 +124,7 @@ class Registry:
         self.__dict__.update(other.__dict__)
 
     def _invalidate(self, kind: str) -> None:
+        self.generation = object()
         self._held_back = None
         if kind in _NAMES_DEVICES:
             self._catalogue = self._inventory = self._rulebook = None

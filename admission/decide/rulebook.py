@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact, Mode, Rule
 from admission.catalogue import control, jurisdictions
 from admission.catalogue.control import Entry
 from admission.catalogue.jurisdictions import GROUPS, members
+from admission.decide.duration import DAY, seconds_of
+from admission.decide.limits import measure
 from admission.decide.screening import terms_of
 from admission.demand.reach import UNKNOWN_CLASS
+from admission.tenants.age import Age
 from admission.tenants.screening import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from admission.api.attestation import FactAge, Reverification
     from admission.api.policy import AccessPolicy
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.limits import Unit
@@ -63,6 +68,21 @@ class ResolvedRule:
         """What the rule asks for."""
         return self.rule.effect
 
+    def rises_above(self, level: int) -> bool:
+        """Whether some amount of compute needs a higher KYC level than this one."""
+        return any(step.level > level for step in self.rule.levels)
+
+
+class Due(NamedTuple):
+    """What follows from a due date of verification, in seconds: warn so long before, review so long after; or never."""
+
+    warn_before: int = 14 * DAY
+    review_after: int | None = 0
+
+
+DUE = Due()
+"""Where no policy says."""
+
 
 ENTRIES = frozenset(map(str, Entry))
 
@@ -89,6 +109,8 @@ class RulesInForce:
     ambiguous_class_denies: bool = False
     unidentified_denies: bool = False
     version: str = ""
+    ages: tuple[Age, ...] = ()
+    due: Due = DUE
     screening: Terms = field(default_factory=Terms)
     """How long a candidate may wait for judgement, and how old a list may be."""
     proposed: RulesInForce | None = None
@@ -109,6 +131,12 @@ class RulesInForce:
     """What ``facts.applicable`` found."""
     _by_class: dict[str, tuple[ResolvedRule, ...]] = field(default_factory=dict, compare=False, repr=False)
     _weights: dict[tuple[str, ...], Mapping[str, int]] = field(default_factory=dict, compare=False, repr=False)
+    _overlaps: dict[tuple[str, ...], bool] = field(default_factory=dict, compare=False, repr=False)
+
+    @functools.cached_property
+    def by_amount(self) -> bool:
+        """Whether any rule asks for levels by amount."""
+        return any(rule.rule.levels for rule in self.rules)
 
     def entry(self, class_name: str) -> Entry:
         """The control entry of a class at this instant; unknown for a class that nobody can name."""
@@ -149,6 +177,14 @@ class RulesInForce:
             self._means[class_name] = frozenset({"*", class_name, kind, *map(str, entries)})
         return self._means[class_name]
 
+    def overlap(self, one: Sequence[str], other: Sequence[str]) -> bool:
+        """Whether some class is meant by references of both."""
+        key = (*one, "", *other)
+        if key not in self._overlaps:
+            weights = self.weights(one, "devices"), self.weights(other, "devices")
+            self._overlaps[key] = any(all(each[name] for each in weights) for name in self.catalogue.chips)
+        return self._overlaps[key]
+
     def weights(self, references: Iterable[str], unit: Unit, *, permits: bool = False) -> Mapping[str, int]:
         """What one device of each class weighs in a limit on these classes; other classes weigh nothing.
 
@@ -164,6 +200,16 @@ class RulesInForce:
                 name: 1 if unit == "devices" else self.catalogue.tpp(name) for name in weighed
             }
         return self._weights[key]
+
+    def level_for(self, rule: Rule, counts: Iterable[tuple[str, int]]) -> int:
+        """The KYC level that a rule asks for: from the first device on, and never less for more."""
+        if not rule.levels:
+            return rule.level or 0
+        counts = tuple(counts)
+        reached = (
+            step.level for step in rule.levels if measure(counts, self.weights(rule.classes, step.unit)) >= step.amount
+        )
+        return max((rule.level or 0, *reached))
 
     def countries(self, references: Iterable[str]) -> frozenset[str]:
         """Countries meant by codes and groups; a group that nobody defines holds requests back (``dangling``)."""
@@ -234,6 +280,8 @@ class Rulebook:
             screening=terms_of(spec.screening for spec in specs),
             replaced=replaced,
             by_letter=frozenset(name for each in rules if each.rule.status == "ByLetter" for name in each.rule.classes),
+            ages=tuple(_age(each) for spec in specs for each in spec.fact_ages),
+            due=_due([spec.reverification for spec in specs if spec.reverification]),
         )
 
 
@@ -258,6 +306,18 @@ def in_force(rule: Rule, now: datetime) -> bool:
     begun = rule.effective is None or rule.effective <= now
     ended = rule.expires is not None and rule.expires <= now
     return rule.status in APPLIED and begun and not ended
+
+
+def _age(stated: FactAge) -> Age:
+    return Age(Fact(stated.fact), seconds_of(stated.max_age), frozenset(stated.attested_by))
+
+
+def _due(stated: Collection[Reverification]) -> Due:
+    """The strictest of all: a review where any asks for one, the shortest grace, the longest warning."""
+    if not stated:
+        return DUE
+    graces = [seconds_of(each.grace) for each in stated if each.overdue == "NeedsReview"]
+    return Due(max(seconds_of(each.warn_before) for each in stated), min(graces, default=None))
 
 
 def _groups(policy: AccessPolicy) -> dict[str, frozenset[str]]:

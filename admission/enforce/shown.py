@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Literal
 from admission.api.allowance import AllowanceStatus, ClassUse, LastDenial, OwnLimit
 from admission.api.clearance import StandingStatus
 from admission.api.object import Condition
+from admission.api.override import KYCOverride
 from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
+from admission.decide.attested import check_attestation
 from admission.decide.compute import limits_of
 from admission.decide.duration import HOUR, seconds_of
 from admission.decide.grants import valid_grants
 from admission.decide.limits import ENDLESS, held
-from admission.decide.party import check_clearance, check_rules
+from admission.decide.override import clearance_of, overriding
+from admission.decide.party import check_clearance, check_rules, check_tenant
 from admission.decide.question import Question, Requester
 from admission.decide.screening import screened
 from admission.demand.devices import Devices
@@ -164,16 +167,33 @@ def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | 
         for name in target.classes:
             if rules.controlled(name):
                 places[name].add(target.country)
-    devices = tuple(Devices(name, 1, (name,), tuple(sorted(where))) for name, where in sorted(places.items()))
+    devices = tuple(
+        Devices(name, 1, (name,), tuple(sorted(where)), charged=False) for name, where in sorted(places.items())
+    )
     requester = Requester("", standing.name, standing)
-    question = screened(Question(Demand(devices), requester, rules, registry.catalogue, (), (), now, registry.group_of))
+    overrides = registry.every(KYCOverride)
+    asked = Question(
+        Demand(devices), requester, rules, registry.catalogue, (), (), now, registry.group_of, overrides=overrides
+    )
+    question = screened(asked.now_known())
     findings = [
         finding
-        for check in (check_clearance, check_rules)
+        for check in (check_clearance, check_attestation, check_rules, check_tenant)
         for _, finding in check(question, rules.strictest(standing.jurisdictions()))
         if finding is not None
     ]
-    return findings[0].reason if findings else standing.clearance(now)
+    lapsed, override = clearance_of(question, standing)
+    return findings[0].reason if findings else None if override else lapsed
+
+
+def passing(standing: Standing, registry: Registry, now: datetime) -> tuple[object, ...]:
+    """What decides how a tenant stands and changes by time or an override alone; the same objects while it does not."""
+    rules = registry.rules(now)
+    reason = standing.clearance(now, rules.due.review_after)
+    override = overriding(registry.every(KYCOverride), standing, reason, now) if reason else None
+    attests = standing.sources.attests_itself(now)
+    known = standing.without(standing.stale_at(now, rules.ages)).screened(now, rules.screening)
+    return known, reason, override, attests
 
 
 def standing_status(standing: Standing, reason: Reason | None, registry: Registry, now: datetime) -> StandingStatus:
@@ -188,6 +208,7 @@ def standing_status(standing: Standing, reason: Reason | None, registry: Registr
         why=_why(standing, governing),
         group=standing.group,
         identity_digest=standing.digest,
+        stale_facts=sorted(standing.stale_at(now, registry.rules(now).ages)),
     )
 
 

@@ -22,6 +22,7 @@ from admission.enforce.shown import (
     condition,
     obstacle,
     own_limits,
+    passing,
     quota_status,
     standing_status,
 )
@@ -129,9 +130,7 @@ class StatusWriter:
     def _obstacle(self, standing: Standing) -> Reason | None:
         """What stands in the tenant's way, found anew when anything that decides it has changed."""
         now = self._now()
-        rules = self._registry.rules(now)
-        screened = standing.screened(now, rules.screening)
-        basis = (screened, rules, self._registry.inventory, standing.clearance(now))
+        basis = (self._registry.rules(now), self._registry.inventory, *passing(standing, self._registry, now))
         known = self._obstacles.get(standing.name)
         if known is None or any(a is not b for a, b in zip(known[0], basis, strict=True)):
             known = self._obstacles[standing.name] = (basis, obstacle(standing, self._registry, now))

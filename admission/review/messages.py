@@ -64,6 +64,19 @@ def level_too_low(tenant: str, what: str, required: int) -> str:
     )
 
 
+def level_too_low_for_so_much(tenant: str, what: str, required: int) -> str:
+    """Verified deeply enough for less of this class, not for so much."""
+    return (
+        f"so much of {what} at once needs verification level {required}, which tenant {tenant} has not reached; free "
+        "some; ask to be verified further"
+    )
+
+
+def attestation_lapsed(tenant: str) -> str:
+    """What the tenant says of its own business has ended, or was never said."""
+    return f"what tenant {tenant} attests of how it passes compute on has ended, or is missing; ask for its renewal"
+
+
 def class_ambiguous(resource: str, choices: Sequence[str], selectors: Sequence[str]) -> str:
     """The pod may land on several classes and the operator wants a choice."""
     advice = f"add nodeSelector {' or '.join(selectors)}" if selectors else "add a nodeSelector that names one"
@@ -268,6 +281,11 @@ def nearly_used_up(quota: str, percent: int) -> str:
 def clearance_ends(tenant: str, day: str) -> str:
     """A clearance that lapses soon."""
     return _warning(f"the clearance of tenant {tenant} ends on {day}; have it renewed")
+
+
+def verification_due(tenant: str, day: str) -> str:
+    """The next verification is due soon, or was."""
+    return _warning(f"the verification of tenant {tenant} is due on {day}; have it renewed")
 
 
 def _warning(text: str, ending: str = "") -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from admission.api.identity import TenantKind
 from admission.api.policy import Fact
 from admission.catalogue.countries import COUNTRIES
+from admission.tenants.age import Age, Sources, sources_of
 from admission.tenants.group import group_of
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 INTERMEDIARIES = frozenset({TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace})
 """Kinds that supply others: their namespaces must name who computes there."""
 
+MUST_ATTEST = frozenset({TenantKind.InferenceProvider, TenantKind.ClusterReseller})
+"""Kinds that compute for others, and attest by themselves, again and again, that this is what they do."""
+
+PLACED_BY = (Fact.Headquarters, Fact.UltimateParentHeadquarters, Fact.OwnerHeadquarters)
+"""Facts of which one must be known for the tenant to have a jurisdiction."""
+
 Values = frozenset[str] | None
 """What is known of a fact: its values, none of them (empty), or nothing (None)."""
 
@@ -42,6 +49,11 @@ class Standing:
     graph: OwnershipGraph
     group: str = ""
     """Key of the ownership group (``tenants.group``); tenants under the same party at the top share it."""
+    sources: Sources = field(default_factory=lambda: Sources({}, {}))
+    """Who attests the facts, and since when."""
+    stale: frozenset[Fact] = frozenset()
+    """Facts that are too old to be known at the instant that is asked about; `facts` has what they were last."""
+    _aged: dict[tuple[int, frozenset[Fact]], Standing] = field(default_factory=dict, compare=False, repr=False)
     judged: Judged | None = None
     """Its screening with the dismissals of hits; None where it was never screened."""
     _screened: dict[Values, Standing] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -62,9 +74,36 @@ class Standing:
         """Whether this tenant supplies others, who must be named."""
         return self.tenant.spec.kind in INTERMEDIARIES
 
-    def clearance(self, now: datetime) -> Reason | None:
-        """Return why the party is not cleared at ``now``, or None."""
-        return judge_clearance(self.tenant.status.kyc, self.digest, now)
+    def clearance(self, now: datetime, review_after: int | None = 0) -> Reason | None:
+        """Return why the party is not cleared at ``now``, or None.
+
+        ``review_after`` is in seconds from the due date of its next verification; None where that is not acted on.
+        """
+        return judge_clearance(self.tenant.status.kyc, self.digest, now, review_after)
+
+    @property
+    def must_attest(self) -> bool:
+        """Whether this is a kind that attests by itself, again and again, what it is."""
+        return self.tenant.spec.kind in MUST_ATTEST
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether any place of it is known."""
+        return any(self.facts[fact] for fact in PLACED_BY if fact not in self.stale)
+
+    def stale_at(self, now: datetime, ages: Iterable[Age]) -> frozenset[Fact]:
+        """The facts with a value that are too old to be known at ``now``."""
+        old = self.sources.stale(now, ages)
+        return frozenset(fact for fact in old if self.facts[fact] is not None) if old else old
+
+    def without(self, stale: frozenset[Fact]) -> Standing:
+        """The same with these facts too old to be known; the same object each time: answers about it are kept."""
+        if stale == self.stale:
+            return self
+        key = id(self.facts), stale  # what is kept has the same facts, so that no others get their id meanwhile
+        if key not in self._aged:
+            self._aged[key] = dataclasses.replace(self, stale=stale)
+        return self._aged[key]
 
     def owned_from(self, countries: frozenset[str]) -> Ternary:
         """Whether owners headquartered in these countries hold 50 percent or more, in aggregate."""
@@ -84,10 +123,8 @@ class Standing:
         return self._screened[value]
 
     def jurisdictions(self) -> tuple[str, ...]:
-        """Every country that has a say: headquarters, ultimate parent, owners of 50 percent or more."""
-        known = set(self.facts[Fact.Headquarters] or ()) | set(self.facts[Fact.UltimateParentHeadquarters] or ())
-        known |= self.facts[Fact.OwnerHeadquarters] or frozenset()
-        return tuple(sorted(known))
+        """Every country that has, or last had, a say: headquarters, ultimate parent, owners of 50 percent or more."""
+        return tuple(sorted({place for fact in PLACED_BY for place in self.facts[fact] or ()}))
 
 
 def standing_of(tenant: Tenant, dismissals: Iterable[ScreeningDismissal] = ()) -> Standing:
@@ -95,8 +132,12 @@ def standing_of(tenant: Tenant, dismissals: Iterable[ScreeningDismissal] = ()) -
     graph = graph_of(tenant.spec)
     judged = judge(tenant, graph, dismissals)
     standing = Standing(tenant, identity_digest(tenant.spec), {}, graph, judged=judged)
-    facts, group = _facts(tenant, standing), group_of(tenant.spec, graph)
-    return dataclasses.replace(standing, facts=facts, group=group)
+    return dataclasses.replace(
+        standing,
+        facts=_facts(tenant, standing),
+        group=group_of(tenant.spec, graph),
+        sources=sources_of(tenant, standing.digest),
+    )
 
 
 def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:

@@ -132,7 +132,7 @@ def test_what_somebody_should_look_at_is_told_with_line_and_field(
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
-        ({"level": 9, "effect": "Level"}, "rules.0.level: Input should be less than or equal to 4 (line 19)"),
+        ({"level": 9, "effect": "Level"}, "rules.0.level: Input should be less than or equal to 4 (line 20)"),
         ({"effective": "soon"}, "rules.0.effective: "),
         ({"effective": "2026-01-02T00:00:00Z", "expires": "2026-01-01T00:00:00Z"}, "effective is not before expires"),
         ({"when": [{"fact": "Place", "operator": "In", "values": ["UK"]}]}, "names UK, which is no country code"),

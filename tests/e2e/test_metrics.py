@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 LABELS = {
     *("entry", "mode", "decision", "reason", "accelerator_class", "outcome", "cause"),
-    *("resource", "scope", "party", "quota", "exemption", "figure", "state", "version", "le"),
+    *("state", "fact", "override"),
+    *("resource", "scope", "party", "quota", "exemption", "figure", "version", "le"),
 }
 """Every label there is.  The last values but `version` and `le` are of the operator's objects or of the code."""
 
