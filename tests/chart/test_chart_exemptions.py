@@ -72,7 +72,7 @@ def approve(cluster: Kubectl, name: str, user: str, by: str | None, kind: str = 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"by": "bob"}, "spec.requestedBy is who creates it: set it to alice"),
+        ({"by": "bob"}, "spec.requestedBy is who creates the exemption: set it to alice"),
         ({"days": 367}, "spec.validUntil is more than 366 days away"),
         ({"reason": ""}, "spec.reason"),
         ({"images": []}, "give serviceAccountName or images"),
@@ -121,7 +121,7 @@ def test_what_was_asked_for_never_changes(cluster: Kubectl) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"by": "bob"}, "spec.requestedBy is who creates it: set it to alice"),
+        ({"by": "bob"}, "spec.requestedBy is who creates the dismissal: set it to alice"),
         ({"reason": ""}, "spec.reason"),
         ({"covers": "sha256:0"}, "spec.covers"),
         ({"party": "Parent Ltd."}, "spec.party"),
@@ -138,7 +138,7 @@ def test_a_dismissal_is_approved_by_another_and_never_changed(cluster: Kubectl) 
     kind = "screeningdismissal"
     assert create(cluster, "alice", dismissal("namesake")) == ""
     own = approve(cluster, "namesake", "alice", "alice", kind)
-    assert "approving screeningdismissal namesake" in own
+    assert "approving dismissal namesake" in own
     assert "needs the verb approve on screeningdismissals.computegate.io" in own
     assert "set it to bob" in approve(cluster, "namesake", "bob", "carol", kind)
     assert approve(cluster, "namesake", "bob", "bob", kind) == ""
