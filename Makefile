@@ -8,7 +8,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd etcdutl kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds workloads profiles registration bypass demo demo-cluster model zoo bench bench-demand bench-admission chaos quota-check screening-check corpus clean
+.PHONY: help setup test lint lock crds workloads profiles registration bypass demo demo-cluster model zoo bench bench-demand bench-decide bench-admission chaos quota-check screening-check corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -70,6 +70,9 @@ bench: setup ## measure the server beside a minimal webhook in Go
 
 bench-demand: setup ## measure what finding a pod's demand costs beside decoding its review
 	$(BIN)/python -m bench.demand $(ARGS)
+
+bench-decide: setup ## measure one decision with 5,000 tenants and an ownership graph of 200 parties
+	$(BIN)/python -m bench.decide $(ARGS)
 
 bench-admission: setup ## measure creating pods through a real API server, with ours and with others in the way
 	tools/build $(CONTROL_PLANE) helm

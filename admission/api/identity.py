@@ -9,6 +9,7 @@ import pydantic
 
 from admission.api.attestation import Attestation
 from admission.api.object import Country, Model, Name, distinct, rules
+from admission.api.share import Percent, Share
 
 TENANT_ITSELF = "tenant"
 """The party id by which ownership statements refer to the tenant itself."""
@@ -17,14 +18,15 @@ PartyID = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0
 
 
 # Each of these is said by the CRD's own rule in a cluster, and by the model where objects come from files.
-_EXACT_OR_RANGE = "give either exact, or minimum and maximum"
-_MINIMUM_ABOVE = "minimum is above maximum"
 _OWNS_ITSELF = "a party cannot own itself; correct owner or owned"
 _OWN_PARENT = "a tenant cannot be its own parent; leave ultimateParent out and set independent: true"
 _INDEPENDENT = "independent: true says that there is no parent; leave ultimateParent out"
 _PARENT_MISSING = "ultimateParent is not among parties; add the party, with its headquarters"
 _NOT_ITSELF = f"the id '{TENANT_ITSELF}' stands for the tenant itself; choose another"
 _OWNER_MISSING = "an owner in ownership is not among parties; add the party"
+_OWNED_MISSING = "what is owned in ownership is neither the tenant nor among parties; add the party"
+_OVER_ALL = "the direct shares of the tenant exceed 100 percent together; correct them, or state ranges"
+_OVER = 100.000001  # sums of binary fractions
 
 
 class TenantKind(enum.StrEnum):
@@ -60,13 +62,15 @@ class Party(Model):
     id: PartyID
     """The id by which ownership statements refer to this party."""
     name: Annotated[str, pydantic.Field(max_length=256)]
-    """Registered name, in the original script."""
+    """Registered name, in the original script; empty for one whom nobody has named yet."""
     type: Literal["Entity", "NaturalPerson", "State"] = "Entity"
     """What the party is. Nobody stands above a natural person or a state; a natural person's country is not tested."""
     headquarters: Country | None = None
     """Country of the principal place of business (ISO 3166-1 alpha-2). Absent means unknown, and unknown is not cleared."""
     incorporation: Country | None = None
     """Country of formation (ISO 3166-1 alpha-2); recorded, rules test headquarters of parties."""
+    others_below: Percent | None = None
+    """Declares, in percent, that no owner besides those stated holds so much of this party: 25 for a widely held one."""
     identifiers: Annotated[list[Identifier], pydantic.Field(max_length=16)] = []
     """Registered identifiers, for the screening integration; not tested by rules."""
 
@@ -77,46 +81,19 @@ class Party(Model):
         return self
 
 
-class Share(Model):
-    """How much of a party another one owns, in percent; an empty share means unknown."""
-
-    model_config = pydantic.ConfigDict(
-        json_schema_extra=rules(
-            (
-                "!has(self.exact) || (!has(self.minimum) && !has(self.maximum))",
-                _EXACT_OR_RANGE,
-            ),
-            ("!has(self.minimum) || !has(self.maximum) || self.minimum <= self.maximum", _MINIMUM_ABOVE),
-        )
-    )
-
-    exact: Annotated[float, pydantic.Field(ge=0, le=100)] | None = None
-    """The share in percent, where it is known exactly."""
-    minimum: Annotated[float, pydantic.Field(ge=0, le=100)] | None = None
-    """Lower bound in percent; 0 where only a maximum is known."""
-    maximum: Annotated[float, pydantic.Field(ge=0, le=100)] | None = None
-    """Upper bound in percent; 100 where only a minimum is known."""
-
-    @pydantic.model_validator(mode="after")
-    def _is_one_share(self) -> Self:
-        if self.exact is not None and (self.minimum is not None or self.maximum is not None):
-            raise ValueError(_EXACT_OR_RANGE)
-        if (self.minimum or 0) > (100 if self.maximum is None else self.maximum):
-            raise ValueError(_MINIMUM_ABOVE)
-        return self
-
-
 class Ownership(Model):
     """One statement: an owner holds a share of, or controls, an owned party (Beneficial Ownership Data Standard)."""
 
     model_config = pydantic.ConfigDict(json_schema_extra=rules(("self.owner != self.owned", _OWNS_ITSELF)))
 
     owner: PartyID
-    """Party id of the owner."""
+    """Party id of the owner; `tenant` where the tenant holds some of a party above it."""
     owned: PartyID = TENANT_ITSELF
     """Party id of what is owned; `tenant` for the tenant itself."""
     interest: Literal["Shareholding", "VotingRights", "Control"] = "Shareholding"
-    """What is held. Control is recorded, and never adds to a share."""
+    """What is held. Shares and votes each have 100 percent of their own, and half of either counts. Control is recorded, and never adds to a share."""
+    directness: Literal["Direct", "Indirect", "Unknown"] = "Direct"
+    """Whether the owner holds it itself. What it holds through others, or perhaps so, counts for that owner alone and is never added to the shares of the chain."""
     share: Share = Share()
     """How much is held; an empty share is unknown, and unknown is not cleared."""
 
@@ -148,8 +125,16 @@ class TenantSpec(Model):
                 _PARENT_MISSING,
             ),
             (
-                "!has(self.ownership) || self.ownership.all(o, has(self.parties) && self.parties.exists(p, p.id == o.owner))",
+                f"!has(self.ownership) || sets.contains(['{TENANT_ITSELF}'] + (has(self.parties) ? self.parties.map(p, p.id) : []), self.ownership.map(o, o.owner))",
                 _OWNER_MISSING,
+            ),
+            (
+                f"!has(self.ownership) || sets.contains(['{TENANT_ITSELF}'] + (has(self.parties) ? self.parties.map(p, p.id) : []), self.ownership.map(o, has(o.owned) ? o.owned : '{TENANT_ITSELF}'))",
+                _OWNED_MISSING,
+            ),
+            (
+                f"!has(self.ownership) || self.ownership.filter(o, (!has(o.owned) || o.owned == '{TENANT_ITSELF}') && (!has(o.interest) || o.interest == 'Shareholding') && (!has(o.directness) || o.directness == 'Direct') && has(o.share)).map(o, has(o.share.exact) ? o.share.exact : has(o.share.minimum) ? o.share.minimum : has(o.share.exclusiveMinimum) ? o.share.exclusiveMinimum : 0.0).sum() <= {_OVER}",
+                _OVER_ALL,
             ),
         )
     )
@@ -163,9 +148,11 @@ class TenantSpec(Model):
     headquarters: Country | None = None
     """Country of the principal place of business (ISO 3166-1 alpha-2). Absent means unknown, and unknown is not cleared."""
     independent: bool = False
-    """True declares that no party stands above this one. False without ultimateParent means that the parent is unknown."""
+    """True declares that no party, and no several together, stand above this one. False without ultimateParent means that the parent is unknown."""
     ultimate_parent: PartyID | None = None
     """Id, among parties, of the party at the top of the chain of control."""
+    others_below: Percent | None = None
+    """Declares, in percent, that no owner besides those stated holds so much of the tenant: 25 for a widely held company. Several of them may still hold half together."""
     identifiers: Annotated[list[Identifier], pydantic.Field(max_length=16)] = []
     """Registered identifiers of the contracting party, for the screening integration; not tested by rules."""
     parties: Annotated[
@@ -208,12 +195,15 @@ class TenantSpec(Model):
     @pydantic.model_validator(mode="after")
     def _is_connected(self) -> Self:
         known = {party.id for party in self.parties}
+        meant = {TENANT_ITSELF, *known}
         if self.ultimate_parent == TENANT_ITSELF:
             raise ValueError(_OWN_PARENT)
         if self.independent and self.ultimate_parent is not None:
             raise ValueError(_INDEPENDENT)
         if self.ultimate_parent is not None and self.ultimate_parent not in known:
             raise ValueError(_PARENT_MISSING)
-        if any(statement.owner not in known for statement in self.ownership):
+        if any(statement.owner not in meant for statement in self.ownership):
             raise ValueError(_OWNER_MISSING)
+        if any(statement.owned not in meant for statement in self.ownership):
+            raise ValueError(_OWNED_MISSING)
         return self

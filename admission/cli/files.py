@@ -13,10 +13,12 @@ import yaml
 
 from admission.api import GROUP
 from admission.api.crd import KINDS
+from admission.api.tenant import Tenant
 from admission.cluster import wire
 from admission.demand.inventory import Node, Taint
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.settings import explain_validation
+from admission.tenants.ownership import contradiction_of
 
 if TYPE_CHECKING:
     import pathlib
@@ -224,6 +226,8 @@ def parse(document: Document) -> Object:
         told = f" (line {', '.join(map(str, dict.fromkeys(lines)))})" if None not in lines else ""
         raise FileError(f"{document.where} {document.kind}: {explain_validation(error)}{told}") from None
     _named(document, named.name)
+    if isinstance(obj, Tenant) and (contradiction := contradiction_of(obj.spec)):
+        raise FileError(f"{document.where} {document.kind}: {contradiction}")
     return obj.model_copy(update={"metadata": named.metadata})
 
 

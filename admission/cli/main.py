@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from admission import __version__
-from admission.cli import catalogue, check, demand, digest, explain, ledger, preflight, profile, serve, usage
+from admission.cli import catalogue, check, demand, digest, explain, ledger, ownership, preflight, profile, serve, usage
 from admission.screening.likeness import THRESHOLD
 
 
@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     _digest(commands)
     _catalogue(commands)
     _profile(commands)
+    _ownership(commands)
     _screen(commands)
     chosen = parser.parse_args(arguments)
     try:
@@ -195,6 +196,32 @@ def _profile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     showing = actions.add_parser("show", help="print one, to be applied or changed")
     showing.add_argument("name", metavar="NAME")
     showing.set_defaults(run=profile.run_show)
+
+
+def _ownership(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("ownership", help="take over what registers publish of who owns whom")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    importing = actions.add_parser(
+        "import",
+        help="print the parties, ownership and ultimate parent of one tenant",
+        description="Prints a part of a Tenant's spec for a person to check; nothing is written anywhere.  "
+        "Exit code 0: printed, 2: a file cannot be used, with the record and the field that is wrong.",
+    )
+    importing.add_argument(
+        "--format",
+        choices=("bods", "gleif"),
+        required=True,
+        help="bods: Beneficial Ownership Data Standard 0.4, JSON; gleif: level 2 XML, with level 1 beside it for names",
+    )
+    importing.add_argument(
+        "--for",
+        required=True,
+        metavar="ID",
+        dest="entity",
+        help="the tenant: its LEI or other registered identifier, in bods also a record or statement id",
+    )
+    importing.add_argument("files", type=pathlib.Path, nargs="+", metavar="FILE")
+    importing.set_defaults(run=ownership.run)
 
 
 def _screen(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

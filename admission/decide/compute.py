@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 from collections import defaultdict
@@ -144,11 +145,14 @@ def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, st
 
 
 def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
-    """The quotas that count this request: its governing jurisdiction and any of its classes."""
-    classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
-    return tuple(
-        quota for quota in governed(question, governing) if any(_counts(question, quota, name) for name in classes)
-    )
+    """The quotas that count this request: its governing jurisdiction and any of its classes; found once."""
+    if governing not in question.counting:
+        classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
+        found = tuple(
+            quota for quota in governed(question, governing) if any(_counts(question, quota, name) for name in classes)
+        )
+        question.counting[governing] = found
+    return question.counting[governing]
 
 
 def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:
@@ -209,6 +213,7 @@ def scope_of(quota: ComputeQuota) -> str:
     return f"quota-{_short(quota.name)}"
 
 
+@functools.lru_cache(maxsize=4096)
 def _short(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 

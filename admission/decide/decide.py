@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from admission.decide.attested import check_attestation
@@ -16,7 +15,7 @@ from admission.decide.compute import (
     exempted_of,
 )
 from admission.decide.levels import check_levels, scopes_of
-from admission.decide.party import check_clearance, check_rules, check_supply, check_tenant
+from admission.decide.party import check_clearance, check_owners, check_rules, check_supply, check_tenant
 from admission.decide.question import Question, Verdict
 from admission.decide.screening import screened
 
@@ -33,6 +32,7 @@ CHECKS: tuple[Callable[[Question, str], Iterator[Result]], ...] = (
     check_supply,
     check_clearance,
     check_attestation,
+    check_owners,
     check_rules,
     check_levels,
     check_grants,
@@ -49,17 +49,17 @@ def decide(question: Question) -> Verdict:
     governing = governing_of(question)
     results = [result for check in CHECKS for result in check(question, governing)]
     findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))
-    verdict = Verdict(
+    charge = charge_of(question, governing)
+    counted = not findings and (charge.counts or question.demand.refers)
+    return Verdict(
         findings,
         tuple(check for check, _ in results),
         governing,
-        charge_of(question, governing),
-        exempted=tuple((name, access.field) for access, name in exempted_of(question).items()),
-        overrides=tuple(check.inputs["by"] for check, _ in results if "overridden" in check.inputs),
+        charge,
+        scopes_of(question, governing) if counted else (),
+        tuple((name, access.field) for access, name in exempted_of(question).items()),
+        tuple(check.inputs["by"] for check, _ in results if "overridden" in check.inputs),
     )
-    if verdict.findings or verdict.charge is None or not (verdict.charge.counts or question.demand.refers):
-        return verdict
-    return dataclasses.replace(verdict, scopes=scopes_of(question, governing))
 
 
 def governing_of(question: Question) -> str:

@@ -141,6 +141,25 @@ def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
             yield Check("kyc", party.name, "fail", inputs), finding
 
 
+def check_owners(question: Question, _governing: str) -> Iterator[Result]:
+    """Whoever may hold as much as the operator's threshold is named, for everyone behind the request."""
+    threshold = question.rules.owner_threshold
+    if threshold is None or not is_controlled(question):
+        return
+    for party in question.requester.standings():
+        check, finding = Check("owners named", party.name, "pass", {"from": f"{threshold:g}"}), None
+        if party.may_hide_owner(threshold):
+            contradictory = ", ".join(party.graph.contradictory)
+            detail = (
+                f"what is stated of the owners of {contradictory} cannot all be true"
+                if contradictory
+                else f"who holds {threshold:g} percent or more is not named"
+            )
+            _, finding = not_cleared(question, party.name, Reason.OwnerUnknown, detail)
+            check = check._replace(outcome="fail")
+        yield check, finding
+
+
 def check_rules(question: Question, governing: str) -> Iterator[Result]:
     """What the rules in force say of each party, for each class and place that the request can reach.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Fact
@@ -95,6 +95,8 @@ class Question:
     overrides: tuple[KYCOverride, ...] = ()
     shards: int = 0
     """Ledgers over which the tenants of one quota are spread; 0 where all stand in one."""
+    counting: dict[str, tuple[ComputeQuota, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What ``compute.quotas_of`` found, by jurisdiction."""
 
     def now_known(self) -> Question:
         """The same with facts that are too old, by its own rules and instant, unknown."""

@@ -107,6 +107,7 @@ class RulesInForce:
     ranks: Mapping[str, int]
     catalogue: Catalogue
     ambiguous_class_denies: bool = False
+    owner_threshold: float | None = None
     unidentified_denies: bool = False
     version: str = ""
     ages: tuple[Age, ...] = ()
@@ -130,6 +131,7 @@ class RulesInForce:
     )
     """What ``facts.applicable`` found."""
     _by_class: dict[str, tuple[ResolvedRule, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _countries: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     _weights: dict[tuple[str, ...], Mapping[str, int]] = field(default_factory=dict, compare=False, repr=False)
     _overlaps: dict[tuple[str, ...], bool] = field(default_factory=dict, compare=False, repr=False)
 
@@ -213,10 +215,11 @@ class RulesInForce:
 
     def countries(self, references: Iterable[str]) -> frozenset[str]:
         """Countries meant by codes and groups; a group that nobody defines holds requests back (``dangling``)."""
-        found: set[str] = set()
-        for reference in references:
-            found |= self.groups.get(reference, frozenset({reference}))
-        return frozenset(found)
+        key = tuple(references)
+        if key not in self._countries:
+            meant = (self.groups.get(reference, frozenset({reference})) for reference in key)
+            self._countries[key] = frozenset().union(*meant)
+        return self._countries[key]
 
     def strictest(self, jurisdictions: Iterable[str]) -> str:
         """The governing one of the jurisdictions under the policies' own order; "" for none."""
@@ -275,6 +278,9 @@ class Rulebook:
             ranks=_ranks(order or ["ear-headquarters", "ear-destinations"], groups),
             catalogue=self._catalogue,
             ambiguous_class_denies=any(spec.ambiguous_class == "Deny" for spec in specs),
+            owner_threshold=min(
+                (spec.beneficial_owner_threshold for spec in specs if spec.beneficial_owner_threshold), default=None
+            ),
             unidentified_denies=any(spec.unidentified_tenant == "Deny" for spec in specs),
             version=self._version,
             screening=terms_of(spec.screening for spec in specs),

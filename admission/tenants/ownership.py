@@ -1,148 +1,219 @@
 """Ownership of 50 percent or more, cascaded step by step and added up over several owners.
 
-The arithmetic of OFAC's FAQ 398-401 and of 90 FR 47201: an entity that is owned 50 percent or more, in
-aggregate, by parties of a set belongs to the set itself, whatever the arithmetic share along the chain.
-Shares that are known only as a range, or not at all, give a lower and an upper bound: the cascade is computed
-for both, and what only the upper one reaches is unknown.  Cycles and cross-holdings end at the fixpoint, as
-both cascades only ever add.
+The arithmetic of OFAC's FAQ 398 to 402 and of 90 FR 47201: an entity that is owned 50 percent or more, in
+aggregate, by parties of a set belongs to the set itself, whatever the arithmetic share along the chain; control
+without ownership does not count.  Shares that are known only as a range, or not at all, give a lower and an upper
+bound: the cascade is computed for both, and what only the upper one reaches is unknown.  Cycles and cross-holdings
+end at the least fixpoint, as both cascades only ever add.  What statements say together is in ``holdings``.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from admission.api.identity import TENANT_ITSELF
+from admission.api.identity import TENANT_ITSELF, TenantKind
+from admission.tenants.holdings import HALF, NOTHING, PERCENT, WHOLE, Bounds, Pool, amount, pools_of
+from admission.tenants.room import finds_room
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from admission.api.identity import Ownership, Party, TenantSpec
-
-THRESHOLD = 50.0
-"""Percent, in aggregate, from which ownership counts."""
-
-DIGITS = 6
-"""Decimals of a percentage that count: 0.3, 32.3 and 17.4 are 50 percent, though not as binary fractions."""
 
 UNNAMED = "?"
 """Stands for whoever holds the shares that no statement accounts for; no party can have this id."""
 
+OWNERLESS = frozenset({TenantKind.Individual, TenantKind.Government, TenantKind.StateBody})
+"""Kinds of tenants that nobody holds shares of."""
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Lower and upper bound of a share, in percent."""
 
-    lower: float
-    upper: float
+class _Held(NamedTuple):
+    """One holding as its owner sees it; ``pool`` is the place among all pools."""
+
+    owned: str
+    pool: int
+    bounds: Bounds
+    alone: int
 
 
 @dataclass(frozen=True, slots=True)
 class OwnershipGraph:
-    """Who owns how much of whom: for each owned party its owners with bounds, unaccounted shares included."""
+    """Who owns how much of whom: for each owned party its pools of holders, unaccounted shares included."""
 
-    owners: Mapping[str, Mapping[str, Bounds]]
+    pools: Mapping[str, tuple[Pool, ...]]
     parties: Mapping[str, Party]
-    contradictory: bool = False
-    """Whether the lower bounds of some party's owners exceed 100 percent together."""
+    unaccounted: Mapping[str, int]
+    """Of each party that may have owners: the most that one of whom nothing is stated may hold."""
+    contradictory: tuple[str, ...]
+    """The owned parties whose statements cannot all be true."""
+    _held: Mapping[str, tuple[_Held, ...]]
+    _lower: tuple[int, ...]
+    """What is held for certain of each pool, by its place among all pools."""
 
     def owned_by(self, member: Callable[[str], Ternary]) -> Ternary:
-        """Whether the tenant is owned 50 percent or more, in aggregate, by parties for whom ``member`` holds."""
-        if self._reaches(lambda party: member(party) is Ternary.TRUE, _certain):
+        """Whether the tenant is owned 50 percent or more, in aggregate, by parties for whom ``member`` holds.
+
+        Statements that contradict each other make it unknown.
+        """
+        if self.contradictory:
+            return Ternary.UNKNOWN
+        if self.owned_for_certain(lambda party: member(party) is Ternary.TRUE):
             return Ternary.TRUE
-        possible = self._reaches(lambda party: member(party) is not Ternary.FALSE, _possible)
-        return Ternary.UNKNOWN if possible or self.contradictory else Ternary.FALSE
+        possible = self._closure(self._owners(lambda party: member(party) is not Ternary.FALSE), certain=False)
+        return Ternary.UNKNOWN if TENANT_ITSELF in possible else Ternary.FALSE
+
+    def owned_for_certain(self, member: Callable[[str], bool]) -> bool:
+        """Whether what is stated reaches the tenant from these parties, even where statements contradict each other."""
+        return TENANT_ITSELF in self._closure(self._owners(member), certain=True)
 
     def tops(self) -> frozenset[str]:
         """The parties that own half or more of the tenant for certain, and that none of these owns so itself.
 
         Of parties that own each other, all are at the top.
         """
-        holdings: defaultdict[str, dict[str, float]] = defaultdict(dict)
-        for party, owners in self.owners.items():
-            for owner, share in owners.items():
-                holdings[owner][party] = share.lower
-        owned = {party: _owned_through(party, holdings) for party in holdings.keys() - {TENANT_ITSELF, UNNAMED}}
+        owned = {party: self._closure((party,), certain=True) for party in self._held.keys() - {TENANT_ITSELF, UNNAMED}}
         above = {party for party, inside in owned.items() if TENANT_ITSELF in inside}
         return frozenset(
             party for party in above if not any(party in owned[one] and one not in owned[party] for one in above)
         )
 
-    def _reaches(self, member: Callable[[str], bool], amount: Callable[[_Holdings, set[str]], float]) -> bool:
-        inside = {party for owners in self.owners.values() for party in owners if member(party)}
-        grown = True
-        while grown and TENANT_ITSELF not in inside:
-            grown = False
-            for owned, owners in self.owners.items():
-                if owned not in inside and amount(owners, inside) >= THRESHOLD:
-                    inside.add(owned)
-                    grown = True
-        return TENANT_ITSELF in inside
+    def unnamed_from(self, percent: float) -> bool:
+        """Whether somebody whom nobody has named may hold so much of the tenant, or of one who holds so much of it.
+
+        Step by step, as for the half: of each party that may hold ``percent`` or more the owners are asked for, too.
+        """
+        least = amount(percent)
+        seen, waiting = {TENANT_ITSELF}, [TENANT_ITSELF]
+        while waiting:
+            party = waiting.pop()
+            if self.unaccounted.get(party, 0) >= least or not self._is_named(party):
+                return True
+            significant = {owner for pool in self.pools.get(party, ()) for owner in _from(pool, least)}
+            waiting += significant - seen - {UNNAMED}
+            seen |= significant
+        return bool(self.contradictory)
+
+    def _owners(self, member: Callable[[str], bool]) -> Iterable[str]:
+        """The owners that are meant; the tenant may own shares of its own owners, and is not meant."""
+        return (party for party in self._held if party != TENANT_ITSELF and member(party))
+
+    def _is_named(self, party: str) -> bool:
+        return party == TENANT_ITSELF or (party in self.parties and bool(self.parties[party].name.strip()))
+
+    def _closure(self, start: Iterable[str], *, certain: bool) -> set[str]:
+        """Return these parties and all that they hold half or more of, step by step: each holding is looked at once."""
+        inside = set(start)
+        waiting = list(inside)
+        lower: defaultdict[int, int] = defaultdict(int)
+        upper: defaultdict[int, int] = defaultdict(int)
+        while waiting:
+            for held in self._held.get(waiting.pop(), ()):
+                lower[held.pool] += held.bounds.lower
+                upper[held.pool] += held.bounds.upper
+                if held.owned in inside:
+                    continue
+                sum_ = lower[held.pool] if certain else self._most(held.pool, lower[held.pool], upper[held.pool])
+                if max(sum_, held.alone) >= HALF:
+                    inside.add(held.owned)
+                    waiting.append(held.owned)
+        return inside
+
+    def _most(self, pool: int, lower: int, upper: int) -> int:
+        """The upper bounds together, and no more than what the others leave for certain."""
+        return min(upper, WHOLE - (self._lower[pool] - lower))
 
 
-_Holdings = Mapping[str, Bounds]
+def _from(pool: Pool, least: int) -> set[str]:
+    """Return the owners that may have so much of a pool, directly or through others."""
+    owners = pool.direct.keys() | pool.through.keys()
+    return {each for each in owners if max(_upper(pool.direct, each), _upper(pool.through, each)) >= least}
 
 
-def _certain(owners: _Holdings, inside: set[str]) -> float:
-    return round(sum(share.lower for owner, share in owners.items() if owner in inside), DIGITS)
-
-
-def _possible(owners: _Holdings, inside: set[str]) -> float:
-    """The upper bounds together, and no more than what the others leave for certain."""
-    most = sum(share.upper for owner, share in owners.items() if owner in inside)
-    others = sum(share.lower for owner, share in owners.items() if owner not in inside)
-    return round(min(most, 100 - others), DIGITS)
-
-
-def _owned_through(party: str, holdings: Mapping[str, Mapping[str, float]]) -> set[str]:
-    """The party and all of which it owns half or more for certain, in aggregate, step by step."""
-    inside, waiting = {party}, [party]
-    sums: defaultdict[str, float] = defaultdict(float)
-    while waiting:
-        for owned, share in holdings.get(waiting.pop(), {}).items():
-            sums[owned] += share
-            if owned not in inside and round(sums[owned], DIGITS) >= THRESHOLD:
-                inside.add(owned)
-                waiting.append(owned)
-    return inside
+def _upper(held: Mapping[str, Bounds], owner: str) -> int:
+    return held.get(owner, NOTHING).upper
 
 
 def graph_of(spec: TenantSpec) -> OwnershipGraph:
     """Return the ownership graph above a tenant."""
-    parties = {party.id: party for party in spec.parties}
-    stated: dict[str, dict[str, Bounds]] = {}
+    stated: dict[str, list[Ownership]] = {}
     for statement in spec.ownership:
-        if statement.interest != "Control":
-            holdings = stated.setdefault(statement.owned, {})
-            holdings[statement.owner] = _wider(holdings.get(statement.owner), _bounds(statement))
-    tops = {party.id for party in spec.parties if party.type != "Entity"} | {spec.ultimate_parent}
-    if spec.independent:
-        tops.add(TENANT_ITSELF)
-    owned = {TENANT_ITSELF, *parties} - tops | set(stated)
-    owners = {party: _accounted(stated.get(party, {}), is_top=party in tops) for party in owned}
-    return OwnershipGraph(owners, parties, any(_lower(holdings) > 100 for holdings in stated.values()))  # noqa: PLR2004 (percent)
+        stated.setdefault(statement.owned, []).append(statement)
+    parties = {party.id: party for party in spec.parties}
+    pools = {party: pools_of(stated.get(party, ())) for party in (TENANT_ITSELF, *parties)}
+    tops, ends = _tops(spec), {party.id for party in spec.parties if party.type != "Entity"}
+    full = {party: each if party in ends else _accounted(each) for party, each in pools.items()}
+    counted = {party: pools[party] if party in tops else each for party, each in full.items()}
+    held, lower = _from_owners(counted)
+    return OwnershipGraph(
+        pools=counted,
+        parties=parties,
+        unaccounted=_unaccounted(spec, pools),
+        contradictory=tuple(party for party, each in full.items() if any(_contradicts(pool, full) for pool in each)),
+        _held=held,
+        _lower=lower,
+    )
 
 
-def _accounted(holdings: Mapping[str, Bounds], *, is_top: bool) -> dict[str, Bounds]:
+def contradiction_of(spec: TenantSpec) -> str:
+    """Return what is wrong with statements that cannot all be true, for whoever writes them; "" when they can."""
+    graph = graph_of(spec)
+    if not graph.contradictory:
+        return ""
+    party = graph.contradictory[0]
+    over = max(pool.lower for pool in graph.pools[party]) / PERCENT
+    if over > WHOLE / PERCENT:
+        return f"spec.ownership: {over:g} percent of {party} are held directly together; correct it, or state ranges"
+    return (
+        f"spec.ownership: what is held indirectly of {party} is more than its direct holders have for it; "
+        "state who holds it directly, or correct the shares"
+    )
+
+
+def _tops(spec: TenantSpec) -> set[str | None]:
+    """Return those of whom it is declared that nobody stands above them, besides natural persons and states."""
+    return {spec.ultimate_parent} | ({TENANT_ITSELF} if spec.independent else set())
+
+
+def _accounted(pools: tuple[Pool, ...]) -> tuple[Pool, ...]:
     """Give what nobody holds for certain to an unnamed owner, up to all of it."""
-    left = 100 - _lower(holdings)
-    return {**holdings} if is_top or left <= 0 else {**holdings, UNNAMED: Bounds(0, left)}
+    return tuple(
+        replace(pool, direct={**pool.direct, UNNAMED: Bounds(0, pool.unaccounted())}) if pool.unaccounted() else pool
+        for pool in pools or (Pool({}, {}, {}),)
+    )
 
 
-def _lower(holdings: Mapping[str, Bounds]) -> float:
-    return round(sum(share.lower for share in holdings.values()), DIGITS)
+def _unaccounted(spec: TenantSpec, pools: Mapping[str, tuple[Pool, ...]]) -> dict[str, int]:
+    """Return what is open of each party that somebody may hold shares of, no more than it declares of others."""
+    below = {party.id: party.others_below for party in spec.parties if party.type == "Entity"}
+    if spec.kind not in OWNERLESS:
+        below[TENANT_ITSELF] = spec.others_below
+    return {
+        party: min(
+            max((pool.unaccounted() for pool in pools[party]), default=WHOLE),
+            WHOLE if declared is None else amount(declared) - 1,
+        )
+        for party, declared in below.items()
+    }
 
 
-def _bounds(statement: Ownership) -> Bounds:
-    share = statement.share
-    if share.exact is not None:
-        return Bounds(share.exact, share.exact)
-    return Bounds(share.minimum or 0, 100 if share.maximum is None else share.maximum)
+def _contradicts(pool: Pool, graph: Mapping[str, tuple[Pool, ...]]) -> bool:
+    """Whether more than everything is held, or somebody holds through others what these do not have."""
+    if max(pool.lower, *pool.alone.values(), 0) > WHOLE:
+        return True
+    return not all(finds_room(owner, least.lower, pool, graph, UNNAMED) for owner, least in pool.through.items())
 
 
-def _wider(one: Bounds | None, other: Bounds) -> Bounds:
-    """Shares and votes of the same owner are one holding: the larger counts."""
-    return other if one is None else Bounds(max(one.lower, other.lower), max(one.upper, other.upper))
+def _from_owners(pools: Mapping[str, tuple[Pool, ...]]) -> tuple[dict[str, tuple[_Held, ...]], tuple[int, ...]]:
+    """Turn pools of owned parties into holdings of owners, and the pools' sums of lower bounds."""
+    held: defaultdict[str, list[_Held]] = defaultdict(list)
+    lower: list[int] = []
+    for party, each in pools.items():
+        for pool in each:
+            for owner in {**pool.direct, **pool.alone}:
+                bounds, alone = pool.direct.get(owner, NOTHING), pool.alone.get(owner, 0)
+                held[owner].append(_Held(party, len(lower), bounds, alone))
+            lower.append(pool.lower)
+    return {owner: tuple(each) for owner, each in held.items()}, tuple(lower)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.api.dismissal import ScreeningDismissal
+    from admission.api.identity import TenantSpec
     from admission.api.tenant import Tenant
     from admission.review.reasons import Reason
     from admission.tenants.screening import Terms
@@ -58,6 +60,7 @@ class Standing:
     """Its screening with the dismissals of hits; None where it was never screened."""
     _screened: dict[Values, Standing] = field(default_factory=dict, init=False, compare=False, repr=False)
     _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
+    _unnamed: dict[float, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -122,9 +125,19 @@ class Standing:
             self._screened[value] = dataclasses.replace(self, facts={**self.facts, Fact.Screening: value})
         return self._screened[value]
 
+    def may_hide_owner(self, percent: float) -> bool:
+        """Whether somebody whom nobody has named may hold so much of the tenant, or of a party that does."""
+        if percent not in self._unnamed:
+            self._unnamed[percent] = self.graph.unnamed_from(percent)
+        return self._unnamed[percent]
+
+    @functools.cached_property
+    def _places(self) -> tuple[str, ...]:
+        return tuple(sorted({place for fact in PLACED_BY for place in self.facts[fact] or ()}))
+
     def jurisdictions(self) -> tuple[str, ...]:
         """Every country that has, or last had, a say: headquarters, ultimate parent, owners of 50 percent or more."""
-        return tuple(sorted({place for fact in PLACED_BY for place in self.facts[fact] or ()}))
+        return self._places
 
 
 def standing_of(tenant: Tenant, dismissals: Iterable[ScreeningDismissal] = ()) -> Standing:
@@ -142,12 +155,11 @@ def standing_of(tenant: Tenant, dismissals: Iterable[ScreeningDismissal] = ()) -
 
 def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
     spec, status = tenant.spec, tenant.status
-    countries = {party.headquarters for party in spec.parties if party.headquarters and party.type != "NaturalPerson"}
     return {
         Fact.Headquarters: _known(spec.headquarters),
         Fact.Incorporation: _known(spec.incorporation),
         Fact.UltimateParentHeadquarters: _parent_headquarters(tenant),
-        Fact.OwnerHeadquarters: frozenset(c for c in countries if standing.owned_from(frozenset({c})) is Ternary.TRUE),
+        Fact.OwnerHeadquarters: _owner_headquarters(spec, standing.graph),
         Fact.AccessCountry: frozenset(status.access.countries) if status.access else None,
         Fact.TenantKind: frozenset({str(spec.kind)}),
         Fact.Payment: frozenset(spec.payment) or None,
@@ -159,6 +171,16 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
 def _known(value: str | None) -> Values:
     """A code that is no country says as little as none at all."""
     return frozenset({value}) if value in COUNTRIES else None
+
+
+def _owner_headquarters(spec: TenantSpec, graph: OwnershipGraph) -> Values:
+    """The countries that own half or more by what is stated, even where statements contradict each other."""
+    places = {party.headquarters for party in spec.parties if party.headquarters}
+    return frozenset(place for place in places if _owned_for_certain(graph, frozenset({place})))
+
+
+def _owned_for_certain(graph: OwnershipGraph, countries: frozenset[str]) -> bool:
+    return graph.owned_for_certain(lambda party: _headquartered(graph, party, countries) is Ternary.TRUE)
 
 
 def _parent_headquarters(tenant: Tenant) -> Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -147,10 +148,8 @@ def _moments(registry: Registry, *moments: datetime) -> list[list[str]]:
     asked = world().question()
     found = []
     for now in moments:
-        question = type(asked)(
-            **{name: getattr(asked, name) for name in asked.__slots__}
-            | {"now": now, "rules": registry.rules(now), "requester": registry.requester("lab")}
-        )
+        rules, requester = registry.rules(now), registry.requester("lab")
+        question = dataclasses.replace(asked, now=now, rules=rules, requester=requester)
         found.append([str(reason) for reason in decide(question).reasons()])
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,8 +137,7 @@ def test_how_far_its_supplier_was_verified_is_not_a_customers_to_read() -> None:
 def test_shards_know_a_party_where_its_accounts_stand(given: Any, reseller: int, ledgers: set[str] | None) -> None:
     parties = of_level(reseller, "kumo", kind="Reseller"), of_level(1, "tanuki", suppliedBy="kumo")
     question = world(stepped(), *parties, given, labels=RESOLD).question()
-    sharded = type(question)(**{name: getattr(question, name) for name in question.__slots__} | {"shards": 4})
-    verdict = decide(sharded)
+    verdict = decide(dataclasses.replace(question, shards=4))
     if ledgers is None:
         assert [str(each) for each in verdict.reasons()] == ["QuotaExceeded"]
     else:

@@ -59,6 +59,8 @@ def _attesting(kind: str, until: str = "2027-01-01T00:00:00Z", name: str = "acme
     return tenant(name, kind=kind, attestations=[_attests("TenantKind", "Tenant", until)])
 
 
+NAMED = policy(ALLOW, beneficialOwnerThreshold=25)
+
 CASES: dict[str, tuple[World, set[Reason]]] = {
     "a cleared tenant with an open policy": (world(), set()),
     "a privileged pod": (
@@ -200,6 +202,23 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
             policy(rule("own", "Allow", ("OwnerHeadquarters", "NotIn", "CN"))),
             tenant(parties=[party("x", None)], ownership=[{"owner": "x", "share": {"exact": 60}}]),
         ),
+        {Reason.OwnerUnknown},
+    ),
+    "no owner named where owners must be": (world(NAMED), {Reason.OwnerUnknown}),
+    "no owner named, of an uncontrolled chip": (world(NAMED, pod=UNCONTROLLED), set()),
+    "no owner named where another policy that enforces asks for it": (
+        world(policy(ALLOW), policy(name="owners", beneficialOwnerThreshold=25)),
+        {Reason.OwnerUnknown},
+    ),
+    "no owner named where a policy that observes would ask for it": (
+        world(policy(ALLOW), policy(name="owners", beneficialOwnerThreshold=25, mode="observe")),
+        set(),
+    ),
+    "a quarter unnamed": (world(NAMED, _owned(75)), {Reason.OwnerUnknown}),
+    "less than a quarter unnamed": (world(NAMED, _owned(75.1)), set()),
+    "nobody else holds a quarter": (world(NAMED, _owned(10, othersBelow=25)), set()),
+    "an unnamed reseller above": (
+        world(NAMED, RESELLER, tenant("tanuki", suppliedBy="kumo", othersBelow=25), labels=SOLD),
         {Reason.OwnerUnknown},
     ),
     "a rule that may cover, of an unknown place": (

@@ -105,10 +105,8 @@ def test_a_node_that_has_not_announced_its_devices_is_remembered_with_them() -> 
 
 def test_a_node_that_is_gone_is_no_name_for_what_it_never_announced() -> None:
     seen = remembered(node("gone", H100, resources=()))
-    assert reach("example.com/other", pod(1).spec, after(seen, HERE)).classes == ("h100-sxm", "unknown")
-    assert reach("example.com/other", pod(1).spec, after(seen, node("here", H100, resources=()))).classes == (
-        "h100-sxm",
-    )
+    for here, expected in ((HERE, ("h100-sxm", "unknown")), (node("here", H100, resources=()), ("h100-sxm",))):
+        assert reach("example.com/other", pod(1).spec, after(seen, here)).classes == expected
 
 
 def test_remembered_nodes_stand_where_pools_like_theirs_do_and_else_at_the_default_place() -> None:

@@ -78,6 +78,40 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
         "spec.ownership[0].share.exact",
     ),
     (
+        "an open range with nothing in it",
+        "Tenant",
+        {**FACTS, "parties": [TOP], "ownership": [{**OWNER, "share": {"minimum": 50, "exclusiveMaximum": 50}}]},
+        "nothing lies between minimum and maximum",
+    ),
+    (
+        "more than half of at most half",
+        "Tenant",
+        {**FACTS, "parties": [TOP], "ownership": [{**OWNER, "share": {"exclusiveMinimum": 50, "maximum": 50}}]},
+        "nothing lies between minimum and maximum",
+    ),
+    (
+        "two lower bounds",
+        "Tenant",
+        {**FACTS, "parties": [TOP], "ownership": [{**OWNER, "share": {"minimum": 9, "exclusiveMinimum": 9}}]},
+        "give either minimum or exclusiveMinimum",
+    ),
+    (
+        "more than everything together",
+        "Tenant",
+        {
+            **FACTS,
+            "parties": [TOP, {"id": "other", "name": "Other"}],
+            "ownership": [{**OWNER, "share": {"exact": 60}}, {"owner": "other", "share": {"minimum": 41}}],
+        },
+        "the direct shares of the tenant exceed 100 percent together",
+    ),
+    (
+        "a part of nobody",
+        "Tenant",
+        {**FACTS, "parties": [TOP], "ownership": [{**OWNER, "owned": "nobody"}]},
+        "what is owned in ownership is neither the tenant nor among parties; add the party",
+    ),
+    (
         "its own supplier",
         "Tenant",
         {**FACTS, "suppliedBy": "bad"},

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
 from admission.api import TENANT_LABEL
 from admission.api.policy import AccessPolicy, Mode
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from admission.decide.registry import Registry
+    from admission.review.pod import Pod
+    from admission.server.verdicts import Decided
 
 BEGIN = datetime(2026, 11, 22, 11, 59, 50, tzinfo=UTC)
 SOON = {"kyc": {"expiresAt": "2026-11-22T12:00:00Z"}}
@@ -41,23 +43,22 @@ CHANGES: dict[str, Callable[[Registry], Any]] = {
 PODS = (H100, UNCONTROLLED, EITHER)
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(sorted(CHANGES)), st.integers(0, 7), st.integers(0, 999_999), st.sampled_from(PODS)),
-        max_size=12,
-    )
-)
-def test_what_is_kept_is_what_would_be_decided_now(steps: list[tuple[str, int, int, Any]]) -> None:
-    registry, now = world(quota()).registry(), BEGIN
-    kept = Verdicts(registry)
-    for change, seconds, micro, pod in steps:
-        CHANGES[change](registry)
-        now += timedelta(seconds=seconds)
-        demand = demand_of(pod, registry.inventory)
-        case = Case(Ask("uid", "lab", "pod", pod), now.replace(microsecond=micro), Mode.Enforce, demand)
-        found, anew = kept.of(case), Verdicts(registry).of(case)
-        assert (anew.verdict.findings, anew.advisory) == (found.verdict.findings, found.advisory)
-        assert (anew.verdict.charge, anew.verdict.governing) == (found.verdict.charge, found.verdict.governing)
+@pytest.mark.parametrize("pod", PODS, ids=["H100", "T4", "either"])
+@pytest.mark.parametrize("seconds", [0, 12, 20], ids=["at once", "when clearances have ended", "when rules have begun"])
+def test_what_is_kept_is_what_would_be_decided_now(pod: Pod, seconds: int) -> None:
+    for first, second in itertools.product(CHANGES, CHANGES):
+        registry = world(quota()).registry()
+        kept = Verdicts(registry)
+        for change, later in ((first, 0), (second, 0), ("nothing", seconds)):
+            CHANGES[change](registry)
+            now = BEGIN + timedelta(seconds=later)
+            case = Case(Ask("uid", "lab", "pod", pod), now, Mode.Enforce, demand_of(pod, registry.inventory))
+            assert _told(Verdicts(registry).of(case)) == _told(kept.of(case)), (first, second)
+
+
+def _told(decided: Decided) -> tuple[Any, ...]:
+    verdict = decided.verdict
+    return verdict.findings, verdict.charge, verdict.governing, decided.advisory
 
 
 def test_pods_alike_of_one_second_are_decided_once() -> None:

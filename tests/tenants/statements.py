@@ -49,14 +49,21 @@ def _party(name: str, what: str) -> dict[str, Any]:
     return {"id": name, "name": name, **known}
 
 
+BOUNDS = {"<": "exclusiveMaximum", "<=": "maximum", ">": "exclusiveMinimum", ">=": "minimum"}
+
+
 def _share(share: Any) -> dict[str, float]:
+    """A number, a pair of bounds, or one bound such as ``<50``."""
     if share is None:
         return {}
+    if isinstance(share, str):
+        sign = share.rstrip("0123456789.")
+        return {BOUNDS[sign]: float(share.removeprefix(sign))}
     return {"minimum": share[0], "maximum": share[1]} if isinstance(share, tuple) else {"exact": share}
 
 
 def among(*members: str) -> Callable[[str], Ternary]:
     """Return the membership of exactly these parties; shares that nobody accounts for may be theirs."""
     return lambda party: (
-        Ternary.TRUE if party in members else Ternary.UNKNOWN if party not in "abcdefgh" else Ternary.FALSE
+        Ternary.TRUE if party in members else Ternary.UNKNOWN if party not in "abcdefghxy" else Ternary.FALSE
     )

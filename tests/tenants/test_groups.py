@@ -9,12 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admission.tenants.standing import standing_of
-from admission.tenants.ternary import Ternary
 from tests.tenants.statements import tenant
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
 
 
 def _group(spec: dict[str, Any] | None = None) -> str:
@@ -97,10 +95,6 @@ def test_the_order_in_which_owners_are_stated_changes_no_group(statements: list[
 @given(STATEMENTS)
 def test_whoever_is_at_the_top_owns_the_tenant_and_is_owned_by_no_other_that_does(statements: list[Any]) -> None:
     graph = standing_of(tenant(_owned(*statements))).graph
-    owning = {party for party in PARTIES if graph.owned_by(_exactly(party)) is Ternary.TRUE}
+    owning = {party for party in PARTIES if graph.owned_for_certain(party.__eq__)}
     assert graph.tops() <= owning
     assert bool(graph.tops()) is bool(owning)
-
-
-def _exactly(party: str) -> Callable[[str], Ternary]:
-    return lambda other: Ternary.TRUE if other == party else Ternary.FALSE

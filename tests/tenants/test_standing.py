@@ -81,6 +81,7 @@ FACTS: dict[str, Any] = {
     "incorporation": "DE",
     "headquarters": "SG",
     "ultimateParent": "a",
+    "othersBelow": 25,
     "identifiers": [{"scheme": "LEI", "id": "1"}, {"scheme": "DUNS", "id": "2"}],
     "parties": [
         {"id": "a", "name": "A", "headquarters": "CN", "identifiers": [{"scheme": "LEI", "id": "3"}]},
@@ -95,6 +96,7 @@ FACTS: dict[str, Any] = {
     "ownership": [
         {"owner": "a", "share": {"exact": 60}},
         {"owner": "b", "owned": "a", "interest": "VotingRights", "share": {"minimum": 1, "maximum": 2}},
+        {"owner": "a", "directness": "Indirect", "share": {"exclusiveMinimum": 1, "exclusiveMaximum": 2}},
     ],
     "suppliedBy": "kumo",
     "payment": ["Card", "Invoice"],
@@ -116,6 +118,10 @@ OTHER: dict[str, Any] = {
     "exact": 61,
     "minimum": 0,
     "maximum": 3,
+    "exclusiveMinimum": 0,
+    "exclusiveMaximum": 3,
+    "directness": "Unknown",
+    "othersBelow": 10,
     "suppliedBy": "other",
 }
 
