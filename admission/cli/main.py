@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from admission import __version__
-from admission.cli import check, demand, digest, explain, ledger, preflight, serve, usage
+from admission.cli import check, demand, digest, explain, kyc, ledger, preflight, serve, tenants, usage
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     _ledger(commands)
     _usage(commands)
     _digest(commands)
+    kyc.add(commands)
+    tenants.add(commands)
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))
