@@ -103,4 +103,4 @@ def _tenant(stored: bytes) -> Tenant:
 def _whole(part: Model) -> dict[str, Any]:
     """Return every field, null where it is empty: a merge patch keeps what it does not name."""
     fields = part.model_dump(mode="json", by_alias=True)
-    return {name: None if value == "" else value for name, value in fields.items()}
+    return {name: None if value in ("", []) else value for name, value in fields.items()}

@@ -59,8 +59,8 @@ PROBLEMS: list[tuple[str | bytes, list[str]]] = [
     (b"x" * (rows.LARGEST + 1), [" larger than 8388608 bytes; split it"]),
     ("tenant,state\n" + "x" * 200_000 + ",Pending\n", [" field larger than field limit"]),
     (
-        "tenant,state\n" + "?,Pending\n" * 500,
-        [*["tenant: String should match"] * 100, "102: more than 10000 rows, or 100"],
+        "tenant,state\n" + "".join(f"?{number},Pending\n" for number in range(500)),
+        [*["tenant: String should match"] * 100, "102: more than 10000 rows, or 100 problems"],
     ),
 ]
 
@@ -68,8 +68,9 @@ PROBLEMS: list[tuple[str | bytes, list[str]]] = [
 @pytest.mark.parametrize(("text", "problems"), PROBLEMS)
 def test_a_problem_names_its_line_and_field(tmp_path: Path, text: str | bytes, problems: list[str]) -> None:
     read = table(tmp_path, text)
-    ours = [problem for problem in read.problems if "stands on line 2 already" not in problem or "acme" in problem]
-    assert [part in said for part, said in zip(problems, ours, strict=True)] == [True] * len(problems), read.problems
+    assert [part in said for part, said in zip(problems, read.problems, strict=True)] == [True] * len(problems), (
+        read.problems
+    )
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: f"tenant,state\n{text}".encode()))

@@ -1,10 +1,10 @@
 {{/* The receiver of KYC deliveries: an account, pods and labels of its own, which the webhook's Service must not select. */}}
 {{- define "computegate.receiverName" -}}
-{{ include "computegate.fullname" . }}-kyc-receiver
+{{ include "computegate.fullname" . }}-receiver
 {{- end -}}
 
 {{- define "computegate.receiverSelector" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}-kyc-receiver
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}-receiver
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
