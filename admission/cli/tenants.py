@@ -127,7 +127,7 @@ def _instant(text: str) -> dt.datetime | None:
 
 
 async def _imported(arguments: argparse.Namespace) -> int:
-    documents = [each for each in files.read(arguments.files) if each.kind == "Tenant"]
+    documents = _documents(arguments.files)
     client, plan, now = await Client.connect(arguments.kubeconfig), Plan(), dt.datetime.now(dt.UTC)
     try:
         clearances = Clearances(client)
@@ -139,6 +139,20 @@ async def _imported(arguments: argparse.Namespace) -> int:
     print(columns([_TITLES, *(write.shown for write in plan.writes)]))
     say_done(len(plan.writes), dry_run=arguments.dry_run)
     return 0
+
+
+def _documents(paths: list[pathlib.Path]) -> list[files.Document]:
+    """Return the Tenants in files; raises ``FileError`` where there is none, or one stands twice."""
+    found = [each for each in files.read(paths) if each.kind == "Tenant"]
+    if not found:
+        raise files.FileError("no Tenant in these files")
+    seen: dict[str, str] = {}
+    for document in found:
+        name = files.parse(document).name
+        if name in seen:
+            raise files.FileError(f"{document.where} Tenant: {name} stands in {seen[name]} already")
+        seen[name] = document.where
+    return found
 
 
 async def _add(plan: Plan, clearances: Clearances, document: files.Document, now: dt.datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 import pydantic
@@ -39,7 +40,7 @@ class Clearances:
     async def read(self, name: str) -> Tenant:
         """Return a Tenant.  Raises ``NoTenant`` and ``ClusterError``."""
         try:
-            return _tenant(await self._client.get(f"{TENANTS}/{name}"))
+            return _tenant(await self._client.get(f"{TENANTS}/{quote(name, safe='')}"))
         except ApiError as error:
             if error.status == _NOT_FOUND:
                 raise NoTenant(f"there is no Tenant {name}") from None

@@ -131,12 +131,13 @@ def advance(current: KYC | None, attestation: Attestation, *, first: bool = Fals
 
 
 def request(current: KYC | None, covers: str, verifier: str) -> KYC | None:
-    """Return the clearance of a tenant whose verification begins, by a person; None while the old one is verified.
+    """Return the clearance of a tenant whose verification begins, by a person; None while one of these facts stands.
 
-    The instant of the last event stays, so that no earlier delivery fits the new round.  Raises ``NotAllowed``.
+    ``covers`` is the digest of the facts as they are.  The instant of the last event stays, so that no earlier delivery
+    fits the new round.  Raises ``NotAllowed``.
     """
     was = current or KYC(state=KYCState.Unverified)
-    if was.state is KYCState.Verified:
+    if was.state is KYCState.Verified and was.covers == covers:
         return None
     if was.state is not KYCState.Pending and KYCState.Pending not in TRANSITIONS[was.state]:
         raise NotAllowed(messages.transition_refused(was.state, KYCState.Pending, TRANSITIONS[was.state]))

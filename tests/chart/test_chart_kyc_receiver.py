@@ -70,6 +70,13 @@ def test_its_rights_are_two_reads_and_one_write(chart: Chart) -> None:
     assert ("ValidatingAdmissionPolicy", NAME) in objects
 
 
+def test_its_metrics_are_scraped_with_the_webhooks(chart: Chart) -> None:
+    objects = chart.render(*ON, "--set=serviceMonitor.enabled=true")
+    selector = objects["ServiceMonitor", NAME]["spec"]["selector"]["matchLabels"]
+    assert selector.items() <= objects["Service", NAME]["metadata"]["labels"].items()
+    assert ("ServiceMonitor", RELEASE) in objects
+
+
 @pytest.mark.parametrize(("secret", "scheme", "port"), [("", "HTTP", 80), ("tls", "HTTPS", 443)])
 def test_tls_ends_in_it_or_before_it(chart: Chart, secret: str, scheme: str, port: int) -> None:
     objects = chart.render(*ON, f"--set=kyc.receiver.tlsSecret={secret}")

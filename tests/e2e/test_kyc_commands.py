@@ -179,5 +179,9 @@ def test_what_cannot_be_exported_or_read_is_named(world: World, tmp_path: Path) 
     code, _, said = imported(world, tmp_path, [broken])
     assert code == 2
     assert "tenants.yaml[0] Tenant: spec.legalName: Field required" in said
+    other = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}}
+    assert imported(world, tmp_path, [other])[::2] == (2, "computegate tenants: no Tenant in these files\n")
+    fine = broken | {"spec": {"legalName": "X Ltd.", "kind": "Company"}}
+    assert "[1] Tenant: x stands in" in imported(world, tmp_path, [fine, fine])[2]
     gone = computegate(world, "kyc", "request", "nobody-here")
     assert (gone.returncode, gone.stderr) == (2, "computegate kyc request: there is no Tenant nobody-here\n")

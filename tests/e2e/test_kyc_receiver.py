@@ -159,26 +159,33 @@ WRITTEN: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def bystander(world: World) -> str:
+    """A Tenant that nothing is asked for."""
+    world.apply(tenant("bystander", "DE", kyc={}))
+    return "bystander"
+
+
 @pytest.mark.parametrize(("subresource", "path", "said"), FORBIDDEN, ids=[each[1][-1] for each in FORBIDDEN])
 def test_the_receivers_account_writes_no_other_part_of_a_tenant(
-    world: World, party: Party, subresource: str, path: list[str], said: str
+    world: World, bystander: str, subresource: str, path: list[str], said: str
 ) -> None:
     patch = WRITTEN[path[-1]]
     for key in reversed(path):
         patch = {key: patch}
-    command = ["patch", "tenants.computegate.io", party.name, "--type=merge", "-p", json.dumps(patch)]
+    command = ["patch", "tenants.computegate.io", bystander, "--type=merge", "-p", json.dumps(patch)]
     command += [f"--subresource={subresource}"] if subresource else []
     tried = world.kubectl(*command, user=ACCOUNT, groups=GROUPS, check=False)
     assert tried.returncode != 0
     assert said in tried.stderr
 
 
-def test_the_receivers_account_takes_nothing_away_and_reads_nothing_else(world: World, party: Party) -> None:
-    patch = ("patch", "tenants.computegate.io", party.name, "--type=merge", "--subresource=status", "-p")
+def test_the_receivers_account_takes_nothing_away_and_reads_nothing_else(world: World, bystander: str) -> None:
+    patch = ("patch", "tenants.computegate.io", bystander, "--type=merge", "--subresource=status", "-p")
     tried = world.kubectl(*patch, '{"status":{"screening":null}}', user=ACCOUNT, groups=GROUPS, check=False)
     assert "nothing else, not status.screening" in tried.stderr
     for command in (
-        ("delete", "tenants.computegate.io", party.name),
+        ("delete", "tenants.computegate.io", bystander),
         ("get", "tenants.computegate.io"),
         ("get", "secrets", "-A"),
         ("get", "pods", "-A"),

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import hashlib
 import hmac
+import http.client
 import json
+import signal
+import socket
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvloop
 
 from admission.api.clearance import KYC, KYCState
 from admission.cluster.clearances import Clearances, NoTenant
 from admission.cluster.client import Unreachable
+from admission.server import selfsigned
 from admission.server.receiver import Receiver, Source
-from admission.server.receiving import LIMITS, sources
+from admission.server.receiving import LIMITS, receive, sources
 from admission.server.secrets import Secrets
-from admission.server.settings import ReceiverSettings, SettingsError, read_receiver_settings
+from admission.server.settings import TLS, Listen, ReceiverSettings, SettingsError, read_receiver_settings
 from admission.tenants.providers.delivery import Provider
 from admission.tenants.providers.mapping import builtin
 
@@ -182,6 +189,44 @@ def test_without_any_secret_nothing_is_taken_and_the_probe_says_so(tmp_path: Pat
     served.receiver._secrets = bare
     assert served.deliver() == "503 this provider has no secret; deliver again later"
     assert served.ask(path="/readyz", method="GET") == f"503 {served.file}: No such file or directory"
+
+
+def test_it_serves_https_with_the_mounted_certificate(tmp_path: Path) -> None:
+    authority = selfsigned.Authority.make(dt.datetime.now(dt.UTC))
+    certificate, key = authority.issue(["localhost"], dt.datetime.now(dt.UTC), 1.0)
+    (tmp_path / "tls.crt").write_bytes(certificate)
+    (tmp_path / "tls.key").write_bytes(key)
+    (tmp_path / "ours").write_bytes(SECRET)
+    settings = ReceiverSettings(
+        providers=[Provider(name="ours", mapping="generic")],
+        secrets_folder=tmp_path,
+        drain_seconds=0,
+        listen=Listen(host="127.0.0.1", port=_free_port(), metrics_host="127.0.0.1", metrics_port=_free_port()),
+        tls=TLS(cert_file=tmp_path / "tls.crt", key_file=tmp_path / "tls.key"),
+    )
+    trusting = ssl.create_default_context(cadata=authority.pem().decode())
+
+    def ask() -> int:
+        connection = http.client.HTTPSConnection("localhost", settings.listen.port, context=trusting, timeout=20)
+        with contextlib.closing(connection):
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status
+
+    async def served() -> int:
+        receiving = asyncio.create_task(receive(settings, Kept()))
+        await asyncio.sleep(0)  # it listens from its first step on
+        status = await asyncio.to_thread(ask)
+        signal.raise_signal(signal.SIGTERM)
+        await receiving
+        return status
+
+    assert uvloop.run(served()) == 200
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 SETTINGS = [

@@ -124,7 +124,10 @@ def test_a_request_begins_anew_and_no_earlier_event_fits_it() -> None:
     begun = request(known(State.Revoked, 5), OTHER, "alice")
     assert begun == KYC(state=State.Pending, covers=OTHER, verifier="alice", as_of=at(5))
     assert advance(begun, attested(State.Verified, 4)).result is Result.OutOfOrder
-    assert request(known(State.Verified), OTHER, "alice") is None, "a clearance stands until the outcome"
+    assert request(known(State.Verified), DIGEST, "alice") is None, "a clearance stands until the outcome"
+    stale = request(known(State.Verified), OTHER, "alice")
+    assert stale is not None
+    assert (stale.state, stale.covers) == (State.Pending, OTHER)
     with pytest.raises(NotAllowed, match="NeedsReview does not become Pending, only"):
         request(known(State.NeedsReview), OTHER, "alice")
 

@@ -26,7 +26,11 @@ LARGEST = 1 << 16
 Path = Annotated[str, pydantic.Field(pattern=r"^[^.\s]{1,64}(\.[^.\s]{1,64}){0,9}$")]
 """Where a value stands in the payload: keys from the outside in, with dots between them."""
 
-Words = Annotated[list[Annotated[str, pydantic.Field(max_length=128)]], pydantic.Field(min_length=1, max_length=64)]
+Word = Annotated[str, pydantic.Field(max_length=128)] | pydantic.StrictBool
+Values = Annotated[
+    dict[Path, Annotated[list[Word], pydantic.Field(min_length=1, max_length=64)]], pydantic.Field(max_length=8)
+]
+"""What stands at places of the payload: at each of them one of several words."""
 
 
 class MappingError(ValueError):
@@ -61,8 +65,8 @@ class Fields(_Part):
 class Meaning(_Part):
     """The state that an event means; the first that fits holds, and an event that none fits is none of ours."""
 
-    when: Annotated[dict[Path, Words], pydantic.Field(min_length=1, max_length=8)]
-    """Values that the payload has to have, each one of several."""
+    when: Annotated[Values, pydantic.Field(min_length=1)]
+    """Values that the payload has to have, all of them."""
     state: KYCState
 
 
@@ -74,6 +78,8 @@ class Mapping(_Part):
     read_on: dt.date
     """When they were read."""
     signature: Signature
+    test_mode: Values = {}
+    """Values by which the provider marks what it only tries; any of them, and the delivery is none of ours."""
     fields: Fields
     meanings: Annotated[list[Meaning], pydantic.Field(min_length=1, max_length=64)]
 
