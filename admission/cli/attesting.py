@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from admission.cluster.clearances import NoTenant
 from admission.cluster.client import ClusterError
 from admission.review import messages
-from admission.tenants.attestation import NotAllowed, Result, advance
+from admission.tenants.verification import NotAllowed, Result, advance
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -69,8 +69,8 @@ async def write_all(clearances: Clearances, rows: Iterable[Row], *, dry_run: boo
     shown = [("TENANT", "WAS", "BECOMES", "VERIFIED", "ENDS")]
     for row in rows:
         try:
-            tenant = await clearances.read(row.attestation.tenant)
-            step = advance(tenant.status.kyc, row.attestation, first=True)
+            tenant = await clearances.read(row.verification.tenant)
+            step = advance(tenant.status.kyc, row.verification, first=True)
         except (NotAllowed, NoTenant, ClusterError) as error:
             plan.problems.append(f"{row.where}: {error}")
             continue

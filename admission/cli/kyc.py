@@ -18,7 +18,7 @@ from admission.cluster.credentials import NoCredentialsError
 from admission.server.receiving import receive
 from admission.server.settings import SettingsError, read_receiver_settings
 from admission.server.tls import CertificateError
-from admission.tenants import attestation
+from admission.tenants import verification
 from admission.tenants.identity import identity_digest
 from admission.tenants.providers.mapping import MappingError
 
@@ -33,7 +33,7 @@ _UNUSABLE = (
     NoCredentialsError,
     ClusterError,
     NoTenant,
-    attestation.NotAllowed,
+    verification.NotAllowed,
     OSError,
 )
 """What an operator has to mend first; each says what it is."""
@@ -111,7 +111,7 @@ async def _requested(arguments: argparse.Namespace) -> int:
         clearances = Clearances(client)
         tenant = await clearances.read(arguments.tenant)
         digest = identity_digest(tenant.spec)
-        kyc = attestation.request(tenant.status.kyc, digest, "computegate kyc request")
+        kyc = verification.request(tenant.status.kyc, digest, "computegate kyc request")
         if kyc is not None:
             await clearances.write(tenant, {"kyc": kyc})
     finally:

@@ -12,7 +12,7 @@ import pydantic
 
 from admission.api.clearance import KYCState
 from admission.api.object import Model, Name, Text
-from admission.tenants.attestation import Attestation, BadDate, check_dates
+from admission.tenants.verification import BadDate, Verification, check_dates
 
 if TYPE_CHECKING:
     import pathlib
@@ -35,6 +35,7 @@ class _Cells(Model):
     level: Annotated[int, pydantic.Field(ge=0, le=4)] = 0
     verified_at: pydantic.AwareDatetime | None = None
     expires_at: pydantic.AwareDatetime | None = None
+    reverify_by: pydantic.AwareDatetime | None = None
     as_of: pydantic.AwareDatetime | None = None
     covers: Annotated[str, pydantic.Field(pattern=r"^(sha256:[0-9a-f]{64})?$")] = ""
     provider: Annotated[str, pydantic.Field(max_length=128)] = ""
@@ -50,7 +51,7 @@ class Row(NamedTuple):
     """One row and where it stands."""
 
     where: str
-    attestation: Attestation
+    verification: Verification
 
 
 class Table(NamedTuple):
@@ -114,15 +115,15 @@ def _add(table: Table, where: str, cells: dict[str, str], surplus: int, now: dt.
         return
     try:
         row = _Cells.model_validate({name: value for name, value in cells.items() if value})
-        attestation = _attestation(row, now)
-        check_dates(attestation, now)
+        verification = _verification(row, now)
+        check_dates(verification, now)
     except pydantic.ValidationError as error:
         wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         table.problems.extend(f"{where}: {problem}" for problem in wrong)
     except BadDate as bad:
         table.problems.append(f"{where}: {bad}")
     else:
-        table.rows.append(Row(where, attestation))
+        table.rows.append(Row(where, verification))
 
 
 def _note_twice(table: Table, where: str, seen: dict[str, int], tenant: str) -> None:
@@ -132,8 +133,8 @@ def _note_twice(table: Table, where: str, seen: dict[str, int], tenant: str) -> 
         seen[tenant] = int(where.rpartition(":")[2])
 
 
-def _attestation(row: _Cells, now: dt.datetime) -> Attestation:
+def _verification(row: _Cells, now: dt.datetime) -> Verification:
     """A row is as old as the verification that it tells of; where it does not say, it is of now."""
     told = row.model_dump(exclude={"as_of"})
     verifier = "computegate kyc import"
-    return Attestation(**told, as_of=row.as_of or row.verified_at or now, verifier=verifier)
+    return Verification(**told, as_of=row.as_of or row.verified_at or now, verifier=verifier)

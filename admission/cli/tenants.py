@@ -22,13 +22,14 @@ from admission.cluster.clearances import Clearances, NoTenant
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.review import messages
-from admission.tenants.attestation import NotAllowed, restore
 from admission.tenants.identity import identity_digest
+from admission.tenants.verification import BadDate, NotAllowed, restore
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
+    from admission.api.clearance import KYC
     from admission.api.object import Model
 
 FOUND_OUT = ("kyc", "screening", "access")
@@ -164,30 +165,32 @@ async def _add(plan: Plan, clearances: Clearances, document: files.Document, now
         plan.problems.append(f"{where}: spec: {messages.export_changed(digest)}")
         return
     try:
-        do = await _writing(clearances, document, exported, digest)
-    except (NotAllowed, ClusterError) as error:
+        do = await _writing(clearances, document, exported, now)
+    except (NotAllowed, BadDate, ClusterError) as error:
         plan.problems.append(f"{where}: {error}")
     else:
         plan.writes += [Write(where, _shown(exported, now), do)] if do else []
 
 
 async def _writing(
-    clearances: Clearances, document: files.Document, exported: Tenant, digest: str
+    clearances: Clearances, document: files.Document, exported: Tenant, now: dt.datetime
 ) -> Callable[[bool], Awaitable[None]] | None:
-    """Return how a Tenant is written; None where nothing of it is missing.  Raises ``NotAllowed``."""
+    """Return how a Tenant is written; None where nothing of it is missing.  Raises ``NotAllowed`` and ``BadDate``."""
+    kyc = exported.status.kyc
     try:
         tenant = await clearances.read(exported.name)
     except NoTenant:
+        if kyc:
+            restore(None, kyc, now)
         return lambda dry_run: _create(clearances, document, exported, dry_run=dry_run)
     known = identity_digest(tenant.spec)
-    if known != digest:
+    if known != identity_digest(exported.spec):
         raise NotAllowed(messages.facts_differ(known))
-    parts = _missing(tenant, exported)
+    parts = _missing(tenant, exported, restore(tenant.status.kyc, kyc, now) if kyc else None)
     return (lambda dry_run: clearances.write(tenant, parts, dry_run=dry_run)) if parts else None
 
 
-def _missing(tenant: Tenant, exported: Tenant) -> dict[str, Model]:
-    kyc = restore(tenant.status.kyc, exported.status.kyc) if exported.status.kyc else None
+def _missing(tenant: Tenant, exported: Tenant, kyc: KYC | None) -> dict[str, Model]:
     parts: dict[str, Model | None] = {"kyc": kyc}
     for name in FOUND_OUT[1:]:
         parts[name] = None if getattr(tenant.status, name) else getattr(exported.status, name)

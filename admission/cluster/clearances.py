@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from admission.api.clearance import KYC
     from admission.api.object import Model
     from admission.cluster.client import Client
-    from admission.tenants.attestation import Step
+    from admission.tenants.verification import Step
 
 TENANTS = "/apis/computegate.io/v1alpha1/tenants"
 

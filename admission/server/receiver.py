@@ -21,9 +21,9 @@ from admission.server.answer import Answer, Gone, Receive, Refused, Scope, Send,
 from admission.server.body import Bodies
 from admission.server.metrics import counters
 from admission.server.secrets import NoSecret
-from admission.tenants.attestation import Attestation, BadDate, NotAllowed, advance, check_dates
 from admission.tenants.providers.delivery import BadDelivery, Provider, read
 from admission.tenants.providers.signature import NotSigned, Stale
+from admission.tenants.verification import BadDate, NotAllowed, Verification, advance, check_dates
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -67,7 +67,7 @@ class _Told(NamedTuple):
 
     result: str
     answer: Answer
-    attestation: Attestation | None = None
+    verification: Verification | None = None
 
 
 class Receiver:
@@ -127,35 +127,35 @@ class Receiver:
 
     async def _told(self, source: Source, headers: Mapping[str, str], body: bytes) -> _Told:
         self._in_work += 1
-        attestation = None
+        verification = None
         try:
-            attestation = self._attested(source, headers, body)
-            if attestation is None:
+            verification = self._attested(source, headers, body)
+            if verification is None:
                 return _Told("ignored", text(200, "ignored"))
-            step = functools.partial(advance, attestation=attestation)
-            taken = await self._clearances.advance(attestation.tenant, step)
+            step = functools.partial(advance, verification=verification)
+            taken = await self._clearances.advance(verification.tenant, step)
         except ClusterError as error:
             _log.warning("the clearance of a delivery by %s cannot be written: %s", source.provider.name, error)
-            return _Told("unavailable", text(503, messages.cluster_unavailable()), attestation)
+            return _Told("unavailable", text(503, messages.cluster_unavailable()), verification)
         except tuple(_REFUSALS) as error:
             result, status = _REFUSALS[type(error)]
-            return _Told(result, text(status, str(error)), attestation)
+            return _Told(result, text(status, str(error)), verification)
         except Exception as error:  # noqa: BLE001 - whatever it is, one delivery fails and the receiver goes on
             _log.error("a delivery by %s failed; it was answered with HTTP 500", source.provider.name, exc_info=error)
-            return _Told("error", text(500, "internal error; see the log of the receiver"), attestation)
+            return _Told("error", text(500, "internal error; see the log of the receiver"), verification)
         finally:
             self._in_work -= 1
-        return _Told(taken.result, text(200, taken.result), attestation)
+        return _Told(taken.result, text(200, taken.result), verification)
 
-    def _attested(self, source: Source, headers: Mapping[str, str], body: bytes) -> Attestation | None:
+    def _attested(self, source: Source, headers: Mapping[str, str], body: bytes) -> Verification | None:
         """Return what a delivery attests; None where it is about something else.  Nothing unsigned is even parsed."""
         signature, now = source.mapping.signature, self._now()
         signature.verify(headers, body, self._secrets.of(source.provider.name), now)
-        attestation = read(body, source.mapping, source.provider)
-        if attestation is not None:
-            signature.check_age(attestation.as_of, now)
-            check_dates(attestation, now)
-        return attestation
+        verification = read(body, source.mapping, source.provider)
+        if verification is not None:
+            signature.check_age(verification.as_of, now)
+            check_dates(verification, now)
+        return verification
 
     def _other(self, scope: Scope) -> Answer:
         if scope["path"] not in ("/healthz", "/readyz"):
@@ -172,7 +172,7 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 def _report(provider: str, told: _Told) -> None:
     """Say in the log what came of a delivery.  What anybody could send is counted alone: it must not fill the log."""
-    about = told.attestation
+    about = told.verification
     if told.result in _STRANGERS:
         return
     what = f" tenant={about.tenant} state={about.state} reference={about.reference!r}" if about else ""

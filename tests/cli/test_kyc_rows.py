@@ -33,7 +33,7 @@ def test_rows_are_read_whatever_the_order_of_the_columns(tmp_path: Path) -> None
     )
     read = table(tmp_path, text)
     assert read.problems == []
-    acme, beta = (row.attestation for row in read.rows)
+    acme, beta = (row.verification for row in read.rows)
     assert (acme.tenant, acme.state, acme.level, acme.reason) == ("acme", KYCState.Verified, 2, "by hand,\nin person")
     assert acme.as_of == acme.verified_at == datetime(2026, 11, 1, tzinfo=UTC)
     assert (beta.tenant, beta.state, beta.as_of) == ("beta", KYCState.Pending, NOW)
@@ -77,7 +77,7 @@ def test_a_problem_names_its_line_and_field(tmp_path: Path, text: str | bytes, p
 def test_whatever_stands_in_a_file_is_read_or_named(content: bytes) -> None:
     with TemporaryDirectory() as folder:
         read = table(Path(folder), content)
-        assert all(row.attestation.tenant for row in read.rows)
+        assert all(row.verification.tenant for row in read.rows)
 
 
 def test_a_bad_file_reaches_no_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

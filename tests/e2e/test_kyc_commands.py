@@ -145,15 +145,20 @@ def _suspended(world: World, name: str, document: dict[str, Any]) -> None:
     document["status"]["kyc"]["asOf"] = "2026-11-21T00:00:00Z"
 
 
+def _future(_world: World, _name: str, document: dict[str, Any]) -> None:
+    document["status"]["kyc"]["verifiedAt"] = "2098-01-01T00:00:00Z"
+
+
 CHANGES = [
     (_other_facts, "the Tenant in the cluster has other facts"),
     (_edited, "spec: its facts are not those that were exported"),
     (_newer, "the cluster's clearance of 2026-11-20T00:00:00+00:00 is not older than this one"),
+    (_future, "verifiedAt: 2098-01-01T00:00:00+00:00 lies ahead"),
     (_suspended, "Suspended is not lifted by a provider or an import"),
 ]
 
 
-@pytest.mark.parametrize(("change", "said"), CHANGES, ids=["facts", "edited", "newer", "suspended"])
+@pytest.mark.parametrize(("change", "said"), CHANGES, ids=["facts", "edited", "newer", "future", "suspended"])
 def test_an_export_that_no_longer_fits_is_refused_whole(
     world: World, names: tuple[str, str], tmp_path: Path, change: Any, said: str
 ) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from admission.tenants.attestation import Step
+    from admission.tenants.verification import Step
 
 NOW = dt.datetime(2026, 11, 26, 10, tzinfo=dt.UTC)
 SECRET, NEXT = b"the-secret-of-today", b"the-secret-of-tomorrow"

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admission.api.clearance import KYC, TRANSITIONS, KYCState
-from admission.tenants.attestation import (
+from admission.tenants.verification import (
     HELD,
-    Attestation,
     BadDate,
     NotAllowed,
     Result,
+    Verification,
     advance,
     check_dates,
     request,
@@ -32,15 +32,15 @@ def at(hours: float) -> datetime:
     return T0 + timedelta(hours=hours)
 
 
-def attested(state: KYCState, hours: float, covers: str = DIGEST) -> Attestation:
-    return Attestation("acme", state, at(hours), covers, level=2, expires_at=at(9999), provider="acme-kyc")
+def attested(state: KYCState, hours: float, covers: str = DIGEST) -> Verification:
+    return Verification("acme", state, at(hours), covers, level=2, expires_at=at(9999), provider="acme-kyc")
 
 
 def known(state: KYCState, hours: float | None = 0, covers: str = DIGEST) -> KYC:
     return KYC(state=state, as_of=None if hours is None else at(hours), covers=covers)
 
 
-STEPS: list[tuple[KYC | None, Attestation, Result, KYCState | None]] = [
+STEPS: list[tuple[KYC | None, Verification, Result, KYCState | None]] = [
     (None, attested(State.Pending, 1), Result.Applied, State.Pending),
     (known(State.Pending), attested(State.Verified, 1), Result.Applied, State.Verified),
     (known(State.Pending), attested(State.Rejected, 1), Result.Applied, State.Rejected),
@@ -64,15 +64,15 @@ STEPS: list[tuple[KYC | None, Attestation, Result, KYCState | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("current", "attestation", "result", "state"), STEPS)
+@pytest.mark.parametrize(("current", "verification", "result", "state"), STEPS)
 def test_a_step_leads_where_the_event_says(
-    current: KYC | None, attestation: Attestation, result: Result, state: KYCState | None
+    current: KYC | None, verification: Verification, result: Result, state: KYCState | None
 ) -> None:
-    step = advance(current, attestation)
+    step = advance(current, verification)
     assert (step.result, step.kyc.state if step.kyc else None) == (result, state)
 
 
-REFUSED: list[tuple[KYC | None, Attestation, str]] = [
+REFUSED: list[tuple[KYC | None, Verification, str]] = [
     (None, attested(State.Verified, 1), "Unverified does not become Verified, only Pending; begin with Pending"),
     (known(State.Rejected), attested(State.Verified, 1), "begin with Pending: computegate kyc request NAME"),
     (
@@ -90,10 +90,10 @@ REFUSED: list[tuple[KYC | None, Attestation, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("current", "attestation", "said"), REFUSED)
-def test_a_step_that_is_not_allowed_says_what_to_do(current: KYC | None, attestation: Attestation, said: str) -> None:
+@pytest.mark.parametrize(("current", "verification", "said"), REFUSED)
+def test_a_step_that_is_not_allowed_says_what_to_do(current: KYC | None, verification: Verification, said: str) -> None:
     with pytest.raises(NotAllowed, match=said):
-        advance(current, attestation)
+        advance(current, verification)
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,19 @@ def test_a_clearance_covers_what_the_verifier_was_given(recorded: str, delivered
     assert step.kyc.covers == covers
 
 
+def test_a_renewal_leaves_no_date_of_the_verification_before() -> None:
+    before = known(State.Verified).model_copy(update={"reverify_by": at(1), "expires_at": at(2)})
+    renewed = advance(before, replace(attested(State.Verified, 1), reverify_by=at(9))).kyc
+    assert renewed is not None
+    assert (renewed.reverify_by, renewed.expires_at) == (at(9), at(9999))
+
+
 DATES = [
     ({"as_of": at(1)}, "asOf: .* lies ahead"),
     ({"verified_at": at(1)}, "verifiedAt: .* lies ahead"),
     ({"expires_at": None}, "expiresAt: a clearance needs an end"),
     ({"expires_at": at(-1)}, "expiresAt: .* is not after"),
+    ({"reverify_by": at(0)}, "reverifyBy: .* is not after"),
 ]
 
 
@@ -134,12 +142,14 @@ def test_a_request_begins_anew_and_no_earlier_event_fits_it() -> None:
 
 def test_an_exported_clearance_is_restored_only_over_an_older_one() -> None:
     kept = known(State.Verified, 2)
-    assert restore(None, kept) == kept
-    assert restore(kept, kept) is None
-    assert restore(known(State.Pending, 1), kept) == kept
+    assert restore(None, kept, at(9)) == kept
+    assert restore(kept, kept, at(9)) is None
+    assert restore(known(State.Pending, 1), kept, at(9)) == kept
     for newer in (known(State.Pending, 3), known(State.Pending, None), known(State.Suspended, 1)):
         with pytest.raises(NotAllowed):
-            restore(newer, kept)
+            restore(newer, kept, at(9))
+    with pytest.raises(BadDate, match=r"asOf: .* lies ahead"):
+        restore(None, kept, at(1))
 
 
 EVENTS = st.lists(
@@ -154,7 +164,7 @@ EVENTS = st.lists(
 
 
 @given(EVENTS)
-def test_whatever_comes_in_whatever_order_only_allowed_steps_are_taken(events: list[Attestation]) -> None:
+def test_whatever_comes_in_whatever_order_only_allowed_steps_are_taken(events: list[Verification]) -> None:
     kyc: KYC | None = None
     applied = []
     for event in events:
@@ -172,7 +182,7 @@ def test_whatever_comes_in_whatever_order_only_allowed_steps_are_taken(events: l
             assert _taken(kyc, again) is kyc, "a delivery that was applied changes nothing when it comes again"
 
 
-def _taken(kyc: KYC | None, event: Attestation) -> KYC | None:
+def _taken(kyc: KYC | None, event: Verification) -> KYC | None:
     try:
         return advance(kyc, event).kyc or kyc
     except NotAllowed:

@@ -97,25 +97,27 @@ def test_a_documented_delivery_is_read(
     mapping: str, payload: dict[str, Any], state: KYCState | None, reason: str
 ) -> None:
     provider = Provider(name="ours", level=2, valid_days=10)
-    attestation = read(json.dumps(payload).encode(), builtin()[mapping], provider)
+    verification = read(json.dumps(payload).encode(), builtin()[mapping], provider)
     if state is None:
-        assert attestation is None
+        assert verification is None
         return
-    assert attestation is not None
-    assert (attestation.tenant, attestation.covers, attestation.state) == ("acme", DIGEST, state)
-    assert (attestation.provider, attestation.level, attestation.reason) == ("ours", 2, reason)
-    assert attestation.as_of.replace(microsecond=0) == datetime(2026, 11, 26, 10, tzinfo=UTC)
-    assert attestation.expires_at == attestation.as_of.replace(day=6, month=12)
-    assert attestation.reference in json.dumps(payload)
+    assert verification is not None
+    assert (verification.tenant, verification.covers, verification.state) == ("acme", DIGEST, state)
+    assert (verification.provider, verification.level, verification.reason) == ("ours", 2, reason)
+    assert verification.as_of.replace(microsecond=0) == datetime(2026, 11, 26, 10, tzinfo=UTC)
+    assert verification.expires_at == verification.as_of.replace(day=6, month=12)
+    assert verification.reference in json.dumps(payload)
 
 
 def test_what_a_delivery_says_goes_before_what_the_provider_is_set_to() -> None:
-    payload = generic("Verified", level=4, verifiedAt="2026-11-01T00:00:00Z", expiresAt="2026-12-01T00:00:00Z")
-    attestation = read(json.dumps(payload).encode(), builtin()["generic"], Provider(name="ours"))
-    assert attestation is not None
-    assert attestation.level == 4
-    assert attestation.verified_at == datetime(2026, 11, 1, tzinfo=UTC)
-    assert attestation.expires_at == datetime(2026, 12, 1, tzinfo=UTC)
+    dates = {"verifiedAt": "2026-11-01T00:00:00Z", "expiresAt": "2026-12-01T00:00:00Z"}
+    payload = generic("Verified", level=4, **dates)
+    verification = read(json.dumps(payload).encode(), builtin()["generic"], Provider(name="ours", reverify_days=7))
+    assert verification is not None
+    assert verification.level == 4
+    assert verification.verified_at == datetime(2026, 11, 1, tzinfo=UTC)
+    assert verification.expires_at == datetime(2026, 12, 1, tzinfo=UTC)
+    assert verification.reverify_by == datetime(2026, 11, 8, tzinfo=UTC)
 
 
 BAD = [

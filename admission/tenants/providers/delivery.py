@@ -11,7 +11,7 @@ import pydantic
 from pydantic.alias_generators import to_camel
 
 from admission.api.clearance import KYC, KYCState
-from admission.tenants.attestation import Attestation
+from admission.tenants.verification import Verification
 
 if TYPE_CHECKING:
     from admission.tenants.providers.mapping import Mapping, Meaning
@@ -40,6 +40,8 @@ class Provider(pydantic.BaseModel):
     """KYC level of what it verifies, where a delivery does not say it."""
     valid_days: Annotated[int, pydantic.Field(gt=0, le=3660)] = 365
     """Days until a clearance ends, where a delivery does not say it."""
+    reverify_days: Annotated[int | None, pydantic.Field(gt=0, le=3660)] = None
+    """Days until the next verification is due, where a delivery does not say it; absent means not before the end."""
 
 
 class Subject(NamedTuple):
@@ -55,7 +57,7 @@ def subject_of(text: str) -> Subject | None:
     return Subject(match[1], match[2] or "") if match else None
 
 
-def read(body: bytes, mapping: Mapping, provider: Provider) -> Attestation | None:
+def read(body: bytes, mapping: Mapping, provider: Provider) -> Verification | None:
     """Return what a delivery attests; None where its event means nothing for a clearance.  Raises ``BadDelivery``."""
     try:
         payload = msgspec.json.decode(body)
@@ -64,14 +66,14 @@ def read(body: bytes, mapping: Mapping, provider: Provider) -> Attestation | Non
     if any(_at(payload, path) in words for path, words in mapping.test_mode.items()):
         return None
     meaning = next((each for each in mapping.meanings if _fits(each, payload)), None)
-    return _attestation(payload, mapping, provider, meaning.state) if meaning else None
+    return _verification(payload, mapping, provider, meaning.state) if meaning else None
 
 
 def _fits(meaning: Meaning, payload: Any) -> bool:
     return all(_at(payload, path) in words for path, words in meaning.when.items())
 
 
-def _attestation(payload: Any, mapping: Mapping, provider: Provider, state: KYCState) -> Attestation:
+def _verification(payload: Any, mapping: Mapping, provider: Provider, state: KYCState) -> Verification:
     fields = mapping.fields
     subject = subject_of(_text(payload, fields.subject))
     if subject is None:
@@ -80,7 +82,7 @@ def _attestation(payload: Any, mapping: Mapping, provider: Provider, state: KYCS
     if as_of is None:
         raise BadDelivery(f"{fields.instant}: missing")
     verified_at = _instant(payload, mapping, fields.verified_at) or as_of
-    return Attestation(
+    return Verification(
         tenant=subject.tenant,
         state=state,
         as_of=as_of,
@@ -88,6 +90,7 @@ def _attestation(payload: Any, mapping: Mapping, provider: Provider, state: KYCS
         level=_level(payload, fields.level, provider.level),
         verified_at=verified_at,
         expires_at=_instant(payload, mapping, fields.expires_at) or _later(verified_at, provider.valid_days),
+        reverify_by=_instant(payload, mapping, fields.reverify_by) or _later(verified_at, provider.reverify_days),
         provider=provider.name,
         reference=_text(payload, fields.reference)[:_LONGEST_REFERENCE],
         verifier=f"computegate kyc serve, provider {provider.name}",
@@ -145,7 +148,9 @@ def _moment(value: Any) -> datetime:
     raise ValueError("neither text nor number")
 
 
-def _later(instant: datetime, days: int) -> datetime:
+def _later(instant: datetime, days: int | None) -> datetime | None:
+    if days is None:
+        return None
     try:
         return instant + timedelta(days=days)
     except OverflowError:

@@ -56,6 +56,8 @@ class Fields(_Part):
     """When it was verified; absent means the event's instant."""
     expires_at: Path | None = None
     """When the clearance ends; absent means the provider's validDays after it was verified."""
+    reverify_by: Path | None = None
+    """When the next verification is due; absent means the provider's reverifyDays, if it has any."""
     level: Path | None = None
     """How deep it went, 0 to 4; absent means the provider's level."""
     reason: Path | None = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import pydantic
 
 from admission.review import messages
-from admission.tenants.attestation import MOST_AHEAD
+from admission.tenants.verification import MOST_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

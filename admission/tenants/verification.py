@@ -1,9 +1,9 @@
 """What somebody attests of a tenant's clearance, and what becomes of the clearance by it.
 
-    attestation ─► dated? ─► newer? ─► allowed? ─► covers? ─► the clearance to write
-                   BadDate   Repeated   NotAllowed  NotAllowed
-                             OutOfOrder
-                             Kept
+    verification ─► dated? ─► newer? ─► allowed? ─► covers? ─► the clearance to write
+                    BadDate   Repeated   NotAllowed  NotAllowed
+                              OutOfOrder
+                              Kept
 
 Provider's deliveries and imported rows come this way alike.  Nothing here reads a clock or a cluster.
 """
@@ -25,7 +25,7 @@ MOST_AHEAD = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours."""
 
 HELD = frozenset({KYCState.Suspended, KYCState.Revoked})
-"""States that no attestation lifts: a person begins anew with ``computegate kyc request``."""
+"""States that no verification lifts: a person begins anew with ``computegate kyc request``."""
 
 _REVERSED = frozenset({KYCState.Verified, KYCState.Expired, *HELD})
 """States in which there is, or was, a clearance: a refusal then takes it back."""
@@ -60,7 +60,7 @@ class NotAllowed(ValueError):  # noqa: N818 (a verdict)
 
 
 class Result(enum.StrEnum):
-    """What came of an attestation that could be judged."""
+    """What came of a verification that could be judged."""
 
     Applied = "applied"
     Repeated = "repeated"
@@ -76,7 +76,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Attestation:
+class Verification:
     """That a tenant's verification reached a state at an instant, by the words of whoever verified.
 
     ``covers`` is the digest of the facts that were given to the verifier; empty where it is not said.
@@ -89,29 +89,32 @@ class Attestation:
     level: int = 0
     verified_at: datetime | None = None
     expires_at: datetime | None = None
+    reverify_by: datetime | None = None
     provider: str = ""
     reference: str = ""
     verifier: str = ""
     reason: str = ""
 
 
-def check_dates(attestation: Attestation, now: datetime) -> None:
+def check_dates(verification: Verification, now: datetime) -> None:
     """Raise ``BadDate`` for an instant that lies ahead, or an end that is not after its beginning."""
     latest = now + MOST_AHEAD
-    if attestation.as_of > latest:
-        raise BadDate(f"asOf: {messages.instant_ahead(attestation.as_of)}")
-    if attestation.state is not KYCState.Verified:
+    if verification.as_of > latest:
+        raise BadDate(f"asOf: {messages.instant_ahead(verification.as_of)}")
+    if verification.state is not KYCState.Verified:
         return
-    verified_at = attestation.verified_at or attestation.as_of
+    verified_at = verification.verified_at or verification.as_of
     if verified_at > latest:
         raise BadDate(f"verifiedAt: {messages.instant_ahead(verified_at)}")
-    if attestation.expires_at is None:
+    if verification.expires_at is None:
         raise BadDate(f"expiresAt: {messages.clearance_without_end()}")
-    if attestation.expires_at <= verified_at:
-        raise BadDate(f"expiresAt: {messages.ends_before(attestation.expires_at, verified_at)}")
+    if verification.expires_at <= verified_at:
+        raise BadDate(f"expiresAt: {messages.ends_before(verification.expires_at, verified_at)}")
+    if verification.reverify_by is not None and verification.reverify_by <= verified_at:
+        raise BadDate(f"reverifyBy: {messages.ends_before(verification.reverify_by, verified_at)}")
 
 
-def advance(current: KYC | None, attestation: Attestation, *, first: bool = False) -> Step:
+def advance(current: KYC | None, verification: Verification, *, first: bool = False) -> Step:
     """Return what becomes of a clearance; ``current`` is None where there was never any.
 
     With ``first``, a tenant that never had one may get any at once: a person imports what was verified elsewhere.
@@ -120,14 +123,14 @@ def advance(current: KYC | None, attestation: Attestation, *, first: bool = Fals
     nobody says which facts were verified.
     """
     was = current or KYC(state=KYCState.Unverified)
-    state = _reached(was.state, attestation.state)
-    if (stale := _order(was, attestation.as_of, state)) is not None:
+    state = _reached(was.state, verification.state)
+    if (stale := _order(was, verification.as_of, state)) is not None:
         return Step(stale)
     if state is KYCState.Pending and was.state in _UNMOVED:
         return Step(Result.Kept)
     if current is not None or not first:
         _check(was.state, state)
-    return Step(Result.Applied, _written(was, state, attestation))
+    return Step(Result.Applied, _written(was, state, verification))
 
 
 def request(current: KYC | None, covers: str, verifier: str) -> KYC | None:
@@ -144,11 +147,14 @@ def request(current: KYC | None, covers: str, verifier: str) -> KYC | None:
     return KYC(state=KYCState.Pending, covers=covers, verifier=verifier, as_of=was.as_of or was.verified_at)
 
 
-def restore(current: KYC | None, kept: KYC) -> KYC | None:
+def restore(current: KYC | None, kept: KYC, now: datetime) -> KYC | None:
     """Return an exported clearance as it is to be written again; None where it stands already.
 
-    Raises ``NotAllowed``.
+    Raises ``BadDate`` and ``NotAllowed``.
     """
+    for field, instant in (("asOf", kept.as_of), ("verifiedAt", kept.verified_at)):
+        if instant is not None and instant > now + MOST_AHEAD:
+            raise BadDate(f"{field}: {messages.instant_ahead(instant)}")
     if current is None:
         return kept
     if current == kept:
@@ -182,31 +188,32 @@ def _check(was: KYCState, state: KYCState) -> None:
         raise NotAllowed(messages.transition_refused(was, state, TRANSITIONS[was]))
 
 
-def _written(was: KYC, state: KYCState, attestation: Attestation) -> KYC:
+def _written(was: KYC, state: KYCState, verification: Verification) -> KYC:
     told = {
         "state": state,
-        "as_of": attestation.as_of,
-        "provider": attestation.provider,
-        "reference": attestation.reference or was.reference,
-        "verifier": attestation.verifier,
-        "reason": attestation.reason,
+        "as_of": verification.as_of,
+        "provider": verification.provider,
+        "reference": verification.reference or was.reference,
+        "verifier": verification.verifier,
+        "reason": verification.reason,
     }
     if state is KYCState.Verified:
-        return KYC.model_validate({**told, **_clearance(was, attestation)})
+        return KYC.model_validate({**told, **_clearance(was, verification)})
     if state is KYCState.Pending:
         begun = was.covers if was.state is KYCState.Pending else ""
-        return KYC.model_validate({**told, "covers": attestation.covers or begun})
+        return KYC.model_validate({**told, "covers": verification.covers or begun})
     return was.model_copy(update=told)
 
 
-def _clearance(was: KYC, attestation: Attestation) -> dict[str, object]:
+def _clearance(was: KYC, verification: Verification) -> dict[str, object]:
     """A clearance covers what was given to the verifier, never what the facts happen to be when it answers."""
-    covers = attestation.covers or was.covers
+    covers = verification.covers or was.covers
     if not covers:
-        raise NotAllowed(messages.covers_nothing(attestation.tenant))
+        raise NotAllowed(messages.covers_nothing(verification.tenant))
     return {
         "covers": covers,
-        "level": attestation.level,
-        "verified_at": attestation.verified_at or attestation.as_of,
-        "expires_at": attestation.expires_at,
+        "level": verification.level,
+        "verified_at": verification.verified_at or verification.as_of,
+        "expires_at": verification.expires_at,
+        "reverify_by": verification.reverify_by,
     }
