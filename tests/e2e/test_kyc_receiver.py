@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -13,6 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from admission.api.clearance import KYC, KYCState
+from admission.cluster.clearances import Clearances
+from admission.cluster.client import Client
+from admission.tenants.verification import NotAllowed, Step, Verification, advance
 from tests.e2e.objects import gpu_pod, namespace, quota, tenant
 from tests.e2e.receivers import ACCOUNT, GROUPS, SECRET, ReceiverProcess, computegate, now
 from tests.e2e.world import eventually, value
@@ -193,6 +198,29 @@ def test_the_receivers_account_takes_nothing_away_and_reads_nothing_else(world: 
     ):
         tried = world.kubectl(*command, user=ACCOUNT, groups=GROUPS, check=False)
         assert "is forbidden" in tried.stderr, command
+
+
+def test_what_somebody_writes_meanwhile_is_seen_before_a_delivery_is_written(world: World, bystander: str) -> None:
+    delivered = Verification(bystander, KYCState.Verified, now(), "sha256:", expires_at=now() + timedelta(days=1))
+    seen: list[KYCState | None] = []
+
+    def step(current: KYC | None) -> Step:
+        if not seen:
+            patch = ("patch", "tenants.computegate.io", bystander, "--type=merge", "--subresource=status", "-p")
+            world.kubectl(*patch, '{"status":{"kyc":{"state":"Suspended"}}}')
+        seen.append(current.state if current else None)
+        return advance(current, delivered, first=True)
+
+    async def attest() -> None:
+        client = await Client.connect(world.installed.plane.kubeconfig)
+        try:
+            await Clearances(client).advance(bystander, step)
+        finally:
+            await client.close()
+
+    with pytest.raises(NotAllowed, match="Suspended is not lifted"):
+        asyncio.run(attest())
+    assert seen == [None, KYCState.Suspended]
 
 
 def test_deliveries_are_counted_by_what_came_of_them(receiver: ReceiverProcess, party: Party) -> None:
