@@ -8,7 +8,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd etcdutl kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds workloads registration bypass demo demo-cluster model zoo bench bench-demand bench-admission chaos quota-check corpus clean
+.PHONY: help setup test lint lock crds workloads profiles registration bypass demo demo-cluster model zoo bench bench-demand bench-admission chaos quota-check corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -41,6 +41,9 @@ crds: setup ## write the chart's CustomResourceDefinitions from the models
 
 workloads: setup ## write the chart's rules of what makes pods from the table of kinds
 	$(BIN)/python -m admission.demand.workloads.registration charts/computegate/files/workloads.yaml
+
+profiles: ## copy the built-in rules to where the chart installs them from
+	cp admission/catalogue/profiles/*.yaml charts/computegate/files/profiles/
 
 registration: setup ## write what the chart registers and guards from the tables of ways to a device
 	$(BIN)/python -m admission.demand.registration charts/computegate/files/registration.yaml

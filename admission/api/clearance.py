@@ -63,7 +63,7 @@ class KYC(Model):
     expires_at: pydantic.AwareDatetime | None = None
     """From this instant the clearance is expired. Absent on a Verified tenant counts as expired."""
     reverify_by: pydantic.AwareDatetime | None = None
-    """When the next verification is due; shown, not yet acted on."""
+    """When the next verification is due. What follows is said by `reverification` of AccessPolicies: by default a warning before, and a review from then on."""
     provider: Annotated[str, pydantic.Field(max_length=128)] = ""
     """The KYC provider that verified."""
     reference: Annotated[str, pydantic.Field(max_length=256)] = ""
@@ -97,7 +97,7 @@ class AccessEvidence(Model):
     countries: Annotated[list[Country], pydantic.Field(max_length=250)] = []
     """Countries seen (ISO 3166-1 alpha-2)."""
     as_of: pydantic.AwareDatetime | None = None
-    """When this was last refreshed."""
+    """When this was last refreshed; `factAges` of AccessPolicies say for how long it counts."""
 
 
 class StandingStatus(Model):
@@ -117,6 +117,8 @@ class StandingStatus(Model):
     """Key of the ownership group, the same for all tenants under the same party at the top: the ultimate parent, else the owner of 50 percent or more that no other owns so, else the tenant itself. Parties are the same when their registered names are, whatever their case, spaces and punctuation."""
     identity_digest: str = ""
     """Digest of the identity facts as they are now; a clearance whose `covers` differs is stale."""
+    stale_facts: list[str] = []
+    """Facts that nobody attests any more, or that are older than `factAges` allow: unknown to every rule. What is charged stays where they last led."""
 
 
 class ChargedTo(Model):

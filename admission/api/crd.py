@@ -18,6 +18,7 @@ from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance
 from admission.api.exemption import Exemption
 from admission.api.ledger import QuotaLedger
+from admission.api.override import KYCOverride
 from admission.api.policy import AccessPolicy
 from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
@@ -35,6 +36,7 @@ KINDS: tuple[type[Object], ...] = (
     ComputeQuota,
     Authorization,
     Exemption,
+    KYCOverride,
     Allowance,
     QuotaLedger,
     AcceleratorPresence,

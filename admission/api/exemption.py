@@ -58,7 +58,7 @@ class Approval(Model):
     """Who approved, and when."""
 
     by: Annotated[str, pydantic.Field(min_length=1, max_length=256)]
-    """User name of the approver: another one than requestedBy, with the verb approve on exemptions.computegate.io."""
+    """User name of the approver: another one than requestedBy, with the verb approve on the object."""
     at: pydantic.AwareDatetime
     """It counts from this instant."""
 

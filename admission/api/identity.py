@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 import pydantic
 
+from admission.api.attestation import Attestation
 from admission.api.object import Country, Model, Name, distinct, rules
 
 TENANT_ITSELF = "tenant"
@@ -127,7 +128,7 @@ class Ownership(Model):
 
 
 class TenantSpec(Model):
-    """What the operator and the tenant declare. Every fact here except `declaredUse` is covered by the KYC digest."""
+    """What the operator and the tenant declare. Every fact here except `declaredUse` is covered by the KYC digest; `attestations` are about facts and are not."""
 
     model_config = pydantic.ConfigDict(
         json_schema_extra=rules(
@@ -201,6 +202,8 @@ class TenantSpec(Model):
         pydantic.Field(max_length=9),
     ] = []
     """Declared end use; rules may test it."""
+    attestations: Annotated[list[Attestation], pydantic.Field(max_length=32)] = []
+    """Who says that facts above are so, when, and until when that holds. A fact that none names is attested by the clearance that covers it."""
 
     @pydantic.model_validator(mode="after")
     def _is_connected(self) -> Self:

@@ -7,10 +7,14 @@ from typing import Annotated, Literal, Self
 
 import pydantic
 
+from admission.api.attestation import FactAge, Reverification
 from admission.api.object import CRD, ClassRef, Country, Jurisdiction, Model, Object, Text, distinct, rules
+from admission.api.quota import Amount
 
 # Each of these is said by the CRD's own rule in a cluster, and by the model where objects come from files.
 _LEVEL_MISSING = "effect Level needs level"
+_LEVELS_RAISE = "levels are of effect Level, and each is above level: more compute only raises it"
+_ONE_AMOUNT = "give either devices or tpp"
 _NEVER_EFFECTIVE = "effective is not before expires"
 _VALUES = "In and NotIn need values; Exists and Unknown take none"
 
@@ -62,7 +66,7 @@ class Test(Model):
     )
 
     fact: Fact
-    """What is tested. OwnerHeadquarters are those of all owners of 50 percent or more, cascaded. Screening has the values Clear, Candidate, Match."""
+    """What is tested. OwnerHeadquarters are those of all owners of 50 percent or more, cascaded. Screening has the values Clear, Candidate, Match, and with Match those that say of whom: MatchItself, MatchOwners (of 50 percent or more, in aggregate), or both."""
     operator: Literal["In", "NotIn", "Exists", "Unknown"]
     """In holds when any value of the fact is among values. An unknown fact never lets a restricting rule pass: Deny denies, the other effects apply."""
     values: Annotated[list[Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=250)] = []
@@ -88,12 +92,45 @@ class Basis(Model):
     """The date on which this was last checked."""
 
 
+class LevelStep(Model):
+    """The level that is needed from an amount on."""
+
+    model_config = pydantic.ConfigDict(json_schema_extra=rules(("has(self.devices) != has(self.tpp)", _ONE_AMOUNT)))
+
+    devices: Annotated[Amount, pydantic.Field(ge=1)] | None = None
+    """From so many accelerators on."""
+    tpp: Annotated[Amount, pydantic.Field(ge=1)] | None = None
+    """From so much total processing performance on."""
+    level: Annotated[int, pydantic.Field(ge=1, le=4)]
+    """The least KYC level from there on."""
+
+    @property
+    def unit(self) -> Literal["devices", "tpp"]:
+        """What is counted."""
+        return "devices" if self.devices is not None else "tpp"
+
+    @property
+    def amount(self) -> int:
+        """From how much on the level is needed."""
+        return self.devices or self.tpp or 0
+
+    @pydantic.model_validator(mode="after")
+    def _is_one_amount(self) -> Self:
+        if (self.devices is None) is (self.tpp is None):
+            raise ValueError(_ONE_AMOUNT)
+        return self
+
+
 class Rule(Model):
     """One dated rule. Rules have no order: the strictest effect of all applicable rules wins."""
 
     model_config = pydantic.ConfigDict(
         json_schema_extra=rules(
             ("self.effect != 'Level' || has(self.level)", _LEVEL_MISSING),
+            (
+                "!has(self.levels) || size(self.levels) == 0 || (self.effect == 'Level' && has(self.level) && self.levels.all(l, l.level > self.level))",
+                _LEVELS_RAISE,
+            ),
             (
                 "!has(self.effective) || !has(self.expires) || self.effective < self.expires",
                 _NEVER_EFFECTIVE,
@@ -103,10 +140,12 @@ class Rule(Model):
 
     name: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63)]
     """Name of the rule, unique in the policy; it appears in the decision record."""
+    replaces: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9.-]+/[a-z0-9-]+$", max_length=317)] | None = None
+    """Rule of another policy, as policy/rule, in whose place this one stands, whatever this one's status and dates. Each decision's record names what was replaced."""
     basis: Basis
     """What the rule rests on."""
     status: Literal["InForce", "Stayed", "NotEnforced", "Proposed", "ByLetter"] = "InForce"
-    """Only rules InForce or ByLetter are applied; the others are kept to be read, and to be compared."""
+    """Only rules InForce or ByLetter are applied; the others are kept to be read, and to be compared. A rule in force ByLetter makes the classes that it names controlled, whatever their figures."""
     certainty: Literal["High", "Medium", "Low", "Unconfirmed"] = "High"
     """How sure the operator is of the status; shown, never decisive."""
     effective: pydantic.AwareDatetime | None = None
@@ -114,18 +153,24 @@ class Rule(Model):
     expires: pydantic.AwareDatetime | None = None
     """The rule ends at this instant; absent means never."""
     classes: Annotated[list[ClassRef], pydantic.Field(min_length=1, max_length=64)] = ["Controlled"]
-    """Classes the rule is about: names, control entries (3A090.a.1), Controlled, Uncontrolled or *."""
+    """Classes the rule is about: names, control entries (3A090.a.1), Controlled, Uncontrolled or *. A class of unknown entry has, for every effect but Allow, also the strictest entry it can have."""
     when: Annotated[list[Test], pydantic.Field(max_length=16)] = []
     """Tests that must all hold; none means always."""
     effect: Effect
     """Deny; Authorization (one must exist and have room); Level (a least KYC level); Quota (a ComputeQuota must cover it); Allow."""
     level: Annotated[int, pydantic.Field(ge=1, le=4)] | None = None
-    """The least KYC level, for effect Level."""
+    """The least KYC level, for effect Level: from the first device on."""
+    levels: Annotated[list[LevelStep], pydantic.Field(max_length=8)] = []
+    """Higher levels by how much a party holds and asks for of the rule's classes, in its governing jurisdiction. The highest of those reached counts. What it holds is known by a ComputeQuota that counts the class, which may be one without limits; where none does, the request is denied."""
 
     @pydantic.model_validator(mode="after")
     def _is_complete(self) -> Self:
         if self.effect is Effect.Level and self.level is None:
             raise ValueError(_LEVEL_MISSING)
+        if self.levels and (
+            self.effect is not Effect.Level or any(each.level <= (self.level or 0) for each in self.levels)
+        ):
+            raise ValueError(_LEVELS_RAISE)
         if self.effective is not None and self.expires is not None and self.effective >= self.expires:
             raise ValueError(_NEVER_EFFECTIVE)
         return self
@@ -162,9 +207,19 @@ class AccessPolicySpec(Model):
         ),
         distinct("name"),
     ] = []
-    """Groups of jurisdictions, added to the built-in ones (`ear-a1`, `ear-a5`, `ear-a6`, `ear-d1`, `ear-d4`, `ear-d5`, `ear-headquarters`, `ear-destinations`)."""
+    """Groups of jurisdictions, added to the built-in ones (`ear-a1`, `ear-a5`, `ear-a6`, `ear-d1`, `ear-d4`, `ear-d5`, `ear-headquarters`, `ear-destinations`, `ear-destinations-b`)."""
     jurisdiction_order: Annotated[list[Jurisdiction], pydantic.Field(max_length=250)] = []
     """Strictest first: which of a tenant's jurisdictions governs. Those not named come last, in alphabetical order."""
+    fact_ages: Annotated[
+        list[FactAge],
+        pydantic.Field(
+            max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["fact"]}
+        ),
+        distinct("fact"),
+    ] = []
+    """How old facts may grow before they are unknown. Of several policies each must be met."""
+    reverification: Reverification | None = None
+    """What follows from a due date of verification. Of several policies the strictest counts; of none, the defaults of these fields."""
     ambiguous_class: Literal["CountAll", "Deny"] = "CountAll"
     """A pod that may land on several classes is counted in each of them, or denied until it chooses (ClassAmbiguous)."""
     unidentified_tenant: Literal["Deny", "AllowUncontrolled"] = "AllowUncontrolled"

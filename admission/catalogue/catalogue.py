@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from admission.catalogue import tables
-from admission.catalogue.control import Entry, control_entry
+from admission.catalogue.control import Entry, assumed_entry, control_entry
 from admission.catalogue.recognition import (
     GENERIC_LABELS,
     INSTANCE_LABEL,
@@ -77,6 +77,11 @@ class Catalogue:
         """
         chip = self.chips.get(name)
         return Entry.UNKNOWN if chip is None else control_entry(chip, at)
+
+    def assumed(self, name: str, at: datetime) -> Entry:
+        """Return the entry that restrictions take the class for: its own, or the strictest it can have."""
+        chip = self.chips.get(name)
+        return Entry.A1 if chip is None else assumed_entry(chip, at)
 
     def tpp(self, name: str) -> int:
         """Return the class's total processing performance for quotas, rounded.

@@ -30,6 +30,11 @@ class Entry(enum.StrEnum):
     B2 = "3A090.b.2"
     UNKNOWN = "unknown"
 
+    @property
+    def short(self) -> str:
+        """The paragraph alone, such as ``a.1``."""
+        return self.removeprefix("3A090.")
+
 
 INTERCONNECT_LINE = 600
 TPP_LINE_A1, TPP_LINE_B1, TPP_LINE = 4800, 2400, 1600
@@ -47,6 +52,24 @@ def control_entry(chip: Chip, at: datetime) -> Entry:
         return Entry.NONE
     entry = rule(chip)
     return Entry.UNKNOWN if entry is Entry.NONE and chip.certainty == "L" else entry
+
+
+def assumed_entry(chip: Chip, at: datetime) -> Entry:
+    """Return the chip's entry at ``at``, or the strictest that its figures leave possible where they do not settle it.
+
+    Restrictions take it for this; what permits does not.  A throughput of the lowest certainty bounds nothing.
+    """
+    entry = control_entry(chip, at)
+    if entry is not Entry.UNKNOWN:
+        return entry
+    if chip.tpp is None or chip.certainty == "L":
+        return Entry.A1
+    return Entry.A2 if chip.tpp < TPP_LINE_A1 else Entry.A1
+
+
+def changes() -> tuple[datetime, ...]:
+    """Return the instants at which another rule set begins, oldest first."""
+    return tuple(sorted(since for since, _ in _RULES))
 
 
 def _by_interconnect(chip: Chip) -> Entry:

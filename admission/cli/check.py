@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import secrets
 import sys
 import uuid
@@ -12,14 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from admission.api.policy import Mode
+from admission.api.policy import AccessPolicy, Mode
 from admission.catalogue.catalogue import Catalogue
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.cli import files
 from admission.cli.claims import FileLookup
 from admission.cli.embedded import embedded_ledger
+from admission.cli.instant import instant
 from admission.cli.surroundings import Surroundings
 from admission.decide.registry import Registry
+from admission.decide.remarks import Remark, find_remarks
 from admission.demand.request import DemandError
 from admission.demand.workloads.count import CountError
 from admission.demand.workloads.fields import at, mapped
@@ -33,6 +34,7 @@ from admission.server.judge import Judge
 
 if TYPE_CHECKING:
     import argparse
+    import datetime as dt
     from collections.abc import Iterable
 
     from admission.cli.files import Document
@@ -80,9 +82,7 @@ class _Subject(NamedTuple):
 def run(arguments: argparse.Namespace) -> int:
     """Judge the files; 0 all admitted, 1 some denied, 2 bad input."""
     try:
-        now = dt.datetime.fromisoformat(arguments.at) if arguments.at else dt.datetime.now(dt.UTC)
-        if now.tzinfo is None:
-            raise ValueError(f"--at {arguments.at} has no time zone; write for example 2026-11-10T00:00:00Z")  # noqa: TRY301
+        now = instant(arguments.at)
         rows = asyncio.run(_judged(arguments, now))
     except ValueError as error:
         print(f"computegate check: {error}", file=sys.stderr)
@@ -97,9 +97,12 @@ def run(arguments: argparse.Namespace) -> int:
 async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     table = with_files(arguments.kinds or ())
     registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce, default_country=_place(arguments.place))
-    waiting = [document for document in files.read(arguments.files) if not files.take(registry, document)]
+    documents = tuple(files.read(arguments.files))
+    waiting = [document for document in documents if not files.take(registry, document)]
     if registry.held_back:
-        raise files.FileError(registry.held_back)
+        raise files.FileError(f"{registry.held_back}{_places(documents, registry.held_back)}")
+    for remark in find_remarks(registry.every(AccessPolicy), now):
+        print(f"computegate check: {_placed(remark, documents)}", file=sys.stderr)
     ledger = embedded_ledger()
     judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
     around = Surroundings((document.file, document.content) for document in waiting)
@@ -116,6 +119,24 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
             print(f"{document.where} {document.kind}: not judged, it makes no pods that can be seen", file=sys.stderr)
         rows += [await _row(judge, document, subject, now) for subject in subjects]
     return rows
+
+
+def _places(documents: Iterable[Document], problem: str) -> str:
+    """Say where the objects stand that a problem names."""
+    named = {f"{document.kind} {_name(document)}": document for document in documents}
+    found = [f"{document.where} line {document.line(())}" for name, document in named.items() if f"{name}:" in problem]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _placed(remark: Remark, documents: Iterable[Document]) -> str:
+    """Say a remark with the line and the field that it is about."""
+    named = [each for each in documents if each.kind == "AccessPolicy" and _name(each) == remark.policy]
+    where = f"{named[-1].where} line {named[-1].line(remark.field)} " if named else ""
+    return f"{where}AccessPolicy {remark.policy}: {'.'.join(map(str, remark.field))}: {remark.sentence}"
+
+
+def _name(document: Document) -> str:
+    return str(mapped(document.content, "metadata").get("name", ""))
 
 
 def _place(country: str | None) -> str:

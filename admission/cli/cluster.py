@@ -19,6 +19,7 @@ from admission.api import API_VERSION
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance, LastDenial
 from admission.api.exemption import Exemption
+from admission.api.override import KYCOverride
 from admission.api.policy import AccessPolicy
 from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
@@ -61,10 +62,11 @@ DECIDING: tuple[type[Object], ...] = (
     ComputeQuota,
     Authorization,
     Exemption,
+    KYCOverride,
 )
 """Our kinds that decide; each is watched by every replica."""
 
-FRESH = frozenset({"namespaces", "tenants", "exemptions"})
+FRESH = frozenset({"namespaces", "tenants", "exemptions", "kycoverrides"})
 """Collections that say who is behind a request, or lets it pass: too old, they would let in what was revoked."""
 
 _CLASSES, _SLICES = "/apis/resource.k8s.io/v1/deviceclasses", "/apis/resource.k8s.io/v1/resourceslices"

@@ -71,6 +71,8 @@ def _told(record: Record) -> Iterator[str]:
         yield f"access     {field}"
     for lifted in record.exempted:
         yield f"exempted   {lifted.field} by {lifted.exemption}"
+    for name in record.overrides:
+        yield f"override   {name} lets a clearance stand"
     for limit in record.quota:
         yield f"quota      {limit.name} {limit.unit}: {limit.before} -> {limit.after} of {limit.limit}"
     for finding in record.findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,11 +42,12 @@ class FileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document: where it stands, and its content."""
+    """One YAML document: where it stands, its content, and the nodes that it was read from."""
 
     file: str
     place: int
     content: dict[str, Any]
+    node: yaml.Node | None = field(default=None, compare=False, repr=False)
 
     @property
     def kind(self) -> str:
@@ -57,6 +58,16 @@ class Document:
     def where(self) -> str:
         """``file[place]`` for messages."""
         return f"{self.file}[{self.place}]"
+
+    def line(self, path: Iterable[str | int]) -> int | None:
+        """Return the line of a field, or of the innermost one above it that is there; None if nobody knows."""
+        node = self.node
+        for key in path:
+            inner = None if node is None else _inner(node, key)
+            if inner is None:
+                break
+            node = inner
+        return None if node is None else node.start_mark.line + 1
 
 
 def read(paths: Iterable[pathlib.Path]) -> Iterator[Document]:
@@ -82,7 +93,7 @@ def _documents(path: pathlib.Path) -> Iterator[Document]:
         nodes = yaml.compose_all(text, Loader=_Loader)
         for place, node in enumerate(nodes):
             if node is not None:
-                yield from _taken_apart(str(path), place, _constructed(node, f"{path}[{place}]"))
+                yield from _taken_apart(str(path), place, _constructed(node, f"{path}[{place}]"), node)
     except FileError:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -140,16 +151,27 @@ def measure(node: yaml.Node, where: str, most: int = MOST_ALIASED) -> None:
             raise FileError(f"{where}: half of a surrogate pair in a text; write the character itself")
 
 
-def _taken_apart(file: str, place: int, content: Any) -> Iterator[Document]:
+def _inner(node: yaml.Node, key: str | int) -> yaml.Node | None:
+    """Return the node of a key, or of an item by its number."""
+    if isinstance(node, yaml.MappingNode):
+        return next((value for name, value in node.value if name.value == key), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        found: yaml.Node = node.value[key]
+        return found
+    return None
+
+
+def _taken_apart(file: str, place: int, content: Any, node: yaml.Node | None) -> Iterator[Document]:
     if content is None:
         return
     if not isinstance(content, dict):
         raise FileError(f"{file}[{place}]: not an object; a document has apiVersion and kind")
     if str(content.get("kind", "")).endswith("List") and isinstance(content.get("items"), list):
-        for item in content["items"]:
-            yield from _taken_apart(file, place, item)
+        items = None if node is None else _inner(node, "items")
+        for number, item in enumerate(content["items"]):
+            yield from _taken_apart(file, place, item, None if items is None else _inner(items, number))
     else:
-        yield Document(file, place, content)
+        yield Document(file, place, content, node)
 
 
 def take(registry: Registry, document: Document) -> bool:
@@ -198,7 +220,9 @@ def parse(document: Document) -> Object:
         obj = kind.model_validate(content, extra="forbid")
         named: Object = kind.model_validate({**content, "metadata": metadata})
     except pydantic.ValidationError as error:
-        raise FileError(f"{document.where} {document.kind}: {explain_validation(error)}") from None
+        lines = [document.line(each["loc"]) for each in error.errors()]
+        told = f" (line {', '.join(map(str, dict.fromkeys(lines)))})" if None not in lines else ""
+        raise FileError(f"{document.where} {document.kind}: {explain_validation(error)}{told}") from None
     _named(document, named.name)
     return obj.model_copy(update={"metadata": named.metadata})
 

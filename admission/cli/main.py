@@ -7,7 +7,20 @@ import pathlib
 import sys
 
 from admission import __version__
-from admission.cli import check, demand, digest, explain, kyc, ledger, preflight, serve, tenants, usage
+from admission.cli import (
+    catalogue,
+    check,
+    demand,
+    digest,
+    explain,
+    kyc,
+    ledger,
+    preflight,
+    profile,
+    serve,
+    tenants,
+    usage,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     _digest(commands)
     kyc.add(commands)
     tenants.add(commands)
+    _catalogue(commands)
+    _profile(commands)
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))
@@ -159,6 +174,40 @@ def _digest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser = commands.add_parser("digest", help="print the digest of a Tenant's identity facts, for status.kyc.covers")
     parser.add_argument("-f", "--file", type=pathlib.Path, action="append", required=True, metavar="FILE", dest="files")
     parser.set_defaults(run=digest.run)
+
+
+def _catalogue(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "catalogue",
+        help="list the chips, their figures and their control entries",
+        description="The entry is computed from the figures by the rules in force at the instant; the maker's own "
+        "classification governs.  Exit code 0: done, 2: bad input.",
+    )
+    parser.add_argument("--at", metavar="DATE", help="a date or an instant (RFC 3339); default is now")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "-f",
+        "--file",
+        type=pathlib.Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        dest="files",
+        help="AcceleratorClasses to list too",
+    )
+    parser.set_defaults(run=catalogue.run)
+
+
+def _profile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("profile", help="list the built-in rules, or print one set as an AccessPolicy")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="list the built-in sets of rules, and what of each is applied")
+    listing.add_argument("--at", metavar="DATE", help="a date or an instant (RFC 3339); default is now")
+    listing.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    listing.set_defaults(run=profile.run_list)
+    showing = actions.add_parser("show", help="print one, to be applied or changed")
+    showing.add_argument("name", metavar="NAME")
+    showing.set_defaults(run=profile.run_show)
 
 
 if __name__ == "__main__":

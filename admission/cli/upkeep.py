@@ -72,6 +72,7 @@ class Upkeep:
         self._registry, self._ledger, self._store, self._events = registry, ledger, store, events
         self._census = PodCensus(registry, now)
         self._unreadable: dict[tuple[str, str], str] = {}
+        self._versions: list[LedgerObject] = []
         self._pods = Reflector(client, "/api/v1/pods", Pod, on_change=self._on_pod, server_timeout=WATCH_SECONDS)
         self._claims = Reflector(
             client,
@@ -134,12 +135,8 @@ class Upkeep:
                 group.create_task(kept_alive(run))
 
     def heed(self, ledger: LedgerObject) -> None:
-        """Take note of a newer version of a ledger: pods are attributed as its entries say.
-
-        What this process wrote itself is noted from the cache, before it is folded.
-        """
-        if not self._store.wrote(ledger):
-            self._census.learn(ledger.spec.scope, ledger.snapshot.state.inflight)
+        """Take note of a newer version of a ledger: pods are attributed as its entries say, from the next pass on."""
+        self._versions.append(ledger)
         self._wake()
 
     def _wake(self) -> None:
@@ -190,6 +187,7 @@ class Upkeep:
 
     def _up_to(self) -> PodCensus | None:
         """The census as far as the watch has come; None while a list runs, when old and new stand together."""
+        self._learn()
         if not (self._pods.settled and self._claims.settled and self._tenants.settled):
             return None
         for scope in self._store.scopes():
@@ -201,6 +199,17 @@ class Upkeep:
         self._census.lists = self._pods.relists + self._claims.relists
         self._census.charging.homes.version = self._tenants.resource_version
         return self._census
+
+    def _learn(self) -> None:
+        """Note the entries of every version that somebody else wrote: some leave again before the next pass.
+
+        Those of versions that this process wrote are noted from the cache, before they are folded.  Which these are is
+        known only now: the watch is often ahead of the answer to a write.
+        """
+        for ledger in self._versions:
+            if not self._store.wrote(ledger):
+                self._census.learn(ledger.spec.scope, ledger.snapshot.state.inflight)
+        self._versions.clear()
 
     def _tell_of_drift(self, scope: str, devices: int) -> None:
         """Tell, on each quota of a scope, of devices that came in past it; again within the hour it only counts."""

@@ -12,6 +12,7 @@ from admission.api.policy import Effect
 from admission.decide.duration import HOUR, seconds_of, text_of
 from admission.decide.exemption import exempted
 from admission.decide.facts import applicable
+from admission.decide.grants import AUTHORIZATION, grant_limits, scope_of_grant, valid_grants
 from admission.decide.limits import ENDING, ENDLESS, Charge, Limit, Part, Scope
 from admission.decide.party import what
 from admission.decide.question import Check, Question
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from admission.decide.party import Result
     from admission.decide.rulebook import RulesInForce
     from admission.demand.access import Access
-
-AUTHORIZATION = "authorization/"
-"""Before the name of an Authorization in a limit's key: a quota may have the same name."""
 
 
 def check_access(question: Question, _governing: str) -> Iterator[Result]:
@@ -82,7 +80,7 @@ def check_hold(question: Question, governing: str) -> Iterator[Result]:
     uses it.  What was held and used before is the ledger's to add.
     """
     deadline = question.demand.deadline_seconds
-    quotas = _governed(question, governing) if question.demand.refers else quotas_of(question, governing)
+    quotas = governed(question, governing) if question.demand.refers else quotas_of(question, governing)
     for quota in quotas:
         longest = longest_hold(quota, of_reseller="/" in question.requester.party)
         hours = quota.spec.limits_hours
@@ -121,7 +119,8 @@ def check_grants(question: Question, governing: str) -> Iterator[Result]:
     """Where a rule asks for an authorization or a quota, there is one."""
     for rule_name, effect, class_name in _asked(question, governing):
         if effect is Effect.Authorization:
-            ready = bool(_authorizations(question, class_name))
+            grants = _authorizations(question)
+            ready = any(question.rules.class_permitted(class_name, grant.spec.classes) for grant in grants)
             reason, say = Reason.AuthorizationRequired, messages.authorization_required
         else:
             ready = any(_counts(question, quota, class_name) for quota in quotas_of(question, governing))
@@ -147,8 +146,9 @@ def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, st
 def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     """The quotas that count this request: its governing jurisdiction and any of its classes."""
     classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
-    governed = _governed(question, governing)
-    return tuple(quota for quota in governed if any(_counts(question, quota, name) for name in classes))
+    return tuple(
+        quota for quota in governed(question, governing) if any(_counts(question, quota, name) for name in classes)
+    )
 
 
 def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:
@@ -162,7 +162,7 @@ def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:
             yield quota
 
 
-def _governed(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
+def governed(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     """The quotas of a jurisdiction."""
     return tuple(quota for quota in question.quotas if governing in question.rules.countries(quota.spec.jurisdictions))
 
@@ -195,10 +195,9 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
         for scope, limit in limits_of(question.rules, quota, party, question.group_of, question.shards):
             limits[scope].append(limit)
         limits[scope_of(quota)].extend(_hold_of(question, quota))
-    for _, effect, class_name in _asked(question, governing):
-        if effect is Effect.Authorization:
-            for grant in _authorizations(question, class_name)[:1]:
-                limits[scope_of_grant(grant)] = [_authorized(question, grant, party)]
+    asked = {name for _, effect, name in _asked(question, governing) if effect is Effect.Authorization}
+    if asked and (grants := _authorizations(question)):
+        limits[scope_of_grant(grants[0])] = [*grant_limits(question.rules, grants, asked, party)]
     return tuple(Scope(name, tuple(each)) for name, each in sorted(limits.items()))
 
 
@@ -208,11 +207,6 @@ def scope_of(quota: ComputeQuota) -> str:
     if len(named) == 1:
         return named[0]
     return f"quota-{_short(quota.name)}"
-
-
-def scope_of_grant(grant: Authorization) -> str:
-    """The ledger of an authorization: its own, as its tenant's customers may be of several jurisdictions."""
-    return f"authorization-{_short(grant.name)}"
 
 
 def _short(name: str) -> str:
@@ -295,27 +289,9 @@ def _hold_of(question: Question, quota: ComputeQuota) -> Iterator[Limit]:
         yield Limit(quota.name, "hold", seconds_of(longest), {}, None, lambda _: True, gap, classes)
 
 
-def _authorized(question: Question, grant: Authorization, party: str) -> Limit:
-    def is_party(account: str) -> bool:
-        return account == party
-
-    def is_holder(account: str) -> bool:
-        return grant.spec.tenant in account.split("/")
-
-    weights = question.rules.weights(grant.spec.classes, "devices")
-    return Limit(AUTHORIZATION + grant.name, "devices", grant.spec.devices, weights, is_holder, is_party)
-
-
-def _authorizations(question: Question, class_name: str) -> tuple[Authorization, ...]:
-    """The tenant's own authorizations that hold now for the class, the one that ends first leading."""
-    valid = [
-        grant
-        for grant in question.authorizations
-        if grant.spec.tenant == question.requester.tenant_name
-        and grant.spec.valid_from <= question.now < grant.spec.valid_until
-        and question.rules.class_matches(class_name, grant.spec.classes)
-    ]
-    return tuple(sorted(valid, key=lambda grant: (grant.spec.valid_until, grant.name)))
+def _authorizations(question: Question) -> tuple[Authorization, ...]:
+    """The tenant's own authorizations that hold now."""
+    return valid_grants(question.authorizations, question.requester.tenant_name, question.now)
 
 
 def _counts(question: Question, quota: ComputeQuota, class_name: str) -> bool:
@@ -325,12 +301,13 @@ def _counts(question: Question, quota: ComputeQuota, class_name: str) -> bool:
 def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> tuple[Finding, ...]:
     """The findings of a ledger that has no room: an authorization's own, or those of quotas."""
     short, tenant = tuple(shortages), question.requester.tenant_name
-    grants = {AUTHORIZATION + grant.name: grant for grant in question.authorizations}
     first = short[0]
-    if first.quota in grants:
-        grant = grants[first.quota]
-        sentence = messages.authorization_exhausted(grant.spec.number, first.requested, first.used, grant.spec.devices)
-        return (Finding(Reason.AuthorizationExhausted, sentence, grant.name, tenant),)
+    if first.quota.startswith(AUTHORIZATION):
+        names = first.quota.removeprefix(AUTHORIZATION).split("+")
+        grants = [grant for name in names for grant in question.authorizations if grant.name == name]
+        numbers, covered = [grant.spec.number for grant in grants], sum(grant.spec.devices for grant in grants)
+        sentence = messages.authorization_exhausted(numbers, first.requested, first.used, covered)
+        return (Finding(Reason.AuthorizationExhausted, sentence, "+".join(names), tenant),)
     classes = what(question).removeprefix("class ")
     found = []
     for unit, reason in (("", Reason.QuotaExceeded), ("deviceHours", Reason.HoursExhausted)):

@@ -17,7 +17,8 @@ from admission.api.policy import Effect, Fact
 from admission.catalogue.control import Entry
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.catalogue.jurisdictions import GROUPS
-from admission.decide.rulebook import COUNTRY_FACTS
+from admission.decide.rulebook import COUNTRY_FACTS, named
+from admission.tenants.standing import OF_WHOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -40,7 +41,7 @@ WORDS: dict[Fact, frozenset[str]] = {
     Fact.TenantKind: frozenset(map(str, TenantKind)),
     Fact.Payment: _words(TenantSpec.model_fields["payment"].annotation),
     Fact.DeclaredUse: _words(TenantSpec.model_fields["declared_use"].annotation),
-    Fact.Screening: _words(Screening.model_fields["state"].annotation),
+    Fact.Screening: _words(Screening.model_fields["state"].annotation) | OF_WHOM,
 }
 """The closed set of words that a fact can have."""
 
@@ -53,6 +54,7 @@ def find_dangling(
     ordering = [policy.name for policy in policies if policy.spec.jurisdiction_order]
     if len(ordering) > 1:
         yield f"AccessPolicies {', '.join(sorted(ordering))} each set jurisdictionOrder; leave one"
+    yield from _replacing(policies)
     for policy in policies:
         where = f"AccessPolicy {policy.name}"
         yield from _jurisdictions(f"{where}: jurisdictionOrder", policy.spec.jurisdiction_order, everyones)
@@ -63,6 +65,23 @@ def find_dangling(
     for quota in quotas:
         yield from _jurisdictions(f"ComputeQuota {quota.name}", quota.spec.jurisdictions, everyones)
         yield from _classes(f"ComputeQuota {quota.name}", quota.spec.classes, classes)
+
+
+def _replacing(policies: Collection[AccessPolicy]) -> Iterator[str]:
+    """A rule stands in the place of one of another policy, alone, and nothing stands in its own."""
+    replacing = defaultdict[str, list[str]](list)
+    for policy in policies:
+        for rule in policy.spec.rules:
+            if rule.replaces:
+                replacing[rule.replaces].append(named(policy, rule))
+                if rule.replaces.startswith(f"{policy.name}/"):
+                    yield f"AccessPolicy {policy.name}: rule {rule.name} replaces one of its own policy; change that"
+    names = {name for found in replacing.values() for name in found}
+    for replaced, found in sorted(replacing.items()):
+        if len(found) > 1:
+            yield f"the rules {', '.join(sorted(found))} replace {replaced} each; leave one"
+        if replaced in names:
+            yield f"the rule {found[0]} replaces {replaced}, which replaces another; replace that one"
 
 
 def _of_rule(where: str, rule: Rule, groups: Collection[str], classes: Collection[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from admission.decide.attested import check_attestation
 from admission.decide.compute import (
     charge_of,
     check_access,
@@ -13,8 +14,8 @@ from admission.decide.compute import (
     check_grants,
     check_hold,
     exempted_of,
-    scopes_of,
 )
+from admission.decide.levels import check_levels, scopes_of
 from admission.decide.party import check_clearance, check_rules, check_supply, check_tenant
 from admission.decide.question import Question, Verdict
 
@@ -30,7 +31,9 @@ CHECKS: tuple[Callable[[Question, str], Iterator[Result]], ...] = (
     check_tenant,
     check_supply,
     check_clearance,
+    check_attestation,
     check_rules,
+    check_levels,
     check_grants,
     check_hold,
 )
@@ -41,6 +44,7 @@ def decide(question: Question) -> Verdict:
 
     When a finding denies, the ledger is not asked: ``scopes`` is empty.
     """
+    question = question.now_known()
     governing = governing_of(question)
     results = [result for check in CHECKS for result in check(question, governing)]
     findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))
@@ -50,6 +54,7 @@ def decide(question: Question) -> Verdict:
         governing,
         charge_of(question, governing),
         exempted=tuple((name, access.field) for access, name in exempted_of(question).items()),
+        overrides=tuple(check.inputs["by"] for check, _ in results if "overridden" in check.inputs),
     )
     if verdict.findings or verdict.charge is None or not (verdict.charge.counts or question.demand.refers):
         return verdict

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.api.exemption import Exemption
+    from admission.api.override import KYCOverride
     from admission.demand.access import Access
     from admission.demand.carrier import Carrier
 
@@ -31,13 +32,11 @@ def exempted(
     return {each: name for each, name in found.items() if name}
 
 
-def in_force(exemption: Exemption, now: datetime) -> bool:
+def in_force(asked: Exemption | KYCOverride, now: datetime) -> bool:
     """Whether somebody else than who asked has approved it, and it has not ended."""
-    approval = exemption.status.approval
+    approval = asked.status.approval
     return (
-        approval is not None
-        and approval.by != exemption.spec.requested_by
-        and approval.at <= now < exemption.spec.valid_until
+        approval is not None and approval.by != asked.spec.requested_by and approval.at <= now < asked.spec.valid_until
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact
-from admission.catalogue.control import Entry
 from admission.decide.facts import applicable, denies_everybody, undecided
+from admission.decide.override import clearance_of, kyc_inputs, overridden
 from admission.decide.question import Check, Question
+from admission.demand.devices import counted
 from admission.review import messages
 from admission.review.finding import Finding
 from admission.review.reasons import PublicCode, Reason
@@ -44,17 +45,17 @@ def what(question: Question) -> str:
 
 def is_controlled(question: Question) -> bool:
     """Whether any class that the request can reach is controlled, or of unknown control."""
-    return any(
-        question.rules.entry(name) is not Entry.NONE for devices in question.demand.devices for name in devices.classes
-    )
+    return any(question.rules.controlled(name) for devices in question.demand.devices for name in devices.classes)
 
 
 def check_tenant(question: Question, governing: str) -> Iterator[Result]:
     """A namespace without a known tenant gets nothing controlled, nor does a tenant of no known jurisdiction."""
     requester = question.requester
     if requester.tenant is not None:
-        if not governing and is_controlled(question):
-            yield _not_cleared(question, requester.tenant_name, Reason.JurisdictionNotAllowed, "no jurisdiction known")
+        if not any(party.is_placed for party in requester.standings()) and is_controlled(question):
+            reason = Reason.FactStale if governing else Reason.JurisdictionNotAllowed
+            detail = "all that tells its jurisdiction is too old" if governing else "no jurisdiction known"
+            yield not_cleared(question, requester.tenant_name, reason, detail)
         return
     needed = is_controlled(question) or question.rules.unidentified_denies or _denied_to_all(question)
     if not question.demand.devices or not needed:
@@ -98,10 +99,10 @@ def _chain(question: Question) -> Iterator[Result]:
     requester = question.requester
     supplier, customer = requester.supplier, requester.customer
     if requester.supplier_name and supplier is None:
-        yield _not_cleared(question, requester.supplier_name, Reason.TenantUnknown, "the supplier is no Tenant")
+        yield not_cleared(question, requester.supplier_name, Reason.TenantUnknown, "the supplier is no Tenant")
     if supplier is not None and (supplier.tenant.spec.supplied_by or requester.customer_name):
         detail = "the supplier is supplied itself, or supplies a supplier"
-        yield _not_cleared(question, supplier.name, Reason.EndCustomerNotCleared, detail)
+        yield not_cleared(question, supplier.name, Reason.EndCustomerNotCleared, detail)
     if customer is not None and customer.is_intermediary:
         sentence = messages.end_customer_missing(customer.name, requester.namespace)
         yield (
@@ -131,23 +132,22 @@ def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
     if not is_controlled(question):
         return
     for party in question.requester.standings():
-        reason = party.clearance(question.now)
-        kyc = party.tenant.status.kyc
-        inputs = {
-            "state": str(kyc.state) if kyc else "",
-            "expiresAt": kyc.expires_at.isoformat() if kyc and kyc.expires_at else "",
-            "covers": kyc.covers if kyc else "",
-            "identityDigest": party.digest,
-        }
-        if reason is None:
+        reason, override = clearance_of(question, party)
+        inputs = kyc_inputs(party) | overridden(reason, override)
+        if reason is None or override is not None:
             yield Check("kyc", party.name, "pass", inputs), None
         else:
-            _, finding = _not_cleared(question, party.name, reason, f"KYC: {reason}")
+            _, finding = not_cleared(question, party.name, reason, f"KYC: {reason}")
             yield Check("kyc", party.name, "fail", inputs), finding
 
 
 def check_rules(question: Question, governing: str) -> Iterator[Result]:
-    """What the rules in force say of each party, for each class and place that the request can reach."""
+    """What the rules in force say of each party, for each class and place that the request can reach.
+
+    What an operator's rule took the place of is said too: it may have been stricter.
+    """
+    for replaced, by in question.rules.replaced.items() if question.demand.devices else ():
+        yield Check(f"rule {replaced}", "", "pass", {"replacedBy": by}), None
     for party in question.requester.standings():
         reached = {
             (name, place) for devices in question.demand.devices for name in devices.classes for place in devices.places
@@ -169,20 +169,28 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
             at = _At(party, class_name, place, governing)
             finding = _restricted(question, rule, at)
         inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
+        inputs |= {"tooOld": " ".join(sorted(party.stale))} if party.stale else {}
+        if rule.effect is Effect.Level and not is_controlled(question):
+            inputs |= overridden(*clearance_of(question, party))
         verdict = "pass" if finding is None else "fail"
         yield Check(f"rule {rule.name} {rule.effect}", party.name, verdict, inputs), finding
-    if not covered and question.rules.entry(class_name) is not Entry.NONE:
-        reason = _doubted(doubts)
+    if not covered and question.rules.controlled(class_name):
+        reason = _doubted(party, doubts)
         inputs = {"class": class_name, "place": place, "governing": governing}
-        _, finding = _not_cleared(
+        _, finding = not_cleared(
             question, party.name, reason, f"no rule covers {class_name} for {governing or 'nowhere'}"
         )
         yield Check("rules cover the class", party.name, "fail", inputs), finding
 
 
-def _doubted(facts: Iterable[Fact]) -> Reason:
+def _unknown(party: Standing, fact: Fact) -> Reason:
+    """Why a fact decides against a party without being known: it was known once, or never."""
+    return Reason.FactStale if fact in party.stale else _UNKNOWN_FACT.get(fact, Reason.OwnerUnknown)
+
+
+def _doubted(party: Standing, facts: Iterable[Fact]) -> Reason:
     """Return the reason for rules that may let a party in, by the facts nobody knows: the same in any order."""
-    reasons = {_UNKNOWN_FACT.get(fact, Reason.OwnerUnknown) for fact in facts}
+    reasons = {_unknown(party, fact) for fact in facts}
     return max(reasons, key=tuple(Reason).index, default=Reason.JurisdictionNotAllowed)
 
 
@@ -198,28 +206,48 @@ class _At(NamedTuple):
 def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:
     """What a restricting rule that applies, or may apply, holds against the party."""
     party = at.party
-    lapsed = party.clearance(question.now) if rule.effect is Effect.Level and not is_controlled(question) else None
-    if lapsed is not None:  # of controlled classes the clearance is checked anyway
-        return _not_cleared(question, party.name, lapsed, f"KYC: {lapsed}", rule)[1]
-    if rule.effect is Effect.Level and party.level < (rule.rule.level or 0):
-        sentence = messages.level_too_low(party.name, f"class {at.class_name}", rule.rule.level or 0)
-        return Finding(Reason.KYCLevelTooLow, sentence, f"level {party.level}", party.name, rule.name)
+    if rule.effect is Effect.Level:
+        reason, override = (None, None) if is_controlled(question) else clearance_of(question, party)
+        if reason is not None and override is None:  # of controlled classes the clearance is checked anyway
+            return not_cleared(question, party.name, reason, f"KYC: {reason}", rule)[1]
+        return _below(question, rule, at)
     if rule.effect is not Effect.Deny:
         return None
     unknown = undecided(rule, party, at.place, at.governing)
     if unknown:
-        reason = _UNKNOWN_FACT.get(unknown[0], Reason.OwnerUnknown)
-        detail = f"{rule.rule.basis.title}: {', '.join(unknown)} unknown"
+        reason = _unknown(party, unknown[0])
+        known = "too old" if reason is Reason.FactStale else "unknown"
+        detail = f"{rule.rule.basis.title}: {', '.join(unknown)} {known}"
     else:
         tested = [_DENIED_BY[test.fact] for test in rule.tests if test.fact in _DENIED_BY]
         reason = tested[0] if tested else Reason.JurisdictionNotAllowed
         if reason is Reason.ListedParty and party.facts[Fact.Screening] == _CANDIDATE:
             reason = Reason.NeedsReview
         detail = f"{rule.rule.basis.title} ({rule.rule.basis.type}, {rule.rule.status})"
-    return _not_cleared(question, party.name, reason, detail, rule)[1]
+    return not_cleared(question, party.name, reason, detail, rule)[1]
 
 
-def _not_cleared(
+def _below(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:
+    """A level too low for what is asked for; what is held besides is the ledger's to add (``decide.levels``)."""
+    party, class_name = at.party, f"class {at.class_name}"
+    charged = counted(devices for devices in question.demand.devices if devices.charged) if rule.rule.levels else ()
+    needed = question.rules.level_for(rule.rule, charged)
+    if party.level >= needed:
+        return None
+    detail = f"level {party.level}, {needed} needed"
+    if party.name == question.requester.supplier_name:
+        return not_cleared(question, party.name, Reason.KYCLevelTooLow, detail, rule)[1]
+    say = messages.level_too_low_for_so_much if party.level >= (rule.rule.level or 0) else messages.level_too_low
+    return Finding(Reason.KYCLevelTooLow, say(party.name, class_name, needed), detail, party.name, rule.name)
+
+
+def named(question: Question, party: str) -> str:
+    """Whom a sentence about a party may name: the tenant of the namespace, or its end customer."""
+    requester = question.requester
+    return requester.tenant_name if party == requester.supplier_name else party
+
+
+def not_cleared(
     question: Question, party: str, reason: Reason, detail: str, rule: ResolvedRule | None = None
 ) -> tuple[Check, Finding]:
     """Put a reason about a party into the words of its public code; an end customer's are all one reason.
@@ -231,7 +259,6 @@ def _not_cleared(
         reason, detail = Reason.EndCustomerNotCleared, f"{reason}: {detail}"
     elif reason is Reason.TenantUnknown:
         reason = Reason.EndCustomerNotCleared
-    named = requester.tenant_name if party == requester.supplier_name else party
     say = messages.under_review if reason.code is PublicCode.UnderReview else messages.not_cleared
-    finding = Finding(reason, say(named, what(question)), detail, party, rule.name if rule else "")
+    finding = Finding(reason, say(named(question, party), what(question)), detail, party, rule.name if rule else "")
     return Check("party", party, "fail", {"detail": detail}), finding

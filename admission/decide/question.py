@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from admission.api.policy import Fact
+from admission.tenants.standing import PLACED_BY, Standing
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from admission.api.exemption import Exemption
+    from admission.api.override import KYCOverride
     from admission.api.quota import Authorization, ComputeQuota
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.limits import Charge, Scope
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from admission.demand.pod import Demand
     from admission.review.finding import Finding
     from admission.review.reasons import Reason
-    from admission.tenants.standing import Standing
+    from admission.tenants.age import Age
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,20 @@ class Requester:
         records = (record for each in self.standings() for record in each.tenant.status.charged_to)
         return frozenset(place for record in records if record.party == self.party for place in record.jurisdictions)
 
+    def at(self, now: datetime, ages: Iterable[Age]) -> Requester:
+        """The same with every fact unknown that is too old at ``now``; jurisdictions that rest on one are doubtful."""
+        stale = {each.name: each.stale_at(now, ages) for each in self.standings()}
+        doubtful = any(fact in facts for facts in stale.values() for fact in PLACED_BY)
+        also = frozenset({Fact.GoverningJurisdiction} if doubtful else ())
+
+        def aged(party: Standing | None) -> Standing | None:
+            return party.without(stale[party.name] | also) if party else None
+
+        tenant, supplier, customer = map(aged, (self.tenant, self.supplier, self.customer))
+        if tenant is self.tenant and supplier is self.supplier and customer is self.customer:
+            return self
+        return replace(self, tenant=tenant, supplier=supplier, customer=customer)
+
     def standings(self) -> tuple[Standing, ...]:
         """Everyone who must be cleared, as far as known."""
         return tuple(each for each in (self.tenant, self.supplier, self.customer) if each is not None)
@@ -74,8 +92,16 @@ class Question:
     group_of: Callable[[str], str]
     """The ownership group of an account."""
     exemptions: tuple[Exemption, ...] = ()
+    overrides: tuple[KYCOverride, ...] = ()
     shards: int = 0
     """Ledgers over which the tenants of one quota are spread; 0 where all stand in one."""
+
+    def now_known(self) -> Question:
+        """The same with facts that are too old, by its own rules and instant, unknown."""
+        if not self.rules.ages and not any(party.sources.stated for party in self.requester.standings()):
+            return self
+        requester = self.requester.at(self.now, self.rules.ages)
+        return self if requester is self.requester else replace(self, requester=requester)
 
 
 class Check(NamedTuple):
@@ -98,6 +124,8 @@ class Verdict:
     scopes: tuple[Scope, ...] = ()
     exempted: tuple[tuple[str, str], ...] = ()
     """Each access that was let pass, as exemption and field."""
+    overrides: tuple[str, ...] = ()
+    """The overrides without which a clearance would not hold."""
 
     def reasons(self) -> tuple[Reason, ...]:
         """The reasons of the findings, each once."""

@@ -14,7 +14,7 @@ from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.object import Object
 from admission.api.policy import AccessPolicy, Mode
 from admission.api.presence import AcceleratorPresence
-from admission.api.quota import ComputeQuota
+from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.catalogue.chip import Chip
 from admission.decide.dangling import find_claimed_twice, find_dangling
@@ -63,6 +63,8 @@ class Registry:
         self._inventory: Inventory | None = None
         self._rulebook: Rulebook | None = None
         self._held_back: str | None = None
+        self.generation = object()
+        """Another one after each change of an object; namespaces and nodes are not among them."""
 
     def put(self, obj: Object) -> None:
         """Take in an object, new or changed."""
@@ -105,6 +107,7 @@ class Registry:
         self.__dict__.update(other.__dict__)
 
     def _invalidate(self, kind: str) -> None:
+        self.generation = object()
         self._held_back = None
         if kind in _NAMES_DEVICES:
             self._catalogue = self._inventory = self._rulebook = None
@@ -193,10 +196,23 @@ class Registry:
 
     def rules(self, now: datetime) -> RulesInForce:
         """The rules in force at ``now``."""
+        return self._rules().at(now)
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """The first instant after ``now`` at which a verdict may change though no object does; None for never.
+
+        Rules, country groups, control entries and authorizations begin and end; a clearance has its own expiry.
+        """
+        grants = self.every(Authorization)
+        dated = {self._rules().next_change(now)} | {each.spec.valid_from for each in grants}
+        dated |= {each.spec.valid_until for each in grants}
+        return min((moment for moment in dated if moment is not None and moment > now), default=None)
+
+    def _rules(self) -> Rulebook:
         if self._rulebook is None:
             policies = self.every(AccessPolicy)
             self._rulebook = Rulebook(policies, self.catalogue, _version(policies))
-        return self._rulebook.at(now)
+        return self._rulebook
 
     def mode(self, namespace: str) -> Mode:
         """The mode of a namespace: its guarded label, or the default; a word that is no mode enforces."""

@@ -67,8 +67,10 @@ def _found(
     targets = tuple(target for target, _ in offered)
     pinned = inventory.catalogue.by_resource(resource)
     classes = {name or pinned or UNKNOWN_CLASS for _, names in offered for name in names}
-    if pinned or not classes:
-        classes.add(pinned or UNKNOWN_CLASS)  # not in place of what the nodes say: any device can be given any name
+    if pinned or all(target.seen and resource not in target.resources for target in targets):
+        # Not in place of what the nodes say: any device can be given any name.  That a node which is gone had not
+        # announced its devices yet names nothing; it only adds to what else the name can stand for.
+        classes.add(pinned or UNKNOWN_CLASS)
     return Reach(
         classes=tuple(sorted(classes)),
         places=tuple(sorted({target.country for target in targets} or {""})),

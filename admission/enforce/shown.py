@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Literal
 from admission.api.allowance import AllowanceStatus, ClassUse, LastDenial, OwnLimit
 from admission.api.clearance import StandingStatus
 from admission.api.object import Condition
+from admission.api.override import KYCOverride
 from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
-from admission.catalogue.control import Entry
+from admission.decide.attested import check_attestation
 from admission.decide.compute import limits_of
 from admission.decide.duration import HOUR, seconds_of
+from admission.decide.grants import valid_grants
 from admission.decide.limits import ENDLESS, held
-from admission.decide.party import check_clearance, check_rules
+from admission.decide.override import clearance_of, overriding
+from admission.decide.party import check_clearance, check_rules, check_tenant
 from admission.decide.question import Question, Requester
 from admission.demand.devices import Devices
 from admission.demand.pod import Demand
@@ -103,13 +106,39 @@ def _longest(quota: ComputeQuota, view: View, registry: Registry, now: datetime)
     return f"{int(now.timestamp() - min(since)) // HOUR}h" if since else ""
 
 
-def authorization_use(grant: Authorization, views: Iterable[View | None], registry: Registry, now: datetime) -> int:
-    """Devices that the authorization's tenant holds of the classes it covers, by the ledger that counts most."""
-    weights = registry.rules(now).weights(grant.spec.classes, "devices")
-    tenants = (
-        {a: n for a, n in view.used.items() if a[0].partition("/")[0] == grant.spec.tenant} for view in views if view
-    )
-    return max((held(accounts, weights) for accounts in tenants), default=0)
+def authorization_uses(
+    tenant: str, grants: Iterable[Authorization], views: Iterable[View | None], registry: Registry, now: datetime
+) -> dict[str, int]:
+    """Devices that a tenant holds under each of its authorizations, each class by the ledger that counts most of it.
+
+    They fill those that are valid, the one that ends first before the others; what is held beyond all of them, as when
+    one has ended, is shown with the last that covers it.
+    """
+    rules = registry.rules(now)
+    valid = valid_grants(grants, tenant, now)
+    order = (*valid, *(each for each in sorted(grants, key=lambda each: each.name) if each not in valid))
+    weights = {each.name: rules.weights(each.spec.classes, "devices", permits=True) for each in order}
+    left, used = {each.name: each.spec.devices if each in valid else 0 for each in order}, Counter[str]()
+    for key, count in _most_held(tenant, views).items():
+        covering = [each.name for each in order if held({("", key): 1}, weights[each.name])]
+        rest = count
+        for name in covering:
+            taken = rest if name == covering[-1] else min(rest, left[name])
+            used[name] += taken
+            left[name], rest = left[name] - taken, rest - taken
+    return {each.name: used[each.name] for each in order}
+
+
+def _most_held(tenant: str, views: Iterable[View | None]) -> dict[str, int]:
+    """What a tenant and its customers hold by class key, each in the ledger where that is most."""
+    most: Counter[str] = Counter()
+    for view in views:
+        holds = Counter[str]()
+        for (party, key), count in view.used.items() if view else ():
+            if party.partition("/")[0] == tenant:
+                holds[key] += count
+        most |= holds
+    return dict(sorted(most.items()))
 
 
 def condition(
@@ -135,18 +164,33 @@ def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | 
     rules, places = registry.rules(now), defaultdict[str, set[str]](set)
     for target in registry.inventory.targets:
         for name in target.classes:
-            if rules.entry(name) is not Entry.NONE:
+            if rules.controlled(name):
                 places[name].add(target.country)
-    devices = tuple(Devices(name, 1, (name,), tuple(sorted(where))) for name, where in sorted(places.items()))
+    devices = tuple(
+        Devices(name, 1, (name,), tuple(sorted(where)), charged=False) for name, where in sorted(places.items())
+    )
     requester = Requester("", standing.name, standing)
-    question = Question(Demand(devices), requester, rules, registry.catalogue, (), (), now, registry.group_of)
+    overrides = registry.every(KYCOverride)
+    question = Question(
+        Demand(devices), requester, rules, registry.catalogue, (), (), now, registry.group_of, overrides=overrides
+    ).now_known()
     findings = [
         finding
-        for check in (check_clearance, check_rules)
+        for check in (check_clearance, check_attestation, check_rules, check_tenant)
         for _, finding in check(question, rules.strictest(standing.jurisdictions()))
         if finding is not None
     ]
-    return findings[0].reason if findings else standing.clearance(now)
+    lapsed, override = clearance_of(question, standing)
+    return findings[0].reason if findings else None if override else lapsed
+
+
+def passing(standing: Standing, registry: Registry, now: datetime) -> tuple[object, ...]:
+    """What decides how a tenant stands and changes by time or an override alone; the same objects while it does not."""
+    rules = registry.rules(now)
+    reason = standing.clearance(now, rules.due.review_after)
+    override = overriding(registry.every(KYCOverride), standing, reason, now) if reason else None
+    attests = standing.sources.attests_itself(now)
+    return standing.without(standing.stale_at(now, rules.ages)), reason, override, attests
 
 
 def standing_status(standing: Standing, reason: Reason | None, registry: Registry, now: datetime) -> StandingStatus:
@@ -161,6 +205,7 @@ def standing_status(standing: Standing, reason: Reason | None, registry: Registr
         why=_why(standing, governing),
         group=standing.group,
         identity_digest=standing.digest,
+        stale_facts=sorted(standing.stale_at(now, registry.rules(now).ages)),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,10 +18,11 @@ from admission.cluster.client import ClusterError
 from admission.decide.compute import beside, scope_of
 from admission.enforce.shown import (
     allowance_status,
-    authorization_use,
+    authorization_uses,
     condition,
     obstacle,
     own_limits,
+    passing,
     quota_status,
     standing_status,
 )
@@ -128,7 +130,7 @@ class StatusWriter:
     def _obstacle(self, standing: Standing) -> Reason | None:
         """What stands in the tenant's way, found anew when anything that decides it has changed."""
         now = self._now()
-        basis = (standing, self._registry.rules(now), self._registry.inventory, standing.clearance(now))
+        basis = (self._registry.rules(now), self._registry.inventory, *passing(standing, self._registry, now))
         known = self._obstacles.get(standing.name)
         if known is None or any(a is not b for a, b in zip(known[0], basis, strict=True)):
             known = self._obstacles[standing.name] = (basis, obstacle(standing, self._registry, now))
@@ -158,11 +160,15 @@ class StatusWriter:
             await self._patcher.patch(f"tenants/{standing.name}", wanted)
 
     async def _authorizations(self) -> None:
+        grants: defaultdict[str, list[Authorization]] = defaultdict(list)
         for grant in self._registry.every(Authorization):
+            grants[grant.spec.tenant].append(grant)
+        for tenant, its in grants.items():
             views = (self._ledger.view(scope) for scope in self._ledger.scopes())
-            used = authorization_use(grant, views, self._registry, self._now())
-            if used != grant.status.used:
-                await self._patcher.patch(f"authorizations/{grant.name}", {"used": used})
+            used = authorization_uses(tenant, its, views, self._registry, self._now())
+            for grant in its:
+                if used[grant.name] != grant.status.used:
+                    await self._patcher.patch(f"authorizations/{grant.name}", {"used": used[grant.name]})
 
     async def _own_figures(self) -> None:
         use, clock = self._census.use(), asyncio.get_running_loop().time()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from admission.api.quota import Authorization, ComputeQuota
-from admission.decide.compute import beside, scope_of, scope_of_grant
+from admission.decide.compute import beside, scope_of
 from admission.decide.duration import seconds_of
+from admission.decide.grants import scope_of_grant
 from admission.decide.shards import is_used, shard_of
 from admission.ledger.hours import Terms
 

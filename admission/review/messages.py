@@ -65,6 +65,19 @@ def level_too_low(tenant: str, what: str, required: int) -> str:
     )
 
 
+def level_too_low_for_so_much(tenant: str, what: str, required: int) -> str:
+    """Verified deeply enough for less of this class, not for so much."""
+    return (
+        f"so much of {what} at once needs verification level {required}, which tenant {tenant} has not reached; free "
+        "some; ask to be verified further"
+    )
+
+
+def attestation_lapsed(tenant: str) -> str:
+    """What the tenant says of its own business has ended, or was never said."""
+    return f"what tenant {tenant} attests of how it passes compute on has ended, or is missing; ask for its renewal"
+
+
 def class_ambiguous(resource: str, choices: Sequence[str], selectors: Sequence[str]) -> str:
     """The pod may land on several classes and the operator wants a choice."""
     advice = f"add nodeSelector {' or '.join(selectors)}" if selectors else "add a nodeSelector that names one"
@@ -129,11 +142,10 @@ def authorization_required(tenant: str, what: str) -> str:
     return f"{what} needs an authorization that tenant {tenant} does not have; ask for one"
 
 
-def authorization_exhausted(number: str, requested: int, used: int, granted: int) -> str:
-    """The tenant's own authorization has no room."""
-    return (
-        f"authorization {number} covers {granted} at once: {used} in use, {requested} asked; free some or ask for more"
-    )
+def authorization_exhausted(numbers: Sequence[str], requested: int, used: int, granted: int) -> str:
+    """The tenant's own authorizations for the class have no room together."""
+    named = f"authorization {numbers[0]} covers" if len(numbers) == 1 else f"authorizations {', '.join(numbers)} cover"
+    return f"{named} {granted} at once: {used} in use, {requested} asked; free some or ask for more"
 
 
 def no_quota(tenant: str, what: str) -> str:
@@ -341,6 +353,11 @@ def delivery_stale(seconds: int) -> str:
 def cluster_unavailable() -> str:
     """A clearance that could not be written now."""
     return "the clearance cannot be written now; deliver again"
+
+
+def verification_due(tenant: str, day: str) -> str:
+    """The next verification is due soon, or was."""
+    return _warning(f"the verification of tenant {tenant} is due on {day}; have it renewed")
 
 
 def _warning(text: str, ending: str = "") -> str:

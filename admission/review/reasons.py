@@ -29,6 +29,7 @@ class Reason(enum.StrEnum):
     KYCRejected = "KYCRejected"
     KYCSuspended = "KYCSuspended"
     KYCStale = "KYCStale"
+    FactStale = "FactStale"
     JurisdictionNotAllowed = "JurisdictionNotAllowed"
     OwnershipNotCleared = "OwnershipNotCleared"
     ListedParty = "ListedParty"
@@ -39,6 +40,7 @@ class Reason(enum.StrEnum):
     OwnerUnknown = "OwnerUnknown"
     TenantUnknown = "TenantUnknown"
     KYCLevelTooLow = "KYCLevelTooLow"
+    AttestationLapsed = "AttestationLapsed"
     EndCustomerMissing = "EndCustomerMissing"
     ClassAmbiguous = "ClassAmbiguous"
     ClaimMissing = "ClaimMissing"
@@ -65,6 +67,7 @@ _BEHIND: dict[PublicCode, tuple[Reason, ...]] = {
     PublicCode.InfoNeeded: (
         Reason.TenantUnknown,
         Reason.KYCLevelTooLow,
+        Reason.AttestationLapsed,
         Reason.EndCustomerMissing,
         Reason.ClassAmbiguous,
         Reason.ClaimMissing,
@@ -76,6 +79,7 @@ _BEHIND: dict[PublicCode, tuple[Reason, ...]] = {
         Reason.KYCRejected,
         Reason.KYCSuspended,
         Reason.KYCStale,
+        Reason.FactStale,
         Reason.JurisdictionNotAllowed,
         Reason.OwnershipNotCleared,
         Reason.ListedParty,

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from admission.api.exemption import Exemption
+from admission.api.override import KYCOverride
+from admission.api.policy import Fact
 from admission.api.quota import ComputeQuota
 from admission.decide.compute import scope_of
 from admission.decide.duration import HOUR, seconds_of
 from admission.decide.exemption import in_force
 from admission.decide.limits import held
 from admission.server.metrics import counter, counters, gauge
+from admission.tenants.age import ATTESTED
+from admission.tenants.kyc import due_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,6 +86,7 @@ def figures_of(
         *_commits(source.ledger),
         *_quotas(source.ledger, registry, now),
         _exemptions(registry, now),
+        *_clearances(registry, now),
         *(_kept(upkeep, views) if upkeep is not None else ()),
     )
 
@@ -143,6 +148,27 @@ def _exemptions(registry: Registry, now: datetime) -> Metric:
         (each.name,): each.spec.valid_until.timestamp() for each in registry.every(Exemption) if in_force(each, now)
     }
     return gauge("computegate_exemption_expires_seconds", "End of an exemption in force.", ends, ("exemption",))
+
+
+def _clearances(registry: Registry, now: datetime) -> Iterable[Metric]:
+    """What of the tenants' clearances is due, rests on an override, or is too old to be known."""
+    rules = registry.rules(now)
+    states: Samples = {("due",): 0, ("overdue",): 0}
+    stale: Samples = {(str(fact),): 0 for fact in (*sorted(ATTESTED), Fact.AccessCountry)}
+    for standing in tuple(registry.standings.values()):
+        state = due_state(standing.tenant.status.kyc, now, rules.due.warn_before)
+        if state:
+            states[state,] += 1
+        for fact in standing.stale_at(now, rules.ages):
+            stale[str(fact),] += 1
+    ends: Samples = {
+        (each.name,): each.spec.valid_until.timestamp() for each in registry.every(KYCOverride) if in_force(each, now)
+    }
+    return (
+        gauge("computegate_tenants_to_verify", "Tenants whose next verification is due, or was.", states, ("state",)),
+        gauge("computegate_tenants_stale_facts", "Tenants of whom a fact is too old to be known.", stale, ("fact",)),
+        gauge("computegate_kyc_override_expires_seconds", "End of a KYC override in force.", ends, ("override",)),
+    )
 
 
 def _quotas(ledger: Ledger, registry: Registry, now: datetime) -> Iterable[Metric]:

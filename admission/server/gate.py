@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cachetools import TTLCache
 
 from admission.api.policy import Mode
+from admission.decide.levels import is_level
 from admission.review import messages, wire
 from admission.review.answer import answer
 from admission.review.finding import Finding
@@ -23,6 +24,7 @@ from admission.server.asking import JUDGED, ask_of, completed
 from admission.server.claims import MAKERS
 from admission.server.line import annotations_of, line_of
 from admission.server.told import Told
+from admission.tenants.kyc import due_state
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -152,6 +154,7 @@ class Gate:
             )
         if decision != "denied":
             self._metrics.exempted(judgement.exemptions)
+            self._metrics.overridden(judgement.overrides)
         now = datetime.now(UTC)
         if decision == "denied":
             self.on_denial(ask.namespace, judgement, now)
@@ -177,15 +180,20 @@ class Gate:
             found = [(judgement.reference, messages.would_be_denied(judgement.message, judgement.reference))]
         else:
             found = [(f"quota {level.limit.key}", _nearly(level)) for level in judgement.levels]
-            found.append(("clearance", self._ending(judgement.tenant)))
+            found.append(("clearance", self._ending(judgement.tenant, datetime.now(UTC))))
         return self._told.fresh(judgement.tenant, caller, found)
 
-    def _ending(self, tenant: str) -> str:
+    def _ending(self, tenant: str, now: datetime) -> str:
         standing = self._judge.registry.standings.get(tenant)
         kyc = standing.tenant.status.kyc if standing else None
-        if kyc is None or kyc.expires_at is None or kyc.expires_at - datetime.now(UTC) > timedelta(days=WARN_DAYS):
+        if kyc is None:
             return ""
-        return messages.clearance_ends(tenant, kyc.expires_at.date().isoformat())
+        if kyc.expires_at is not None and kyc.expires_at - now <= timedelta(days=WARN_DAYS):
+            return messages.clearance_ends(tenant, kyc.expires_at.date().isoformat())
+        warn_before = self._judge.registry.rules(now).due.warn_before
+        if kyc.reverify_by is not None and due_state(kyc, now, warn_before):
+            return messages.verification_due(tenant, kyc.reverify_by.date().isoformat())
+        return ""
 
     async def _release(self, entry: str, request: Request) -> bytes:
         """Without a cluster to watch, the deletion review is the proof that a pod is gone.
@@ -200,7 +208,7 @@ class Gate:
 
 def _nearly(level: Level) -> str:
     """A warning when the asking tenant's own request brings a limit of its own near its end."""
-    if level.limit.parties is None:
+    if level.limit.parties is None or is_level(level.limit.key):
         return ""  # a limit shared with others would show how much they hold
     percent = (level.used_own + level.requested) * 100 // max(1, level.limit.amount)
     return messages.nearly_used_up(level.limit.key, percent) if percent >= WARN_FROM_PERCENT else ""

@@ -10,14 +10,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from admission.api.exemption import Exemption
 from admission.api.policy import Mode
-from admission.api.quota import Authorization, ComputeQuota
-from admission.decide.compute import charge_of, exceeded, scopes_of
-from admission.decide.decide import decide, governing_of
+from admission.decide.compute import charge_of
+from admission.decide.decide import governing_of
 from admission.decide.duration import HOUR
+from admission.decide.levels import exceeded, scopes_of
 from admission.decide.limits import ENDLESS, Scope
-from admission.decide.question import Question, Verdict
+from admission.decide.question import Verdict
 from admission.decide.shards import Shard, account_of
 from admission.demand.pod import Demand
 from admission.demand.request import DemandError
@@ -29,11 +28,13 @@ from admission.review.reasons import Reason
 from admission.review.reference import reference_of
 from admission.review.wire import FORBIDDEN
 from admission.server.case import Ask, Case, case_of, request_of
+from admission.server.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
+    from admission.decide.question import Question
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
 
@@ -74,6 +75,11 @@ class Judgement:
         return tuple(dict.fromkeys(name for name, _ in self.verdict.exempted))
 
     @property
+    def overrides(self) -> tuple[str, ...]:
+        """The overrides that let a clearance stand, each once."""
+        return tuple(dict.fromkeys(self.verdict.overrides))
+
+    @property
     def is_passing(self) -> bool:
         """Whether nothing but time stands in the way."""
         return bool(self.findings) and status_code(self.findings) != FORBIDDEN
@@ -96,6 +102,7 @@ class Judge:
         self._key = reference_key
         self._contact = contact
         self._unready = unready
+        self._verdicts = Verdicts(registry)
 
     async def judge(self, ask: Ask, now: datetime, deadline: float) -> Judgement:
         """Return the judgement.  ``deadline`` is monotonic; past it the ledger answers that it is busy.
@@ -121,9 +128,7 @@ class Judge:
         return await self._decide(case, deadline)
 
     async def _decide(self, case: Case, deadline: float) -> Judgement:
-        ask, question = case.ask, self._question(case)
-        verdict = decide(question)
-        advisory = _advisory(question, verdict)
+        ask, (question, verdict, advisory) = case.ask, self._verdicts.of(case)
         scopes = verdict.scopes if case.charged else _holds(verdict.scopes) if ask.node else ()
         if not scopes or verdict.charge is None:
             return self._judgement(case, verdict, advisory=advisory)
@@ -141,7 +146,7 @@ class Judge:
         """
         mode, demand = self.registry.mode(ask.namespace), ask.demand or Demand()
         case = Case(ask, now, mode, demand)
-        question = self._question(case)
+        question = self._verdicts.question(case).now_known()
         governing = governing_of(question)
         scopes, charge = scopes_of(question, governing), charge_of(question, governing)
         outcome = self._ledger.evaluate(request_of(ask, charge, scopes, question.shards))
@@ -158,21 +163,6 @@ class Judge:
                 limits = (limit for limit in scope.limits if limit.unit in {"devices", "tpp"})
                 found |= {(limit.key, limit.unit): view.own(limit) for limit in limits}
         return found
-
-    def _question(self, case: Case) -> Question:
-        registry = self.registry
-        return Question(
-            demand=case.demand,
-            requester=registry.requester(case.ask.namespace),
-            rules=registry.rules(case.now),
-            catalogue=registry.catalogue,
-            quotas=registry.every(ComputeQuota),
-            authorizations=registry.every(Authorization),
-            now=case.now,
-            group_of=registry.group_of,
-            exemptions=registry.every(Exemption),
-            shards=registry.shards,
-        )
 
     def _judgement(
         self,
@@ -205,14 +195,6 @@ class Judge:
             advisory=advisory,
             warned=any(finding.rule.partition("/")[0] in rules.warning for finding in advisory),
         )
-
-
-def _advisory(question: Question, verdict: Verdict) -> tuple[Finding, ...]:
-    """What would deny besides, if the policies that only observe or warn did enforce."""
-    if question.rules.proposed is None:
-        return ()
-    proposed = decide(dataclasses.replace(question, rules=question.rules.proposed))
-    return tuple(finding for finding in proposed.findings if finding not in verdict.findings)
 
 
 def _holds(scopes: Iterable[Scope]) -> tuple[Scope, ...]:

@@ -60,6 +60,7 @@ def line_of(
         ),
         access=tuple(access.field[:LONGEST_FIELD] for access in judgement.demand.access[:MOST_FIELDS]),
         exempted=tuple(ExemptedOf(name, field[:LONGEST_FIELD]) for name, field in verdict.exempted[:MOST_FIELDS]),
+        overrides=judgement.overrides,
         reasons=tuple(dict.fromkeys(str(finding.reason) for finding in judgement.findings or judgement.advisory)),
         message=judgement.message,
         rules=tuple(sorted({finding.rule for finding in judgement.findings if finding.rule})),
@@ -120,6 +121,7 @@ def annotations_of(judgement: Judgement, decision: str = "") -> dict[str, str]:
         "reason": ",".join(dict.fromkeys(str(finding.reason) for finding in judgement.findings)),
         "tenant": judgement.tenant,
         "exemption": ",".join(judgement.exemptions),
+        "override": ",".join(judgement.overrides),
         "quota": ",".join(dict.fromkeys(level.limit.key for level in judgement.levels)),
         "ref": judgement.reference,
     }

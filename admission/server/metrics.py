@@ -61,6 +61,12 @@ class Metrics:
             ["exemption"],
             registry=self.registry,
         )
+        self._overridden = Counter(
+            "computegate_overridden_clearances",
+            "Requests that were not refused for a clearance that does not hold, by the KYCOverride that lets it stand.",
+            ["override"],
+            registry=self.registry,
+        )
         self._timers = {entry: self._seconds.labels(entry) for entry in entries}
 
     def decided(self, entry: str, mode: str, decision: str, seconds: float) -> None:
@@ -82,6 +88,11 @@ class Metrics:
         """Count a pod for each exemption that it needed."""
         for name in exemptions:
             self._exempted.labels(name).inc()
+
+    def overridden(self, overrides: Iterable[str]) -> None:
+        """Count a request for each override that it needed."""
+        for name in overrides:
+            self._overridden.labels(name).inc()
 
     def watch(self, collect: Callable[[], Iterable[Metric]]) -> None:
         """Read further figures at each scrape."""

@@ -110,6 +110,7 @@ class Record(_Line, frozen=True, kw_only=True):
     demand: tuple[DemandOf, ...]
     access: tuple[str, ...]
     exempted: tuple[ExemptedOf, ...] = ()
+    overrides: tuple[str, ...] = ()
     reasons: tuple[str, ...]
     message: str
     rules: tuple[str, ...]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from admission.api.identity import TenantSpec
 
-UNCOVERED = {"declared_use"}
-"""Facts of the spec that a clearance does not cover: rules test them on their own."""
+UNCOVERED = {"declared_use", "attestations"}
+"""What a clearance does not cover: a fact that rules test on its own, and who attests facts, which is renewed often."""
 
 
 UNORDERED = {"parties", "ownership", "identifiers", "payment"}

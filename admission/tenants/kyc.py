@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from admission.api.clearance import KYC, KYCState
 from admission.review.reasons import Reason
@@ -21,11 +21,14 @@ _NOT_VERIFIED = {
 }
 
 
-def judge_clearance(kyc: KYC | None, identity_digest: str, now: datetime) -> Reason | None:
+def judge_clearance(
+    kyc: KYC | None, identity_digest: str, now: datetime, review_after: int | None = 0
+) -> Reason | None:
     """Return why the clearance does not hold at ``now``, or None when it does.
 
     A clearance without an end has expired, one that covers other facts than today's is stale, and one that
-    is dated in the future is still pending.
+    is dated in the future is still pending.  ``review_after`` seconds past the due date of the next verification it
+    must be reviewed; never where that is None.
     """
     if kyc is None:
         return Reason.KYCMissing
@@ -35,4 +38,20 @@ def judge_clearance(kyc: KYC | None, identity_digest: str, now: datetime) -> Rea
         return Reason.KYCPending
     if kyc.expires_at is None or kyc.expires_at <= now:
         return Reason.KYCExpired
-    return None if kyc.covers == identity_digest else Reason.KYCStale
+    if kyc.covers != identity_digest:
+        return Reason.KYCStale
+    return Reason.NeedsReview if _is_overdue(kyc, now, review_after) else None
+
+
+def due_state(kyc: KYC | None, now: datetime, warn_before: int) -> Literal["", "due", "overdue"]:
+    """Return how the next verification of a verified tenant stands, from ``warn_before`` seconds before it is due."""
+    if kyc is None or kyc.state is not KYCState.Verified or kyc.reverify_by is None:
+        return ""
+    left = (kyc.reverify_by - now).total_seconds()
+    return "overdue" if left <= 0 else "due" if left <= warn_before else ""
+
+
+def _is_overdue(kyc: KYC, now: datetime, review_after: int | None) -> bool:
+    if kyc.reverify_by is None or review_after is None:
+        return False
+    return (now - kyc.reverify_by).total_seconds() >= review_after

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from admission.api.identity import TENANT_ITSELF, TenantKind
 from admission.api.policy import Fact
 from admission.catalogue.countries import COUNTRIES
+from admission.tenants.age import Age, Sources, sources_of
 from admission.tenants.group import group_of
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
@@ -15,7 +17,7 @@ from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from admission.api.tenant import Tenant
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
 
 INTERMEDIARIES = frozenset({TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace})
 """Kinds that supply others: their namespaces must name who computes there."""
+
+MATCH_ITSELF, MATCH_OWNERS = "MatchItself", "MatchOwners"
+OF_WHOM = frozenset({MATCH_ITSELF, MATCH_OWNERS})
+"""Beside Match, of whom it is: a rule may be about one of the two."""
+MUST_ATTEST = frozenset({TenantKind.InferenceProvider, TenantKind.ClusterReseller})
+"""Kinds that compute for others, and attest by themselves, again and again, that this is what they do."""
+
+PLACED_BY = (Fact.Headquarters, Fact.UltimateParentHeadquarters, Fact.OwnerHeadquarters)
+"""Facts of which one must be known for the tenant to have a jurisdiction."""
 
 Values = frozenset[str] | None
 """What is known of a fact: its values, none of them (empty), or nothing (None)."""
@@ -38,6 +49,11 @@ class Standing:
     graph: OwnershipGraph
     group: str = ""
     """Key of the ownership group (``tenants.group``); tenants under the same party at the top share it."""
+    sources: Sources = field(default_factory=lambda: Sources({}, {}))
+    """Who attests the facts, and since when."""
+    stale: frozenset[Fact] = frozenset()
+    """Facts that are too old to be known at the instant that is asked about; `facts` has what they were last."""
+    _aged: dict[tuple[int, frozenset[Fact]], Standing] = field(default_factory=dict, compare=False, repr=False)
     _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -55,9 +71,36 @@ class Standing:
         """Whether this tenant supplies others, who must be named."""
         return self.tenant.spec.kind in INTERMEDIARIES
 
-    def clearance(self, now: datetime) -> Reason | None:
-        """Return why the party is not cleared at ``now``, or None."""
-        return judge_clearance(self.tenant.status.kyc, self.digest, now)
+    def clearance(self, now: datetime, review_after: int | None = 0) -> Reason | None:
+        """Return why the party is not cleared at ``now``, or None.
+
+        ``review_after`` is in seconds from the due date of its next verification; None where that is not acted on.
+        """
+        return judge_clearance(self.tenant.status.kyc, self.digest, now, review_after)
+
+    @property
+    def must_attest(self) -> bool:
+        """Whether this is a kind that attests by itself, again and again, what it is."""
+        return self.tenant.spec.kind in MUST_ATTEST
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether any place of it is known."""
+        return any(self.facts[fact] for fact in PLACED_BY if fact not in self.stale)
+
+    def stale_at(self, now: datetime, ages: Iterable[Age]) -> frozenset[Fact]:
+        """The facts with a value that are too old to be known at ``now``."""
+        old = self.sources.stale(now, ages)
+        return frozenset(fact for fact in old if self.facts[fact] is not None) if old else old
+
+    def without(self, stale: frozenset[Fact]) -> Standing:
+        """The same with these facts too old to be known; the same object each time: answers about it are kept."""
+        if stale == self.stale:
+            return self
+        key = id(self.facts), stale  # what is kept has the same facts, so that no others get their id meanwhile
+        if key not in self._aged:
+            self._aged[key] = dataclasses.replace(self, stale=stale)
+        return self._aged[key]
 
     def owned_from(self, countries: frozenset[str]) -> Ternary:
         """Whether owners headquartered in these countries hold 50 percent or more, in aggregate."""
@@ -74,17 +117,20 @@ class Standing:
         return self.graph.owned_by(lambda party: Ternary.TRUE if party in listed else Ternary.FALSE)
 
     def jurisdictions(self) -> tuple[str, ...]:
-        """Every country that has a say: headquarters, ultimate parent, owners of 50 percent or more."""
-        known = set(self.facts[Fact.Headquarters] or ()) | set(self.facts[Fact.UltimateParentHeadquarters] or ())
-        known |= self.facts[Fact.OwnerHeadquarters] or frozenset()
-        return tuple(sorted(known))
+        """Every country that has, or last had, a say: headquarters, ultimate parent, owners of 50 percent or more."""
+        return tuple(sorted({place for fact in PLACED_BY for place in self.facts[fact] or ()}))
 
 
 def standing_of(tenant: Tenant) -> Standing:
     """Compute the standing of a tenant."""
     graph = graph_of(tenant.spec)
     standing = Standing(tenant, identity_digest(tenant.spec), {}, graph)
-    return Standing(tenant, standing.digest, _facts(tenant, standing), graph, group_of(tenant.spec, graph))
+    return dataclasses.replace(
+        standing,
+        facts=_facts(tenant, standing),
+        group=group_of(tenant.spec, graph),
+        sources=sources_of(tenant, standing.digest),
+    )
 
 
 def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
@@ -124,9 +170,10 @@ def _screening(tenant: Tenant, standing: Standing) -> Values:
     if screening is None:
         return None
     if not screening.matched_parties:
-        return frozenset({screening.state})
-    listed = TENANT_ITSELF in screening.matched_parties or standing.owned_by_listed() is Ternary.TRUE
-    return frozenset({"Match" if listed else "Candidate"})
+        return frozenset({"Match", MATCH_ITSELF} if screening.state == "Match" else {screening.state})
+    itself = {MATCH_ITSELF} if TENANT_ITSELF in screening.matched_parties else set()
+    of_whom = itself | ({MATCH_OWNERS} if standing.owned_by_listed() is Ternary.TRUE else set())
+    return frozenset({"Match", *of_whom} if of_whom else {"Candidate"})
 
 
 def _headquartered(graph: OwnershipGraph, party: str, countries: frozenset[str]) -> Ternary:

@@ -13,6 +13,7 @@ from admission.api.accelerator import AcceleratorPool
 from admission.api.clearance import KYCState
 from admission.api.crd import KINDS, definition, rendered, schema
 from admission.api.exemption import Exemption
+from admission.api.override import KYCOverride
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
@@ -30,6 +31,14 @@ SPECS: dict[type[Object], dict[str, Any]] = {
         "kind": "Company",
         "parties": [{"id": "a", "name": "A"}, {"id": "b", "name": "B"}],
         "ownership": [{"owner": "a", "share": {"exact": 60}}],
+        "attestations": [
+            {
+                "facts": ["Headquarters"],
+                "by": "Operator",
+                "at": "2026-01-01T00:00:00Z",
+                "validUntil": "2027-01-01T00:00:00Z",
+            }
+        ],
     },
     AccessPolicy: {"rules": [{"name": "r", "basis": {"type": "Law", "title": "L"}, "effect": "Allow"}]},
     ComputeQuota: {"jurisdictions": ["DE"], "limits": {"devices": 1}},
@@ -45,6 +54,14 @@ SPECS: dict[type[Object], dict[str, Any]] = {
         "namespace": "lab",
         "images": ["registry.example.com/agent@sha256:0"],
         "ways": ["hostPath=/dev"],
+        "reason": "r",
+        "requestedBy": "alice",
+        "validUntil": "2027-01-01T00:00:00Z",
+    },
+    KYCOverride: {
+        "tenant": "acme",
+        "reasons": ["KYCExpired"],
+        "covers": "sha256:" + "0" * 64,
         "reason": "r",
         "requestedBy": "alice",
         "validUntil": "2027-01-01T00:00:00Z",
@@ -169,6 +186,10 @@ REFUSED: list[tuple[type[Object], dict[str, Any], str]] = [
     (Tenant, {"kind": "Friend"}, "kind"),
     (Tenant, {"legalName": ""}, "legalName"),
     (Tenant, {"headquarters": "DEU"}, "headquarters"),
+    (Tenant, {"attestations__0__validUntil": "2026-01-01T00:00:00Z"}, "not before validUntil"),
+    (Tenant, {"attestations__0__facts": ["Screening"]}, "facts"),
+    (Tenant, {"attestations__0__facts": []}, "facts"),
+    (Tenant, {"attestations__0__at": "2026-01-01"}, "at"),
     (AccessPolicy, {"rules__0__effect": "Level"}, "needs level"),
     (AccessPolicy, {"rules__0__effect": "Maybe"}, "effect"),
     (
@@ -185,6 +206,29 @@ REFUSED: list[tuple[type[Object], dict[str, Any], str]] = [
     (AccessPolicy, {"rules": [SPECS[AccessPolicy]["rules"][0]] * 2}, "stands twice"),
     (AccessPolicy, {"groups": [{"name": "gg", "countries": ["DE"]}] * 2}, "stands twice"),
     (AccessPolicy, {"mode": "strict"}, "mode"),
+    (AccessPolicy, {"factAges": [{"fact": "Place", "maxAge": "1d"}]}, "fact"),
+    (AccessPolicy, {"factAges": [{"fact": "Payment", "maxAge": "1 day"}]}, "maxAge"),
+    (AccessPolicy, {"factAges": [{"fact": "Payment", "maxAge": "1d"}] * 2}, "stands twice"),
+    (AccessPolicy, {"reverification": {"overdue": "Allow"}}, "overdue"),
+    (AccessPolicy, {"rules__0__levels": [{"devices": 2, "level": 3}]}, "more compute only raises it"),
+    (
+        AccessPolicy,
+        {
+            "rules__0__effect": "Level",
+            "rules__0__level": 3,
+            "rules__0__levels": [{"devices": 2, "level": 3}],
+        },
+        "more compute only raises it",
+    ),
+    (
+        AccessPolicy,
+        {
+            "rules__0__effect": "Level",
+            "rules__0__level": 1,
+            "rules__0__levels": [{"devices": 2, "tpp": 9, "level": 3}],
+        },
+        "give either devices or tpp",
+    ),
     (ComputeQuota, {"jurisdictions": []}, "jurisdictions"),
     (ComputeQuota, {"jurisdictions": ["de "]}, "jurisdictions"),
     (ComputeQuota, {"limits": {"devices": -1}}, "devices"),
@@ -196,6 +240,10 @@ REFUSED: list[tuple[type[Object], dict[str, Any], str]] = [
     (Exemption, {"ways": ["hostPath="]}, "ways"),
     (Exemption, {"reason": ""}, "reason"),
     (Exemption, {"validUntil": "2027-01-01"}, "validUntil"),
+    (KYCOverride, {"reasons": ["ListedParty"]}, "reasons"),
+    (KYCOverride, {"reasons": []}, "reasons"),
+    (KYCOverride, {"covers": ""}, "covers"),
+    (KYCOverride, {"reason": ""}, "reason"),
     (AcceleratorPool, {"nodeLabels": {}}, "nodeLabels"),
     (AcceleratorPool, {"place": {"country": "Germany"}}, "country"),
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from admission.catalogue.jurisdictions import GROUPS, members
+from admission.catalogue.jurisdictions import GROUPS, changes, members
 
 TODAY = datetime(2026, 11, 21, tzinfo=UTC)
 CAMBODIA, EMIRATES = datetime(2026, 2, 3, tzinfo=UTC), datetime(2026, 7, 10, tzinfo=UTC)
@@ -37,17 +37,23 @@ def test_each_group_has_its_published_size(group: str, size: int) -> None:
     assert all(len(code) == 2 and code.isupper() for code in members(group, TODAY))
 
 
+DESTINATIONS_ALONE = "AM AZ BH EG GE JO KG KH KW KZ LA MD MN OM PK QA SA TJ TM UZ VN YE"
+DESTINATION = ("ear-destinations", "ear-destinations-b")
 PLACES = [
-    ("MO", {"ear-d1", "ear-d4", "ear-destinations", "ear-headquarters"}),
-    ("HK", {"ear-destinations", "ear-headquarters"}),
-    ("CN", {"ear-d1", "ear-d4", "ear-d5", "ear-destinations", "ear-headquarters"}),
+    ("MO", {"ear-d1", "ear-d4", *DESTINATION, "ear-headquarters"}),
+    ("HK", {*DESTINATION, "ear-headquarters"}),
+    ("CN", {"ear-d1", "ear-d4", "ear-d5", *DESTINATION, "ear-headquarters"}),
     ("IL", {"ear-a6", "ear-d4"}),
     ("TW", {"ear-a6"}),
-    ("AE", {"ear-a5"}),
-    ("KH", {"ear-d1", "ear-destinations"}),
-    ("VN", {"ear-d1", "ear-destinations"}),
-    ("AF", {"ear-d5", "ear-destinations", "ear-headquarters"}),
-    ("MY", set()),
+    ("AE", {"ear-a5", "ear-destinations-b"}),
+    ("KH", {"ear-d1", *DESTINATION}),
+    ("VN", {"ear-d1", *DESTINATION}),
+    ("AF", {"ear-d5", *DESTINATION, "ear-headquarters"}),
+    *((code, set()) for code in ("MY", "TH", "ID", "PH")),
+    ("SG", {"ear-a6"}),
+    ("IN", {"ear-a1", "ear-a5"}),
+    ("MX", {"ear-a1", "ear-a6"}),
+    ("CY", {"ear-a6"}),
     ("US", {"ear-a1"}),
 ]
 
@@ -71,6 +77,62 @@ def test_the_emirates_stop_being_a_destination_on_their_day() -> None:
     assert "AE" in members("ear-d4", before) & members("ear-destinations", before)
     assert "AE" not in members("ear-d4", after) | members("ear-destinations", after)
     assert ("AE" in members("ear-a5", before), "AE" in members("ear-a5", after)) == (False, True)
+
+
+def test_destinations_are_what_stays_of_d1_d4_and_d5_without_a5_and_a6() -> None:
+    """15 CFR 742.6(a)(6)(iii); of D:4, Israel drops out by A:6, and the Emirates would by A:5 had they not left it."""
+    d1, d4, d5, a5, a6 = (members(f"ear-{group}", TODAY) for group in ("d1", "d4", "d5", "a5", "a6"))
+
+    assert members("ear-destinations", TODAY) - {"HK"} == (d1 | d4 | d5) - (a5 | a6)
+    assert (d1 | d4 | d5) & (a5 | a6) == {"IL"}
+
+
+def test_the_entries_b_name_the_emirates_and_nobody_else_besides() -> None:
+    """742.6(a)(6)(iii)(B) names the United Arab Emirates; before 91 FR 43034 they were among the others anyway."""
+    extra = [members("ear-destinations-b", at) - members("ear-destinations", at) for at in (TODAY, EMIRATES - SECOND)]
+
+    assert extra == [{"AE"}, set()]
+
+
+def test_headquarters_places_are_all_destinations_and_most_destinations_are_no_headquarters_places() -> None:
+    destinations, headquarters = members("ear-destinations", TODAY), members("ear-headquarters", TODAY)
+
+    assert headquarters < destinations
+    assert destinations - headquarters == {*DESTINATIONS_ALONE.split()}
+
+
+SCOPES: list[tuple[str, datetime, set[str], set[str]]] = [
+    ("before any", datetime(2022, 10, 20, 23, 59, 59, tzinfo=UTC), set(), set()),
+    ("87 FR 62186", datetime(2022, 10, 21, tzinfo=UTC), {"CN", "HK"}, set()),
+    ("a day before Macau", datetime(2023, 1, 17, tzinfo=UTC), {"CN", "HK"}, set()),
+    ("88 FR 2821", datetime(2023, 1, 18, tzinfo=UTC), {"CN", "HK", "MO"}, set()),
+    ("a second before 88 FR 73458", datetime(2023, 11, 16, 23, 59, 59, tzinfo=UTC), {"CN", "HK", "MO"}, set()),
+]
+
+
+@pytest.mark.parametrize(("rule", "at", "destinations", "headquarters"), SCOPES, ids=[row[0] for row in SCOPES])
+def test_the_requirement_began_with_china_and_took_in_macau(
+    rule: str, at: datetime, destinations: set[str], headquarters: set[str]
+) -> None:
+    assert members("ear-destinations", at) == destinations, rule
+    assert members("ear-headquarters", at) == headquarters, rule
+
+
+def test_88_fr_73458_brought_the_groups_and_the_headquarters_test() -> None:
+    at = datetime(2023, 11, 17, tzinfo=UTC)
+
+    assert {"VN", "SA", "AE", "CN", "MO"} < members("ear-destinations", at)
+    assert {"CN", "MO", "HK", "KH"} < members("ear-headquarters", at)
+
+
+def test_every_instant_at_which_a_group_changes_is_told() -> None:
+    told = changes()
+
+    days = ["2022-10-21", "2023-01-18", "2023-11-17", "2026-02-03", "2026-07-10"]
+    assert [each.isoformat() for each in told] == [f"{day}T00:00:00+00:00" for day in days]
+    for instant in told:
+        before, after = ({group: members(group, at) for group in GROUPS} for at in (instant - SECOND, instant))
+        assert before != after
 
 
 def test_an_unknown_group_is_named_in_the_error() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from admission.api.accelerator import AcceleratorPool
 from admission.api.exemption import Exemption
+from admission.api.override import KYCOverride, OverridableReason
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
@@ -37,6 +38,7 @@ NODES = (
     node("mixed-a", "NVIDIA-A100-SXM4-80GB", pool="mixed"),
     node("h", resources=("nvidia.com/h100",)),
 )
+OVERRIDABLE = get_args(OverridableReason)
 STATE = {"id": "state", "name": "A State", "type": "State"}
 
 
@@ -123,6 +125,21 @@ def exemption(name: str = "agents", by: str | None = "bob", at: str = "2026-11-0
     return Exemption.model_validate({"metadata": {"name": name}, "spec": known, "status": status})
 
 
+def override(*reasons: str, by: str | None = "bob", at: str = "2026-11-20T00:00:00Z", **spec: Any) -> KYCOverride:
+    """Return an override for acme as it is, asked for by alice and approved unless ``by`` is None."""
+    known = {
+        "tenant": "acme",
+        "reasons": list(reasons or OVERRIDABLE),
+        "covers": identity_digest(tenant().spec),
+        "reason": "the provider is down",
+        "requestedBy": "alice",
+        "validUntil": "2026-12-01T00:00:00Z",
+        **spec,
+    }
+    status = {"approval": {"by": by, "at": at}} if by else {}
+    return KYCOverride.model_validate({"metadata": {"name": "bridge"}, "spec": known, "status": status})
+
+
 ALLOW = rule("allow", "Allow")
 COUNT = rule("count", "Quota")
 OPEN = policy(ALLOW)
@@ -159,6 +176,7 @@ class World(NamedTuple):
             now=self.now,
             group_of=registry.group_of,
             exemptions=registry.every(Exemption),
+            overrides=registry.every(KYCOverride),
         )
 
     def verdict(self) -> Verdict:

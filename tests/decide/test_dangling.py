@@ -48,6 +48,7 @@ def test_of(values: list[str]) -> dict[str, Any]:
 test_of.__test__ = False  # type: ignore[attr-defined]  # a builder
 
 
+SCREENED = "Candidate, Clear, Match, MatchItself, MatchOwners"
 NOBODY = "which nobody defines"
 
 
@@ -70,7 +71,7 @@ NOBODY = "which nobody defines"
         (quota(jurisdictions=["EU"]), "ComputeQuota q names EU, which is no country code of ISO 3166-1"),
         (
             policy({"when": [{"fact": "Screening", "operator": "In", "values": ["match"]}]}),
-            "AccessPolicy p: rule rule: Screening is never match; it is one of Candidate, Clear, Match",
+            f"AccessPolicy p: rule rule: Screening is never match; it is one of {SCREENED}",
         ),
         (policy({"when": [{"fact": "DeclaredUse", "operator": "In", "values": ["Training"]}]}), ""),
         (policy({"when": [{"fact": "Payment", "operator": "NotIn", "values": ["Card"]}]}), ""),

@@ -28,6 +28,7 @@ from tests.demand.cluster import pod
 
 LEVEL = rule("level", "Level", level=3)
 AUTHORIZE = rule("licence", "Authorization")
+OF_STATES = rule("state", "Level", ("TenantKind", "In", "StateBody", "Government"), level=3)
 RESELLER = tenant("kumo", kind="Reseller")
 CUSTOMER = tenant("tanuki", suppliedBy="kumo")
 SOLD = {"computegate.io/tenant": "kumo", "computegate.io/end-customer": "tanuki"}
@@ -44,6 +45,18 @@ def _kyc(**changed: Any) -> World:
 def _owned(share: float | None, **spec: Any) -> Any:
     held = {} if share is None else {"exact": share}
     return tenant(parties=[party("redgate", "CN")], ownership=[{"owner": "redgate", "share": held}], **spec)
+
+
+def _due(when: str, **reverification: str) -> World:
+    return world(policy(ALLOW, reverification=reverification), tenant(status={"kyc": {"reverifyBy": when}}))
+
+
+def _attests(fact: str, by: str, until: str = "2027-01-01T00:00:00Z") -> dict[str, Any]:
+    return {"facts": [fact], "by": by, "at": "2026-01-01T00:00:00Z", "validUntil": until}
+
+
+def _attesting(kind: str, until: str = "2027-01-01T00:00:00Z", name: str = "acme") -> Any:
+    return tenant(name, kind=kind, attestations=[_attests("TenantKind", "Tenant", until)])
 
 
 CASES: dict[str, tuple[World, set[Reason]]] = {
@@ -94,6 +107,75 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     "KYC revoked": (_kyc(state="Revoked"), {Reason.KYCSuspended}),
     "KYC expired": (_kyc(expiresAt="2026-11-22T12:00:00Z"), {Reason.KYCExpired}),
     "KYC of other facts": (_kyc(covers="sha256:other"), {Reason.KYCStale}),
+    "KYC that was to be verified again by now": (
+        _kyc(reverifyBy="2026-11-22T12:00:00Z"),
+        {Reason.NeedsReview},
+    ),
+    "KYC that is to be verified again in a second": (_kyc(reverifyBy="2026-11-22T12:00:01Z"), set()),
+    "KYC that was to be verified again, within the days of grace": (
+        _due("2026-11-21T12:00:01Z", grace="1d"),
+        set(),
+    ),
+    "KYC that was to be verified again, at their end": (
+        _due("2026-11-21T12:00:00Z", grace="1d"),
+        {Reason.NeedsReview},
+    ),
+    "KYC that was to be verified again, where that only warns": (
+        _due("2026-01-02T00:00:00Z", overdue="Warn"),
+        set(),
+    ),
+    "KYC that was to be verified again, where one policy warns and another does not": (
+        world(
+            policy(ALLOW, reverification={"overdue": "Warn"}),
+            policy(name="strict", reverification={"grace": "1d"}),
+            tenant(status={"kyc": {"reverifyBy": "2026-11-21T12:00:00Z"}}),
+        ),
+        {Reason.NeedsReview},
+    ),
+    "a fact that nobody attests any more": (
+        world(
+            _deny("Headquarters", "In", "FR"),
+            tenant(attestations=[_attests("Headquarters", "Operator", "2026-11-22T12:00:00Z")]),
+        ),
+        {Reason.FactStale},
+    ),
+    "an inference provider that attests nothing": (world(tenant(kind="InferenceProvider")), {Reason.AttestationLapsed}),
+    "an inference provider whose attestation has ended": (
+        world(_attesting("InferenceProvider", "2026-11-22T12:00:00Z")),
+        {Reason.AttestationLapsed},
+    ),
+    "an inference provider whose attestation ends in a second": (
+        world(_attesting("InferenceProvider", "2026-11-22T12:00:01Z")),
+        set(),
+    ),
+    "an inference provider of which only others speak": (
+        world(tenant(kind="InferenceProvider", attestations=[_attests("TenantKind", "Operator")])),
+        {Reason.AttestationLapsed},
+    ),
+    "an inference provider that attests nothing, an uncontrolled chip": (
+        world(tenant(kind="InferenceProvider"), pod=UNCONTROLLED),
+        set(),
+    ),
+    "a reseller of clusters that attests nothing": (
+        world(tenant("kumo", kind="ClusterReseller"), CUSTOMER, labels=SOLD),
+        {Reason.AttestationLapsed},
+    ),
+    "a reseller of clusters that does": (
+        world(_attesting("ClusterReseller", name="kumo"), CUSTOMER, labels=SOLD),
+        set(),
+    ),
+    "an end customer whose supplier attests nothing": (
+        world(tenant("kumo", kind="ClusterReseller"), CUSTOMER, labels={"computegate.io/tenant": "tanuki"}),
+        {Reason.AttestationLapsed},
+    ),
+    "an end customer that attests nothing": (
+        world(RESELLER, tenant("tanuki", kind="InferenceProvider", suppliedBy="kumo"), labels=SOLD),
+        {Reason.EndCustomerNotCleared},
+    ),
+    "a state body, where these need a deeper verification": (
+        world(policy(ALLOW, OF_STATES), tenant(kind="StateBody")),
+        {Reason.KYCLevelTooLow},
+    ),
     "no KYC and an uncontrolled chip": (world(tenant(status={"kyc": None}), pod=UNCONTROLLED), set()),
     "a level too low": (world(policy(LEVEL)), {Reason.KYCLevelTooLow}),
     "a level high enough": (world(policy(LEVEL), tenant(status={"kyc": {"level": 3}})), set()),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admission.api.policy import Effect
-from admission.decide.compute import scope_of_grant
+from admission.decide.grants import scope_of_grant
 from admission.review.reasons import Reason
 from tests.decide.questions import (
     ALLOW,
@@ -196,7 +196,7 @@ def _limits(*objects: Any, **fields: Any) -> set[tuple[str, str, str, int]]:
     }
 
 
-GRANT, SOONER = scope_of_grant(grant()), scope_of_grant(grant("sooner"))
+GRANT = scope_of_grant(grant())
 KUMO, TANUKI = tenant("kumo", kind="Reseller"), tenant("tanuki", suppliedBy="kumo")
 
 
@@ -234,7 +234,20 @@ KUMO, TANUKI = tenant("kumo", kind="Reseller"), tenant("tanuki", suppliedBy="kum
                 grant("sooner", validUntil="2026-12-01T00:00:00Z", devices=2),
             ),
             None,
-            {(SOONER, "authorization/sooner", "devices", 2)},
+            {(GRANT, "authorization/sooner+licence", "devices", 6)},
+        ),
+        (
+            (
+                policy(rule("a", "Authorization")),
+                grant(),
+                grant("sooner", validUntil="2026-12-01T00:00:00Z", devices=2, classes=[CHIP]),
+                grant("other", classes=["l4"], devices=9),
+            ),
+            None,
+            {
+                (GRANT, "authorization/sooner+licence", "devices", 6),
+                (GRANT, "authorization/sooner+licence+other", "devices", 15),
+            },
         ),
         ((policy(ALLOW, rule("a", "Authorization", ("Headquarters", "In", "CN"))), grant()), None, set()),
     ],

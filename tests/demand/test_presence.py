@@ -103,6 +103,12 @@ def test_a_node_that_has_not_announced_its_devices_is_remembered_with_them() -> 
     assert classes(after(remembered(waiting), HERE)) == BOTH
 
 
+def test_a_node_that_is_gone_is_no_name_for_what_it_never_announced() -> None:
+    seen = remembered(node("gone", H100, resources=()))
+    assert reach("example.com/other", pod(1).spec, after(seen, HERE)).classes == ("h100-sxm", "unknown")
+    assert reach("example.com/other", pod(1).spec, after(seen, node("here", H100, resources=()))).classes == ("h100-sxm",)
+
+
 def test_remembered_nodes_stand_where_pools_like_theirs_do_and_else_at_the_default_place() -> None:
     seen = remembered(node("gone", H100, zone="a"), node("gone-too", H100, zone="b"))
     here, there = (pool(name, "h100-sxm", name, nodeLabels={"zone": zone}) for name, zone in (("FR", "a"), ("IT", "b")))

@@ -49,6 +49,10 @@ def _party(share: float, country: str) -> dict[str, Any]:
     }
 
 
+def _attested(fact: str, until: str) -> Object:
+    return {"facts": [fact], "by": "Operator", "at": "2026-01-01T00:00:00Z", "validUntil": until}
+
+
 def _asks(reason: Reason, *, others: tuple[Reason, ...] = (), before: str = "", **changed: Any) -> Case:
     """Return a case in which a tenant, cleared but for what is changed, asks for one device."""
     name = reason.lower()
@@ -120,6 +124,7 @@ CASES = (
     _pod(Reason.ClassUnknown, _mystery),
     Case(Reason.TenantUnknown, (namespace("tenantunknown"),), gpu_pod("trainer", "tenantunknown")),
     _asks(Reason.KYCLevelTooLow, kyc={"level": 1}),
+    _asks(Reason.AttestationLapsed, kind="InferenceProvider"),
     _asks(Reason.EndCustomerMissing, kind="Reseller"),
     _pod(Reason.ClassAmbiguous, _anything),
     _pod(Reason.ClaimMissing, _claiming),
@@ -130,6 +135,7 @@ CASES = (
     _asks(Reason.KYCRejected, kyc={"state": "Rejected"}),
     _asks(Reason.KYCSuspended, kyc={"state": "Suspended"}),
     _asks(Reason.KYCStale, kyc={"covers": "sha256:" + "0" * 64}),
+    _asks(Reason.FactStale, attestations=[_attested("DeclaredUse", until="2026-11-01T00:00:00Z")]),
     _asks(Reason.JurisdictionNotAllowed, ultimateParent="redgate", **_party(30, ABROAD)),
     _asks(Reason.OwnershipNotCleared, **_party(60, ABROAD)),
     _asks(Reason.ListedParty, screening={"state": "Match", "matchedParties": ["tenant"], "reference": "hit-77"}),

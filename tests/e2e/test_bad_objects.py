@@ -17,6 +17,7 @@ FACTS = {"legalName": "Acme", "kind": "Company"}
 RULE = {"name": "r", "basis": {"type": "Law", "title": "T"}, "effect": "Deny"}
 GRANT = {"number": "L-1", "tenant": "acme", "classes": ["*"], "devices": 1}
 GRANT |= {"validFrom": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
+SAID = {"facts": ["Headquarters"], "by": "Operator", "at": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
 POOL = {"nodeLabels": {"a": "b"}, "acceleratorClass": "t4", "resources": ["nvidia.com/gpu"]}
 OWNER = {"owner": "top", "owned": "tenant"}
 TOP = {"id": "top", "name": "Top"}
@@ -82,6 +83,30 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
         {**FACTS, "suppliedBy": "bad"},
         "a tenant cannot supply itself; name the reseller's Tenant in suppliedBy",
     ),
+    (
+        "an attestation that ends before it begins",
+        "Tenant",
+        {**FACTS, "attestations": [{**SAID, "validUntil": "2025-01-01T00:00:00Z"}]},
+        "at is not before validUntil; say until when it holds",
+    ),
+    (
+        "an attestation without an end",
+        "Tenant",
+        {**FACTS, "attestations": [{key: SAID[key] for key in ("facts", "by", "at")}]},
+        "spec.attestations[0].validUntil: Required value",
+    ),
+    (
+        "an attestation of what nobody can attest",
+        "Tenant",
+        {**FACTS, "attestations": [{**SAID, "facts": ["Screening"]}]},
+        'Unsupported value: "Screening"',
+    ),
+    (
+        "an attestation by a stranger",
+        "Tenant",
+        {**FACTS, "attestations": [{**SAID, "by": "Friend"}]},
+        "spec.attestations",
+    ),
     ("an unknown kind of customer", "Tenant", {**FACTS, "kind": "Friend"}, 'spec.kind: Unsupported value: "Friend"'),
     ("a country's name", "Tenant", {**FACTS, "headquarters": "China"}, "spec.headquarters"),
     ("a country in lower case", "Tenant", {**FACTS, "headquarters": "cn"}, "spec.headquarters"),
@@ -94,6 +119,37 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
         "effective is not before expires",
     ),
     ("a level without a level", "AccessPolicy", {"rules": [{**RULE, "effect": "Level"}]}, "effect Level needs level"),
+    (
+        "a higher level that is none",
+        "AccessPolicy",
+        {"rules": [{**RULE, "effect": "Level", "level": 3, "levels": [{"devices": 9, "level": 3}]}]},
+        "levels are of effect Level, and each is above level: more compute only raises it",
+    ),
+    (
+        "levels of another effect",
+        "AccessPolicy",
+        {"rules": [{**RULE, "levels": [{"devices": 9, "level": 3}]}]},
+        "levels are of effect Level, and each is above level: more compute only raises it",
+    ),
+    (
+        "an amount of two kinds",
+        "AccessPolicy",
+        {"rules": [{**RULE, "effect": "Level", "level": 1, "levels": [{"devices": 9, "tpp": 9, "level": 3}]}]},
+        "give either devices or tpp",
+    ),
+    (
+        "an age of a fact that has none",
+        "AccessPolicy",
+        {"factAges": [{"fact": "Place", "maxAge": "1d"}]},
+        'Unsupported value: "Place"',
+    ),
+    ("an age in weeks", "AccessPolicy", {"factAges": [{"fact": "Payment", "maxAge": "2w"}]}, "spec.factAges[0].maxAge"),
+    (
+        "two ages of a fact",
+        "AccessPolicy",
+        {"factAges": [{"fact": "Payment", "maxAge": "1d"}, {"fact": "Payment", "maxAge": "2d"}]},
+        "Duplicate value",
+    ),
     (
         "a test without values",
         "AccessPolicy",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.history import Tally, charges, clients, create, delete, gather, history, version
-from tests.e2e.objects import examples, gpu_pod, namespace, quota, tenant
+from tests.e2e.objects import examples, gpu_pod, namespace, of, quota, tenant
 from tests.e2e.wire import review, send
 from tests.e2e.world import World, eventually, value
 from tools.controlplane import ControlPlane
@@ -77,6 +77,33 @@ def test_exactly_as_many_are_admitted_as_fit(pair: World) -> None:
     assert all(line.count("exceeded quota: exact, ") == 1 for line in tally.denied)
     assert all(after > was for was, after in zip(before, _served(pair), strict=True)), "both replicas served"
     pair.await_use("exact", LIMIT)
+
+
+def test_no_tenant_gets_past_the_amount_of_its_level_by_asking_at_once(pair: World) -> None:
+    rule = {
+        "name": "amount",
+        "basis": {"type": "ProviderPolicy", "title": "More compute needs a deeper verification"},
+        "when": [{"fact": "Headquarters", "operator": "In", "values": ["NO"]}],
+        "effect": "Level",
+        "level": 1,
+        "levels": [{"devices": 21, "level": 3}],
+    }
+    pair.apply(of("AccessPolicy", "amounts", {"rules": [rule]}))
+    pair.apply(quota("amounts", "NO", 1000), tenant("amounts", "NO"), namespace("amounts", "amounts"))
+    large = gpu_pod("large", "amounts", 21)
+    needed = "so much of class h100-sxm at once needs verification level 3, which tenant amounts has not reached"
+    eventually(lambda: pair.denial(large, "--dry-run=server"), lambda line: needed in line)
+    tally = Tally()
+
+    async def rush() -> None:
+        async with clients(pair.installed.plane.kubeconfig, CLIENTS) as those:
+            pods = [gpu_pod(f"pod-{number:03}", "amounts") for number in range(60)]
+            await gather(*(create(those[number % CLIENTS], each, tally) for number, each in enumerate(pods)))
+
+    asyncio.run(rush())
+    assert (len(tally.admitted), len(tally.denied), tally.failed) == (20, 40, [])
+    assert all(needed in line for line in tally.denied)
+    pair.await_use("amounts", 20)
 
 
 async def _churn(client: Client, where: str, rounds: int, tally: Tally, seed: int) -> None:

@@ -49,6 +49,15 @@ def test_a_ledger_that_cannot_be_read_denies_and_is_exact_once_it_was_counted_an
     world.await_use(unique, 4)
 
 
+def test_the_api_server_tracks_no_managers_of_a_ledgers_fields(world: World, country: str, unique: str) -> None:
+    world.apply(quota(unique, country, 4), tenant(unique, country), namespace(unique, unique))
+    world.admit(gpu_pod("first", unique, 3))
+    world.await_use(unique, 3)
+    found = world.get("quotaledger", object_name(country), "--show-managed-fields")
+    assert "managedFields" not in found["metadata"]
+    assert "managedFields" in world.get("computequota", unique, "--show-managed-fields")["metadata"]
+
+
 @contextlib.contextmanager
 def _without_webhook(world: World) -> Iterator[None]:
     world.kubectl("delete", "validatingwebhookconfiguration", CONFIGURATION)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +19,7 @@ from admission.ledger.memory import MemoryStore
 from admission.review.reasons import Reason
 from admission.review.wire import BadReview
 from admission.server.record import Record
-from tests.decide.questions import OPEN, World, exemption, grant, policy, quota, rule, tenant, world
+from tests.decide.questions import OPEN, World, exemption, grant, override, policy, quota, rule, tenant, world
 from tests.gate.reviews import CONTACT, CPU, ENTRIES, GPU, KEY, Door, gpus, review, run
 
 if TYPE_CHECKING:
@@ -463,6 +464,7 @@ def test_no_metric_has_a_label_that_a_tenant_chooses() -> None:
                 assert label in {"version", "le"} or value in bounded[label]
 
 
+FAR = {"expiresAt": "2099-01-01T00:00:00Z"}
 WARNED = world(
     quota(perTenant={"devices": 10}, limits={"devices": 100}),
     tenant(status={"kyc": {"expiresAt": "2027-11-01T00:00:00Z"}}),
@@ -484,6 +486,55 @@ def test_a_tenant_is_warned_of_its_own_limit_once_an_hour_and_never_of_a_shared_
     assert "warnings" not in again
     shared = Door(world(quota(), tenant(status={"kyc": {"expiresAt": "2027-11-01T00:00:00Z"}})))
     assert "warnings" not in run(review(gpus(8)), door=shared)[0]
+
+
+def _in_days(days: float) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("days", "reverification", "told"),
+    [
+        (13, None, True),
+        (15, None, False),
+        (15, {"warnBefore": "20d"}, True),
+        (-1, {"overdue": "Warn"}, True),
+        (-1, {"grace": "2d"}, True),
+    ],
+)
+def test_callers_are_warned_before_a_verification_is_due_and_after_where_it_still_holds(
+    days: float, reverification: dict[str, str] | None, told: bool
+) -> None:
+    kyc = {"expiresAt": _in_days(90), "reverifyBy": _in_days(days)}
+    terms = policy(rule("all", "Allow"), reverification=reverification)
+    (response,) = run(review(), door=Door(world(tenant(status={"kyc": kyc}), terms, quota())))
+    said = f"the verification of tenant acme is due on {kyc['reverifyBy'][:10]}; have it renewed"
+    assert response["allowed"]
+    assert response.get("warnings", []) == ([said] if told else [])
+
+
+def test_an_override_is_counted_told_to_the_auditor_and_recorded() -> None:
+    lapsed = {"kyc": {"expiresAt": "2026-02-01T00:00:00Z"}}
+    bridge = override("KYCExpired", validUntil=_in_days(1))
+    door = Door(world(tenant(status=lapsed), quota(), bridge))
+    (response,) = run(review(), door=door)
+    assert response["allowed"]
+    assert response["auditAnnotations"]["override"] == "bridge"
+    assert [record.overrides for record in door.records] == [("bridge",)]
+    assert door.sample("computegate_overridden_clearances_total", override="bridge") == 1
+
+
+def test_a_level_by_amount_counts_what_is_held_and_warns_of_nothing_before() -> None:
+    amount = rule("amount", "Level", level=1, levels=[{"devices": 9, "level": 3}])
+    door = Door(world(policy(rule("all", "Allow"), amount), quota(limits={}), tenant(status={"kyc": FAR})))
+    some, rest, more = run(review(gpus(7), uid="a"), review(gpus(1), uid="b"), review(gpus(1), uid="c"), door=door)
+    assert [each["allowed"] for each in (some, rest, more)] == [True, True, False]
+    assert "warnings" not in rest
+    assert more["status"]["message"].startswith(
+        "[InfoNeeded] so much of class h100-sxm at once needs verification level 3, which tenant acme has not reached"
+    )
+    (denied,) = [record for record in door.records if record.decision == "denied"]
+    assert [(finding.reason, finding.rule) for finding in denied.findings] == [("KYCLevelTooLow", "access/amount")]
 
 
 def test_an_exhausted_authorization_tells_its_holders_own_figures() -> None:

@@ -68,6 +68,22 @@ LINES: list[tuple[Reason, str, str]] = [
         ),
     ),
     (
+        Reason.KYCLevelTooLow,
+        messages.level_too_low_for_so_much("acme", "class h100-sxm", 4),
+        (
+            "[InfoNeeded] so much of class h100-sxm at once needs verification level 4, which tenant acme has not "
+            f"reached; free some; ask to be verified further{END}"
+        ),
+    ),
+    (
+        Reason.AttestationLapsed,
+        messages.attestation_lapsed("acme"),
+        (
+            "[InfoNeeded] what tenant acme attests of how it passes compute on has ended, or is missing; ask for its "
+            f"renewal{END}"
+        ),
+    ),
+    (
         Reason.ClassAmbiguous,
         messages.class_ambiguous("nvidia.com/gpu", ["a100-80gb", "h100-sxm"], ["chip=a100", "chip=h100"]),
         (
@@ -148,7 +164,7 @@ LINES: list[tuple[Reason, str, str]] = [
     ),
     (
         Reason.AuthorizationExhausted,
-        messages.authorization_exhausted("D-1", 8, 4, 10),
+        messages.authorization_exhausted(["D-1"], 8, 4, 10),
         f"[LimitReached] authorization D-1 covers 10 at once: 4 in use, 8 asked; free some or ask for more{END}",
     ),
     (
@@ -180,7 +196,7 @@ def test_every_public_code_has_a_line_above() -> None:
 
 def test_every_reason_has_one_public_code() -> None:
     assert [reason for reason in Reason if reason.code not in PublicCode] == []
-    assert len(Reason) == 29
+    assert len(Reason) == 31
 
 
 def test_the_most_actionable_code_leads_and_a_sentence_stands_once() -> None:
@@ -257,6 +273,7 @@ def test_a_warning_is_one_short_line_of_printable_ascii(text: str) -> None:
         messages.would_be_denied(text, "7f3a9c0d12"),
         messages.nearly_used_up(text, 90),
         messages.clearance_ends(text, "2026-01-01"),
+        messages.verification_due(text, "2026-01-01"),
         messages.pods_would_be_denied([text, text], text, "7f3a9c0d12", enforced=False),
         messages.workload_would_not_fit(text, "7f3a9c0d12", enforced=False),
         messages.workload_unread(text),

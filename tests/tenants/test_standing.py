@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -168,6 +169,9 @@ def test_a_fact_added_or_left_out_changes_the_digest(change: dict[str, Any]) -> 
     assert _digest({**FACTS, **change}) != _digest(FACTS)
 
 
+SAID = {"facts": ["Headquarters"], "by": "Tenant", "at": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
+
+
 def _turned(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _turned(child) for key, child in reversed(value.items())}
@@ -181,10 +185,11 @@ def _turned(value: Any) -> Any:
         {**FACTS, "declaredUse": ["WeaponsOfMassDestruction"]},
         {**FACTS, "declaredUse": []},
         {**FACTS, "independent": False},
+        {**FACTS, "attestations": [SAID]},
     ],
-    ids=["every list turned round", "another use", "no use", "a default spelt out"],
+    ids=["every list turned round", "another use", "no use", "a default spelt out", "an attestation"],
 )
-def test_order_declared_use_and_spelt_out_defaults_leave_the_digest(same: dict[str, Any]) -> None:
+def test_order_declared_use_attestations_and_spelt_out_defaults_leave_the_digest(same: dict[str, Any]) -> None:
     assert _digest(same) == _digest(FACTS)
 
 
@@ -248,21 +253,34 @@ def test_owners_of_one_country_add_up_and_a_natural_person_has_none() -> None:
     assert standing.jurisdictions() == ("CN", "DE")
 
 
+def test_a_standing_with_facts_too_old_is_one_object_for_each_set_of_them_and_keeps_its_facts() -> None:
+    standing = standing_of(tenant({"payment": ["Cash"]}))
+    other = dataclasses.replace(standing, facts={**standing.facts, Fact.Screening: frozenset({"Match"})})
+    old = frozenset({Fact.Payment})
+    assert standing.without(frozenset()) is standing
+    assert standing.without(old) is standing.without(old)
+    assert [each.without(old).facts is each.facts for each in (standing, other)] == [True, True]
+    assert standing.without(old).without(old) is standing.without(old)
+    assert [standing.without(old).stale, standing.without(old).digest] == [old, standing.digest]
+
+
 @pytest.mark.parametrize(
-    ("state", "matched", "value"),
+    ("state", "matched", "values"),
     [
-        ("Clear", [], "Clear"),
-        ("Candidate", [], "Candidate"),
-        ("Match", [], "Match"),
-        ("Clear", ["tenant"], "Match"),
-        ("Clear", ["p"], "Match"),
-        ("Clear", ["a"], "Candidate"),
-        ("Clear", ["a", "b"], "Match"),
-        ("Clear", ["nobody"], "Candidate"),
+        ("Clear", [], {"Clear"}),
+        ("Candidate", [], {"Candidate"}),
+        ("Match", [], {"Match", "MatchItself"}),
+        ("Clear", ["tenant"], {"Match", "MatchItself"}),
+        ("Clear", ["p"], {"Match", "MatchOwners"}),
+        ("Match", ["p"], {"Match", "MatchOwners"}),
+        ("Clear", ["tenant", "p"], {"Match", "MatchItself", "MatchOwners"}),
+        ("Clear", ["a"], {"Candidate"}),
+        ("Clear", ["a", "b"], {"Match", "MatchOwners"}),
+        ("Clear", ["nobody"], {"Candidate"}),
     ],
 )
 def test_half_or_more_by_listed_parties_is_a_match_and_less_is_to_be_reviewed(
-    state: str, matched: list[str], value: str
+    state: str, matched: list[str], values: set[str]
 ) -> None:
     found = standing_of(tenant(OWNERS, {"screening": {"state": state, "matchedParties": matched}}))
-    assert found.facts[Fact.Screening] == frozenset({value})
+    assert found.facts[Fact.Screening] == frozenset(values)

@@ -1,0 +1,148 @@
+"""Levels by amount: what a rule asks of a party for so much compute, held and asked for together.
+
+A party of a level may hold what stays below the first amount that needs a higher one.  That is a limit like any other:
+it stands in the ledger that counts the party, so that requests at the same time cannot pass it together.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from admission.api.policy import Effect
+from admission.decide import compute
+from admission.decide.compute import governed, kinds_of, scope_of
+from admission.decide.facts import applicable
+from admission.decide.limits import Limit, Scope
+from admission.decide.party import Result, named, what
+from admission.decide.question import Check
+from admission.decide.shards import Shard
+from admission.review import messages
+from admission.review.finding import Finding
+from admission.review.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from admission.api.quota import ComputeQuota
+    from admission.decide.question import Question
+    from admission.decide.rulebook import ResolvedRule
+    from admission.tenants.standing import Standing
+
+_PREFIX = "level"
+
+
+def is_level(key: str) -> bool:
+    """Say whether a limit's key is that of a level by amount; no quota has a stroke in its name."""
+    return key.startswith(f"{_PREFIX}/")
+
+
+def check_levels(question: Question, governing: str) -> Iterator[Result]:
+    """Where a level depends on how much is held, something counts it."""
+    classes = {name for devices in question.demand.devices for name in devices.classes}
+    for party, rule in _raising(question, governing):
+        meant = sorted(name for name in classes if question.rules.class_matches(name, rule.rule.classes))
+        missing = [name for name in meant if not _is_counted(question, governing, name)]
+        missing = missing if _counting(question, governing, party, rule) else meant
+        check = Check(f"amount {rule.name}", party.name, "fail" if missing else "pass", {"classes": "|".join(meant)})
+        yield check, _uncounted(question, party, rule, missing[0]) if missing else None
+
+
+def _uncounted(question: Question, party: Standing, rule: ResolvedRule, class_name: str) -> Finding:
+    sentence = messages.no_quota(question.requester.tenant_name, f"class {class_name}")
+    return Finding(Reason.QuotaExceeded, sentence, f"nothing counts {class_name}", party.name, rule.name)
+
+
+def _is_counted(question: Question, governing: str, class_name: str) -> bool:
+    quotas = governed(question, governing)
+    return any(question.rules.class_matches(class_name, quota.spec.classes) for quota in quotas)
+
+
+def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
+    """The limits that the request must fit, by the ledger in which they stand: those of quotas, grants and levels."""
+    others = compute.scopes_of(question, governing)
+    if not question.rules.by_amount:
+        return others
+    limits = defaultdict(list, {scope.name: list(scope.limits) for scope in others})
+    for party, rule in _raising(question, governing):
+        for name, limit in _limits_of(question, governing, party, rule):
+            limits[name].append(limit)
+    return tuple(Scope(name, tuple(each)) for name, each in sorted(limits.items()))
+
+
+def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> tuple[Finding, ...]:
+    """The findings of a ledger that has no room: the level that is needed, and those of quotas and authorizations."""
+    short = tuple(shortages)
+    needed: dict[tuple[str, str], int] = {}
+    for each in (each for each in short if is_level(each.quota)):
+        _, party, policy, rule, level = each.quota.split("/")
+        needed[party, f"{policy}/{rule}"] = max(int(level), needed.get((party, f"{policy}/{rule}"), 0))
+    others = tuple(each for each in short if not is_level(each.quota))
+    found = tuple(_too_low(question, *index, level) for index, level in needed.items())
+    return (*found, *(compute.exceeded(question, others) if others else ()))
+
+
+def _too_low(question: Question, party: str, rule: str, level: int) -> Finding:
+    sentence = messages.level_too_low_for_so_much(named(question, party), what(question), level)
+    return Finding(Reason.KYCLevelTooLow, sentence, "with what is held", party, rule)
+
+
+def _raising(question: Question, governing: str) -> Iterator[tuple[Standing, ResolvedRule]]:
+    """Rules that apply, or may, and by amount ask for more than a party has: each once for each party."""
+    found: dict[tuple[str, str], tuple[Standing, ResolvedRule]] = {}
+    if not question.rules.by_amount:
+        return iter(())
+    for devices in question.demand.devices:
+        reached = itertools.product(question.requester.standings(), devices.classes, devices.places)
+        for party, class_name, place in reached:
+            for rule, _ in applicable(question.rules, party, class_name, place, governing):
+                if rule.effect is Effect.Level and rule.rises_above(party.level):
+                    found[party.name, rule.name] = party, rule
+    return iter(found.values())
+
+
+def _limits_of(question: Question, governing: str, party: Standing, rule: ResolvedRule) -> Iterator[tuple[str, Limit]]:
+    """What a party of its level may hold, by each amount from which on another one is needed."""
+    quota = _counting(question, governing, party, rule)
+    if quota is None:
+        return
+    scope, name = _ledger(question, quota, party), party.name
+    tenant = question.requester.party.rpartition("/")[2]
+    for step in rule.rule.levels:
+        if step.level > party.level:
+            yield (
+                scope,
+                Limit(
+                    f"{_PREFIX}/{name}/{rule.name}/{step.level}",
+                    step.unit,
+                    step.amount - 1,
+                    question.rules.weights(rule.rule.classes, step.unit),
+                    lambda account: name in account.split("/"),
+                    lambda account: account.rpartition("/")[2] == tenant,
+                ),
+            )
+
+
+def _counting(question: Question, governing: str, party: Standing, rule: ResolvedRule) -> ComputeQuota | None:
+    """The quota in whose ledger the rule's classes are counted for a party: the same whichever of them is asked for."""
+    kind = _kind(question, party)
+
+    def counts(quota: ComputeQuota) -> bool:
+        told_apart = not kind or kind in kinds_of(quota, question.shards)
+        return told_apart and question.rules.overlap(rule.rule.classes, quota.spec.classes)
+
+    by_ledger = sorted(governed(question, governing), key=lambda quota: (scope_of(quota), quota.name))
+    return next(filter(counts, by_ledger), None)
+
+
+def _kind(question: Question, party: Standing) -> str:
+    """By what the accounts of a party are told apart in shards; "" where there are none."""
+    computes = question.requester.party.rpartition("/")[2] == party.name
+    return "" if not question.shards else "tenants" if computes else "resellers"
+
+
+def _ledger(question: Question, quota: ComputeQuota, party: Standing) -> str:
+    """Where the accounts of a party stand; with shards those of who computes, or of a reseller where these are kept."""
+    scope, kind = scope_of(quota), _kind(question, party)
+    return Shard.of(scope, kind, question.requester.party, question.shards).name if kind else scope

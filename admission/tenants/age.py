@@ -1,0 +1,94 @@
+"""How old what is known of a tenant is: who attests each fact, since when, and which are too old at an instant."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+from admission.api.attestation import AttestedFact, Attester
+from admission.api.clearance import KYCState
+from admission.api.policy import Fact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from admission.api.tenant import Tenant
+
+ATTESTED = frozenset(map(Fact, get_args(AttestedFact)))
+"""Facts of a Tenant's spec."""
+
+COVERED = ATTESTED - {Fact.DeclaredUse}
+"""Those that a clearance attests, as its digest covers them."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Age(NamedTuple):
+    """How old a fact may be, in seconds, by whose word; nobody named means anybody's."""
+
+    fact: Fact
+    seconds: int
+    by: frozenset[Attester]
+
+
+class Source(NamedTuple):
+    """One word for a fact: whose, since when, until when."""
+
+    by: Attester
+    at: datetime
+    until: datetime
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it counts at ``now``."""
+        return self.at <= now < self.until
+
+    def meets(self, age: Age, now: datetime) -> bool:
+        """Whether it is young enough at ``now``, and from somebody whose word counts."""
+        young = (now - self.at).total_seconds() <= age.seconds
+        return self.holds(now) and young and (not age.by or self.by in age.by)
+
+
+_Sources = Mapping[Fact, tuple[Source, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What stands behind a tenant's facts: ``stated`` by attestations, ``every`` by anything."""
+
+    stated: _Sources
+    every: _Sources
+
+    def stale(self, now: datetime, ages: Iterable[Age]) -> frozenset[Fact]:
+        """The facts that nobody attests any more, or not since long enough ago."""
+        lapsed = {fact for fact, sources in self.stated.items() if not any(source.holds(now) for source in sources)}
+        old = {age.fact for age in ages if not any(source.meets(age, now) for source in self.every.get(age.fact, ()))}
+        return frozenset(lapsed | old)
+
+    def attests_itself(self, now: datetime) -> bool:
+        """Whether the tenant itself attests at ``now`` what kind of customer it is."""
+        return any(
+            source.by is Attester.Tenant and source.holds(now) for source in self.stated.get(Fact.TenantKind, ())
+        )
+
+
+def sources_of(tenant: Tenant, digest: str) -> Sources:
+    """Return what stands behind each fact of a tenant whose identity facts have this digest."""
+    stated: defaultdict[Fact, list[Source]] = defaultdict(list)
+    for attestation in tenant.spec.attestations:
+        for name in attestation.facts:
+            stated[Fact(name)].append(Source(attestation.by, attestation.at, attestation.valid_until))
+    every = defaultdict(list, {fact: list(sources) for fact, sources in stated.items()})
+    kyc, access = tenant.status.kyc, tenant.status.access
+    if kyc and kyc.state is KYCState.Verified and kyc.covers == digest and kyc.verified_at and kyc.expires_at:
+        for fact in COVERED:
+            every[fact].append(Source(Attester.Provider, kyc.verified_at, kyc.expires_at))
+    if access and access.as_of:
+        every[Fact.AccessCountry].append(Source(Attester.IdentityProvider, access.as_of, _NEVER))
+    return Sources(_fixed(stated), _fixed(every))
+
+
+def _fixed(sources: Mapping[Fact, list[Source]]) -> _Sources:
+    return {fact: tuple(each) for fact, each in sources.items()}

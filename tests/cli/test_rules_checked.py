@@ -1,0 +1,157 @@
+"""``computegate check`` on rules: whole decisions at instants, and what somebody should look at, by line and field."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from admission.cli.main import main
+from admission.cli.profile import profiles
+from tests.decide.questions import policy, rule, tenant
+
+if TYPE_CHECKING:
+    import pathlib
+
+POOL = """
+apiVersion: computegate.io/v1alpha1
+kind: AcceleratorPool
+metadata: {name: mixed}
+spec: {nodeLabels: {pool: a800}, acceleratorClass: a800, resources: [nvidia.com/gpu], place: {country: DE}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: lab, labels: {computegate.io/tenant: acme}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: train, namespace: lab}
+spec:
+  nodeSelector: {pool: a800}
+  containers: [{name: c, resources: {limits: {nvidia.com/gpu: "1"}}}]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A tenant seated in China, cleared for long, and a pod that asks for an A800 in Germany."""
+    kyc = {"verifiedAt": "2020-01-01T00:00:00Z", "expiresAt": "2099-01-01T00:00:00Z", "level": 3}
+    made = tenant(headquarters="CN", incorporation="CN", status={"kyc": kyc}).model_dump(mode="json", by_alias=True)
+    (tmp_path / "tenant.yaml").write_text(yaml.safe_dump({**made, "metadata": {"name": "acme"}}))
+    (tmp_path / "world.yaml").write_text(POOL)
+    (tmp_path / "rules.yaml").write_text(profiles()["transfer-tests"].text)
+    return tmp_path
+
+
+def own(folder: pathlib.Path, *rules: dict[str, Any], name: str = "own") -> None:
+    """Put a policy of the operator's own beside the profile."""
+    dumped = policy(*rules, name=name).model_dump(mode="json", by_alias=True, exclude_none=True)
+    dumped["metadata"] = {"name": name}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(dumped, sort_keys=False))
+
+
+def test_the_clock_alone_changes_what_check_prints(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = {}
+    for at in ("2022-12-01", "2023-11-16T23:59:59Z", "2023-11-17", "2026-11-21"):
+        main(["check", "-f", str(folder), "-o", "json", "--at", at])
+        row = json.loads(capsys.readouterr().out)
+        found[at] = row["decision"], row["reasons"]
+
+    assert found == {
+        "2022-12-01": ("allowed", []),
+        "2023-11-16T23:59:59Z": ("allowed", []),
+        "2023-11-17": ("denied", ["AuthorizationRequired"]),
+        "2026-11-21": ("denied", ["AuthorizationRequired"]),
+    }
+
+
+def test_an_operators_rule_in_the_place_of_a_profiles_is_applied_and_told(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replaced = ("transfer-tests/headquarters", "transfer-tests/destination-a")
+    own(folder, *(rule(f"r{n}", "Allow", replaces=name) for n, name in enumerate(replaced)))
+    assert main(["check", "-f", str(folder), "--at", "2026-11-21"]) == 0
+    told = capsys.readouterr()
+
+    assert told.out.startswith("allowed ")
+    first = "spec.rules.0.replaces: in place of transfer-tests/headquarters (Authorization) stands this one (Allow)"
+    assert f"{folder}/own.yaml[0] line 9 AccessPolicy own: {first}; that is WEAKER" in told.err
+
+
+REMARKS = {
+    "stricter": (
+        [rule("r", "Deny", replaces="transfer-tests/headquarters")],
+        ["(Authorization) stands this one (Deny)"],
+    ),
+    "stayed": (
+        [rule("r", "Deny", replaces="transfer-tests/headquarters", status="Stayed")],
+        ["(Authorization) stands this one (not applied, Stayed); that is WEAKER"],
+    ),
+    "misspelt": (
+        [rule("r", "Deny", replaces="transfer-tests/headquarter")],
+        ["spec.rules.0.replaces: no rule transfer-tests/headquarter is among these policies; nothing is replaced"],
+    ),
+    "ahead": (
+        [rule("r", "Deny", basis={"type": "Law", "title": "x", "asOf": "2030-01-01T00:00:00Z"})],
+        ["spec.rules.0.basis.asOf: 2030-01-01 lies ahead"],
+    ),
+    "unconfirmed": (
+        [rule("r", "Deny", certainty="Unconfirmed")],
+        ["spec.rules.0.certainty: applied, and nobody has confirmed its status"],
+    ),
+    "the same tests": (
+        [rule("a", "Deny", ("Payment", "In", "Cash", "Card")), rule("b", "Level", ("Payment", "In", "Card", "Cash"))],
+        ["spec.rules.1.when: tests what own/a tests, of the same classes at once: Deny holds"],
+    ),
+    "one after the other": (
+        [
+            rule("a", "Deny", ("Payment", "In", "Cash"), expires="2026-01-01T00:00:00Z"),
+            rule("b", "Deny", ("Payment", "In", "Cash"), effective="2026-01-01T00:00:00Z"),
+        ],
+        [],
+    ),
+    "a level and a quota": ([rule("a", "Level"), rule("b", "Quota")], []),
+    "of other classes": ([rule("a", "Deny", classes=["t4"]), rule("b", "Deny", classes=["l4"])], []),
+}
+
+
+@pytest.mark.parametrize(("rules", "words"), REMARKS.values(), ids=REMARKS)
+def test_what_somebody_should_look_at_is_told_with_line_and_field(
+    folder: pathlib.Path, rules: list[dict[str, Any]], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    own(folder, *rules)
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    told = capsys.readouterr().err.splitlines()
+
+    assert len(told) == len(words), told
+    assert all(word in line and f"{folder}/own.yaml[0] line " in line for word, line in zip(words, told, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ({"level": 9, "effect": "Level"}, "rules.0.level: Input should be less than or equal to 4 (line 20)"),
+        ({"effective": "soon"}, "rules.0.effective: "),
+        ({"effective": "2026-01-02T00:00:00Z", "expires": "2026-01-01T00:00:00Z"}, "effective is not before expires"),
+        ({"when": [{"fact": "Place", "operator": "In", "values": ["UK"]}]}, "names UK, which is no country code"),
+        ({"when": [{"fact": "Place", "operator": "In", "values": ["XQ"]}]}, "names XQ, which is no country code"),
+        ({"when": [{"fact": "Place", "operator": "In", "values": ["ear-d6"]}]}, "names the group ear-d6, which nobody"),
+        ({"replaces": "own/all"}, "rule all replaces one of its own policy"),
+    ],
+    ids=["level", "instant", "order of dates", "UK", "no country", "no group", "itself"],
+)
+def test_rules_that_cannot_be_applied_are_refused_with_their_line(
+    folder: pathlib.Path, broken: dict[str, Any], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own(folder, rule("all", "Deny"))
+    content = yaml.safe_load((folder / "own.yaml").read_text())
+    content["spec"]["rules"][0].update(broken)
+    (folder / "own.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    assert main(["check", "-f", str(folder), "--at", "2026-11-21"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+
+    assert words in line
+    assert f"{folder}/own.yaml[0]" in line
+    assert " line " in line or "(line " in line

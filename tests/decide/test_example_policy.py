@@ -1,0 +1,72 @@
+"""What the example's rules ask of each kind of customer, means of payment and end use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from admission.api.identity import TenantKind
+from admission.api.policy import AccessPolicy
+from tests.decide.questions import quota, tenant, world
+
+FILE = Path(__file__).parents[2] / "examples" / "objects" / "policy.yaml"
+EXAMPLE = AccessPolicy.model_validate(yaml.safe_load(FILE.read_text()))
+SAID = {"facts": ["TenantKind"], "by": "Tenant", "at": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
+
+LEAST: dict[TenantKind, int] = {
+    TenantKind.Company: 2,
+    TenantKind.Government: 3,
+    TenantKind.StateBody: 3,
+    TenantKind.Academic: 2,
+    TenantKind.Individual: 2,
+    TenantKind.Reseller: 2,
+    TenantKind.ClusterReseller: 2,
+    TenantKind.Broker: 4,
+    TenantKind.Marketplace: 4,
+    TenantKind.IaaSProvider: 3,
+    TenantKind.InferenceProvider: 2,
+}
+SUPPLIES = {TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace}
+
+
+def _asked(level: int, labels: dict[str, str] | None = None, *others: Any, **spec: Any) -> list[str]:
+    who = tenant("acme", {"kyc": {"level": level}}, attestations=[SAID], **spec)
+    return world(EXAMPLE, who, quota(), *others, **({"labels": labels} if labels else {})).reasons()
+
+
+@pytest.mark.parametrize("kind", TenantKind)
+def test_each_kind_needs_its_level_and_who_supplies_others_names_them(kind: TenantKind) -> None:
+    missing = ["EndCustomerMissing"] if kind in SUPPLIES else []
+    assert _asked(LEAST[kind], kind=kind) == missing
+    assert _asked(LEAST[kind] - 1, kind=kind) == [*missing, "KYCLevelTooLow"]
+
+
+@pytest.mark.parametrize("kind", sorted(SUPPLIES))
+def test_who_supplies_others_and_whom_it_supplies_are_both_judged(kind: TenantKind) -> None:
+    labels = {"computegate.io/tenant": "acme", "computegate.io/end-customer": "tanuki"}
+    shallow, deep = (tenant("tanuki", {"kyc": {"level": level}}, suppliedBy="acme") for level in (1, 2))
+    assert _asked(LEAST[kind], labels, deep, kind=kind) == []
+    assert _asked(LEAST[kind] - 1, labels, deep, kind=kind) == ["KYCLevelTooLow"]
+    assert _asked(LEAST[kind], labels, shallow, kind=kind) == ["KYCLevelTooLow"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "level", "reasons"),
+    [
+        ({"payment": ["Invoice", "Cash"]}, 2, ["KYCLevelTooLow"]),
+        ({"payment": ["VirtualCurrency"]}, 2, ["KYCLevelTooLow"]),
+        ({"payment": ["VirtualCurrency"]}, 3, []),
+        ({"payment": []}, 2, ["KYCLevelTooLow"]),
+        ({"declaredUse": ["Training", "MilitaryOrIntelligence"]}, 4, ["EndUseNotCleared"]),
+        ({"declaredUse": ["WeaponsOfMassDestruction"]}, 4, ["EndUseNotCleared"]),
+        ({"declaredUse": []}, 4, ["EndUseNotCleared"]),
+    ],
+    ids=str,
+)
+def test_payment_raises_the_level_and_an_end_use_can_close_it(
+    spec: dict[str, Any], level: int, reasons: list[str]
+) -> None:
+    assert _asked(level, **spec) == reasons
