@@ -71,6 +71,8 @@ class KYC(Model):
     """The provider's reference to the evidence; never the evidence itself."""
     verifier: Annotated[str, pydantic.Field(max_length=128)] = ""
     """Who or what wrote this status."""
+    as_of: pydantic.AwareDatetime | None = None
+    """The instant of the provider's event that this status tells of; deliveries of earlier events change nothing."""
     covers: Annotated[str, pydantic.Field(max_length=71)] = ""
     """Digest of the identity facts that were verified (`computegate digest`). A fact changed since makes the clearance stale."""
     reason: Text = ""

@@ -7,7 +7,21 @@ import pathlib
 import sys
 
 from admission import __version__
-from admission.cli import catalogue, check, demand, digest, explain, ledger, ownership, preflight, profile, serve, usage
+from admission.cli import (
+    catalogue,
+    check,
+    demand,
+    digest,
+    explain,
+    kyc,
+    ledger,
+    ownership,
+    preflight,
+    profile,
+    serve,
+    tenants,
+    usage,
+)
 from admission.screening.likeness import THRESHOLD
 
 
@@ -24,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     _ledger(commands)
     _usage(commands)
     _digest(commands)
+    kyc.add(commands)
+    tenants.add(commands)
     _catalogue(commands)
     _profile(commands)
     _ownership(commands)
