@@ -8,7 +8,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd etcdutl kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds workloads profiles registration bypass scenarios demo demo-cluster model zoo bench bench-demand bench-decide bench-admission chaos quota-check corpus clean
+.PHONY: help setup test lint lock crds workloads profiles registration bypass scenarios demo demo-cluster model zoo bench bench-demand bench-decide bench-admission chaos quota-check screening-check corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -88,6 +88,9 @@ chaos: setup ## break a real cluster at a limit for MINUTES=10 and check every r
 quota-check: setup ## the same checker under three loads: ResourceQuota alone, then ours with 1 and 3 replicas
 	tools/build $(CONTROL_PLANE) helm
 	$(BIN)/python -m tests.chaos.quotas $(ARGS)
+
+screening-check: setup ## measure how well names are found on a list; ARGS=--write puts the table into docs/screening.md
+	$(BIN)/python -m tools.screening_check $(ARGS)
 
 corpus: setup ## score what is found in manifests whose demand is known; CORPUS=DIR holds them and INDEX.tsv
 	$(BIN)/python tools/corpus.py $(CORPUS) $(ARGS)

@@ -9,6 +9,7 @@ import pydantic
 
 from admission.api.identity import PartyID
 from admission.api.object import Condition, Country, Model, Text, rules
+from admission.api.screening import ScreeningHit
 
 
 class KYCState(enum.StrEnum):
@@ -70,6 +71,8 @@ class KYC(Model):
     """The provider's reference to the evidence; never the evidence itself."""
     verifier: Annotated[str, pydantic.Field(max_length=128)] = ""
     """Who or what wrote this status."""
+    as_of: pydantic.AwareDatetime | None = None
+    """The instant of the provider's event that this status tells of; deliveries of earlier events change nothing."""
     covers: Annotated[str, pydantic.Field(max_length=71)] = ""
     """Digest of the identity facts that were verified (`computegate digest`). A fact changed since makes the clearance stale."""
     reason: Text = ""
@@ -77,14 +80,26 @@ class KYC(Model):
 
 
 class Screening(Model):
-    """What screening against restricted-party lists found, written by the screening integration."""
+    """What screening against restricted-party lists found, written by the screening integration (`computegate screen`, or your own)."""
 
     state: Literal["Clear", "Candidate", "Match"]
-    """Clear; Candidate: a name hit not yet judged (under review); Match: a listed party."""
+    """Clear; Candidate: a name hit not yet judged (under review); Match: a listed party. As it was when this was written: where there are hits, each request is judged by these and by the ScreeningDismissals."""
     lists_as_of: pydantic.AwareDatetime | None = None
     """Date of the lists that were searched."""
-    matched_parties: Annotated[list[PartyID], pydantic.Field(max_length=200)] = []
+    matched_parties: Annotated[list[PartyID], pydantic.Field(max_length=201)] = []
     """Party ids, or `tenant`, that are on a list. Ownership of 50 percent or more by them, in aggregate, counts as listed."""
+    candidate_since: pydantic.AwareDatetime | None = None
+    """When the first of the hits that wait for judgement was seen."""
+    hits: Annotated[list[ScreeningHit], pydantic.Field(max_length=200)] = []
+    """Every hit, matches first, then by likeness; those that were dismissed stay."""
+    more_hits: Annotated[int, pydantic.Field(ge=0)] = 0
+    """Hits beyond these. They are candidates that nobody can dismiss: correct the names first."""
+    covers: Annotated[str, pydantic.Field(max_length=71)] = ""
+    """Digest of the names and identifiers that were searched for. Once they are others, a tenant that was clear is of unknown screening."""
+    list_digest: Annotated[str, pydantic.Field(max_length=71)] = ""
+    """Digest of the list that was searched."""
+    list_entries: Annotated[int, pydantic.Field(ge=0)] = 0
+    """Entries of the list that was searched: a next one that is much shorter is refused."""
     reference: Annotated[str, pydantic.Field(max_length=256)] = ""
     """The screening system's reference."""
 

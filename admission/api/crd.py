@@ -16,6 +16,7 @@ import yaml
 from admission.api import GROUP, VERSION
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance
+from admission.api.dismissal import ScreeningDismissal
 from admission.api.exemption import Exemption
 from admission.api.ledger import QuotaLedger
 from admission.api.override import KYCOverride
@@ -36,6 +37,7 @@ KINDS: tuple[type[Object], ...] = (
     ComputeQuota,
     Authorization,
     Exemption,
+    ScreeningDismissal,
     KYCOverride,
     Allowance,
     QuotaLedger,

@@ -10,6 +10,7 @@ import pydantic
 from admission.api.attestation import FactAge, Reverification
 from admission.api.object import CRD, ClassRef, Country, Jurisdiction, Model, Object, Text, distinct, rules
 from admission.api.quota import Amount
+from admission.api.screening import ScreeningTerms
 
 # Each of these is said by the CRD's own rule in a cluster, and by the model where objects come from files.
 _LEVEL_MISSING = "effect Level needs level"
@@ -220,6 +221,8 @@ class AccessPolicySpec(Model):
     """How old facts may grow before they are unknown. Of several policies each must be met."""
     reverification: Reverification | None = None
     """What follows from a due date of verification. Of several policies the strictest counts; of none, the defaults of these fields."""
+    screening: ScreeningTerms = ScreeningTerms()
+    """How long a candidate may wait for judgement, and how old a list may grow."""
     ambiguous_class: Literal["CountAll", "Deny"] = "CountAll"
     """A pod that may land on several classes is counted in each of them, or denied until it chooses (ClassAmbiguous)."""
     beneficial_owner_threshold: Annotated[float, pydantic.Field(gt=0, le=100)] | None = None

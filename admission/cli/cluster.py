@@ -18,6 +18,7 @@ import msgspec
 from admission.api import API_VERSION
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance, LastDenial
+from admission.api.dismissal import ScreeningDismissal
 from admission.api.exemption import Exemption
 from admission.api.override import KYCOverride
 from admission.api.policy import AccessPolicy
@@ -62,11 +63,12 @@ DECIDING: tuple[type[Object], ...] = (
     ComputeQuota,
     Authorization,
     Exemption,
+    ScreeningDismissal,
     KYCOverride,
 )
 """Our kinds that decide; each is watched by every replica."""
 
-FRESH = frozenset({"namespaces", "tenants", "exemptions", "kycoverrides"})
+FRESH = frozenset({"namespaces", "tenants", "exemptions", "kycoverrides", "screeningdismissals"})
 """Collections that say who is behind a request, or lets it pass: too old, they would let in what was revoked."""
 
 _CLASSES, _SLICES = "/apis/resource.k8s.io/v1/deviceclasses", "/apis/resource.k8s.io/v1/resourceslices"

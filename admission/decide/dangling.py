@@ -18,7 +18,7 @@ from admission.catalogue.control import Entry
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.catalogue.jurisdictions import GROUPS
 from admission.decide.rulebook import COUNTRY_FACTS, named
-from admission.tenants.standing import OF_WHOM
+from admission.tenants.screening import OF_WHOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

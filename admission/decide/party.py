@@ -243,7 +243,13 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
         if reason is Reason.ListedParty and party.facts[Fact.Screening] == _CANDIDATE:
             reason = Reason.NeedsReview
         detail = f"{rule.rule.basis.title} ({rule.rule.basis.type}, {rule.rule.status})"
-    return not_cleared(question, party.name, reason, detail, rule)[1]
+    return not_cleared(question, party.name, reason, detail + _hits(rule, party), rule)[1]
+
+
+def _hits(rule: ResolvedRule, party: Standing) -> str:
+    """What a screening found that a rule tests, for the record."""
+    is_tested = any(test.fact is Fact.Screening for test in rule.tests)
+    return f"; {party.judged.told}" if is_tested and party.judged else ""
 
 
 def _below(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from admission.api import END_CUSTOMER_LABEL, MODE_LABEL, TENANT_LABEL
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
+from admission.api.dismissal import ScreeningDismissal
 from admission.api.object import Object
 from admission.api.policy import AccessPolicy, Mode
 from admission.api.presence import AcceleratorPresence
@@ -68,19 +69,35 @@ class Registry:
 
     def put(self, obj: Object) -> None:
         """Take in an object, new or changed."""
+        replaced = self.get(type(obj), obj.name)
         self._objects.setdefault(type(obj), {})[obj.name] = obj
         self.unreadable.pop((obj.kind, obj.name), None)
         if isinstance(obj, Tenant):
-            self.standings[obj.name] = standing_of(obj)
+            self._stand(obj)
+        elif isinstance(obj, ScreeningDismissal):
+            self._heed(obj)
+            if isinstance(replaced, ScreeningDismissal):
+                self._heed(replaced)
         self._invalidate(obj.kind)
 
     def drop(self, kind: type[Object], name: str) -> None:
         """Forget an object."""
-        self._objects.get(kind, {}).pop(name, None)
+        dropped = self._objects.get(kind, {}).pop(name, None)
         self.unreadable.pop((kind.__name__, name), None)
+        if isinstance(dropped, ScreeningDismissal):
+            self._heed(dropped)
         if kind is Tenant:
             self.standings.pop(name, None)
         self._invalidate(kind.__name__)
+
+    def _stand(self, tenant: Tenant) -> None:
+        self.standings[tenant.name] = standing_of(tenant, self.every(ScreeningDismissal))
+
+    def _heed(self, dismissal: ScreeningDismissal) -> None:
+        """Compute the standing anew of whom a dismissal is about, that came, changed or went."""
+        tenant = self.get(Tenant, dismissal.spec.tenant)
+        if tenant is not None:
+            self._stand(tenant)
 
     def refuse(self, kind: type[Object], name: str, problem: str) -> None:
         """Note an object that cannot be read: it counts as absent, and a decisive one holds controlled requests."""

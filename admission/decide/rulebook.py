@@ -14,8 +14,10 @@ from admission.catalogue.control import Entry
 from admission.catalogue.jurisdictions import GROUPS, members
 from admission.decide.duration import DAY, seconds_of
 from admission.decide.limits import measure
+from admission.decide.screening import terms_of
 from admission.demand.reach import UNKNOWN_CLASS
 from admission.tenants.age import Age
+from admission.tenants.screening import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -110,6 +112,8 @@ class RulesInForce:
     version: str = ""
     ages: tuple[Age, ...] = ()
     due: Due = DUE
+    screening: Terms = field(default_factory=Terms)
+    """How long a candidate may wait for judgement, and how old a list may be."""
     proposed: RulesInForce | None = None
     warning: frozenset[str] = frozenset()
     replaced: Mapping[str, str] = field(default_factory=dict)
@@ -279,6 +283,7 @@ class Rulebook:
             ),
             unidentified_denies=any(spec.unidentified_tenant == "Deny" for spec in specs),
             version=self._version,
+            screening=terms_of(spec.screening for spec in specs),
             replaced=replaced,
             by_letter=frozenset(name for each in rules if each.rule.status == "ByLetter" for name in each.rule.classes),
             ages=tuple(_age(each) for spec in specs for each in spec.fact_ages),

@@ -18,6 +18,7 @@ from admission.decide.limits import ENDLESS, held
 from admission.decide.override import clearance_of, overriding
 from admission.decide.party import check_clearance, check_rules, check_tenant
 from admission.decide.question import Question, Requester
+from admission.decide.screening import screened
 from admission.demand.devices import Devices
 from admission.demand.pod import Demand
 
@@ -171,9 +172,10 @@ def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | 
     )
     requester = Requester("", standing.name, standing)
     overrides = registry.every(KYCOverride)
-    question = Question(
+    asked = Question(
         Demand(devices), requester, rules, registry.catalogue, (), (), now, registry.group_of, overrides=overrides
-    ).now_known()
+    )
+    question = screened(asked.now_known())
     findings = [
         finding
         for check in (check_clearance, check_attestation, check_rules, check_tenant)
@@ -190,7 +192,8 @@ def passing(standing: Standing, registry: Registry, now: datetime) -> tuple[obje
     reason = standing.clearance(now, rules.due.review_after)
     override = overriding(registry.every(KYCOverride), standing, reason, now) if reason else None
     attests = standing.sources.attests_itself(now)
-    return standing.without(standing.stale_at(now, rules.ages)), reason, override, attests
+    known = standing.without(standing.stale_at(now, rules.ages)).screened(now, rules.screening)
+    return known, reason, override, attests
 
 
 def standing_status(standing: Standing, reason: Reason | None, registry: Registry, now: datetime) -> StandingStatus:

@@ -14,6 +14,7 @@ from admission.review.reasons import PublicCode, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from admission.review.finding import Finding
 
@@ -281,6 +282,77 @@ def nearly_used_up(quota: str, percent: int) -> str:
 def clearance_ends(tenant: str, day: str) -> str:
     """A clearance that lapses soon."""
     return _warning(f"the clearance of tenant {tenant} ends on {day}; have it renewed")
+
+
+def transition_refused(was: str, state: str, after: Iterable[str]) -> str:
+    """A clearance does not lead from one state to another; what it leads to."""
+    known = tuple(after)
+    begin = "; begin with Pending: computegate kyc request NAME" if "Pending" in known and state != "Pending" else ""
+    return f"{was} does not become {state}, only {', '.join(known)}{begin}"
+
+
+def clearance_held(was: str) -> str:
+    """A state that a person has to end."""
+    return f"{was} is not lifted by a provider or an import; whoever lifts it begins anew: computegate kyc request NAME"
+
+
+def covers_nothing(tenant: str) -> str:
+    """Nobody said which facts were verified."""
+    return (
+        f"nobody says which facts of {tenant} were verified; give the provider the subject NAME@DIGEST that "
+        "computegate kyc request prints"
+    )
+
+
+def cluster_newer(known: datetime | None) -> str:
+    """What is to be written is no newer than what is known."""
+    since = f" of {known.isoformat()}" if known else ""
+    return f"the cluster's clearance{since} is not older than this one; leave it out, or have it verified anew"
+
+
+def facts_differ(digest: str) -> str:
+    """A clearance of other facts than those of the Tenant in the cluster."""
+    return f"the Tenant in the cluster has other facts ({digest}); verify these, or restore its spec first"
+
+
+def export_changed(digest: str) -> str:
+    """An export whose facts are not those that were exported."""
+    return f"its facts are not those that were exported ({digest}); take the file as it was written"
+
+
+def instant_ahead(instant: datetime) -> str:
+    """An instant in the future."""
+    return f"{instant.isoformat()} lies ahead; correct the sender's clock, or the date"
+
+
+def clearance_without_end() -> str:
+    """A clearance must end."""
+    return "a clearance needs an end; give expiresAt, or validDays of the provider"
+
+
+def ends_before(expires_at: datetime, verified_at: datetime) -> str:
+    """An end before the beginning."""
+    return f"{expires_at.isoformat()} is not after {verified_at.isoformat()}, when it was verified"
+
+
+def not_signed(header: str) -> str:
+    """A delivery without a signature of ours."""
+    return f"{header}: missing, or not by a secret of this provider"
+
+
+def no_secret() -> str:
+    """A provider without a secret."""
+    return "this provider has no secret; deliver again later"
+
+
+def delivery_stale(seconds: int) -> str:
+    """A delivery that may be a replay."""
+    return f"signed more than {seconds} s ago, or by a clock that is ahead; sign and deliver again"
+
+
+def cluster_unavailable() -> str:
+    """A clearance that could not be written now."""
+    return "the clearance cannot be written now; deliver again"
 
 
 def verification_due(tenant: str, day: str) -> str:

@@ -13,6 +13,7 @@ from admission.decide.duration import HOUR, seconds_of
 from admission.decide.exemption import in_force
 from admission.decide.limits import held
 from admission.server.metrics import counter, counters, gauge
+from admission.server.screening import screening_figures
 from admission.tenants.age import ATTESTED
 from admission.tenants.kyc import due_state
 
@@ -87,6 +88,7 @@ def figures_of(
         *_quotas(source.ledger, registry, now),
         _exemptions(registry, now),
         *_clearances(registry, now),
+        *screening_figures(registry, now),
         *(_kept(upkeep, views) if upkeep is not None else ()),
     )
 

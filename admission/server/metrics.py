@@ -96,10 +96,10 @@ class Metrics:
 
     def watch(self, collect: Callable[[], Iterable[Metric]]) -> None:
         """Read further figures at each scrape."""
-        self.registry.register(_Live(collect))
+        self.registry.register(Live(collect))
 
 
-class _Live(Collector):
+class Live(Collector):
     """Figures that something else keeps, read when they are scraped; what is gone there is gone here."""
 
     def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:

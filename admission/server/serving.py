@@ -113,21 +113,21 @@ async def serve(
     when a port is taken; both say so before anything is served.
     """
     server = Server(config, handlers, certificate=certificate, counts=counts)
-    async with _signals() as signals:
+    async with signals() as arrived:
         server.start()
         on_start(server)
-        first = await signals.get()
+        first = await arrived.get()
         server.drain()
         on_drain()
         seconds = config.interrupt_seconds if first == signal.SIGINT else config.drain_seconds
         _log.warning("%s: draining for %g s", first.name, seconds)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(signals.get(), seconds)
+            await asyncio.wait_for(arrived.get(), seconds)
         await server.stop()
 
 
 @contextlib.asynccontextmanager
-async def _signals() -> AsyncIterator[asyncio.Queue[signal.Signals]]:
+async def signals() -> AsyncIterator[asyncio.Queue[signal.Signals]]:
     """Deliver SIGTERM and SIGINT into a queue for as long as the block lasts."""
     loop, arrived = asyncio.get_running_loop(), asyncio.Queue[signal.Signals]()
     for number in (signal.SIGTERM, signal.SIGINT):

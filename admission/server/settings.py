@@ -1,18 +1,19 @@
-"""The configuration file of ``computegate serve``."""
+"""The configuration files of ``computegate serve`` and ``computegate kyc serve``."""
 
 from __future__ import annotations
 
 import pathlib
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import pydantic
 import yaml
 from pydantic.alias_generators import to_camel
 
-from admission.api.object import Country
+from admission.api.object import Country, distinct
 from admission.api.policy import Mode
 from admission.decide.shards import FEWEST, MOST
 from admission.server.claims import MAKERS
+from admission.tenants.providers.delivery import Provider
 
 
 class SettingsError(ValueError):
@@ -24,6 +25,8 @@ class _Part(pydantic.BaseModel):
         alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid", use_attribute_docstrings=True
     )
 
+
+T = TypeVar("T", bound=_Part)
 
 Port = Annotated[int, pydantic.Field(ge=0, le=65535)]
 
@@ -100,12 +103,35 @@ class Settings(_Part):
     """Silence of the API server after which tenants and namespaces are too old to decide on: the revocation bound."""
 
 
+class ReceiverSettings(_Part):
+    """Everything ``computegate kyc serve`` is told."""
+
+    providers: Annotated[list[Provider], pydantic.Field(min_length=1, max_length=64), distinct("name")]
+    """Whose deliveries are taken."""
+    secrets_folder: pathlib.Path = pathlib.Path("/etc/computegate/kyc/secrets")
+    """A file for each provider, of its name, with one secret on a line, or two during a rotation."""
+    mappings_folder: pathlib.Path | None = None
+    """Mappings besides the packaged ones (TOML); read once, at the start."""
+    drain_seconds: Annotated[float, pydantic.Field(ge=0, le=300)] = 5
+    """How long to go on answering after SIGTERM."""
+    listen: Listen = Listen(port=8444, metrics_port=9091)
+    tls: TLS | None = None
+    """The serving certificate; absent means plain HTTP, for where TLS ends before it."""
+
+
 def read_settings(path: pathlib.Path | None) -> Settings:
     """Read the file, or return the defaults; raises ``SettingsError``."""
-    if path is None:
-        return Settings()
+    return Settings() if path is None else _read(path, Settings)
+
+
+def read_receiver_settings(path: pathlib.Path) -> ReceiverSettings:
+    """Read the file; raises ``SettingsError``."""
+    return _read(path, ReceiverSettings)
+
+
+def _read(path: pathlib.Path, kind: type[T]) -> T:
     try:
-        return Settings.model_validate(yaml.safe_load(path.read_text()) or {})
+        return kind.model_validate(yaml.safe_load(path.read_text()) or {})
     except pydantic.ValidationError as error:
         raise SettingsError(f"{path}: {explain_validation(error)}") from None
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:

@@ -7,7 +7,7 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from admission.api.identity import TENANT_ITSELF, TenantKind
+from admission.api.identity import TenantKind
 from admission.api.policy import Fact
 from admission.catalogue.countries import COUNTRIES
 from admission.tenants.age import Age, Sources, sources_of
@@ -15,22 +15,22 @@ from admission.tenants.group import group_of
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
 from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of
+from admission.tenants.screening import Judged, judge
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from admission.api.dismissal import ScreeningDismissal
     from admission.api.identity import TenantSpec
     from admission.api.tenant import Tenant
     from admission.review.reasons import Reason
+    from admission.tenants.screening import Terms
 
 INTERMEDIARIES = frozenset({TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace})
 """Kinds that supply others: their namespaces must name who computes there."""
 
-MATCH_ITSELF, MATCH_OWNERS = "MatchItself", "MatchOwners"
-OF_WHOM = frozenset({MATCH_ITSELF, MATCH_OWNERS})
-"""Beside Match, of whom it is: a rule may be about one of the two."""
 MUST_ATTEST = frozenset({TenantKind.InferenceProvider, TenantKind.ClusterReseller})
 """Kinds that compute for others, and attest by themselves, again and again, that this is what they do."""
 
@@ -56,6 +56,9 @@ class Standing:
     stale: frozenset[Fact] = frozenset()
     """Facts that are too old to be known at the instant that is asked about; `facts` has what they were last."""
     _aged: dict[tuple[int, frozenset[Fact]], Standing] = field(default_factory=dict, compare=False, repr=False)
+    judged: Judged | None = None
+    """Its screening with the dismissals of hits; None where it was never screened."""
+    _screened: dict[Values, Standing] = field(default_factory=dict, init=False, compare=False, repr=False)
     _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
     _unnamed: dict[float, bool] = field(default_factory=dict, compare=False, repr=False)
 
@@ -111,13 +114,16 @@ class Standing:
             self._owned[countries] = self.graph.owned_by(lambda party: _headquartered(self.graph, party, countries))
         return self._owned[countries]
 
-    def owned_by_listed(self) -> Ternary:
-        """Whether parties found on a list hold 50 percent or more, in aggregate."""
-        screening = self.tenant.status.screening
-        listed = frozenset(screening.matched_parties) if screening else frozenset()
-        if not listed:
-            return Ternary.FALSE
-        return self.graph.owned_by(lambda party: _listed(self.graph, party, listed))
+    def screened(self, now: datetime, terms: Terms) -> Standing:
+        """The same with its screening as it counts at ``now``; one object for each value, so that answers are kept."""
+        if self.judged is None:
+            return self
+        value = self.judged.at(now, terms, cleared=self.clearance(now) is None)
+        if value == self.facts[Fact.Screening]:
+            return self
+        if value not in self._screened:
+            self._screened[value] = dataclasses.replace(self, facts={**self.facts, Fact.Screening: value})
+        return self._screened[value]
 
     def may_hide_owner(self, percent: float) -> bool:
         """Whether somebody whom nobody has named may hold so much of the tenant, or of a party that does."""
@@ -134,10 +140,11 @@ class Standing:
         return self._places
 
 
-def standing_of(tenant: Tenant) -> Standing:
-    """Compute the standing of a tenant."""
+def standing_of(tenant: Tenant, dismissals: Iterable[ScreeningDismissal] = ()) -> Standing:
+    """Compute the standing of a tenant; ``dismissals`` are those of its screening hits."""
     graph = graph_of(tenant.spec)
-    standing = Standing(tenant, identity_digest(tenant.spec), {}, graph)
+    judged = judge(tenant, graph, dismissals)
+    standing = Standing(tenant, identity_digest(tenant.spec), {}, graph, judged=judged)
     return dataclasses.replace(
         standing,
         facts=_facts(tenant, standing),
@@ -157,7 +164,7 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
         Fact.TenantKind: frozenset({str(spec.kind)}),
         Fact.Payment: frozenset(spec.payment) or None,
         Fact.DeclaredUse: frozenset(spec.declared_use) or None,
-        Fact.Screening: _screening(tenant, standing),
+        Fact.Screening: standing.judged.worst if standing.judged else None,
     }
 
 
@@ -184,26 +191,6 @@ def _parent_headquarters(tenant: Tenant) -> Values:
     if not parents:
         return None
     return frozenset() if parents[0].type == "NaturalPerson" else _known(parents[0].headquarters)
-
-
-def _screening(tenant: Tenant, standing: Standing) -> Values:
-    """A listed party that owns less than half, or how much nobody knows, is a candidate: to be reviewed."""
-    screening = tenant.status.screening
-    if screening is None:
-        return None
-    if not screening.matched_parties:
-        return frozenset({"Match", MATCH_ITSELF} if screening.state == "Match" else {screening.state})
-    itself = {MATCH_ITSELF} if TENANT_ITSELF in screening.matched_parties else set()
-    of_whom = itself | ({MATCH_OWNERS} if standing.owned_by_listed() is Ternary.TRUE else set())
-    return frozenset({"Match", *of_whom} if of_whom else {"Candidate"})
-
-
-def _listed(graph: OwnershipGraph, party: str, listed: frozenset[str]) -> Ternary:
-    """Whoever is named was looked for on the lists."""
-    if party in listed:
-        return Ternary.TRUE
-    known = graph.parties.get(party)
-    return Ternary.FALSE if known is not None and known.name.strip() else Ternary.UNKNOWN
 
 
 def _headquartered(graph: OwnershipGraph, party: str, countries: frozenset[str]) -> Ternary:

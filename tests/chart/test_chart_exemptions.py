@@ -1,4 +1,4 @@
-"""Two people stand behind an exemption: what the API server asks of who requests one and of who approves it."""
+"""Two people stand behind an exemption, or a dismissal: what the API server asks of who requests and who approves."""
 
 import datetime as dt
 import json
@@ -12,8 +12,9 @@ from tools.kubectl import Kubectl
 
 OURS = "computegate.io"
 WRITES = ["get", "create", "update", "patch", "delete"]
+KINDS = ("exemptions", "screeningdismissals")
 GRANTS: list[Grant] = [
-    ("alice", OURS, ["exemptions", "exemptions/status"], [], WRITES),
+    ("alice", OURS, [f"{kind}{part}" for kind in KINDS for part in ("", "/status")], [], WRITES),
     ("carol", OURS, ["exemptions", "exemptions/status"], [], [*WRITES, "approve"]),
 ]
 MERGE = ("--type=merge", "-p")
@@ -43,14 +44,28 @@ def exemption(name: str, days: int = 30, by: str = "alice", **spec: Any) -> str:
     return json.dumps({"apiVersion": "computegate.io/v1alpha1", **fields})
 
 
+def dismissal(name: str, by: str = "alice", **spec: Any) -> str:
+    known = {
+        "tenant": "acme",
+        "party": "parent",
+        "entry": "4711",
+        "covers": f"sha256:{'0' * 64}",
+        "reason": "founded in another country",
+        "requestedBy": by,
+        **spec,
+    }
+    fields = {"kind": "ScreeningDismissal", "metadata": {"name": name}, "spec": known}
+    return json.dumps({"apiVersion": "computegate.io/v1alpha1", **fields})
+
+
 def create(cluster: Kubectl, user: str, manifest: str) -> str:
     return cluster("create", "-f", "-", f"--as={user}", stdin=manifest, check=False).stderr
 
 
-def approve(cluster: Kubectl, name: str, user: str, by: str | None) -> str:
+def approve(cluster: Kubectl, name: str, user: str, by: str | None, kind: str = "exemption") -> str:
     approval = None if by is None else {"by": by, "at": "2026-11-01T00:00:00Z"}
     patch = json.dumps({"status": {"approval": approval}})
-    command = ("patch", "exemption", name, "--subresource=status", *MERGE, patch, f"--as={user}")
+    command = ("patch", kind, name, "--subresource=status", *MERGE, patch, f"--as={user}")
     return cluster(*command, check=False).stderr
 
 
@@ -104,13 +119,50 @@ def test_what_was_asked_for_never_changes(cluster: Kubectl) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"by": "bob"}, "spec.requestedBy is who creates the dismissal: set it to alice"),
+        ({"reason": ""}, "spec.reason"),
+        ({"covers": "sha256:0"}, "spec.covers"),
+        ({"party": "Parent Ltd."}, "spec.party"),
+        ({"entry": ""}, "spec.entry"),
+    ],
+)
+def test_a_dismissal_names_one_party_one_entry_and_what_both_looked_like(
+    cluster: Kubectl, fields: dict[str, Any], words: str
+) -> None:
+    assert words in create(cluster, "alice", dismissal("refused", **fields))
+
+
+def test_a_dismissal_is_approved_by_another_and_never_changed(cluster: Kubectl) -> None:
+    kind = "screeningdismissal"
+    assert create(cluster, "alice", dismissal("namesake")) == ""
+    own = approve(cluster, "namesake", "alice", "alice", kind)
+    assert "approving dismissal namesake" in own
+    assert "needs the verb approve on screeningdismissals.computegate.io" in own
+    assert "set it to bob" in approve(cluster, "namesake", "bob", "carol", kind)
+    assert approve(cluster, "namesake", "bob", "bob", kind) == ""
+    shown = cluster("get", kind, "namesake", "--no-headers").stdout
+    assert all(each in shown for each in ("acme", "parent", "4711", "alice", "bob")), shown
+    patch = json.dumps({"spec": {"entry": "4712"}})
+    changed = cluster("patch", kind, "namesake", *MERGE, patch, "--as=alice", check=False)
+    assert "a dismissal is never changed; delete it and ask for a new one" in changed.stderr
+
+
+@pytest.mark.parametrize(
     ("question", "answer"),
     [
         ("create exemptions.computegate.io", "no"),
         ("patch exemptions.computegate.io --subresource=status", "no"),
         ("watch exemptions.computegate.io", "yes"),
+        ("watch screeningdismissals.computegate.io", "yes"),
+        ("create screeningdismissals.computegate.io", "no"),
+        ("patch screeningdismissals.computegate.io --subresource=status", "no"),
+        ("screen tenants.computegate.io", "no"),
     ],
 )
-def test_the_server_reads_exemptions_and_writes_none(cluster: Kubectl, question: str, answer: str) -> None:
+def test_the_server_reads_exemptions_and_dismissals_and_writes_none(
+    cluster: Kubectl, question: str, answer: str
+) -> None:
     server = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
     assert cluster("auth", "can-i", *question.split(), f"--as={server}", check=False).stdout.strip() == answer

@@ -192,11 +192,17 @@ def test_the_journal_of_the_usage_record_is_written_by_the_server_alone(cluster:
 
 @pytest.mark.parametrize("user", ["nobody", SERVER])
 @pytest.mark.parametrize(
-    "evidence",
-    [{"kyc": {"state": "Verified"}}, {"screening": {"state": "Clear"}}, {"access": {"countries": ["DE"]}}],
+    ("evidence", "verb"),
+    [
+        ({"kyc": {"state": "Verified"}}, "attest"),
+        ({"screening": {"state": "Clear"}}, "screen"),
+        ({"access": {"countries": ["DE"]}}, "attest"),
+    ],
     ids=["kyc", "screening", "access"],
 )
-def test_evidence_needs_attest(cluster: Kubectl, user: str, evidence: dict[str, Any]) -> None:
+def test_evidence_is_written_by_who_may_attest_it(
+    cluster: Kubectl, user: str, evidence: dict[str, Any], verb: str
+) -> None:
     patch = (
         "patch",
         "tenants.computegate.io",
@@ -208,15 +214,27 @@ def test_evidence_needs_attest(cluster: Kubectl, user: str, evidence: dict[str, 
     )
     (part,) = evidence
     refused = cluster(*patch, json.dumps({"status": evidence}), f"--as={user}", check=False).stderr
-    assert f"status.{part} of tenant acme is written by who verified it: this needs the verb attest" in refused
+    assert f"status.{part} of tenant acme is written by who verified it: this needs the verb {verb} " in refused
     standing = {"status": {"standing": {"governing": "DE"}}}
     assert cluster(*patch, json.dumps(standing), f"--as={user}").returncode == 0
 
 
-def test_the_kyc_role_attests_and_nothing_else(cluster: Kubectl) -> None:
-    cluster("create", "clusterrolebinding", "verifier", f"--clusterrole={RELEASE}-kyc", "--user=verifier")
-    patch = ("patch", "tenants.computegate.io", "beta", "--type=merge", "--as=verifier", "-p")
-    assert cluster(*patch, '{"status":{"kyc":{"state":"Pending"}}}', "--subresource=status").returncode == 0
+@pytest.mark.parametrize(
+    ("role", "own", "other"),
+    [
+        ("kyc", {"kyc": {"state": "Pending"}}, {"screening": {"state": "Clear"}}),
+        ("screening", {"screening": {"state": "Clear"}}, {"kyc": {"state": "Pending"}}),
+    ],
+)
+def test_each_integration_writes_its_own_part_and_nothing_else(
+    cluster: Kubectl, role: str, own: dict[str, Any], other: dict[str, Any]
+) -> None:
+    user = f"integration-{role}"
+    cluster("create", "clusterrolebinding", user, f"--clusterrole={RELEASE}-{role}", f"--user={user}")
+    patch = ("patch", "tenants.computegate.io", "beta", "--type=merge", "--dry-run=server", f"--as={user}", "-p")
+    assert cluster(*patch, json.dumps({"status": own}), "--subresource=status").returncode == 0
+    refused = cluster(*patch, json.dumps({"status": other}), "--subresource=status", check=False).stderr
+    assert f"status.{next(iter(other))} of tenant beta is written by who verified it" in refused
     assert "forbidden" in cluster(*patch, '{"spec":{"headquarters":"DE"}}', check=False).stderr
 
 

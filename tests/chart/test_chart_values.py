@@ -10,6 +10,7 @@ from admission.server.settings import read_settings
 from tests.chart.rendering import CHART, NAMESPACE, PEM, PROVIDED, RELEASE, Chart, Manifest
 
 WEBHOOK = ("ValidatingWebhookConfiguration", RELEASE)
+SCREENING = ("--set=screening.enabled=true", "--set=screening.volume.persistentVolumeClaim.claimName=lists")
 OUTSIDE = ("--set=webhook.url=https://127.0.0.1:8443", f"--set-literal=tls.caBundle={PEM}")
 
 
@@ -17,7 +18,9 @@ def entries(objects: dict[tuple[str, str], Manifest]) -> dict[str, Manifest]:
     return {entry["name"]: entry for entry in objects[WEBHOOK]["webhooks"]}
 
 
-@pytest.mark.parametrize("flags", [(), PROVIDED, OUTSIDE], ids=["defaults", "provided", "outside"])
+@pytest.mark.parametrize(
+    "flags", [(), PROVIDED, OUTSIDE, SCREENING], ids=["defaults", "provided", "outside", "screening"]
+)
 def test_helm_lint_is_content(chart: Chart, flags: tuple[str, ...]) -> None:
     done = chart.run("lint", "--strict", str(CHART), *flags)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -179,17 +182,19 @@ def test_tenants_outlive_the_release_unless_asked(chart: Chart, flag: str, kept:
 
 def test_options_add_their_objects(chart: Chart) -> None:
     plain = set(chart.render())
-    more = set(chart.render("--set=networkPolicy.enabled=true", "--set=serviceMonitor.enabled=true"))
+    more = set(chart.render("--set=networkPolicy.enabled=true", "--set=serviceMonitor.enabled=true", *SCREENING))
     less = set(chart.render("--set=crds.enabled=false", "--set=guards.enabled=false", "--set=rbac.create=false"))
-    assert {kind for kind, _ in more - plain} == {"NetworkPolicy", "ServiceMonitor"}
+    screening = {"Deployment", "ServiceAccount", "ClusterRoleBinding"}
+    assert {kind for kind, _ in more - plain} == {"NetworkPolicy", "ServiceMonitor", *screening}
     assert not {kind for kind, _ in less} & {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ClusterRole"}
 
 
 def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
     objects = chart.render()
     rules = {name: o["rules"] for (kind, name), o in objects.items() if kind == "ClusterRole"}
-    attesting = [name for name, role in rules.items() if any("attest" in rule["verbs"] for rule in role)]
-    assert attesting == [f"{RELEASE}-kyc"]
+    for verb, part in (("attest", "kyc"), ("screen", "screening")):
+        holding = [name for name, role in rules.items() if any(verb in rule["verbs"] for rule in role)]
+        assert holding == [f"{RELEASE}-{part}"]
     assert all("*" not in rule[part] for role in rules.values() for rule in role for part in ("verbs", "resources"))
 
 
@@ -201,6 +206,8 @@ def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
         (["--set=tls.existingSecret=s"], "tls.mode is certManager, but tls.existingSecret or tls.caBundle is set"),
         ([*PROVIDED[:2], "--set=tls.caBundle=TUlJQg=="], "tls.caBundle is not a PEM certificate"),
         (["--set=webhook.url=https://127.0.0.1:1"], "webhook.url is set: give the CA"),
+        (["--set=screening.enabled=true"], "name the volume that holds the list in screening.volume"),
+        ([*SCREENING, "--set=screening.file=../list.csv"], "/screening/file"),
         (["--set=podDisruptionBudget.minAvailable=2"], "either minAvailable or maxUnavailable"),
         (["--set=config.listen.metricsPort=8443"], "choose two ports"),
         (["--set=resources.limits.cpu=1"], "resources.limits.cpu throttles admission"),
@@ -223,3 +230,18 @@ def test_a_contact_cannot_break_out_of_a_guard(chart: Chart) -> None:
     objects = chart.render("--set-literal=config.contact=a\"b'c\\d")
     guard = objects["ValidatingAdmissionPolicy", f"{RELEASE}-ledgers"]["spec"]["validations"][0]
     assert guard["message"].endswith("""(a"b'c\\d)""")
+
+
+def test_screening_runs_apart_from_the_server_and_writes_as_itself(chart: Chart) -> None:
+    objects = chart.render(*SCREENING, "--set=screening.file=2026/list.csv")
+    name = f"{RELEASE}-screening"
+    pod = objects["Deployment", name]["spec"]["template"]
+    binding, service = objects["ClusterRoleBinding", name], objects["Service", RELEASE]
+    (container,) = pod["spec"]["containers"]
+    assert container["args"][:4] == ["screen", "--list", "/lists/2026/list.csv", "--write"]
+    assert all(isinstance(argument, str) for argument in container["args"])
+    assert pod["spec"]["serviceAccountName"] == name == objects["ServiceAccount", name]["metadata"]["name"]
+    assert (binding["roleRef"]["name"], binding["subjects"][0]["name"]) == (name, name)
+    assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items(), "it serves no reviews"
+    assert pod["spec"]["volumes"] == [{"name": "lists", "persistentVolumeClaim": {"claimName": "lists"}}]
+    assert container["volumeMounts"] == [{"name": "lists", "mountPath": "/lists", "readOnly": True}]

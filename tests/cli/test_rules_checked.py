@@ -80,6 +80,28 @@ def test_an_operators_rule_in_the_place_of_a_profiles_is_applied_and_told(
     assert f"{folder}/own.yaml[0] line 9 AccessPolicy own: {first}; that is WEAKER" in told.err
 
 
+def test_a_denial_is_told_with_the_rule_and_what_it_rests_on(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["check", "-f", str(folder), "-o", "json", "--at", "2026-11-21"])
+    row = json.loads(capsys.readouterr().out)
+    (found,) = (each for each in row["findings"] if each["rule"] == "transfer-tests/headquarters")
+    assert (found["reason"], found["facts"]) == ("AuthorizationRequired", ["Headquarters"])
+    assert found["basis"] == {
+        "type": "ProviderPolicy",
+        "title": "Headquarters test of 3A090, applied to access",
+        "citation": "15 CFR 742.6(a)(6)(iii); 88 FR 73458; BIS guidance of 2026-05-31",
+        "as_of": "2026-11-21",
+        "status": "InForce",
+        "certainty": "High",
+    }
+    assert "transfer-tests/otherwise Allow" in row["rules"]
+
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    told = "transfer-tests/headquarters: Headquarters test of 3A090, applied to access (ProviderPolicy; 15 CFR 742.6"
+    assert told in capsys.readouterr().out
+
+
 REMARKS = {
     "stricter": (
         [rule("r", "Deny", replaces="transfer-tests/headquarters")],

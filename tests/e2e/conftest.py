@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 NAMED = frozenset(["AG", "CN", "DE", "FR", "IN", "JP", "KR", "MX", "SG", "TW", "ZA"])
 """Countries that the examples' objects or a test of the shared installation name."""
 
+VALUES = {
+    "webhook.bindings": "true",
+    "kyc.receiver.enabled": "true",
+    "kyc.receiver.providers[0].name": "generic",
+    "kyc.receiver.existingSecret": "kyc-secrets",
+}
+"""What is installed besides the defaults."""
+
 _concerned = frozenset[str]().union(
     *(members(group, datetime.now(UTC)) for group in ("ear-destinations", "ear-headquarters"))
 )
@@ -36,7 +44,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
     directory = tmp_path_factory.mktemp("e2e")
     ledger: dict[str, float] = {"rebuildSeconds": 1, "expireSeconds": 44}
     plane = ControlPlane(directory / "plane", gates=("GenericWorkload", "DRAWorkloadResourceClaims"))
-    with plane, Installation(plane, directory / "gate", ledger=ledger, values={"webhook.bindings": "true"}) as gate:
+    with plane, Installation(plane, directory / "gate", ledger=ledger, values=VALUES) as gate:
         World(gate).apply(
             *examples("policy", "pools"),
             of("AccessPolicy", "one-class", {"ambiguousClass": "Deny"}),

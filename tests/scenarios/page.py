@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tests.scenarios.runs import ALL, REGULATED, SHARED, outcome
+from tests.scenarios.runs import ALL, NOW, REGULATED, SHARED, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,13 +20,12 @@ HEADER = (
     "verdict",
     "reasons",
     "rule, by basis",
-    "fact that decides",
-    "fed by, how fresh",
+    "fact that decides: fed by, how fresh",
     "the tenant reads",
     "as regulated alone",
 )
 _CLEARANCE = "the KYC provider (`status.kyc`)"
-_DECLARED = "the tenant, verified by the KYC provider; a register by `computegate ownership import`"
+_DECLARED = "the tenant, verified by the KYC provider, or a register"
 FED_BY = {
     "Headquarters": _DECLARED,
     "UltimateParentHeadquarters": _DECLARED,
@@ -36,7 +35,7 @@ FED_BY = {
     "Payment": "billing, as the operator's attestation",
     "AccessCountry": "the identity provider (`status.access`)",
     "DeclaredUse": "the tenant",
-    "Screening": "the screening integration (`status.screening`)",
+    "Screening": "screening (`status.screening`)",
     "Place": "the operator (AcceleratorPool)",
     "Jurisdiction": _DECLARED,
     "KYC state": _CLEARANCE,
@@ -111,15 +110,14 @@ class Page:
     def _row(self, folder: str, run: Run) -> tuple[str, ...]:
         found, regulated = outcome(ALL, folder, run), outcome(REGULATED, folder, run)
         facts = tuple(_facts(found.row.findings)) or run.facts
-        fed = (f"{fact}: {FED_BY[fact]}, {self._fresh(fact)}" for fact in facts)
-        day = "" if run.at == type(run).at else f" ({run.at[:10]})"
+        fed = (f"**{fact}**: {FED_BY[fact]}, {self._fresh(fact)}" for fact in facts)
+        day = "" if run.at == NOW else f" ({run.at[:10]})"
         return (
             run.told,
             f"[{run.how}](../examples/scenarios/{folder}/{run.file}){day}",
             _verdict(found, run),
             ", ".join(found.row.reasons),
             self._rules(found),
-            ", ".join(facts),
             "; ".join(fed),
             found.line,
             "ADMITTED" if regulated.is_admitted else f"DENIED: {', '.join(regulated.row.reasons)}",
@@ -171,7 +169,8 @@ def _ages() -> dict[str, str]:
     """How fresh facts must be, as the scenarios' own policy says."""
     policy = yaml.safe_load((SHARED / "evidence.yaml").read_text())
     ages = {each["fact"]: (each["maxAge"], each["attestedBy"]) for each in policy["spec"]["factAges"]}
-    return {fact: f"at most {age} old by {' or '.join(by)}" for fact, (age, by) in ages.items()}
+    found = {fact: f"at most {age} old by {' or '.join(by)}" for fact, (age, by) in ages.items()}
+    return found | {"Screening": f"of lists at most {policy['spec']['screening']['maxAge']} old"}
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:

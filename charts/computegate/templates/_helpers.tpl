@@ -108,6 +108,9 @@ ask the cluster's operator for it{{ with .Values.config.contact }} ({{ . }}){{ e
 {{- if and $pdb.enabled (eq $least $most) -}}
 {{- fail "podDisruptionBudget needs either minAvailable or maxUnavailable: set one and make the other \"\"" -}}
 {{- end -}}
+{{- if and .Values.screening.enabled (not .Values.screening.volume) -}}
+{{- fail "screening.enabled is set: name the volume that holds the list in screening.volume" -}}
+{{- end -}}
 {{- if eq (int .Values.config.listen.port) (int .Values.config.listen.metricsPort) -}}
 {{- fail "config.listen.port and config.listen.metricsPort are the same: choose two ports" -}}
 {{- end -}}

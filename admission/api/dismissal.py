@@ -1,0 +1,65 @@
+"""ScreeningDismissal: one hit on a list that is another party after all, judged by two people."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from admission.api.exemption import Approval
+from admission.api.identity import PartyID
+from admission.api.object import CRD, Model, Name, Object, rules
+from admission.api.screening import Digest, EntryID
+
+_FIXED = "a dismissal is never changed; delete it and ask for a new one"
+
+
+class ScreeningDismissalSpec(Model):
+    """Which hit of which tenant is dismissed, and why. Never changed once created."""
+
+    model_config = pydantic.ConfigDict(json_schema_extra=rules(("self == oldSelf", _FIXED)))
+
+    tenant: Name
+    """Name of the Tenant."""
+    party: PartyID
+    """The party of the hit: its id, or `tenant`."""
+    entry: EntryID
+    """The list's own id of the entry."""
+    covers: Digest
+    """`covers` of the hit as both people saw it. When the party's name or identifiers or the entry's change, the hit has another, and the dismissal dismisses nothing any more."""
+    reason: Annotated[str, pydantic.Field(min_length=1, max_length=1024)]
+    """What shows that these are two, for the approver and the auditor."""
+    requested_by: Annotated[str, pydantic.Field(min_length=1, max_length=256)]
+    """User name of who creates the dismissal; the API server's own word for it is required to match."""
+
+
+class ScreeningDismissalStatus(Model):
+    """Written by the approver, through the status subresource."""
+
+    approval: Approval | None = None
+    """The approval, by another one than requestedBy with the verb approve on screeningdismissals.computegate.io; without one nothing is dismissed."""
+
+
+class ScreeningDismissal(Object):
+    """Takes one hit of `status.screening.hits` away: of one tenant, one party and one entry of a list.
+
+    Not approved by a second person, of other facts than the hit's, of a hit that was confirmed, or unreadable, it
+    dismisses nothing.
+    """
+
+    crd = CRD(
+        plural="screeningdismissals",
+        short_names=("cgdismiss",),
+        columns=(
+            ("Tenant", "string", ".spec.tenant", "whose hit is dismissed"),
+            ("Party", "string", ".spec.party", "which party"),
+            ("Entry", "string", ".spec.entry", "entry of the list"),
+            ("Requested-By", "string", ".spec.requestedBy", "who asked for it"),
+            ("Approved-By", "string", ".status.approval.by", "who approved it; empty: it dismisses nothing"),
+        ),
+    )
+    kind: Literal["ScreeningDismissal"] = "ScreeningDismissal"
+    spec: ScreeningDismissalSpec
+    """What is dismissed."""
+    status: ScreeningDismissalStatus = ScreeningDismissalStatus()
+    """Whether it was approved."""

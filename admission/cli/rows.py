@@ -1,0 +1,140 @@
+"""Clearances in a CSV file: every problem with its line and field, and nothing usable while there is one."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import sys
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import pydantic
+
+from admission.api.clearance import KYCState
+from admission.api.object import Model, Name, Text
+from admission.tenants.verification import BadDate, Verification, check_dates
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
+
+LARGEST = 8 << 20
+"""Bytes of a file."""
+
+MOST_ROWS = 10_000
+MOST_PROBLEMS = 100
+
+
+class _Cells(Model):
+    """One row; what stands in ``status.kyc`` is bounded as it is there."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    tenant: Name
+    state: KYCState
+    level: Annotated[int, pydantic.Field(ge=0, le=4)] = 0
+    verified_at: pydantic.AwareDatetime | None = None
+    expires_at: pydantic.AwareDatetime | None = None
+    reverify_by: pydantic.AwareDatetime | None = None
+    as_of: pydantic.AwareDatetime | None = None
+    covers: Annotated[str, pydantic.Field(pattern=r"^(sha256:[0-9a-f]{64})?$")] = ""
+    provider: Annotated[str, pydantic.Field(max_length=128)] = ""
+    reference: Annotated[str, pydantic.Field(max_length=256)] = ""
+    reason: Text = ""
+
+
+COLUMNS = tuple(field.alias or name for name, field in _Cells.model_fields.items())
+"""The columns that a file may have, in any order."""
+
+
+class Row(NamedTuple):
+    """One row and where it stands."""
+
+    where: str
+    verification: Verification
+
+
+class Table(NamedTuple):
+    """The rows, and what is wrong with the file."""
+
+    rows: list[Row]
+    problems: list[str]
+
+
+def read(path: pathlib.Path, now: dt.datetime | None = None) -> Table:
+    """Read a file, ``-`` being standard input.  Whatever is in it, what is wrong is among the problems."""
+    now = now or dt.datetime.now(dt.UTC)
+    table = Table([], [])
+    try:
+        raw = sys.stdin.buffer.read(LARGEST + 1) if str(path) == "-" else _bounded(path)
+        if len(raw) > LARGEST:
+            return Table([], [f"{path}: larger than {LARGEST} bytes; split it"])
+        _fill(table, str(path), raw.decode("utf-8-sig"), now)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        table.problems.append(f"{path}: {error}")
+    return table
+
+
+def _bounded(path: pathlib.Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)
+
+
+def _fill(table: Table, file: str, text: str, now: dt.datetime) -> None:
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header = next(lines, [])
+    table.problems.extend(f"{file}:1: {problem}" for problem in _wrong_header(header))
+    if table.problems:
+        return
+    seen: dict[str, int] = {}
+    for cells in lines:
+        where = f"{file}:{lines.line_num}"
+        if not any(cells):
+            continue
+        if len(table.rows) >= MOST_ROWS or len(table.problems) >= MOST_PROBLEMS:
+            table.problems.append(
+                f"{where}: more than {MOST_ROWS} rows, or {MOST_PROBLEMS} problems; the rest is unread"
+            )
+            return
+        _add(table, where, dict(zip(header, cells, strict=False)), len(cells) - len(header), now)
+        _note_twice(table, where, seen, cells[header.index("tenant")] if len(cells) == len(header) else "")
+
+
+def _wrong_header(header: list[str]) -> Iterator[str]:
+    for name in header:
+        if name not in COLUMNS:
+            yield f"{name!r}: no such column; there are {', '.join(COLUMNS)}"
+        elif header.count(name) > 1:
+            yield f"{name}: stands twice"
+    yield from (f"{name}: missing" for name in ("tenant", "state") if name not in header)
+
+
+def _add(table: Table, where: str, cells: dict[str, str], surplus: int, now: dt.datetime) -> None:
+    if surplus:
+        table.problems.append(f"{where}: {abs(surplus)} cells too {'many' if surplus > 0 else 'few'}")
+        return
+    try:
+        row = _Cells.model_validate({name: value for name, value in cells.items() if value})
+        verification = _verification(row, now)
+        check_dates(verification, now)
+    except pydantic.ValidationError as error:
+        wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        table.problems.extend(f"{where}: {problem}" for problem in wrong)
+    except BadDate as bad:
+        table.problems.append(f"{where}: {bad}")
+    else:
+        table.rows.append(Row(where, verification))
+
+
+def _note_twice(table: Table, where: str, seen: dict[str, int], tenant: str) -> None:
+    if tenant in seen:
+        table.problems.append(f"{where}: tenant: {tenant} stands on line {seen[tenant]} already")
+    elif tenant:
+        seen[tenant] = int(where.rpartition(":")[2])
+
+
+def _verification(row: _Cells, now: dt.datetime) -> Verification:
+    """A row is as old as the verification that it tells of; where it does not say, it is of now."""
+    told = row.model_dump(exclude={"as_of"})
+    verifier = "computegate kyc import"
+    return Verification(**told, as_of=row.as_of or row.verified_at or now, verifier=verifier)

@@ -1,0 +1,38 @@
+"""Everyone behind a request with their screening as it counts at the instant of the question."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from admission.decide.duration import seconds_of
+from admission.tenants.screening import Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from admission.api.screening import ScreeningTerms
+    from admission.decide.question import Question
+    from admission.tenants.standing import Standing
+
+
+def terms_of(every: Iterable[ScreeningTerms]) -> Terms:
+    """Return the strictest of the terms that policies give: the shortest time to wait, the youngest list."""
+    given = tuple(every)
+    reviews = [seconds_of(each.review_period) for each in given if each.review_period is not None]
+    ages = [seconds_of(each.max_age) for each in given if each.max_age is not None]
+    return Terms(min(reviews, default=0), min(ages, default=None))
+
+
+def screened(question: Question) -> Question:
+    """Return the same question about parties whose screening is that of its instant."""
+
+    def at(party: Standing | None) -> Standing | None:
+        return party.screened(question.now, question.rules.screening) if party else None
+
+    asks = question.requester
+    tenant, supplier, customer = at(asks.tenant), at(asks.supplier), at(asks.customer)
+    if tenant is asks.tenant and supplier is asks.supplier and customer is asks.customer:
+        return question
+    known = dataclasses.replace(asks, tenant=tenant, supplier=supplier, customer=customer)
+    return dataclasses.replace(question, requester=known)

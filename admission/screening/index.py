@@ -1,0 +1,120 @@
+"""A list made ready for search: numbers looked up, names compared with all that are on it.
+
+Every name is compared with every other: of 80,000 names that takes a few milliseconds each, and a shortcut by
+first letters or by shared words would lose what differs there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from rapidfuzz import fuzz, process
+
+from admission.screening.entry import NOT_PARTIES, Entry
+from admission.screening.likeness import CONTAINED, FEWEST_WORDS, LONG_NUMBER, SHORT_NAME, SHORT_NUMBER, THRESHOLD
+from admission.screening.names import Form, form_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from admission.screening.entry import Number
+    from admission.screening.parties import Searched
+
+
+_Named = tuple[Entry, str]
+
+
+class Found(NamedTuple):
+    """One entry that a party may be."""
+
+    entry: Entry
+    name: str
+    by: Literal["Identifier", "Number", "Name"]
+    score: int
+
+
+class Index:
+    """The entries of one list by number and by name."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._numbers: defaultdict[str, list[tuple[Entry, Number]]] = defaultdict(list)
+        named: defaultdict[Form, list[_Named]] = defaultdict(list)
+        for entry in entries:
+            if entry.type not in NOT_PARTIES:
+                for number in entry.numbers:
+                    self._numbers[number.number].append((entry, number))
+                for name in entry.names:
+                    named[form_of(name)].append((entry, name))
+        named.pop(form_of(""), None)
+        self._words = _grouped(named, lambda form: form.words)
+        self._letters = _grouped(named, lambda form: form.letters)
+        self._consonants = _grouped(named, lambda form: form.consonants)
+        self._abjad = _grouped(named, lambda form: form.consonants if form.is_abjad else "")
+        self._with_word: defaultdict[str, list[str]] = defaultdict(list)
+        for words in self._words:
+            for word in set(words.split()):
+                self._with_word[word].append(words)
+
+    def search(self, party: Searched, threshold: int = THRESHOLD) -> tuple[Found, ...]:
+        """Return each entry that the party may be, once, the surest first."""
+        best: dict[str, Found] = {}
+        for found in (*self._by_number(party), *self._by_name(party.name, threshold)):
+            known = best.get(found.entry.id)
+            if known is None or _rank(found) < _rank(known):
+                best[found.entry.id] = found
+        return tuple(sorted(best.values(), key=_rank))
+
+    def _by_number(self, party: Searched) -> Iterator[Found]:
+        for mine in party.numbers:
+            for entry, theirs in self._numbers.get(mine.number, ()):
+                if _is_same(mine, theirs):
+                    yield Found(entry, entry.names[0], "Identifier", 100)
+                elif len(mine.number) >= SHORT_NUMBER:
+                    yield Found(entry, entry.names[0], "Number", 100)
+
+    def _by_name(self, name: str, threshold: int) -> Iterator[Found]:
+        form = form_of(name)
+        if not form.letters:
+            return
+        consonants = self._consonants if form.is_abjad else self._abjad
+        for mine, every in (
+            (form.words, self._words),
+            (form.letters, self._letters),
+            (form.consonants, consonants),
+        ):
+            least = 100 if len(mine) < SHORT_NAME else threshold
+            for theirs, score, _ in process.extract_iter(mine, every.keys(), scorer=fuzz.ratio, score_cutoff=least):
+                yield from (Found(entry, alias, "Name", int(score)) for entry, alias in every[theirs])
+        for theirs, score in self._containing(form.words):
+            yield from (Found(entry, alias, "Name", score) for entry, alias in self._words[theirs])
+
+    def _containing(self, mine: str) -> Iterator[tuple[str, int]]:
+        """Names all of whose words are in this one, or that have all of its words, with how much they share."""
+        words = set(mine.split())
+        for theirs in {each for word in words for each in self._with_word.get(word, ())}:
+            other = set(theirs.split())
+            if (words <= other or other <= words) and len(words & other) >= FEWEST_WORDS:
+                score = 100 * min(len(mine), len(theirs)) // max(len(mine), len(theirs))
+                if score >= CONTAINED:
+                    yield theirs, score
+
+
+def _grouped(named: Mapping[Form, list[_Named]], part: Callable[[Form], str]) -> dict[str, list[_Named]]:
+    grouped: defaultdict[str, list[_Named]] = defaultdict(list)
+    for form, entries in named.items():
+        if part(form):
+            grouped[part(form)] += entries
+    return dict(grouped)
+
+
+def _is_same(mine: Number, theirs: Number) -> bool:
+    """Whether the number is of one register: long enough to be nobody else's, or called alike."""
+    if len(mine.number) >= LONG_NUMBER:
+        return True
+    ours, listed = form_of(mine.scheme).letters, form_of(theirs.scheme).letters
+    return bool(ours and listed) and (ours in listed or listed in ours)
+
+
+def _rank(found: Found) -> tuple[int, int, str]:
+    return (("Identifier", "Number", "Name").index(found.by), -found.score, found.entry.id)

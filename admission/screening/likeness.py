@@ -1,0 +1,19 @@
+"""From where on two names, or two numbers, are taken for the same party's."""
+
+THRESHOLD = 85
+"""Percent from which two names are alike; measured in docs/screening.md."""
+
+CONTAINED = 55
+"""Percent of a longer name's letters from which a shorter one, all of whose words are in it, is taken for it."""
+
+FEWEST_WORDS = 2
+"""Words that such a shorter name has at the least."""
+
+SHORT_NAME = 5
+"""Letters below which a name must be the same."""
+
+LONG_NUMBER = 10
+"""Characters from which a number is one party's whatever its register is called: LEI, USCC, INN, OGRN."""
+
+SHORT_NUMBER = 6
+"""Characters from which a shorter number of another register's name is worth a look."""

@@ -1,0 +1,122 @@
+"""A name in the form in which names are compared: Latin, without legal form, spelt as loosely as romanisations are.
+
+Legal forms stand in a table here.  The libraries for them are no longer kept (cleanco, last released in May 2024) or
+need ICU built from C++ (rigour), for which the image has no compiler.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import re
+import unicodedata
+from typing import NamedTuple
+
+from anyascii import anyascii
+
+LONGEST = 256
+"""Characters of a name that are compared."""
+
+_APOSTROPHES = re.compile(r"['’ʼ`´ʹ]")
+_OTHER = re.compile(r"[^a-z0-9]+")
+_TWICE = re.compile(r"(.)\1+")
+_LETTERS_APART = re.compile(r"\b(?:[a-z] )+[a-z]\b")
+_SMALL_WORDS = frozenset({"the", "and", "of", "for", "und", "et", "de", "der", "i", "y", "v", "e"})
+_SPELT = (
+    ("shch", "s"),
+    ("sch", "s"),
+    ("tch", "c"),
+    ("kh", "h"),
+    ("zh", "j"),
+    ("sh", "s"),
+    ("ch", "c"),
+    ("ts", "c"),
+    ("tz", "c"),
+    ("ph", "f"),
+    ("th", "t"),
+    ("dh", "d"),
+    ("gh", "g"),
+    ("ck", "k"),
+    ("qu", "k"),
+    ("ks", "x"),
+    ("ou", "u"),
+    ("oo", "u"),
+    ("ee", "i"),
+    ("yu", "u"),
+    ("iu", "u"),
+    ("ya", "a"),
+    ("ia", "a"),
+    ("ye", "e"),
+    ("ie", "e"),
+    ("yo", "e"),
+    ("ij", "i"),
+    ("iy", "i"),
+    ("y", "i"),
+    ("q", "k"),
+    ("w", "v"),
+)
+"""Spellings of one sound in usual romanisations, longest first."""
+
+
+_ABJAD = re.compile(r"[\u0590-\u08ff\ufb1d-\ufefc]")
+"""Scripts that write hardly any vowels: Hebrew, Arabic and those of its family."""
+
+_VOWELS = re.compile(r"[aeiou]")
+
+
+class Form(NamedTuple):
+    """A name to compare: its words in alphabetical order, and all letters in the order in which they stand."""
+
+    words: str
+    letters: str
+    is_abjad: bool = False
+    """Whether it was written without vowels."""
+
+    @property
+    def consonants(self) -> str:
+        """The letters without vowels: what a name in an abjad can be compared by."""
+        return _VOWELS.sub("", self.letters)
+
+
+class _Forms(NamedTuple):
+    unspaced: re.Pattern[str]
+    """Legal forms of scripts that leave no space before them."""
+    words: re.Pattern[str]
+    """The others, in Latin letters and loose spelling."""
+
+
+@functools.lru_cache(maxsize=4096)
+def form_of(name: str) -> Form:
+    """Return the form of a name; empty where nothing of it can be compared."""
+    plain = unicodedata.normalize("NFKC", name[:LONGEST]).casefold()
+    every = _spelt_words(_legal_forms().unspaced.sub(" ", plain)) or _spelt_words(plain)
+    bare = _legal_forms().words.sub(" ", every).split() or every.split()
+    kept = [word for word in bare if word not in _SMALL_WORDS] or bare
+    return Form(" ".join(sorted(kept)), "".join(kept), is_abjad=bool(_ABJAD.search(plain)))
+
+
+def _spelt_words(plain: str) -> str:
+    latin = _OTHER.sub(" ", _APOSTROPHES.sub("", anyascii(plain)).casefold()).strip()
+    joined = _LETTERS_APART.sub(lambda found: found[0].replace(" ", ""), latin)
+    return " ".join(_spelt(word) for word in joined.split())
+
+
+def _spelt(word: str) -> str:
+    for spelling, sound in _SPELT:
+        word = word.replace(spelling, sound)
+    return _TWICE.sub(r"\1", word)
+
+
+@functools.cache
+def _legal_forms() -> _Forms:
+    text = importlib.resources.files(__package__).joinpath("legal_forms.tsv").read_text(encoding="utf-8")
+    forms = [line.partition("\t")[0] for line in text.splitlines() if line and not line.startswith("#")]
+    plain = [unicodedata.normalize("NFKC", form).casefold() for form in forms]
+    unspaced = [form for form in plain if min(form) >= "\u3000"]
+    words = {_spelt_words(form) for form in plain if form not in unspaced}
+    return _Forms(_any_of(unspaced, ""), _any_of(words, r"\b"))
+
+
+def _any_of(texts: list[str] | set[str], edge: str) -> re.Pattern[str]:
+    longest_first = sorted(texts, key=lambda text: (-len(text), text))
+    return re.compile(f"{edge}(?:{'|'.join(map(re.escape, longest_first))}){edge}")

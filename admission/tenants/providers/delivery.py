@@ -1,0 +1,157 @@
+"""A signed delivery, read by its provider's mapping into what it attests."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import msgspec
+import pydantic
+from pydantic.alias_generators import to_camel
+
+from admission.api.clearance import KYC, KYCState
+from admission.tenants.verification import Verification
+
+if TYPE_CHECKING:
+    from admission.tenants.providers.mapping import Mapping, Meaning
+
+_SUBJECT = re.compile(r"([a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)(?:@(sha256:[0-9a-f]{64}))?")
+_LONGEST_REASON = 1024
+_LONGEST_REFERENCE = 256
+
+
+class BadDelivery(ValueError):  # noqa: N818 (what it is)
+    """The delivery cannot be read by its mapping; the message names the field."""
+
+
+class Provider(pydantic.BaseModel):
+    """One provider as the operator uses it; its deliveries come in at ``/kyc/<name>``."""
+
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+    name: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    """Last part of the path, key of the secret, and ``status.kyc.provider``."""
+    mapping: str = ""
+    """The mapping that reads it; empty means the one of the provider's own name."""
+    level: Annotated[int, pydantic.Field(ge=0, le=4)] = 1
+    """KYC level of what it verifies, where a delivery does not say it."""
+    valid_days: Annotated[int, pydantic.Field(gt=0, le=3660)] = 365
+    """Days until a clearance ends, where a delivery does not say it."""
+    reverify_days: Annotated[int | None, pydantic.Field(gt=0, le=3660)] = None
+    """Days until the next verification is due, where a delivery does not say it; absent means not before the end."""
+
+
+class Subject(NamedTuple):
+    """Whom a verification was requested for, and the digest of the facts that it was given; empty if not said."""
+
+    tenant: str
+    covers: str
+
+
+def subject_of(text: str) -> Subject | None:
+    """Return the parts of ``NAME@DIGEST`` or ``NAME``; None for anything else."""
+    match = _SUBJECT.fullmatch(text)
+    return Subject(match[1], match[2] or "") if match else None
+
+
+def read(body: bytes, mapping: Mapping, provider: Provider) -> Verification | None:
+    """Return what a delivery attests; None where its event means nothing for a clearance.  Raises ``BadDelivery``."""
+    try:
+        payload = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise BadDelivery("the body is not JSON") from None
+    if any(_at(payload, path) in words for path, words in mapping.test_mode.items()):
+        return None
+    meaning = next((each for each in mapping.meanings if _fits(each, payload)), None)
+    return _verification(payload, mapping, provider, meaning.state) if meaning else None
+
+
+def _fits(meaning: Meaning, payload: Any) -> bool:
+    return all(_at(payload, path) in words for path, words in meaning.when.items())
+
+
+def _verification(payload: Any, mapping: Mapping, provider: Provider, state: KYCState) -> Verification:
+    fields = mapping.fields
+    subject = subject_of(_text(payload, fields.subject))
+    if subject is None:
+        raise BadDelivery(f"{fields.subject}: write NAME or NAME@sha256:..., as computegate kyc request prints it")
+    as_of = _instant(payload, mapping, fields.instant)
+    if as_of is None:
+        raise BadDelivery(f"{fields.instant}: missing")
+    verified_at = _instant(payload, mapping, fields.verified_at) or as_of
+    return Verification(
+        tenant=subject.tenant,
+        state=state,
+        as_of=as_of,
+        covers=subject.covers,
+        level=_level(payload, fields.level, provider.level),
+        verified_at=verified_at,
+        expires_at=_instant(payload, mapping, fields.expires_at) or _later(verified_at, provider.valid_days),
+        reverify_by=_instant(payload, mapping, fields.reverify_by) or _later(verified_at, provider.reverify_days),
+        provider=provider.name,
+        reference=_text(payload, fields.reference)[:_LONGEST_REFERENCE],
+        verifier=f"computegate kyc serve, provider {provider.name}",
+        reason=_reason(payload, fields.reason),
+    )
+
+
+def _at(payload: Any, path: str | None) -> Any:
+    """Return the value at a path; None where there is none."""
+    for key in path.split(".") if path else ():
+        payload = payload.get(key) if isinstance(payload, dict) else None
+    return payload if path else None
+
+
+def _text(payload: Any, path: str) -> str:
+    value = _at(payload, path)
+    if not isinstance(value, str) or not value:
+        raise BadDelivery(f"{path}: missing, or not a text")
+    return value
+
+
+def _reason(payload: Any, path: str | None) -> str:
+    value = _at(payload, path)
+    return value[:_LONGEST_REASON] if isinstance(value, str) else ""
+
+
+def _level(payload: Any, path: str | None, otherwise: int) -> int:
+    value = _at(payload, path)
+    if value is None:
+        return otherwise
+    try:
+        return KYC(state=KYCState.Verified, level=value).level
+    except pydantic.ValidationError:
+        raise BadDelivery(f"{path}: write a level from 0 to 4") from None
+
+
+def _instant(payload: Any, mapping: Mapping, path: str | None) -> datetime | None:
+    value = _at(payload, path)
+    if value is None:
+        return None
+    try:
+        instant = _moment(value)
+    except (ValueError, OverflowError, OSError):
+        raise BadDelivery(f"{path}: not an instant; write RFC 3339") from None
+    if instant.tzinfo is None and not mapping.fields.naive_instants:
+        raise BadDelivery(f"{path}: an instant needs a zone; write RFC 3339")
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value, UTC)
+    raise ValueError("neither text nor number")
+
+
+def _later(instant: datetime, days: int | None) -> datetime | None:
+    if days is None:
+        return None
+    try:
+        return instant + timedelta(days=days)
+    except OverflowError:
+        raise BadDelivery("verifiedAt: too far ahead") from None

@@ -1,0 +1,150 @@
+"""What a screening says of a tenant at an instant: by its hits, by who dismissed them, by the age of the list.
+
+A registered identifier on a list, or somebody's judgement, is a match.  A name that is alike is a candidate: it
+holds up a tenant that is new, and one that was verified before only after the operator's review period.  What was
+clear by a list that is too old, or for other names than today's, is not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from admission.api.identity import TENANT_ITSELF
+from admission.tenants.identity import screened_digest
+from admission.tenants.ternary import Ternary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from admission.api.clearance import Screening
+    from admission.api.dismissal import ScreeningDismissal
+    from admission.api.screening import ScreeningHit
+    from admission.api.tenant import Tenant
+    from admission.tenants.ownership import OwnershipGraph
+
+CLEAR, CANDIDATE = frozenset({"Clear"}), frozenset({"Candidate"})
+
+MATCH_ITSELF, MATCH_OWNERS = "MatchItself", "MatchOwners"
+OF_WHOM = frozenset({MATCH_ITSELF, MATCH_OWNERS})
+"""Beside Match, of whom it is: a rule may be about one of the two."""
+
+_TOLD = 3
+"""Hits that the record names."""
+
+_Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long a candidate may wait, and how old a list may be, in seconds; no ``oldest`` means any age."""
+
+    review: int = 0
+    oldest: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A tenant's screening with what was said of its hits."""
+
+    tenant: Tenant
+    screening: Screening
+    graph: OwnershipGraph
+    dismissals: Mapping[_Key, tuple[ScreeningDismissal, ...]]
+    is_current: bool
+    """Whether the names that were searched for are those of today."""
+    _owned: dict[frozenset[str], bool] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def worst(self) -> frozenset[str]:
+        """The value with nothing dismissed and no time to wait."""
+        return self._value(self.screening.hits, waits=False)
+
+    def at(self, now: datetime, terms: Terms, *, cleared: bool) -> frozenset[str] | None:
+        """The value at ``now``: Clear, Candidate, Match; None where it is not known.
+
+        ``cleared`` says whether the tenant's verification holds.
+        """
+        standing = self.open(now)
+        waits = cleared and self._is_in_review(standing, now, terms)
+        value = self._value(standing, waits=waits)
+        return None if value == CLEAR and not self._is_known(now, terms) else value
+
+    @property
+    def told(self) -> str:
+        """List and hits in a line, for the operator's record; tenants read nothing of it."""
+        screening = self.screening
+        listed = f"list of {screening.lists_as_of.isoformat() if screening.lists_as_of else 'no date'}"
+        hits = [f"{hit.party} ~ {hit.name} (entry {hit.entry}, by {hit.by})" for hit in screening.hits[:_TOLD]]
+        return "; ".join(part for part in (screening.reference, listed, *hits) if part)
+
+    def open(self, now: datetime) -> tuple[ScreeningHit, ...]:
+        """The hits that nobody dismissed."""
+        return tuple(hit for hit in self.screening.hits if not self._is_dismissed(hit, now))
+
+    def _is_dismissed(self, hit: ScreeningHit, now: datetime) -> bool:
+        about = self.dismissals.get((hit.party, hit.entry, hit.covers), ())
+        return hit.confirmed is None and any(in_force(each, now) for each in about)
+
+    def _value(self, hits: Iterable[ScreeningHit], *, waits: bool) -> frozenset[str]:
+        screening, standing = self.screening, tuple(hits)
+        if not screening.hits:
+            listed, undecided = frozenset(screening.matched_parties), screening.state == "Candidate"
+        else:
+            listed = frozenset(hit.party for hit in standing if hit.is_match)
+            undecided = any(not hit.is_match for hit in standing) or screening.more_hits > 0
+        if listed:
+            return self._of_whom(listed)
+        if not screening.hits and screening.state == "Match":
+            return frozenset({"Match", MATCH_ITSELF})
+        return CANDIDATE if undecided and not waits else CLEAR
+
+    def _of_whom(self, listed: frozenset[str]) -> frozenset[str]:
+        """A listed party that owns less than half, or how much nobody knows, is to be reviewed, and that at once."""
+        itself = {MATCH_ITSELF} if TENANT_ITSELF in listed else set()
+        of_whom = itself | ({MATCH_OWNERS} if self._is_owned_by(listed) else set())
+        return frozenset({"Match", *of_whom}) if of_whom else CANDIDATE
+
+    def _is_owned_by(self, listed: frozenset[str]) -> bool:
+        if listed not in self._owned:
+            owned = self.graph.owned_by(lambda party: Ternary.TRUE if party in listed else Ternary.FALSE)
+            self._owned[listed] = owned is Ternary.TRUE
+        return self._owned[listed]
+
+    def _is_in_review(self, hits: Iterable[ScreeningHit], now: datetime, terms: Terms) -> bool:
+        """Whether the tenant was verified before the oldest candidate was seen, and the time to judge it runs."""
+        seen = [hit.seen_at for hit in hits if not hit.is_match]
+        since = min(seen) if seen else self.screening.candidate_since
+        kyc = self.tenant.status.kyc
+        if since is None or kyc is None or kyc.verified_at is None or self.screening.more_hits:
+            return False
+        return kyc.verified_at <= since <= now < since + timedelta(seconds=terms.review)
+
+    def _is_known(self, now: datetime, terms: Terms) -> bool:
+        """Whether what was found counts still: for these names, by a list that is not too old nor of tomorrow."""
+        as_of = self.screening.lists_as_of
+        if not self.is_current or (as_of is not None and as_of > now):
+            return False
+        return terms.oldest is None or (as_of is not None and (now - as_of).total_seconds() <= terms.oldest)
+
+
+def judge(tenant: Tenant, graph: OwnershipGraph, dismissals: Iterable[ScreeningDismissal]) -> Judged | None:
+    """Return a tenant's screening with the dismissals of its hits; None where it was never screened."""
+    screening = tenant.status.screening
+    if screening is None:
+        return None
+    about: dict[_Key, tuple[ScreeningDismissal, ...]] = {}
+    for each in dismissals:
+        if each.spec.tenant == tenant.name:
+            key = (each.spec.party, each.spec.entry, each.spec.covers)
+            about[key] = (*about.get(key, ()), each)
+    is_current = screening.covers in {"", screened_digest(tenant.spec)}
+    return Judged(tenant, screening, graph, about, is_current)
+
+
+def in_force(dismissal: ScreeningDismissal, now: datetime) -> bool:
+    """Whether somebody else than who asked has approved it."""
+    approval = dismissal.status.approval
+    return approval is not None and approval.by != dismissal.spec.requested_by and approval.at <= now

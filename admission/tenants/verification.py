@@ -1,0 +1,219 @@
+"""What somebody attests of a tenant's clearance, and what becomes of the clearance by it.
+
+    verification ─► dated? ─► newer? ─► allowed? ─► covers? ─► the clearance to write
+                    BadDate   Repeated   NotAllowed  NotAllowed
+                              OutOfOrder
+                              Kept
+
+Provider's deliveries and imported rows come this way alike.  Nothing here reads a clock or a cluster.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from admission.api.clearance import KYC, TRANSITIONS, KYCState
+from admission.review import messages
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MOST_AHEAD = timedelta(minutes=5)
+"""How far a sender's clock may be ahead of ours."""
+
+HELD = frozenset({KYCState.Suspended, KYCState.Revoked})
+"""States that no verification lifts: a person begins anew with ``computegate kyc request``."""
+
+_REVERSED = frozenset({KYCState.Verified, KYCState.Expired, *HELD})
+"""States in which there is, or was, a clearance: a refusal then takes it back."""
+
+_UNMOVED = frozenset({KYCState.Verified, KYCState.NeedsReview})
+"""States that outlast the beginning of another verification, until its outcome."""
+
+_RANK = {
+    state: rank
+    for rank, state in enumerate(
+        (
+            KYCState.Unverified,
+            KYCState.Pending,
+            KYCState.Verified,
+            KYCState.Expired,
+            KYCState.NeedsReview,
+            KYCState.Rejected,
+            KYCState.Suspended,
+            KYCState.Revoked,
+        )
+    )
+}
+"""Of two events at one instant the one further along holds, and the stricter of two outcomes."""
+
+
+class BadDate(ValueError):  # noqa: N818 (what is wrong, as the message says it)
+    """An instant that cannot be right; the message begins with its field."""
+
+
+class NotAllowed(ValueError):  # noqa: N818 (a verdict)
+    """The clearance cannot become this; the message says what to do."""
+
+
+class Result(enum.StrEnum):
+    """What came of a verification that could be judged."""
+
+    Applied = "applied"
+    Repeated = "repeated"
+    OutOfOrder = "out_of_order"
+    Kept = "kept"
+
+
+class Step(NamedTuple):
+    """The result, and the clearance to write where it is ``Applied``."""
+
+    result: Result
+    kyc: KYC | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """That a tenant's verification reached a state at an instant, by the words of whoever verified.
+
+    ``covers`` is the digest of the facts that were given to the verifier; empty where it is not said.
+    """
+
+    tenant: str
+    state: KYCState
+    as_of: datetime
+    covers: str = ""
+    level: int = 0
+    verified_at: datetime | None = None
+    expires_at: datetime | None = None
+    reverify_by: datetime | None = None
+    provider: str = ""
+    reference: str = ""
+    verifier: str = ""
+    reason: str = ""
+
+
+def check_dates(verification: Verification, now: datetime) -> None:
+    """Raise ``BadDate`` for an instant that lies ahead, or an end that is not after its beginning."""
+    latest = now + MOST_AHEAD
+    if verification.as_of > latest:
+        raise BadDate(f"asOf: {messages.instant_ahead(verification.as_of)}")
+    if verification.state is not KYCState.Verified:
+        return
+    verified_at = verification.verified_at or verification.as_of
+    if verified_at > latest:
+        raise BadDate(f"verifiedAt: {messages.instant_ahead(verified_at)}")
+    if verification.expires_at is None:
+        raise BadDate(f"expiresAt: {messages.clearance_without_end()}")
+    if verification.expires_at <= verified_at:
+        raise BadDate(f"expiresAt: {messages.ends_before(verification.expires_at, verified_at)}")
+    if verification.reverify_by is not None and verification.reverify_by <= verified_at:
+        raise BadDate(f"reverifyBy: {messages.ends_before(verification.reverify_by, verified_at)}")
+
+
+def advance(current: KYC | None, verification: Verification, *, first: bool = False) -> Step:
+    """Return what becomes of a clearance; ``current`` is None where there was never any.
+
+    With ``first``, a tenant that never had one may get any at once: a person imports what was verified elsewhere.
+
+    Raises ``NotAllowed`` where the CRD's transitions do not lead there, where a person has to begin anew, and where
+    nobody says which facts were verified.
+    """
+    was = current or KYC(state=KYCState.Unverified)
+    state = _reached(was.state, verification.state)
+    if (stale := _order(was, verification.as_of, state)) is not None:
+        return Step(stale)
+    if state is KYCState.Pending and was.state in _UNMOVED:
+        return Step(Result.Kept)
+    if current is not None or not first:
+        _check(was.state, state)
+    return Step(Result.Applied, _written(was, state, verification))
+
+
+def request(current: KYC | None, covers: str, verifier: str) -> KYC | None:
+    """Return the clearance of a tenant whose verification begins, by a person; None while one of these facts stands.
+
+    ``covers`` is the digest of the facts as they are.  The instant of the last event stays, so that no earlier delivery
+    fits the new round.  Raises ``NotAllowed``.
+    """
+    was = current or KYC(state=KYCState.Unverified)
+    if was.state is KYCState.Verified and was.covers == covers:
+        return None
+    if was.state is not KYCState.Pending and KYCState.Pending not in TRANSITIONS[was.state]:
+        raise NotAllowed(messages.transition_refused(was.state, KYCState.Pending, TRANSITIONS[was.state]))
+    return KYC(state=KYCState.Pending, covers=covers, verifier=verifier, as_of=was.as_of or was.verified_at)
+
+
+def restore(current: KYC | None, kept: KYC, now: datetime) -> KYC | None:
+    """Return an exported clearance as it is to be written again; None where it stands already.
+
+    Raises ``BadDate`` and ``NotAllowed``.
+    """
+    for field, instant in (("asOf", kept.as_of), ("verifiedAt", kept.verified_at)):
+        if instant is not None and instant > now + MOST_AHEAD:
+            raise BadDate(f"{field}: {messages.instant_ahead(instant)}")
+    if current is None:
+        return kept
+    if current == kept:
+        return None
+    as_of = kept.as_of or kept.verified_at
+    known = current.as_of or current.verified_at
+    if as_of is None or known is None or as_of <= known:
+        raise NotAllowed(messages.cluster_newer(known))
+    _check(current.state, kept.state)
+    return kept
+
+
+def _reached(was: KYCState, attested: KYCState) -> KYCState:
+    """A refusal after a clearance revokes it."""
+    return KYCState.Revoked if attested is KYCState.Rejected and was in _REVERSED else attested
+
+
+def _order(was: KYC, as_of: datetime, state: KYCState) -> Result | None:
+    known = was.as_of or was.verified_at
+    if known is None or as_of > known:
+        return None
+    if as_of < known or _RANK[state] < _RANK[was.state]:
+        return Result.OutOfOrder
+    return Result.Repeated if state is was.state else None
+
+
+def _check(was: KYCState, state: KYCState) -> None:
+    if was in HELD and _RANK[state] < _RANK[was]:
+        raise NotAllowed(messages.clearance_held(was))
+    if was is not state and state not in TRANSITIONS[was]:
+        raise NotAllowed(messages.transition_refused(was, state, TRANSITIONS[was]))
+
+
+def _written(was: KYC, state: KYCState, verification: Verification) -> KYC:
+    told = {
+        "state": state,
+        "as_of": verification.as_of,
+        "provider": verification.provider,
+        "reference": verification.reference or was.reference,
+        "verifier": verification.verifier,
+        "reason": verification.reason,
+    }
+    if state is KYCState.Verified:
+        return KYC.model_validate({**told, **_clearance(was, verification)})
+    if state is KYCState.Pending:
+        begun = was.covers if was.state is KYCState.Pending else ""
+        return KYC.model_validate({**told, "covers": verification.covers or begun})
+    return was.model_copy(update=told)
+
+
+def _clearance(was: KYC, verification: Verification) -> dict[str, object]:
+    """A clearance covers what was given to the verifier, never what the facts happen to be when it answers."""
+    covers = verification.covers or was.covers
+    if not covers:
+        raise NotAllowed(messages.covers_nothing(verification.tenant))
+    return {
+        "covers": covers,
+        "level": verification.level,
+        "verified_at": verification.verified_at or verification.as_of,
+        "expires_at": verification.expires_at,
+        "reverify_by": verification.reverify_by,
+    }

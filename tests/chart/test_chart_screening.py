@@ -1,0 +1,171 @@
+"""Screening by the account of its own on a real API server, with the guards in place."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pathlib
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from admission.api.tenant import Tenant
+from admission.cli import screened
+from admission.cli.main import main
+from admission.cluster.client import Client
+from admission.screening.entry import Entry
+from admission.screening.index import Index
+from admission.screening.screen import Searchable
+from admission.screening.screen import screen as screen_by
+from tests.chart.rendering import RELEASE
+from tests.screening.lists import QUELLGRUND, TOLMAVIR, csv_text, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from admission.api.clearance import Screening
+    from tools.kubectl import Kubectl
+
+SCREENER, OTHER = "screener-of-lists", "somebody-else"
+NAMES = {"alike": "Tolmavir Vytchislenia LLC", "neither": "Cloudmere Robotics Inc"}
+
+
+@pytest.fixture(scope="module")
+def cluster(installed: Kubectl) -> Kubectl:
+    """The installation with two tenants, and a user who holds the role for screening."""
+    for name, legal_name in NAMES.items():
+        _create_tenant(installed, name, legal_name)
+    installed("create", "clusterrolebinding", SCREENER, f"--clusterrole={RELEASE}-screening", f"--user={SCREENER}")
+    installed("create", "clusterrolebinding", OTHER, f"--clusterrole={RELEASE}-operator", f"--user={OTHER}")
+    return installed
+
+
+def _create_tenant(cluster: Kubectl, name: str, legal_name: str) -> None:
+    known = {"kind": "Tenant", "metadata": {"name": name}, "spec": {"legalName": legal_name, "kind": "Company"}}
+    cluster("create", "-f", "-", stdin=json.dumps({"apiVersion": "computegate.io/v1alpha1", **known}))
+
+
+@pytest.fixture
+def screen(cluster: Kubectl, tmp_path: pathlib.Path) -> Callable[..., int]:
+    """The command, as a user of the cluster, with a list of these entries."""
+
+    def run(*options: str, user: str = SCREENER, text: str = csv_text(TOLMAVIR, QUELLGRUND)) -> int:
+        kubeconfig = str(cluster._plane.kubeconfig_for(user, ()))
+        return main(["screen", "--list", str(write(tmp_path, text)), "--kubeconfig", kubeconfig, *options])
+
+    return run
+
+
+def _screening(cluster: Kubectl, name: str) -> dict[str, Any]:
+    shown: dict[str, Any] = json.loads(cluster("get", "tenants.computegate.io", name, "-o", "json").stdout)
+    found: dict[str, Any] = shown.get("status", {}).get("screening", {})
+    return found
+
+
+def test_a_dry_run_writes_nothing_and_a_write_is_what_it_said(
+    cluster: Kubectl, screen: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert screen("--dry-run", user=OTHER) == 1
+    said = capsys.readouterr().out
+    assert "alike: never screened -> Candidate" in said
+    assert (_screening(cluster, "alike"), _screening(cluster, "neither")) == ({}, {})
+    assert screen("--write") == 1
+    assert said.splitlines()[1:-1] == capsys.readouterr().out.splitlines()[1:-1]
+    alike, neither = _screening(cluster, "alike"), _screening(cluster, "neither")
+    assert (alike["state"], neither["state"], neither["hits"]) == ("Candidate", "Clear", [])
+    (hit,) = alike["hits"]
+    assert (hit["party"], hit["entry"], hit["by"], hit["seenAt"]) == ("tenant", "e1", "Name", alike["candidateSince"])
+
+
+def test_who_holds_no_verb_for_it_cannot_write(
+    cluster: Kubectl, screen: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _create_tenant(cluster, "unwritten", "Tolmavir Vychisleniya")
+    assert screen("--write", user=OTHER) == 2
+    assert "forbidden" in capsys.readouterr().err
+    assert _screening(cluster, "unwritten") == {}
+    cluster("delete", "tenants.computegate.io", "unwritten")
+
+
+def test_what_somebody_judged_outlives_the_next_list_and_what_is_gone_leaves(
+    cluster: Kubectl, screen: Callable[..., int]
+) -> None:
+    screen("--write")
+    confirmed = {"by": "carol", "at": "2026-11-26T00:00:00Z", "reason": "same address"}
+    patch = [
+        {"op": "test", "path": "/status/screening/hits/0/entry", "value": "e1"},
+        {"op": "add", "path": "/status/screening/hits/0/confirmed", "value": confirmed},
+    ]
+    flags = ("--subresource=status", "--type=json", "-p", json.dumps(patch), f"--as={SCREENER}")
+    cluster("patch", "tenants.computegate.io", "alike", *flags)
+    aliased = {**TOLMAVIR, "alt_names": ["Tolmavir"]}
+    assert screen("--write", text=csv_text(aliased, QUELLGRUND)) == 1
+    alike = _screening(cluster, "alike")
+    assert (alike["state"], alike["matchedParties"], alike["hits"][0]["confirmed"]) == ("Match", ["tenant"], confirmed)
+    assert "candidateSince" not in alike
+    assert screen("--write", text=csv_text(QUELLGRUND, {**QUELLGRUND, "id": "e5"})) == 0
+    gone = _screening(cluster, "alike")
+    assert (gone["state"], gone["matchedParties"], gone["hits"]) == ("Clear", [], [])
+
+
+def test_what_somebody_judges_meanwhile_is_not_overwritten(cluster: Kubectl) -> None:
+    _create_tenant(cluster, "judged", "Tolmavir Vychisleniya")
+    kubeconfig = cluster._plane.kubeconfig_for(SCREENER, ())
+    confirmed = {"by": "carol", "at": "2026-11-26T00:00:00Z", "reason": "same address"}
+    listed = Entry("e1", "list", "Entity", (TOLMAVIR["name"],), ())
+    now = datetime.now(UTC)
+    searchable = Searchable(Index([listed]), now, "list-1", 1)
+
+    def searched(tenant: Tenant) -> Screening:
+        found = screen_by(tenant, searchable, (), now, "scr-1")
+        if not tenant.status.screening:  # somebody judges the hit while the first answer is under way
+            hit = {**found.hits[0].model_dump(mode="json", by_alias=True, exclude_none=True), "confirmed": confirmed}
+            patch = json.dumps({"status": {"screening": {"state": "Candidate", "hits": [hit]}}})
+            flags = ("--subresource=status", "--type=merge", "-p", patch, f"--as={SCREENER}")
+            cluster("patch", "tenants.computegate.io", "judged", *flags)
+        return found
+
+    async def write_once() -> None:
+        client = await Client.connect(pathlib.Path(kubeconfig))
+        stored = await client.get("/apis/computegate.io/v1alpha1/tenants/judged")
+        await screened.write(client, Tenant.model_validate_json(stored), searched)
+        await client.close()
+
+    asyncio.run(write_once())
+    found = _screening(cluster, "judged")
+    assert (found["state"], found["hits"][0]["confirmed"]) == ("Match", confirmed)
+    cluster("delete", "tenants.computegate.io", "judged")
+
+
+def test_a_list_that_becomes_bad_leaves_the_last_good_one_in_use_and_a_new_one_is_taken_up(
+    cluster: Kubectl, tmp_path: pathlib.Path
+) -> None:
+    kubeconfig = str(cluster._plane.kubeconfig_for(SCREENER, ()))
+    path = write(tmp_path, csv_text(QUELLGRUND, TOLMAVIR))
+    options = ("--list", str(path), "--kubeconfig", kubeconfig, "--write", "--every", "0.2")
+    command = [sys.executable, "-m", "admission.cli.main", "screen", *options]
+    log = tmp_path / "log"
+    with log.open("w") as said, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said) as running:
+        try:
+            _eventually(lambda: _screening(cluster, "alike").get("state") == "Candidate")
+            write(tmp_path, csv_text(QUELLGRUND, TOLMAVIR)[:-30])
+            _eventually(lambda: "the last good list" in log.read_text())
+            _create_tenant(cluster, "newcomer", "Quellgrund Rechenwerke")
+            _eventually(lambda: _screening(cluster, "newcomer").get("state") == "Candidate")
+            write(tmp_path, csv_text(TOLMAVIR))
+            _eventually(lambda: "cut short?" in log.read_text())
+            write(tmp_path, csv_text(TOLMAVIR, {**QUELLGRUND, "name": "Greyharrow Systems Inc."}))
+            _eventually(lambda: _screening(cluster, "newcomer").get("state") == "Clear")
+        finally:
+            running.terminate()
+
+
+def _eventually(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end, "not within 30 s"
+        time.sleep(0.1)

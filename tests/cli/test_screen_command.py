@@ -1,0 +1,116 @@
+"""``computegate screen`` over files: what it says, what it refuses, and that it changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from admission.cli.main import main
+from tests.screening.lists import QUELLGRUND, TOLMAVIR, csv_text, json_text, write
+
+if TYPE_CHECKING:
+    import pathlib
+
+
+def _tenant(name: str, legal_name: str, screening: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    fields = {"legalName": legal_name, "kind": "Company", **spec}
+    status = {"screening": screening} if screening else {}
+    known = {"apiVersion": "computegate.io/v1alpha1", "kind": "Tenant", "metadata": {"name": name}}
+    return {**known, "spec": fields, "status": status}
+
+
+def _screen(folder: pathlib.Path, *options: str, text: str = csv_text(TOLMAVIR, QUELLGRUND)) -> int:
+    path = write(folder, text)
+    os.utime(path, (1_763_942_400, 1_763_942_400))  # 2025-11-24
+    return main(["screen", "--list", str(path), "--tenants", str(folder / "tenants.yaml"), *options])
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A folder with three tenants: one whose name is alike, one of a listed number, and one of neither."""
+    tenants = [
+        _tenant("alike", "Tolmavir Vytchislenia LLC"),
+        _tenant("numbered", "Another Name", identifiers=[{"scheme": "INN", "id": "7700000001"}]),
+        _tenant("neither", "Cloudmere Robotics Inc", parties=[{"id": "above", "name": "Tidewick Genomics Ltd"}]),
+    ]
+    (tmp_path / "tenants.yaml").write_text(yaml.safe_dump_all(tenants))
+    return tmp_path
+
+
+def test_a_dry_run_says_who_would_change_and_how(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (folder / "tenants.yaml").read_bytes()
+    assert _screen(folder, "--dry-run") == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "list of 2025-11-24T00:00:00+00:00, 2 entries; 3 tenants, 0 as before"
+    assert "alike: never screened -> Candidate" in told
+    assert "numbered: never screened -> Match" in told
+    assert "neither: never screened -> Clear" in told
+    assert told[2].startswith("  new    tenant ~ OOO Tolmavir Vychisleniya (Entity List")
+    assert told[-1] == "nothing was written; --write writes it"
+    assert (folder / "tenants.yaml").read_bytes() == before
+
+
+def test_what_is_as_before_is_not_listed(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _screen(folder, "-o", "json")
+    found = {each["tenant"]: each for each in json.loads(capsys.readouterr().out)["tenants"]}
+    names = {"alike": "Tolmavir Vytchislenia LLC", "neither": "Cloudmere Robotics Inc"}
+    tenants = [_tenant(name, legal_name, found[name]["screening"]) for name, legal_name in names.items()]
+    tenants[1]["spec"]["parties"] = [{"id": "above", "name": "Tidewick Genomics Ltd"}]
+    (folder / "tenants.yaml").write_text(yaml.safe_dump_all(tenants))
+    assert _screen(folder, text=csv_text(QUELLGRUND, {**TOLMAVIR, "id": "e9"})) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].endswith("2 tenants, 1 as before")
+    assert told[1] == "alike: Candidate -> Candidate"
+    assert [line.split()[0] for line in told[2:4]] == ["new", "gone"]
+
+
+def test_one_tenant_is_screened_alone(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _screen(folder, "--only", "neither") == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if "->" in line] == [
+        "neither: never screened -> Clear"
+    ]
+
+
+def test_nobody_on_the_list_is_zero(folder: pathlib.Path) -> None:
+    assert _screen(folder, text=csv_text(QUELLGRUND)) == 0
+
+
+LAST = {"state": "Clear", "listsAsOf": "2025-11-24T00:00:00Z", "listEntries": 3}
+REFUSED: dict[str, tuple[list[str], dict[str, Any], str]] = {
+    "a broken list": ([], {"text": csv_text(TOLMAVIR)[:-40]}, "the list is refused as a whole"),
+    "another format": ([], {"text": json_text(TOLMAVIR)}, "line 1: column _id is missing"),
+    "a date of tomorrow": (["--as-of", "2999-01-01T00:00:00Z"], {}, "is in the future"),
+    "a date without a zone": (["--as-of", "2025-11-24T00:00:00"], {}, "give the time zone"),
+    "no date": (["--as-of", "yesterday"], {}, "not an instant"),
+    "an older list": (["--as-of", "2025-11-23T23:59:59Z"], {}, "the last one was of 2025-11-24"),
+    "a much shorter list": ([], {}, "the list has 2 entries, the last one had 3: cut short?"),
+    "files to write to": (["--write"], {}, "files are only read"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_used_is_refused_with_the_reason(
+    case: str, folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options, fields, words = REFUSED[case]
+    (folder / "tenants.yaml").write_text(yaml.safe_dump(_tenant("acme", "Cloudmere Robotics Inc", LAST)))
+    assert _screen(folder, *options, **fields) == 2
+    said = capsys.readouterr()
+    assert (said.out, words in said.err) == ("", True), said.err
+
+
+@pytest.mark.parametrize("options", [["--accept"], ["--accept", "--as-of", "2025-11-01T00:00:00Z"]])
+def test_an_older_or_shorter_list_is_taken_when_the_operator_says_so(folder: pathlib.Path, options: list[str]) -> None:
+    (folder / "tenants.yaml").write_text(yaml.safe_dump(_tenant("acme", "Cloudmere Robotics Inc", LAST)))
+    assert _screen(folder, *options) == 0
+
+
+def test_what_a_list_says_is_printed_without_control_characters(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _screen(folder, text=csv_text({**TOLMAVIR, "source": "a\x1b[31mlist"})) == 1
+    assert "\x1b" not in capsys.readouterr().out

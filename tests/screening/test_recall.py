@@ -1,0 +1,71 @@
+"""What is found of invented companies under other names, and what is wrongly found, stays above a floor."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from admission.screening.entry import Entry, Number
+from admission.screening.index import Index
+from admission.screening.likeness import THRESHOLD
+from admission.screening.names import form_of
+from admission.screening.parties import Searched
+from tools.screening_check import PAGE, companies, measure, table
+
+
+def test_recall_and_precision_stay_above_the_floor() -> None:
+    score = measure(THRESHOLD)
+    assert score.recall >= 0.97, score
+    assert score.precision >= 0.95, score
+
+
+@pytest.mark.parametrize("kind", ["same", "legal", "order", "spelling"])
+def test_legal_form_word_order_and_a_letter_never_hide_a_listed_company(kind: str) -> None:
+    found, every = measure(THRESHOLD).kinds[kind]
+    assert found == every > 0
+
+
+def test_the_page_shows_what_is_measured() -> None:
+    assert "\n".join(table()) in PAGE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "by"),
+    [
+        (("LEI", "529900TOLMAVIR000012"), ("Legal Entity Number", "529900TOLMAVIR000012"), "Identifier"),
+        (("ogrn", "1027700000017"), ("Registration Number", "1027700000017"), "Identifier"),
+        (("DUNS", "99887766"), ("D-U-N-S Number", "99887766"), "Identifier"),
+        (("HRB", "998877"), ("Passport", "998877"), "Number"),
+        (("HRB", "99887"), ("Passport", "99887"), None),
+        (("HRB", "998877"), ("Passport", "998878"), None),
+    ],
+)
+def test_a_number_is_the_same_partys_by_its_register_or_its_length(
+    mine: tuple[str, str], theirs: tuple[str, str], by: str | None
+) -> None:
+    index = Index([Entry("e1", "list", "Entity", ("Somebody Else",), (Number(*theirs),))])
+    found = index.search(Searched("tenant", "Quellgrund Rechenwerke GmbH", (Number(*mine),)))
+    assert [each.by for each in found] == ([by] if by else [])
+
+
+def test_an_identifier_counts_before_a_name() -> None:
+    entry = Entry("e1", "list", "Entity", ("Quellgrund Rechenwerke",), (Number("LEI", "529900TOLMAVIR000012"),))
+    party = Searched("tenant", "Quellgrund Rechenwerke GmbH", entry.numbers)
+    assert [each.by for each in Index([entry]).search(party)] == ["Identifier"]
+
+
+def test_vessels_and_aircraft_are_nobody() -> None:
+    entries = [Entry("e1", "list", kind, ("Quellgrund",), ()) for kind in ("Vessel", "Aircraft")]
+    assert Index(entries).search(Searched("tenant", "Quellgrund", ())) == ()
+
+
+@given(name=st.text(max_size=300))
+def test_any_name_has_a_form_and_finds_itself(name: str) -> None:
+    found = Index([Entry("e1", "list", "", (name,), ())]).search(Searched("tenant", name, ()))
+    assert bool(found) == bool(form_of(name).letters)
+
+
+def test_every_variant_belongs_to_a_listed_company() -> None:
+    listed, variants = companies()
+    assert {each.entry for each in variants} - {entry.id for entry in listed} == {"-"}

@@ -1,0 +1,253 @@
+"""What hits come to: at once, while they wait for judgement, when somebody judged, and when a list grows old."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from admission.api.dismissal import ScreeningDismissal
+from admission.api.policy import Fact
+from admission.api.screening import Confirmation
+from admission.review import messages
+from admission.screening.entry import Entry, Number
+from admission.screening.index import Index
+from admission.screening.screen import Searchable, screen
+from admission.tenants.screening import OF_WHOM, Terms
+from admission.tenants.standing import standing_of
+from tests.decide.questions import NOW, party, policy, rule, tenant, world
+
+if TYPE_CHECKING:
+    from admission.api.tenant import Tenant
+
+ALIKE = Entry("e1", "list", "Entity", ("OOO Tolmavir Vychisleniya",), ())
+NUMBERED = Entry("e2", "list", "Entity", ("Somebody Else",), (Number("LEI", "529900TOLMAVIR000012"),))
+DAY = timedelta(days=1)
+SEEN = NOW - DAY
+"""When the first hit was seen; the tenants of these tests were verified before."""
+
+TOLMAVIR: dict[str, Any] = {"legalName": "Tolmavir Vychisleniya"}
+LEI: dict[str, Any] = {"identifiers": [{"scheme": "LEI", "id": "5299 00TO LMAV IR00 0012"}]}
+REFUSING = rule("listed", "Deny", ("Screening", "NotIn", "Clear"))
+
+
+def by(*entries: Entry, as_of: datetime = SEEN, digest: str = "list-1") -> Searchable:
+    return Searchable(Index(entries), as_of, digest, len(entries))
+
+
+def screened(of: Tenant, listed: Searchable, *dismissals: ScreeningDismissal, now: datetime = SEEN) -> Tenant:
+    found = screen(of, listed, dismissals, now, "scr-1")
+    return of.model_copy(update={"status": of.status.model_copy(update={"screening": found})})
+
+
+def dismissal(of: Tenant, by: str = "bob", at: datetime = SEEN, **changed: Any) -> ScreeningDismissal:
+    screening = of.status.screening
+    assert screening is not None
+    hit = screening.hits[0]
+    spec = {
+        "tenant": of.name,
+        "party": hit.party,
+        "entry": hit.entry,
+        "covers": hit.covers,
+        "reason": "founded elsewhere",
+        "requestedBy": "alice",
+        **changed,
+    }
+    status = {"approval": {"by": by, "at": at}} if by else {}
+    return ScreeningDismissal.model_validate({"metadata": {"name": "d"}, "spec": spec, "status": status})
+
+
+def value(of: Tenant, *dismissals: ScreeningDismissal, now: datetime = NOW, terms: Terms | None = None) -> str | None:
+    found = standing_of(of, dismissals).screened(now, terms or Terms()).facts[Fact.Screening]
+    return None if found is None else "".join(found - OF_WHOM)
+
+
+@pytest.mark.parametrize(
+    ("spec", "entries", "state", "parties"),
+    [
+        ({}, [ALIKE, NUMBERED], "Clear", []),
+        (TOLMAVIR, [ALIKE], "Candidate", ["tenant"]),
+        (LEI, [NUMBERED], "Match", ["tenant"]),
+        ({"parties": [{**party("above"), "name": "Tolmavir Vychisleniya"}]}, [ALIKE], "Candidate", ["above"]),
+        ({"parties": [{**party("above"), **LEI}]}, [NUMBERED], "Match", ["above"]),
+        ({**TOLMAVIR, **LEI}, [ALIKE, NUMBERED], "Match", ["tenant", "tenant"]),
+    ],
+)
+def test_a_number_is_a_match_and_a_name_a_candidate_of_the_tenant_and_of_each_party(
+    spec: dict[str, Any], entries: list[Entry], state: str, parties: list[str]
+) -> None:
+    found = screened(tenant(**spec), by(*entries)).status.screening
+    assert found is not None
+    assert (found.state, [hit.party for hit in found.hits]) == (state, parties)
+    assert found.lists_as_of == SEEN
+    assert found.candidate_since == (SEEN if any(not hit.is_match for hit in found.hits) else None)
+
+
+WEEK = Terms(review=7 * 86400)
+
+
+@pytest.mark.parametrize(
+    ("verified", "terms", "now", "expected"),
+    [
+        ("2026-03-01T00:00:00Z", Terms(), NOW, "Candidate"),
+        ("2026-03-01T00:00:00Z", WEEK, NOW, "Clear"),
+        ("2026-03-01T00:00:00Z", WEEK, SEEN + 7 * DAY - timedelta(seconds=1), "Clear"),
+        ("2026-03-01T00:00:00Z", WEEK, SEEN + 7 * DAY, "Candidate"),
+        ("2026-11-22T00:00:00Z", WEEK, NOW, "Candidate"),
+        (None, WEEK, NOW, "Candidate"),
+    ],
+    ids=["no time given", "in time", "the last second", "time is over", "verified since", "not verified"],
+)
+def test_a_candidate_holds_up_who_is_new_at_once_and_who_was_verified_before_after_the_review_period(
+    verified: str | None, terms: Terms, now: datetime, expected: str
+) -> None:
+    of = screened(tenant(**TOLMAVIR), by(ALIKE))
+    assert of.status.kyc is not None
+    when = {"verified_at": datetime.fromisoformat(verified)} if verified else {"state": "Pending"}
+    kyc = type(of.status.kyc).model_validate({**of.status.kyc.model_dump(), **when})
+    of = of.model_copy(update={"status": of.status.model_copy(update={"kyc": kyc})})
+    assert value(of, now=now, terms=terms) == expected
+
+
+@pytest.mark.parametrize(("since", "expected"), [(SEEN, "Clear"), (SEEN - 7 * DAY, "Candidate"), (None, "Candidate")])
+def test_what_another_integration_writes_waits_since_it_says(since: datetime | None, expected: str) -> None:
+    of = tenant(status={"screening": {"state": "Candidate", "candidateSince": since}})
+    assert value(of, terms=WEEK) == expected
+
+
+def test_of_whom_a_match_is_stands_beside_it() -> None:
+    above = {"parties": [{**party("above"), **LEI}], "ownership": [{"owner": "above", "share": {"exact": 50}}]}
+    for spec, whom in ((LEI, {"MatchItself"}), (above, {"MatchOwners"}), ({**LEI, **above}, OF_WHOM)):
+        of = screened(tenant(**spec), by(NUMBERED))
+        assert standing_of(of).facts[Fact.Screening] == frozenset({"Match", *whom})
+
+
+def test_a_match_has_no_time_to_wait() -> None:
+    assert value(screened(tenant(**LEI), by(NUMBERED)), terms=WEEK) == "Match"
+
+
+def test_a_dismissal_by_two_people_takes_one_hit_away_and_what_changes_brings_it_back() -> None:
+    of = screened(tenant(**TOLMAVIR), by(ALIKE))
+    assert value(of, dismissal(of)) == "Clear"
+    for other in (
+        dismissal(of, by=""),
+        dismissal(of, by="alice"),
+        dismissal(of, at=NOW + DAY),
+        dismissal(of, tenant="beta"),
+        dismissal(of, party="above"),
+        dismissal(of, entry="e9"),
+        dismissal(of, covers=f"sha256:{'0' * 64}"),
+    ):
+        assert value(of, other) == "Candidate", other
+    given = dismissal(of)
+    again = screened(of, by(ALIKE, digest="list-2"), given, now=NOW)
+    assert again.status.screening is not None
+    assert (again.status.screening.state, value(again, given)) == ("Clear", "Clear")
+    renamed = of.model_copy(update={"spec": of.spec.model_copy(update={"legal_name": "Tolmavir Vychislenia"})})
+    assert value(screened(renamed, by(ALIKE)), given) == "Candidate"
+    alias = ALIKE._replace(names=(*ALIKE.names, "Tolmavir"))
+    assert value(screened(of, by(alias, digest="list-2")), given) == "Candidate"
+
+
+def test_a_hit_that_somebody_confirmed_is_a_match_that_no_dismissal_and_no_new_list_undoes() -> None:
+    of = screened(tenant(**TOLMAVIR), by(ALIKE))
+    assert of.status.screening is not None
+    confirmed = Confirmation(by="carol", at=SEEN, reason="same address")
+    hits = [of.status.screening.hits[0].model_copy(update={"confirmed": confirmed})]
+    screening = of.status.screening.model_copy(update={"hits": hits})
+    of = of.model_copy(update={"status": of.status.model_copy(update={"screening": screening})})
+    assert value(of, dismissal(of), terms=WEEK) == "Match"
+    alias = ALIKE._replace(names=(*ALIKE.names, "Tolmavir"))
+    again = screened(of, by(alias, digest="list-2"), now=NOW).status.screening
+    assert again is not None
+    assert (again.state, again.hits[0].confirmed) == ("Match", confirmed)
+
+
+def test_a_new_list_gives_no_new_time_to_who_is_under_review() -> None:
+    of = screened(tenant(**TOLMAVIR), by(ALIKE), now=SEEN)
+    other = screened(of, by(ALIKE._replace(id="e7"), digest="list-2"), now=NOW).status.screening
+    assert other is not None
+    assert (other.hits[0].entry, other.hits[0].seen_at) == ("e7", SEEN)
+    gone = screened(of, by(NUMBERED, digest="list-2"), now=NOW).status.screening
+    assert gone is not None
+    assert (gone.state, gone.hits) == ("Clear", [])
+
+
+@pytest.mark.parametrize(
+    ("terms", "as_of", "expected"),
+    [
+        (Terms(), NOW - 900 * DAY, "Clear"),
+        (Terms(oldest=86400), NOW - DAY, "Clear"),
+        (Terms(oldest=86400), NOW - DAY - timedelta(seconds=1), None),
+        (Terms(oldest=86400), None, None),
+        (Terms(), NOW + timedelta(seconds=1), None),
+    ],
+    ids=["any age", "just in time", "too old", "without a date", "of tomorrow"],
+)
+def test_past_its_age_a_list_clears_nobody(terms: Terms, as_of: datetime | None, expected: str | None) -> None:
+    of = tenant(status={"screening": {"state": "Clear", "listsAsOf": as_of}})
+    assert value(of, terms=terms) == expected
+
+
+def test_an_old_list_goes_on_refusing_whom_it_names() -> None:
+    of = screened(tenant(**LEI), by(NUMBERED, as_of=datetime(2020, 1, 1, tzinfo=UTC)))
+    assert value(of, terms=Terms(oldest=86400)) == "Match"
+
+
+def test_names_that_were_not_searched_for_are_not_cleared() -> None:
+    of = screened(tenant(), by(ALIKE))
+    assert value(of) == "Clear"
+    assert value(of.model_copy(update={"spec": tenant(legalName="Another Ltd.").spec})) is None
+
+
+@pytest.mark.parametrize(
+    ("terms", "when", "reasons"),
+    [
+        ([{}], NOW, ["NeedsReview"]),
+        ([{"reviewPeriod": "3d"}], NOW, []),
+        ([{"reviewPeriod": "3d"}], SEEN + 3 * DAY, ["NeedsReview"]),
+        ([{"reviewPeriod": "3d"}, {"reviewPeriod": "12h"}], NOW, ["NeedsReview"]),
+        ([{"reviewPeriod": "3d", "maxAge": "12h"}], NOW, ["NeedsReview"]),
+    ],
+    ids=["no time given", "in time", "time is over", "the shorter of two policies", "the list too old"],
+)
+def test_policies_say_how_long_and_the_same_request_is_judged_anew_as_time_passes(
+    terms: list[dict[str, str]], when: datetime, reasons: list[str]
+) -> None:
+    of = screened(tenant(**TOLMAVIR), by(ALIKE))
+    allowing = rule("allow", "Allow")
+    policies = [policy(REFUSING, allowing, name=f"p{place}", screening=each) for place, each in enumerate(terms)]
+    assert world(of, *policies, now=when).reasons() == reasons
+
+
+@pytest.mark.parametrize(("spec", "entry", "code"), [(TOLMAVIR, ALIKE, "UnderReview"), (LEI, NUMBERED, "NotCleared")])
+def test_a_tenant_reads_no_more_than_its_code_and_the_record_has_the_hit(
+    spec: dict[str, Any], entry: Entry, code: str
+) -> None:
+    of = screened(tenant(**spec), by(entry))
+    (finding,) = world(of, policy(REFUSING, rule("allow", "Allow"))).verdict().findings
+    line = messages.denial([finding], "0123456789", "access@example.com")
+    assert line.startswith(f"[{code}] ")
+    told = (entry.id, entry.source, *entry.names, "scr-1", "list", "match", "hit", "screen", str(finding.reason))
+    assert [word for word in told if word.lower() in line.lower()] == []
+    assert entry.id in finding.detail
+
+
+def test_a_dismissal_that_comes_back_for_another_tenant_leaves_the_first_one_without() -> None:
+    first, other = (screened(tenant(name, **TOLMAVIR), by(ALIKE)) for name in ("first", "other"))
+    registry = world(first, other, dismissal(first)).registry()
+    registry.put(dismissal(other))
+    values = {name: each.screened(NOW, Terms()).facts[Fact.Screening] for name, each in registry.standings.items()}
+    assert values == {"first": frozenset({"Candidate"}), "other": frozenset({"Clear"})}
+
+
+def test_a_dismissal_counts_as_it_comes_and_goes() -> None:
+    of = screened(tenant(**TOLMAVIR), by(ALIKE))
+    given = dismissal(of)
+    refusing = policy(REFUSING, rule("allow", "Allow"))
+    assert world(of, refusing, given).reasons() == []
+    assert world(given, of, refusing).reasons() == []
+    registry = world(of, refusing, given).registry()
+    registry.drop(ScreeningDismissal, given.name)
+    assert registry.standings["acme"].screened(NOW, Terms()).facts[Fact.Screening] == frozenset({"Candidate"})

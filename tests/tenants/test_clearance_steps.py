@@ -1,0 +1,189 @@
+"""What becomes of a clearance by what is attested: allowed steps only, in the order of events, whatever comes again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from admission.api.clearance import KYC, TRANSITIONS, KYCState
+from admission.tenants.verification import (
+    HELD,
+    BadDate,
+    NotAllowed,
+    Result,
+    Verification,
+    advance,
+    check_dates,
+    request,
+    restore,
+)
+
+T0 = datetime(2026, 11, 26, tzinfo=UTC)
+DIGEST, OTHER = (f"sha256:{digit * 64}" for digit in "ab")
+State = KYCState
+
+
+def at(hours: float) -> datetime:
+    return T0 + timedelta(hours=hours)
+
+
+def attested(state: KYCState, hours: float, covers: str = DIGEST) -> Verification:
+    return Verification("acme", state, at(hours), covers, level=2, expires_at=at(9999), provider="acme-kyc")
+
+
+def known(state: KYCState, hours: float | None = 0, covers: str = DIGEST) -> KYC:
+    return KYC(state=state, as_of=None if hours is None else at(hours), covers=covers)
+
+
+STEPS: list[tuple[KYC | None, Verification, Result, KYCState | None]] = [
+    (None, attested(State.Pending, 1), Result.Applied, State.Pending),
+    (known(State.Pending), attested(State.Verified, 1), Result.Applied, State.Verified),
+    (known(State.Pending), attested(State.Rejected, 1), Result.Applied, State.Rejected),
+    (known(State.Verified), attested(State.Verified, 1), Result.Applied, State.Verified),  # renewed
+    (known(State.Verified), attested(State.Pending, 1), Result.Kept, None),  # a renewal takes nothing away
+    (known(State.NeedsReview), attested(State.Pending, 1), Result.Kept, None),
+    (known(State.Verified), attested(State.Rejected, 1), Result.Applied, State.Revoked),  # a reversal
+    (known(State.Expired), attested(State.Rejected, 1), Result.Applied, State.Revoked),
+    (known(State.Suspended), attested(State.Rejected, 1), Result.Applied, State.Revoked),
+    (known(State.Verified), attested(State.NeedsReview, 1), Result.Applied, State.NeedsReview),
+    (known(State.NeedsReview), attested(State.Verified, 1), Result.Applied, State.Verified),
+    (known(State.Verified, 2), attested(State.Rejected, 1), Result.OutOfOrder, None),
+    (known(State.Revoked, 2), attested(State.Verified, 1), Result.OutOfOrder, None),
+    (known(State.Verified, 1), attested(State.Verified, 1), Result.Repeated, None),
+    (known(State.Revoked, 1), attested(State.Rejected, 1), Result.Repeated, None),
+    # At one instant the one further along holds, and the stricter of two outcomes.
+    (known(State.Pending, 1), attested(State.Verified, 1), Result.Applied, State.Verified),
+    (known(State.Verified, 1), attested(State.Pending, 1), Result.OutOfOrder, None),
+    (known(State.Verified, 1), attested(State.Rejected, 1), Result.Applied, State.Revoked),
+    (known(State.Rejected, 1), attested(State.Verified, 1), Result.OutOfOrder, None),
+]
+
+
+@pytest.mark.parametrize(("current", "verification", "result", "state"), STEPS)
+def test_a_step_leads_where_the_event_says(
+    current: KYC | None, verification: Verification, result: Result, state: KYCState | None
+) -> None:
+    step = advance(current, verification)
+    assert (step.result, step.kyc.state if step.kyc else None) == (result, state)
+
+
+REFUSED: list[tuple[KYC | None, Verification, str]] = [
+    (None, attested(State.Verified, 1), "Unverified does not become Verified, only Pending; begin with Pending"),
+    (known(State.Rejected), attested(State.Verified, 1), "begin with Pending: computegate kyc request NAME"),
+    (
+        known(State.Expired),
+        attested(State.Verified, 1),
+        "Expired does not become Verified, only Pending, Revoked; begin",
+    ),
+    (known(State.Suspended), attested(State.Verified, 1), "Suspended is not lifted by a provider or an import"),
+    (known(State.Revoked, None), attested(State.Pending, 1), "Revoked is not lifted by a provider or an import"),
+    (
+        known(State.Pending, covers=""),
+        attested(State.Verified, 1, covers=""),
+        "nobody says which facts of acme were verified",
+    ),
+]
+
+
+@pytest.mark.parametrize(("current", "verification", "said"), REFUSED)
+def test_a_step_that_is_not_allowed_says_what_to_do(current: KYC | None, verification: Verification, said: str) -> None:
+    with pytest.raises(NotAllowed, match=said):
+        advance(current, verification)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "delivered", "covers"), [(DIGEST, "", DIGEST), (DIGEST, OTHER, OTHER), ("", OTHER, OTHER)]
+)
+def test_a_clearance_covers_what_the_verifier_was_given(recorded: str, delivered: str, covers: str) -> None:
+    step = advance(known(State.Pending, covers=recorded), attested(State.Verified, 1, covers=delivered))
+    assert step.kyc is not None
+    assert step.kyc.covers == covers
+
+
+def test_a_renewal_leaves_no_date_of_the_verification_before() -> None:
+    before = known(State.Verified).model_copy(update={"reverify_by": at(1), "expires_at": at(2)})
+    renewed = advance(before, replace(attested(State.Verified, 1), reverify_by=at(9))).kyc
+    assert renewed is not None
+    assert (renewed.reverify_by, renewed.expires_at) == (at(9), at(9999))
+
+
+DATES = [
+    ({"as_of": at(1)}, "asOf: .* lies ahead"),
+    ({"verified_at": at(1)}, "verifiedAt: .* lies ahead"),
+    ({"expires_at": None}, "expiresAt: a clearance needs an end"),
+    ({"expires_at": at(-1)}, "expiresAt: .* is not after"),
+    ({"reverify_by": at(0)}, "reverifyBy: .* is not after"),
+]
+
+
+@pytest.mark.parametrize(("changed", "said"), DATES)
+def test_dates_that_cannot_be_are_refused_by_their_field(changed: dict[str, Any], said: str) -> None:
+    check_dates(attested(State.Verified, 0), T0)
+    with pytest.raises(BadDate, match=said):
+        check_dates(replace(attested(State.Verified, 0), **changed), T0)
+
+
+def test_a_request_begins_anew_and_no_earlier_event_fits_it() -> None:
+    begun = request(known(State.Revoked, 5), OTHER, "alice")
+    assert begun == KYC(state=State.Pending, covers=OTHER, verifier="alice", as_of=at(5))
+    assert advance(begun, attested(State.Verified, 4)).result is Result.OutOfOrder
+    assert request(known(State.Verified), DIGEST, "alice") is None, "a clearance stands until the outcome"
+    stale = request(known(State.Verified), OTHER, "alice")
+    assert stale is not None
+    assert (stale.state, stale.covers) == (State.Pending, OTHER)
+    with pytest.raises(NotAllowed, match="NeedsReview does not become Pending, only"):
+        request(known(State.NeedsReview), OTHER, "alice")
+
+
+def test_an_exported_clearance_is_restored_only_over_an_older_one() -> None:
+    kept = known(State.Verified, 2)
+    assert restore(None, kept, at(9)) == kept
+    assert restore(kept, kept, at(9)) is None
+    assert restore(known(State.Pending, 1), kept, at(9)) == kept
+    for newer in (known(State.Pending, 3), known(State.Pending, None), known(State.Suspended, 1)):
+        with pytest.raises(NotAllowed):
+            restore(newer, kept, at(9))
+    with pytest.raises(BadDate, match=r"asOf: .* lies ahead"):
+        restore(None, kept, at(1))
+
+
+EVENTS = st.lists(
+    st.builds(
+        attested,
+        st.sampled_from([state for state in State if state is not State.Unverified]),
+        st.integers(0, 5),
+        st.sampled_from(["", DIGEST, OTHER]),
+    ),
+    max_size=12,
+)
+
+
+@given(EVENTS)
+def test_whatever_comes_in_whatever_order_only_allowed_steps_are_taken(events: list[Verification]) -> None:
+    kyc: KYC | None = None
+    applied = []
+    for event in events:
+        after = _taken(kyc, event)
+        if kyc is not None and after is not kyc:
+            assert after is not None
+            assert after.state is kyc.state or after.state in TRANSITIONS[kyc.state]
+            assert kyc.state not in HELD or after.state in HELD
+            assert kyc.as_of is not None
+            assert after.as_of is not None
+            assert after.as_of >= kyc.as_of
+        applied += [event] if after is not kyc else []
+        kyc = after
+        for again in applied:
+            assert _taken(kyc, again) is kyc, "a delivery that was applied changes nothing when it comes again"
+
+
+def _taken(kyc: KYC | None, event: Verification) -> KYC | None:
+    try:
+        return advance(kyc, event).kyc or kyc
+    except NotAllowed:
+        return kyc
