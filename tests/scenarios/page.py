@@ -80,6 +80,7 @@ _OF_REASON = {
     "HoursExhausted": "What is held",
 }
 """What decides where a rule tests no fact, or asks for something besides."""
+_LIMITS = frozenset({"HoldUnbounded", "HoldTooLong", "QuotaExceeded", "HoursExhausted"})
 _BESIDE_FACTS = frozenset({"KYCLevelTooLow", "AuthorizationRequired"})
 
 
@@ -134,8 +135,8 @@ class Page:
         if found.is_admitted:
             allowing = [rule.partition(" ")[0] for rule in found.row.rules if rule.endswith(" Allow")]
             return f"let in by {', '.join(f'`{rule}`' for rule in allowing)}" if allowing else "no rule concerns it"
-        of_kinds = "; ".join(f"{kind}: {', '.join(rules)}" for kind, rules in kinds.items())
-        return of_kinds or "none: what every controlled request must meet"
+        beside = dict.fromkeys(_beside_rules(each.reason) for each in found.row.findings if not each.rule)
+        return "; ".join([*(f"{kind}: {', '.join(rules)}" for kind, rules in kinds.items()), *beside])
 
     def _fresh(self, fact: str) -> str:
         return self._ages.get(fact) or _ALWAYS.get(fact, "of any age")
@@ -153,6 +154,15 @@ def _verdict(found: Outcome, run: Run) -> str:
     if not found.is_admitted:
         return "DENIED" + (f", after {found.before} admitted" if found.before else "")
     return f"**NOT CAUGHT**: {run.catch}" if run.is_concealed else "ADMITTED"
+
+
+def _beside_rules(reason: str) -> str:
+    """What denied where no rule did."""
+    if reason in _LIMITS:
+        return "ProviderPolicy: the ComputeQuota"
+    if reason == "OwnerUnknown":
+        return "ProviderPolicy: `beneficialOwnerThreshold`"
+    return "ProviderPolicy: what every controlled request must meet"
 
 
 def _facts(findings: Iterable[Found]) -> Iterator[str]:
