@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from admission.decide.party import Result, is_controlled, not_cleared
+from admission.decide.party import Result, not_cleared
 from admission.decide.question import Check, Question
 from admission.review import messages
 from admission.review.finding import Finding
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def check_attestation(question: Question, _governing: str) -> Iterator[Result]:
     """Who computes for others attests by itself what it is, and again before that has ended."""
-    if not is_controlled(question):
+    if not question.is_controlled:
         return
     for party in question.requester.standings():
         if not party.must_attest:

@@ -43,21 +43,16 @@ def what(question: Question) -> str:
     return f"class {' or '.join(names)}" if names else "accelerators"
 
 
-def is_controlled(question: Question) -> bool:
-    """Whether any class that the request can reach is controlled, or of unknown control."""
-    return any(question.rules.controlled(name) for devices in question.demand.devices for name in devices.classes)
-
-
 def check_tenant(question: Question, governing: str) -> Iterator[Result]:
     """A namespace without a known tenant gets nothing controlled, nor does a tenant of no known jurisdiction."""
     requester = question.requester
     if requester.tenant is not None:
-        if not any(party.is_placed for party in requester.standings()) and is_controlled(question):
+        if not any(party.is_placed for party in requester.standings()) and question.is_controlled:
             reason = Reason.FactStale if governing else Reason.JurisdictionNotAllowed
             detail = "all that tells its jurisdiction is too old" if governing else "no jurisdiction known"
             yield not_cleared(question, requester.tenant_name, reason, detail)
         return
-    needed = is_controlled(question) or question.rules.unidentified_denies or _denied_to_all(question)
+    needed = question.is_controlled or question.rules.unidentified_denies or _denied_to_all(question)
     if not question.demand.devices or not needed:
         return
     detail = f"label names {requester.tenant_name!r}, no such Tenant" if requester.tenant_name else "no tenant label"
@@ -81,7 +76,7 @@ def _denied_to_all(question: Question) -> bool:
 def check_supply(question: Question, _governing: str) -> Iterator[Result]:
     """A reseller names who computes, and both know of each other."""
     requester = question.requester
-    if requester.tenant is None or not is_controlled(question):
+    if requester.tenant is None or not question.is_controlled:
         return
     if requester.tenant.is_intermediary and not requester.customer_name:
         sentence = messages.end_customer_missing(requester.tenant_name, requester.namespace)
@@ -129,7 +124,7 @@ def _customer_known(question: Question) -> Result:
 
 def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
     """Everyone behind the request is verified, now, for the facts as they are now."""
-    if not is_controlled(question):
+    if not question.is_controlled:
         return
     for party in question.requester.standings():
         reason, override = clearance_of(question, party)
@@ -144,7 +139,7 @@ def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
 def check_owners(question: Question, _governing: str) -> Iterator[Result]:
     """Whoever may hold as much as the operator's threshold is named, for everyone behind the request."""
     threshold = question.rules.owner_threshold
-    if threshold is None or not is_controlled(question):
+    if threshold is None or not question.is_controlled:
         return
     for party in question.requester.standings():
         check, finding = Check("owners named", party.name, "pass", {"from": f"{threshold:g}"}), None
@@ -189,7 +184,7 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
             finding = _restricted(question, rule, at)
         inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
         inputs |= {"tooOld": " ".join(sorted(party.stale))} if party.stale else {}
-        if rule.effect is Effect.Level and not is_controlled(question):
+        if rule.effect is Effect.Level and not question.is_controlled:
             inputs |= overridden(*clearance_of(question, party))
         verdict = "pass" if finding is None else "fail"
         yield Check(f"rule {rule.name} {rule.effect}", party.name, verdict, inputs), finding
@@ -226,7 +221,7 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
     """What a restricting rule that applies, or may apply, holds against the party."""
     party = at.party
     if rule.effect is Effect.Level:
-        reason, override = (None, None) if is_controlled(question) else clearance_of(question, party)
+        reason, override = (None, None) if question.is_controlled else clearance_of(question, party)
         if reason is not None and override is None:  # of controlled classes the clearance is checked anyway
             return not_cleared(question, party.name, reason, f"KYC: {reason}", rule)[1]
         return _below(question, rule, at)

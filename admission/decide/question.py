@@ -39,6 +39,12 @@ class Requester:
     supplier: Standing | None = None
     customer_name: str = ""
     customer: Standing | None = None
+    _standings: tuple[Standing, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Note who is known."""
+        known = tuple(each for each in (self.tenant, self.supplier, self.customer) if each is not None)
+        object.__setattr__(self, "_standings", known)
 
     @property
     def party(self) -> str:
@@ -75,7 +81,7 @@ class Requester:
 
     def standings(self) -> tuple[Standing, ...]:
         """Everyone who must be cleared, as far as known."""
-        return tuple(each for each in (self.tenant, self.supplier, self.customer) if each is not None)
+        return self._standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,13 @@ class Question:
     """Ledgers over which the tenants of one quota are spread; 0 where all stand in one."""
     counting: dict[str, tuple[ComputeQuota, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What ``compute.quotas_of`` found, by jurisdiction."""
+    is_controlled: bool = field(init=False, compare=False, repr=False)
+    """Whether any class that the request can reach is controlled, or of unknown control."""
+
+    def __post_init__(self) -> None:
+        """Note what most checks ask for."""
+        names = (name for devices in self.demand.devices for name in devices.classes)
+        object.__setattr__(self, "is_controlled", any(map(self.rules.controlled, names)))
 
     def now_known(self) -> Question:
         """The same with facts that are too old, by its own rules and instant, unknown."""

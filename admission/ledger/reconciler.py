@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _TRIES = 8  # of one fold, before the other ledgers get their turn
 _GLANCES = 5  # at the ledgers, between two passes
-_CROWD = 96  # entries in flight from which on the next pass begins at the next glance
+_CROWD = 32  # entries in flight from which on the next pass begins at the next glance
 
 logger = logging.getLogger(__name__)
 
