@@ -20,7 +20,7 @@ class QuotaLedgerStatus(Model):
     """The counts. Written by computegate alone; entries are single strings because what a list costs the API server grows with its nodes."""
 
     format: Annotated[int, pydantic.Field(ge=1)] = 1
-    """Version of the two strings below."""
+    """Version of the strings below. With 3, of a ledger with very many accounts, all of them stand packed in `used`."""
     epoch: int = 0
     """Raised at each rebuild."""
     initialized: bool = False
