@@ -51,6 +51,8 @@ class QuotaLedgerStatus(Model):
     """resourceVersion of the pods up to which ends are in `spent`."""
     ends_claims: str = ""
     """resourceVersion of the resource claims up to which ends are in `spent`."""
+    settled_at: Annotated[int, pydantic.Field(ge=0)] = 0
+    """When `prepaid` was last summed, in unix seconds."""
     shards: Annotated[int, pydantic.Field(ge=0)] = 0
     """Over how many further ledgers the tenants of a quota were spread when this one was counted."""
 

@@ -80,6 +80,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_def
     holds: str = ""
     ends_pods: str = ""
     ends_claims: str = ""
+    settled_at: int = 0
     shards: int = 0
 
 
@@ -102,6 +103,7 @@ def _record(state: State, written: int, texts: Mapping[str, str]) -> Record:
         archived=hours.archived,
         ends_pods=_version_text(hours.ends_pods),
         ends_claims=_version_text(hours.ends_claims),
+        settled_at=hours.settled_at,
         shards=state.shards,
         **texts,
     )
@@ -135,8 +137,8 @@ def decode(record: Record) -> State:
     """
     if record.format > FORMAT:
         raise LedgerNewer(f"format {record.format} is newer than {FORMAT}; update computegate")
-    if record.format < 1 or min(record.epoch, record.archived, record.shards) < 0:
-        raise LedgerCorrupt("format, epoch, archived or shards is out of range")
+    if record.format < 1 or min(record.epoch, record.archived, record.shards, record.settled_at) < 0:
+        raise LedgerCorrupt("format, epoch, archived, shards or settledAt is out of range")
     counts, inflight = _unpacked(record.used) if record.format == FORMAT else (_counts_of(record), record.inflight)
     entries = [_entry(text) for text in _parts(inflight, ";")]
     state = dataclasses.replace(
@@ -152,6 +154,7 @@ def decode(record: Record) -> State:
             archived=record.archived,
             ends_pods=_version(record.ends_pods),
             ends_claims=_version(record.ends_claims),
+            settled_at=record.settled_at,
         ),
         shards=record.shards,
     )

@@ -49,6 +49,7 @@ HOURS = st.builds(
     ),
     ends_pods=st.integers(0, 2**62),
     ends_claims=st.integers(0, 2**62),
+    settled_at=st.integers(0, 2**40),
 )
 STATES = st.builds(
     State,
@@ -175,6 +176,7 @@ GOOD, TIMES = "u,ns,n,p,h100:1,5,o,p,", ",0,"
         pytest.param(Record(past="60=;3600="), id="windows joined by the wrong mark"),
         pytest.param(Record(holds="acme,h100,5"), id="a hold without an end"),
         pytest.param(Record(archived=-1), id="archived less than never"),
+        pytest.param(Record(settled_at=-1), id="settled before all time"),
         pytest.param(Record(observed_claims="x"), id="no version of claims"),
         pytest.param(Record(observed_pods="x"), id="no version"),
         pytest.param(Record(observed_pods="0"), id="version zero"),

@@ -139,14 +139,9 @@ def test_device_hours_and_holds_of_all_of_them_fit_in_it_too(census: PodCensus) 
     counted = fold(state, "DE", census, (), terms=TERMS, now=int(NOW.timestamp()))
     assert counted is not None
     largest = _over_time(counted)
-    tables = (
-        largest.used,
-        largest.hours.prepaid,
-        largest.hours.spent,
-        largest.hours.holds,
-        *largest.hours.past.values(),
-    )
-    assert [len(table) for table in tables] == [TENANTS * len(PRODUCTS)] * 5
+    hours = largest.hours
+    accounts = [*map(len, (largest.used, hours.prepaid, *hours.past.values())), len(hours.spent), len(hours.holds)]
+    assert accounts == [TENANTS * len(PRODUCTS)] * 5
     assert asyncio.run(_size(largest)) < LARGEST
     assert decode(encode(largest)) == largest
 
