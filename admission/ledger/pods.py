@@ -82,6 +82,8 @@ class PodCensus:
         self._homeless: set[str] = set()
         self._unnamed: dict[str, Pod] = {}
         self._named_by: Inventory | None = None
+        self._harmless: Mapping[str, str] = self._idle
+        self._unreadable: dict[tuple[str, str], str] = {}
         self._book = ClaimBook()
         self._unpromised: dict[str, ResourceClaim] = {}
         self.charging = Charging(registry, now)
@@ -93,7 +95,7 @@ class PodCensus:
     def heir(self) -> PodCensus:
         """Return an empty census that attributes the pods it will see as this one does."""
         heir = PodCensus(self._registry, self._now)
-        heir._inherited = self._held
+        heir._inherited, heir._harmless = self._held, self._idle
         heir._promises = OrderedDict(self._promises)
         heir.charging.homes = self.charging.homes
         return heir
@@ -175,6 +177,21 @@ class PodCensus:
         self._gone[uid] = None
         _trim(self._gone)
 
+    def doubt(self, resource: str, key: str, uid: str = "") -> None:
+        """Take note of an object, ``namespace/name``, that exists and cannot be read.
+
+        It holds what it was known to hold; where nothing was known, nobody knows what.
+        """
+        before = self._held.get(uid) or self._inherited.get(uid)
+        if before is not None:
+            self._held.put(before)
+        elif uid not in self._harmless:
+            self._unreadable[resource, key] = key.partition("/")[0]
+
+    def clear(self, resource: str, key: str) -> None:
+        """Take note that an object can be read, or is gone."""
+        self._unreadable.pop((resource, key), None)
+
     def learn(self, scope: str, inflight: Mapping[str, Entry]) -> None:
         """Take note of reservations: pods are attributed as these say."""
         for uid, entry in inflight.items():
@@ -218,6 +235,15 @@ class PodCensus:
     def newest(self) -> tuple[int, int]:
         """Return the newest version of a pod, and of a claim, that was taken in."""
         return self._newest_pod, self._newest_claim
+
+    def unreadable(self, scope: str) -> Collection[str]:
+        """Return the objects of which nobody knows what they hold, and whose namespace is charged in a scope."""
+        reaches = self.charging.reaches
+        return [" ".join(each) for each, namespace in self._unreadable.items() if reaches(namespace, scope)]
+
+    def unread(self) -> int:
+        """Return how many objects hold nobody knows what."""
+        return len(self._unreadable)
 
     def charges(self, scope: str, promised: Collection[str] = ()) -> Mapping[Account, int]:
         """Return what the live objects hold that are charged in a scope, without those that are still ``promised``."""

@@ -19,6 +19,7 @@ from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
 from admission.ledger.fold import fold, is_current, rebuilt, uncounted
 from admission.ledger.hours import UNTIMED
+from admission.ledger.retirement import Retirement
 from admission.ledger.state import State
 from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
 from admission.ledger.uncount import uncount
@@ -35,6 +36,10 @@ _GLANCES = 5  # at the ledgers, between two passes
 _CROWD = 96  # entries in flight from which on the next pass begins at the next glance
 
 logger = logging.getLogger(__name__)
+
+
+class Uncountable(Exception):  # noqa: N818 (what the ledger is)
+    """A ledger cannot be counted from nothing: something exists that it may have to count and nobody can read."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Waits:
     """Between moves of what was used to its archive."""
     audit: float = 300.0
     """Between full recounts."""
+    retire: float = 600.0
+    """A ledger in which no limit stands any more is followed for so long."""
     timeout: float = 2.0
     """For one read or write of the store."""
 
@@ -85,7 +92,7 @@ class Reconciler:
     time, and all ledgers are marked: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a
     ledger twice at once.  ``drifted`` is called with a scope and the devices that a fold has just counted in there and
     no reservation had announced.  ``shards`` is the number for which ledgers are counted.
-    ``limited`` says of a scope which classes anybody reserves there.
+    ``limited`` says of a scope which classes anybody reserves there, and ``named`` whether any limit stands in it.
     """
 
     def __init__(
@@ -103,6 +110,7 @@ class Reconciler:
         turn: Callable[[str], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext(),
         drifted: Callable[[str, int], None] = lambda _scope, _devices: None,
         limited: Callable[[str], Callable[[str], bool]] = lambda _scope: lambda _key: True,
+        named: Callable[[str], bool] = lambda _scope: True,
         shards: int = 0,
     ) -> None:
         self.work = Work()
@@ -115,6 +123,7 @@ class Reconciler:
             store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
         )
         self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
+        self._retirement = Retirement(store, named, clock=clock, wait=self._waits.retire, timeout=self._waits.timeout)
         self.absence = Absence(store, census, witness, calm=self._calm, clock=clock, wait=self._waits.absent)
         self._uncounted: dict[str, tuple[int, float]] = {}
         self._last_read: dict[str, float] = {}
@@ -122,6 +131,10 @@ class Reconciler:
         self._taken_in: dict[str, tuple[int, int]] = {}
         self._highest = 0
         self._awake = asyncio.Event()
+
+    def is_followed(self, scope: str) -> bool:
+        """Say whether a ledger is kept as what exists: not one in which no limit stands any more."""
+        return self._retirement.is_followed(scope)
 
     def wake(self) -> None:
         """Ask for a pass soon: something was seen."""
@@ -167,18 +180,29 @@ class Reconciler:
             if self._shards:
                 await asyncio.sleep(0)  # many ledgers take long to count, and reviews wait meanwhile
         self._forget(scopes)
+        try:
+            await self._retirement.retire(scopes)
+        except StoreError as error:
+            self._fail("a ledger without limits", error)
 
     async def audit(self) -> None:
-        """Recount all by a list, note what was counted nowhere, and fold it in at once."""
+        """Recount all by a list, note what was counted nowhere, and fold it in at once; each ledger by itself."""
         try:
             census = await self._calm.ask(self._witness.recount(), long=True)
-            for scope in self._scopes():
-                snapshot = await self._store.read(scope, self._waits.timeout)
-                if self._is_counted(snapshot.state):
-                    self.work.uncounted[scope] = uncounted(snapshot.state, scope, census, self._limited(scope))
-                    await self._fold(scope, lambda: census, (), recount=True)
-        except (StoreError, Unanswered) as error:
+        except Unanswered as error:
             self._fail("recount", error)
+            return
+        for scope in self._scopes():
+            try:
+                await self._recount(scope, census)
+            except (StoreError, Unanswered) as error:
+                self._fail(f"recount of {scope}", error)
+
+    async def _recount(self, scope: str, census: Census) -> None:
+        snapshot = await self._store.read(scope, self._waits.timeout)
+        if self._is_counted(snapshot.state):
+            self.work.uncounted[scope] = uncounted(snapshot.state, scope, census, self._limited(scope))
+            await self._fold(scope, lambda: census, (), recount=True)
 
     # -- what has been counted -----------------------------------------------------------------
 
@@ -202,7 +226,8 @@ class Reconciler:
             await self._archivist.follow(scope, terms)
 
     def _scopes(self) -> tuple[str, ...]:
-        return tuple(scope for scope in self._store.scopes() if not is_archive(scope) and is_used(scope, self._shards))
+        used = (scope for scope in self._store.scopes() if not is_archive(scope) and is_used(scope, self._shards))
+        return tuple(scope for scope in used if self.is_followed(scope))
 
     def _is_counted(self, state: State) -> bool:
         return state.initialized and state.shards == self._shards
@@ -315,6 +340,10 @@ class Reconciler:
     async def _initialize(self, scope: str, version: int, census: Census) -> None:
         snapshot = self._store.cached(scope)
         if snapshot is None or snapshot.version != version:
+            return
+        if census.unreadable(scope):
+            del self._uncounted[scope]  # to be tried again after another wait
+            self._fail(scope, Uncountable(f"cannot be read: {', '.join(sorted(census.unreadable(scope)))}"))
             return
         terms = self._terms(scope)
         try:
