@@ -23,11 +23,12 @@ from admission.enforce.writer import StatusWriter
 from admission.ledger.homes import TENANTS, ChargedTenant
 from admission.ledger.membership import KeptTerms, limited_in, scopes_of
 from admission.ledger.pods import ENDED, PodCensus
-from admission.ledger.reconciler import Reconciler, Waits
+from admission.ledger.reconciler import Reconciler
 from admission.ledger.store import StoreError
 from admission.ledger.usage.journal import Journal
 from admission.ledger.usage.keeper import Keeper
 from admission.ledger.witness import ClusterWitness
+from admission.ledger.work import Waits
 from admission.review import messages
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.objects import LedgerObject, ObjectStore
-    from admission.ledger.reconciler import Work
     from admission.ledger.usage.outbox import Lines
+    from admission.ledger.work import Work
     from admission.server.settings import Settings
 
 ENSURE_SECONDS = 1.0

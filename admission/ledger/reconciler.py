@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -17,12 +16,14 @@ from admission.decide.shards import is_used
 from admission.ledger.absence import Absence
 from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
-from admission.ledger.fold import fold, is_current, rebuilt, uncounted
+from admission.ledger.fold import fold, is_current, uncounted
 from admission.ledger.hours import UNTIMED
+from admission.ledger.rebuilding import Rebuilding
 from admission.ledger.retirement import Retirement
 from admission.ledger.state import State
-from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
+from admission.ledger.store import Conflict, Snapshot, StoreError
 from admission.ledger.uncount import uncount
+from admission.ledger.work import Waits, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -36,51 +37,6 @@ _GLANCES = 5  # at the ledgers, between two passes
 _CROWD = 96  # entries in flight from which on the next pass begins at the next glance
 
 logger = logging.getLogger(__name__)
-
-
-class Uncountable(Exception):  # noqa: N818 (what the ledger is)
-    """A ledger cannot be counted from nothing: something exists that it may have to count and nobody can read."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Waits:
-    """Seconds, all on the reconciler's own monotonic clock."""
-
-    absent: float = 44.0
-    """An entry is in flight this long before its absence is proved: the API server's 34 s and 10 s more."""
-    rebuild: float = 44.0
-    """A ledger is seen uncounted this long before the list that counts it begins."""
-    slow: float = 2.0
-    """An answer that takes longer proves nothing and starts the waits anew."""
-    heartbeat: float = 1.0
-    """Between questions to the API server while anything waits for calm."""
-    reread: float = 5.0
-    """Between reads of a ledger whose watch may have been cut."""
-    between: float = 0.25
-    """Between passes."""
-    archive: float = 10.0
-    """Between moves of what was used to its archive."""
-    audit: float = 300.0
-    """Between full recounts."""
-    retire: float = 600.0
-    """A ledger in which no limit stands any more is followed for so long."""
-    timeout: float = 2.0
-    """For one read or write of the store."""
-
-
-@dataclasses.dataclass(slots=True)
-class Work:
-    """What was done since the start, and what the last recount found; for metrics."""
-
-    folds: int = 0
-    expired: int = 0
-    rebuilt: int = 0
-    restored: int = 0
-    failures: int = 0
-    uncounted: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
-    """By scope and party: devices that exist and were counted nowhere, at the last recount."""
-    missed: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
-    """By scope and party: such devices that any fold has counted in since the start, summed."""
 
 
 class Reconciler:
@@ -116,7 +72,7 @@ class Reconciler:
         self.work = Work()
         self._store, self._census, self._witness = store, census, witness
         self._clock, self._waits = clock, waits or Waits()
-        self._armed, self._restored, self._turn, self._drifted = armed, restored, turn, drifted
+        self._restored, self._turn, self._drifted = restored, turn, drifted
         self._terms, self._now, self._shards = terms, now, shards
         self._limited = limited
         self._archivist = Archivist(
@@ -124,8 +80,20 @@ class Reconciler:
         )
         self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
         self._retirement = Retirement(store, named, clock=clock, wait=self._waits.retire, timeout=self._waits.timeout)
+        self._rebuilding = Rebuilding(
+            store,
+            witness,
+            self._archivist,
+            calm=self._calm,
+            clock=clock,
+            waits=self._waits,
+            armed=armed,
+            terms=terms,
+            now=now,
+            shards=shards,
+            work=self.work,
+        )
         self.absence = Absence(store, census, witness, calm=self._calm, clock=clock, wait=self._waits.absent)
-        self._uncounted: dict[str, tuple[int, float]] = {}
         self._last_read: dict[str, float] = {}
         self._suspects: set[str] = set()
         self._taken_in: dict[str, tuple[int, int]] = {}
@@ -169,7 +137,8 @@ class Reconciler:
             await self._listen()
             await self._mark()
             await self._renumber()
-            await self._rebuild([scope for scope in scopes if self._due(scope)])
+            for scope, error in await self._rebuilding.rebuild(scopes):
+                self._fail(scope, error)
         except (StoreError, Unanswered) as error:
             self._fail("the API server", error)
         for scope in scopes:
@@ -314,49 +283,6 @@ class Reconciler:
 
     # -- what has not been counted -------------------------------------------------------------
 
-    def _due(self, scope: str) -> bool:
-        """Say whether a ledger has been seen uncounted, at one and the same version, for long enough.
-
-        At one version: a ledger that was counted in between may have made promises since.
-        """
-        snapshot = self._store.cached(scope)
-        if snapshot is None or snapshot.state.initialized or snapshot.fault is Fault.NEWER or not self._armed():
-            self._uncounted.pop(scope, None)
-            return False
-        version, since = self._uncounted.get(scope, (snapshot.version, self._clock()))
-        if version != snapshot.version:
-            since = self._clock()
-        self._uncounted[scope] = (snapshot.version, since)
-        return self._calm.lasted(since) >= self._waits.rebuild
-
-    async def _rebuild(self, scopes: list[str]) -> None:
-        if not scopes:
-            return
-        versions = {scope: self._uncounted[scope][0] for scope in scopes}
-        census = await self._calm.ask(self._witness.recount(), long=True)
-        for scope in scopes:
-            await self._initialize(scope, versions[scope], census)
-
-    async def _initialize(self, scope: str, version: int, census: Census) -> None:
-        snapshot = self._store.cached(scope)
-        if snapshot is None or snapshot.version != version:
-            return
-        if census.unreadable(scope):
-            del self._uncounted[scope]  # to be tried again after another wait
-            self._fail(scope, Uncountable(f"cannot be read: {', '.join(sorted(census.unreadable(scope)))}"))
-            return
-        terms = self._terms(scope)
-        try:
-            archive = await self._archivist.read(scope) if terms.windows else None
-            state = rebuilt(
-                snapshot.state, scope, census, archive=archive, terms=terms, now=int(self._now()), shards=self._shards
-            )
-            await self._store.write(scope, state, version, self._waits.timeout)
-        except StoreError as error:
-            self._fail(scope, error)
-        else:
-            self.work.rebuilt += 1
-
     async def _renumber(self) -> None:
         """Mark what was counted for another number of shards, and empty the shards that it has no more.
 
@@ -378,7 +304,7 @@ class Reconciler:
 
     async def _listen(self) -> None:
         """Ask the API server something now and then while a wait runs: only calm that was heard counts."""
-        waiting = self.absence.waits or self._uncounted
+        waiting = self.absence.waits or self._rebuilding.waits
         if waiting and self._calm.silence() >= self._waits.heartbeat:
             await self._went_back()
 
@@ -403,7 +329,7 @@ class Reconciler:
         self._suspects |= set(self._scopes())
         self._store.forget()
         self.absence.forget()
-        self._uncounted.clear()
+        self._rebuilding.forget()
         self._taken_in.clear()
         self.wake()
 
@@ -417,7 +343,7 @@ class Reconciler:
         self._restored()
 
     def _idle(self) -> float:
-        return self._waits.heartbeat if self.absence.waits or self._uncounted else self._waits.reread
+        return self._waits.heartbeat if self.absence.waits or self._rebuilding.waits else self._waits.reread
 
     def _fail(self, what: str, error: Exception) -> None:
         self.work.failures += 1

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from admission.cluster.reflector import Reflector
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
-    from admission.ledger.reconciler import Work
     from admission.ledger.usage.keeper import Keeper
+    from admission.ledger.work import Work
 
 
 Samples = dict[tuple[str, ...], float]

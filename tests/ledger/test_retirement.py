@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from admission.cluster.client import Client
 from admission.ledger.archive import archive_of
 from admission.ledger.objects import COLLECTION, ObjectStore
-from admission.ledger.reconciler import Reconciler, Waits
+from admission.ledger.reconciler import Reconciler
 from admission.ledger.state import Hours, State
+from admission.ledger.work import Waits
 from tests.ledger.simulation import ApiServer, Faults, QuorumReads, Watch
 from tests.ledger.test_reconciler import ACCOUNT, entry, pod
 

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from admission.cli.upkeep import Upkeep
+from admission.cluster.events import Events
+from admission.cluster.reflector import Added, Deleted, Event, Malformed
 from admission.decide.limits import Charge
 from admission.ledger.fold import fold, follows
 from admission.ledger.homes import ChargedTenant
+from admission.ledger.hours import Terms
+from admission.ledger.ledger import Ledger
+from admission.ledger.memory import MemoryStore
+from admission.ledger.objects import ObjectStore
 from admission.ledger.pods import PodCensus
-from admission.ledger.state import Entry, State
+from admission.ledger.state import Entry, Hold, Hours, State
 from admission.ledger.store import Failed
 from admission.ledger.witness import ClusterWitness
+from admission.server.settings import Settings
 from tests.ledger.simulation import Watch
 from tests.ledger.test_pods import H100, registry
 from tests.ledger.test_pods import pod as readable
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from admission.decide.registry import Registry
+    from admission.review.pod import Pod
 
 __all__ = ["registry"]
 
@@ -149,6 +158,66 @@ def test_a_fold_that_cannot_read_all_only_raises_and_keeps_what_was_promised(use
         assert (seen.used, seen.inflight) == ({ACCOUNT: 6}, {})
 
     stage(play)
+
+
+def test_a_hold_that_goes_on_does_not_end_while_its_pod_may_be_one_that_nobody_can_read() -> None:
+    terms = Terms(gap=60)
+
+    async def play(scene: Scene) -> None:
+        holds = {("acme", "h100"): Hold(5), ("rival", "h100"): Hold(5, until=1_000)}
+        state = State(0, True, 9, {ACCOUNT: 2}, hours=Hours(holds=holds))
+        census = Blind(scene.server)
+        census.resource_version = 9
+        blind = fold(state, "CN", census, (), terms=terms, now=2_000)
+        assert blind is not None
+        assert (blind.used, blind.hours.holds) == ({ACCOUNT: 2}, {("acme", "h100"): Hold(5)})
+        census.blind = ""
+        seen = fold(blind, "CN", census, (), terms=terms, now=2_000)
+        assert seen is not None
+        assert (seen.used, seen.hours.holds) == ({}, {("acme", "h100"): Hold(5, until=2_000)})
+
+    stage(play)
+
+
+def test_nothing_moves_on_the_word_of_a_ledger_that_may_lack_what_nobody_can_read() -> None:
+    async def play(scene: Scene) -> None:
+        census = Blind(scene.server)
+        assert [follows(State(initialized=True), scope, census) for scope in ("CN", "SG")] == [False, True]
+
+    stage(play)
+
+
+def test_the_watch_tells_of_what_it_never_could_read_until_it_can_or_is_gone(registry: Registry) -> None:
+    async def play() -> None:
+        client: Any = Listed()
+        upkeep = Upkeep(
+            client,
+            registry,
+            Ledger(MemoryStore(initialized=True)),
+            ObjectStore(client),
+            allowances={},
+            settings=Settings(),
+            events=Events(client, "test", now=lambda: NOW),
+            now=lambda: NOW,
+            record=lambda _: asyncio.get_running_loop().create_future(),
+        )
+        known = readable("known", node=H100)
+        happenings: list[tuple[Event[Pod], int]] = [
+            (Malformed("team/bad", "unheard of", None), 1),
+            (Added("team/known", known), 1),
+            (Malformed("team/known", "unheard of", known), 1),
+            (Malformed("team/known", "still", None), 1),
+            (Added("team/bad", readable("bad")), 0),
+            (Malformed("team/stray", "unheard of", None), 1),
+            (Deleted("team/stray", None, 7), 0),
+            (Deleted("team/known", None, 8), 0),
+            (Malformed("team/known", "another of that name", None), 1),
+        ]
+        for event, unread in happenings:
+            upkeep._on_pod(event)
+            assert upkeep.unread() == unread, event
+
+    asyncio.run(play())
 
 
 def test_a_ledger_is_not_counted_from_nothing_while_it_may_have_to_count_what_nobody_can_read() -> None:
