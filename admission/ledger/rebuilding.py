@@ -12,7 +12,7 @@ from admission.ledger.fold import rebuilt
 from admission.ledger.store import Fault, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from admission.ledger.archive import Archivist
     from admission.ledger.calm import Calm
@@ -62,13 +62,14 @@ class Rebuilding:
         """Begin all waits anew."""
         self._uncounted.clear()
 
-    async def rebuild(self, scopes: Iterable[str]) -> Sequence[Failure]:
+    async def rebuild(self, scopes: Collection[str]) -> Sequence[Failure]:
         """Count those of some ledgers that have waited for long enough, by one list; return what failed.
 
         Raises:
             Unanswered: there was no list.
 
         """
+        self._uncounted = {scope: seen for scope, seen in self._uncounted.items() if scope in scopes}
         due = [scope for scope in scopes if self._due(scope)]
         if not due:
             return ()
