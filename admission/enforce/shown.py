@@ -99,12 +99,8 @@ def _longest(quota: ComputeQuota, view: View, registry: Registry, now: datetime)
     if not quota.spec.limits_holds:
         return ""
     matches = registry.rules(now).class_matches
-    since = [
-        hold.since
-        for (_, name), hold in view.hours.holds.items()
-        if not hold.until and matches(name, quota.spec.classes)
-    ]
-    return f"{int(now.timestamp() - min(since)) // HOUR}h" if since else ""
+    held = view.longest_hold(lambda name: matches(name, quota.spec.classes), int(now.timestamp()))
+    return "" if held is None else f"{held // HOUR}h"
 
 
 def authorization_uses(

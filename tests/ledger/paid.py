@@ -14,7 +14,8 @@ from admission.decide import limits
 from admission.decide.limits import Limit
 from admission.ledger import archive, hours
 from admission.ledger.hours import Terms
-from admission.ledger.reconciler import Reconciler, Waits
+from admission.ledger.reconciler import Reconciler
+from admission.ledger.work import Waits
 from tests.ledger.invariants import size
 from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now
 from tests.ledger.world import LIMITS, World

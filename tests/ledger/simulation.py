@@ -347,6 +347,9 @@ class Watch:
     def live(self, uid: str) -> bool:
         return uid in self._live
 
+    def unreadable(self, scope: str) -> Collection[str]:  # noqa: ARG002 (likewise)
+        return ()
+
     def charges(self, scope: str, promised: Collection[str]) -> Mapping[tuple[str, str], int]:
         return _charges({uid: pod for uid, pod in self._live.items() if uid not in promised}, scope)
 

@@ -341,6 +341,9 @@ class Here:
     def live(self, uid: str) -> bool:
         return any(stay.uid == uid for stay in self._live)
 
+    def unreadable(self, scope: str) -> Collection[str]:  # noqa: ARG002 (all can be read)
+        return ()
+
     def charges(self, scope: str, promised: Collection[str]) -> Mapping[Account, int]:  # noqa: ARG002 (one scope)
         return {(stay.party, key): n for stay in self._live if stay.uid not in promised for key, n in stay.counts}
 

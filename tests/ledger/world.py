@@ -17,8 +17,9 @@ from admission.ledger.commit import Tuning
 from admission.ledger.draft import Caps
 from admission.ledger.ledger import Ledger
 from admission.ledger.limits import Request
-from admission.ledger.reconciler import Reconciler, Waits
+from admission.ledger.reconciler import Reconciler
 from admission.ledger.state import State
+from admission.ledger.work import Waits
 from tests.ledger import happenings, lives
 from tests.ledger.invariants import not_exact
 from tests.ledger.simulation import BOUND, ApiServer, Faults, Pod, QuorumReads, Watch, now, watched
