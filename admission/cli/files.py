@@ -18,7 +18,7 @@ from admission.cluster import wire
 from admission.demand.inventory import Node, Taint
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.settings import explain_validation
-from admission.tenants.ownership import contradiction_of
+from admission.tenants.ownership import contradicting, contradiction_of
 
 if TYPE_CHECKING:
     import pathlib
@@ -34,6 +34,9 @@ MOST_ALIASED = 100_000
 """Nodes of one document after its aliases are followed: a bomb of aliases ends here."""
 
 DEEPEST = 64
+MOST_LINES = 8
+"""Lines that one message names."""
+
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _KINDS = {kind.__name__: kind for kind in KINDS}
 
@@ -222,13 +225,20 @@ def parse(document: Document) -> Object:
         obj = kind.model_validate(content, extra="forbid")
         named: Object = kind.model_validate({**content, "metadata": metadata})
     except pydantic.ValidationError as error:
-        lines = [document.line(each["loc"]) for each in error.errors()]
-        told = f" (line {', '.join(map(str, dict.fromkeys(lines)))})" if None not in lines else ""
-        raise FileError(f"{document.where} {document.kind}: {explain_validation(error)}{told}") from None
+        told = explain_validation(error) + _lines(document, (each["loc"] for each in error.errors()))
+        raise FileError(f"{document.where} {document.kind}: {told}") from None
     _named(document, named.name)
     if isinstance(obj, Tenant) and (contradiction := contradiction_of(obj.spec)):
-        raise FileError(f"{document.where} {document.kind}: {contradiction}")
+        told = contradiction + _lines(document, (("spec", "ownership", place) for place in contradicting(obj.spec)))
+        raise FileError(f"{document.where} {document.kind}: {told}")
     return obj.model_copy(update={"metadata": named.metadata})
+
+
+def _lines(document: Document, paths: Iterable[tuple[str | int, ...]]) -> str:
+    """Say where fields stand, the first of them; nothing where nobody knows."""
+    lines = list(dict.fromkeys(document.line(path) for path in paths))
+    more = ", ..." if len(lines) > MOST_LINES else ""
+    return f" (line {', '.join(map(str, lines[:MOST_LINES]))}{more})" if lines and None not in lines else ""
 
 
 def _named(document: Document, name: str) -> None:

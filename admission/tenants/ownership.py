@@ -172,6 +172,12 @@ def contradiction_of(spec: TenantSpec) -> str:
     )
 
 
+def contradicting(spec: TenantSpec) -> tuple[int, ...]:
+    """Return the places in ``spec.ownership`` of the statements that ``contradiction_of`` tells of."""
+    parties = graph_of(spec).contradictory[:1]
+    return tuple(place for place, statement in enumerate(spec.ownership) if statement.owned in parties)
+
+
 def _tops(spec: TenantSpec) -> set[str | None]:
     """Return those of whom it is declared that nobody stands above them, besides natural persons and states."""
     return {spec.ultimate_parent} | ({TENANT_ITSELF} if spec.independent else set())
