@@ -19,10 +19,11 @@ from admission.demand.inventory import Node, Taint
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.settings import explain_validation
 from admission.tenants.ownership import contradiction_of
+from admission.tenants.places import unknown_countries
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from admission.api.object import Object
     from admission.decide.registry import Registry
@@ -226,9 +227,18 @@ def parse(document: Document) -> Object:
         told = f" (line {', '.join(map(str, dict.fromkeys(lines)))})" if None not in lines else ""
         raise FileError(f"{document.where} {document.kind}: {explain_validation(error)}{told}") from None
     _named(document, named.name)
-    if isinstance(obj, Tenant) and (contradiction := contradiction_of(obj.spec)):
-        raise FileError(f"{document.where} {document.kind}: {contradiction}")
+    if isinstance(obj, Tenant):
+        _refuse(document, unknown_countries(obj.spec))
+        if contradiction := contradiction_of(obj.spec):
+            raise FileError(f"{document.where} {document.kind}: {contradiction}")
     return obj.model_copy(update={"metadata": named.metadata})
+
+
+def _refuse(document: Document, problems: Mapping[tuple[str | int, ...], str]) -> None:
+    """Raise ``FileError`` for the first of the problems with fields."""
+    for path, problem in problems.items():
+        where = f"{document.where} {document.kind}: {'.'.join(map(str, path))}: {problem}"
+        raise FileError(f"{where} (line {document.line(path)})")
 
 
 def _named(document: Document, name: str) -> None:
