@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator
 
-COLUMNS = ("name", "entry", "tpp", "die_mm2", "pd", "bandwidth_gb_s", "certainty", "vendor", "source")
+COLUMNS = ("name", "entry", "tpp", "die_mm2", "pd", "bandwidth_gb_s", "certainty", "vendor", "aliases", "source")
 """Columns of the table; JSON has the other fields too."""
 
 
@@ -122,4 +122,6 @@ def _print(listed: Iterable[Row]) -> None:
 def _text(value: object) -> str:
     if value is None or value == "":
         return "-"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "-"
     return f"{value:g}" if isinstance(value, float) else str(value)

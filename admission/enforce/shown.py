@@ -138,7 +138,14 @@ def _most_held(tenant: str, views: Iterable[View | None]) -> dict[str, int]:
 
 
 def condition(
-    kind: str, reason: str, *, holds: bool, current: Iterable[Condition], now: datetime, generation: int
+    kind: str,
+    reason: str,
+    *,
+    holds: bool,
+    current: Iterable[Condition],
+    now: datetime,
+    generation: int,
+    message: str = "",
 ) -> Condition:
     """Return the condition, with the time of the current one while its status stays the same."""
     status: Literal["True", "False"] = "True" if holds else "False"
@@ -147,6 +154,7 @@ def condition(
         type=kind,
         status=status,
         reason=reason,
+        message=message,
         last_transition_time=since[0] if since else now.replace(microsecond=0),
         observed_generation=generation,
     )

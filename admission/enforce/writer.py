@@ -170,6 +170,7 @@ class StatusWriter:
             current=shown.conditions,
             now=self._now(),
             generation=standing.tenant.metadata.generation,
+            message=standing.problem,
         )
         if status != shown.standing or [cleared] != shown.conditions:
             wanted = {"standing": _dumped(status), "conditions": [_dumped(cleared)]}
