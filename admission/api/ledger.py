@@ -20,7 +20,7 @@ class QuotaLedgerStatus(Model):
     """The counts. Written by computegate alone; entries are single strings because what a list costs the API server grows with its nodes."""
 
     format: Annotated[int, pydantic.Field(ge=1)] = 1
-    """Version of the two strings below."""
+    """Version of the strings below. With 3, of a ledger with very many accounts, all of them stand packed in `used`."""
     epoch: int = 0
     """Raised at each rebuild."""
     initialized: bool = False
@@ -51,6 +51,8 @@ class QuotaLedgerStatus(Model):
     """resourceVersion of the pods up to which ends are in `spent`."""
     ends_claims: str = ""
     """resourceVersion of the resource claims up to which ends are in `spent`."""
+    settled_at: Annotated[int, pydantic.Field(ge=0)] = 0
+    """When `prepaid` was last summed, in unix seconds."""
     shards: Annotated[int, pydantic.Field(ge=0)] = 0
     """Over how many further ledgers the tenants of a quota were spread when this one was counted."""
 

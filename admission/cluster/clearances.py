@@ -102,6 +102,6 @@ def _tenant(stored: bytes) -> Tenant:
 
 
 def _whole(part: Model) -> dict[str, Any]:
-    """Return every field, null where it is empty: a merge patch keeps what it does not name."""
-    fields = part.model_dump(mode="json", by_alias=True)
-    return {name: None if value in ("", []) else value for name, value in fields.items()}
+    """Return every field, null where it says no more than its absence: a merge patch keeps what it does not name."""
+    said = part.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {**dict.fromkeys(part.model_dump(by_alias=True)), **said}

@@ -45,9 +45,9 @@ def undecided(rule: ResolvedRule, party: Standing, place: str, governing: str) -
 
 
 def holds(test: ResolvedTest, party: Standing, place: str, governing: str) -> Ternary:
-    """Whether one test holds; a fact that is too old is not known, nor whether it exists."""
+    """Whether one test holds; of a fact that is too old that is not known, nor whether it is unknown by now."""
     if test.fact in party.stale:
-        return Ternary.TRUE if test.operator == "Unknown" else Ternary.UNKNOWN
+        return Ternary.UNKNOWN
     if test.fact is Fact.OwnerHeadquarters and test.operator != "Exists":
         return _owners(test, party)
     return _compared(test, _values(test.fact, party, place, governing))

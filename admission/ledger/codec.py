@@ -10,10 +10,13 @@ inflight:       ``uid,namespace,name,party,class:count[+class:count]...,reserved
 spent, moved:   ``party,class,hour:seconds[+hour:seconds]...`` joined by ``;``, sorted
 past:           ``window=`` and what stands in used, joined by ``&``, sorted
 holds:          ``group,class,since,until`` joined by ``;``, sorted
+
+Of a ledger with very many accounts all of these stand in ``used`` alone, packed (``ledger.packing``).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 from typing import TYPE_CHECKING
@@ -22,6 +25,7 @@ import msgspec
 
 from admission.decide.limits import Charge, Part
 from admission.ledger.limits import Kind
+from admission.ledger.packing import is_large, pack, unpack
 from admission.ledger.state import Entry, Hold, Hours, State
 
 if TYPE_CHECKING:
@@ -30,11 +34,11 @@ if TYPE_CHECKING:
     from admission.decide.limits import Account
     from admission.ledger.state import Bucket
 
-FORMAT = 2
-"""The newest format that this version reads."""
+FORMAT = 3
+"""The newest format that this version reads: of a ledger that is packed."""
 
-_PLAIN = 1
-"""The format of a ledger without shards, which versions that know of none read, too."""
+_PLAIN, _SPREAD = 1, 2
+"""The formats without and with shards: so that versions that know of none read what they can."""
 
 _REMEMBERED = 4096
 """Entries whose other form is remembered: each stands in many versions of its ledger, one after the other."""
@@ -76,31 +80,51 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_def
     holds: str = ""
     ends_pods: str = ""
     ends_claims: str = ""
+    settled_at: int = 0
     shards: int = 0
 
 
 def encode(state: State) -> Record:
     """Return a state in its stored form; equal states give equal records."""
+    if is_large(state):
+        return _record(state, FORMAT, {"used": pack(state, _entries_text(state))})
+    return _record(state, _SPREAD if state.shards else _PLAIN, _texts(state))
+
+
+def _record(state: State, written: int, texts: Mapping[str, str]) -> Record:
     hours = state.hours
     return Record(
-        format=FORMAT if state.shards else _PLAIN,
+        format=written,
         epoch=state.epoch,
         initialized=state.initialized,
         observed_pods=_version_text(state.observed_pods),
         observed_claims=_version_text(state.observed_claims),
         observed_tenants=_version_text(state.observed_tenants),
-        used=_used_text(state.used),
-        inflight=";".join(map(_entry_text, state.inflight.values())),
-        prepaid=_used_text(hours.prepaid),
-        spent=_buckets_text(hours.spent),
         archived=hours.archived,
-        past="&".join(f"{window}={_used_text(past)}" for window, past in sorted(hours.past.items())),
-        moved=_buckets_text(hours.moved),
-        holds=";".join(_hold_text(key, hold) for key, hold in sorted(hours.holds.items())),
         ends_pods=_version_text(hours.ends_pods),
         ends_claims=_version_text(hours.ends_claims),
+        settled_at=hours.settled_at,
         shards=state.shards,
+        **texts,
     )
+
+
+def _texts(state: State) -> dict[str, str]:
+    """Return what a state counts, each in a string that can be read."""
+    hours = state.hours
+    return {
+        "used": _used_text(state.used),
+        "inflight": _entries_text(state),
+        "prepaid": _used_text(hours.prepaid),
+        "spent": _buckets_text(hours.spent),
+        "past": "&".join(f"{window}={_used_text(past)}" for window, past in sorted(hours.past.items())),
+        "moved": _buckets_text(hours.moved),
+        "holds": ";".join(_hold_text(key, hold) for key, hold in sorted(hours.holds.items())),
+    }
+
+
+def _entries_text(state: State) -> str:
+    return ";".join(map(_entry_text, state.inflight.values()))
 
 
 def decode(record: Record) -> State:
@@ -113,25 +137,46 @@ def decode(record: Record) -> State:
     """
     if record.format > FORMAT:
         raise LedgerNewer(f"format {record.format} is newer than {FORMAT}; update computegate")
-    if record.format < 1 or min(record.epoch, record.archived, record.shards) < 0:
-        raise LedgerCorrupt("format, epoch, archived or shards is out of range")
-    entries = [_entry(text) for text in _parts(record.inflight, ";")]
-    state = State(
+    if record.format < 1 or min(record.epoch, record.archived, record.shards, record.settled_at) < 0:
+        raise LedgerCorrupt("format, epoch, archived, shards or settledAt is out of range")
+    counts, inflight = _unpacked(record.used) if record.format == FORMAT else (_counts_of(record), record.inflight)
+    entries = [_entry(text) for text in _parts(inflight, ";")]
+    state = dataclasses.replace(
+        counts,
         epoch=record.epoch,
         initialized=record.initialized,
         observed_pods=_version(record.observed_pods),
         observed_claims=_version(record.observed_claims),
         observed_tenants=_version(record.observed_tenants),
-        used=_used(record.used),
         inflight={entry.uid: entry for entry in entries},
-        hours=_hours(record),
+        hours=dataclasses.replace(
+            counts.hours,
+            archived=record.archived,
+            ends_pods=_version(record.ends_pods),
+            ends_claims=_version(record.ends_claims),
+            settled_at=record.settled_at,
+        ),
         shards=record.shards,
     )
     if len(state.inflight) != len(entries):
         raise LedgerCorrupt("a uid stands twice in inflight")
-    if encode(state) != record:
+    if not _is_canonical(state, record, inflight):
         raise LedgerCorrupt("not in canonical form")
     return state
+
+
+def _is_canonical(state: State, record: Record, inflight: str) -> bool:
+    """Say whether a record is what its state is written as, packed or not: another version may pack at other sizes."""
+    if record.format == FORMAT:
+        return _record(state, FORMAT, {"used": record.used}) == record and _entries_text(state) == inflight
+    return _record(state, _SPREAD if state.shards else _PLAIN, _texts(state)) == record
+
+
+def _unpacked(text: str) -> tuple[State, str]:
+    try:
+        return unpack(text)
+    except ValueError as error:
+        raise LedgerCorrupt(f"packed: {error}") from error
 
 
 def _version_text(version: int) -> str:
@@ -189,17 +234,16 @@ def _used(text: str) -> dict[Account, int]:
     return used
 
 
-def _hours(record: Record) -> Hours:
-    return Hours(
+def _counts_of(record: Record) -> State:
+    """Return a state with what a record counts, but for what is in flight."""
+    hours = Hours(
         prepaid=_used(record.prepaid),
         spent=_buckets(record.spent),
-        archived=record.archived,
         past=dict(map(_past, _parts(record.past, "&"))),
         moved=_buckets(record.moved),
         holds=dict(map(_hold, _parts(record.holds, ";"))),
-        ends_pods=_version(record.ends_pods),
-        ends_claims=_version(record.ends_claims),
     )
+    return State(used=_used(record.used), hours=hours)
 
 
 def _past(text: str) -> tuple[int, dict[Account, int]]:

@@ -90,7 +90,8 @@ def _followed(state: State, scope: str, census: Census, leaving: Collection[str]
     ]
     if terms.windows:
         counted_here = [stay for stay in every if stay.uid not in staying]
-        hours = settled(hours, _charges(state, leaving), counted_here, ended, now)
+        promised = {uid: state.inflight[uid].charge for uid in leaving}
+        hours = settled(hours, promised, counted_here, ended, now)
     elif hours.prepaid:
         hours = dataclasses.replace(hours, prepaid={})
     return dataclasses.replace(hours, holds=held_on(hours, [*every, *ended], terms.gap, now))
@@ -167,7 +168,9 @@ def rebuilt(
 def _from_nothing(scope: str, census: Census, archive: Hours | None, terms: Terms, now: int) -> Hours:
     pods, claims = census.newest()
     live = census.stays(scope, ()) if terms.timed else ()
-    hours = Hours(prepaid=dict(prepaid(live, now)) if terms.windows else {}, ends_pods=pods, ends_claims=claims)
+    hours = Hours(ends_pods=pods, ends_claims=claims)
+    if terms.windows:
+        hours = dataclasses.replace(hours, prepaid=dict(prepaid(live, now)), settled_at=now)
     if archive is not None:
         hours = after_archiving(hours, archive, terms.windows, now)
     return dataclasses.replace(hours, holds=held_on(hours, live, terms.gap, now))

@@ -63,9 +63,12 @@ class Stay(NamedTuple):
     version: int = 0
     claim: bool = False
 
-    def bound(self, now: int) -> int:
-        """Return the seconds that it is charged for while it goes on: what it paid for, or the hours it has begun."""
-        elapsed = max(0, (self.until or now) - self.since) if self.since else 0
+    def bound(self, moment: int) -> int:
+        """Return the seconds that it is charged for at a moment at which it goes on; 0 is that of its admission.
+
+        What it paid for, or the hours that it has begun.
+        """
+        elapsed = max(0, moment - self.since) if self.since else 0
         paid = self.seconds + ENDING if self.seconds else 0
         return paid if elapsed <= paid else -(-elapsed // HOUR) * HOUR
 
@@ -89,25 +92,22 @@ def used_in(counts: Iterable[tuple[str, int]], party: str, since: int, until: in
 
 
 def settled(
-    hours: Hours, leaving: Iterable[Charge], live: Collection[Stay], ended: Collection[Stay], now: int
+    hours: Hours, leaving: Mapping[str, Charge], live: Collection[Stay], ended: Collection[Stay], now: int
 ) -> Hours:
     """Return the hours with what has ended moved from prepaid to spent.
 
-    ``leaving`` are the charges of entries that are no longer in flight after this, ``live`` and ``ended`` the stays
-    of counted objects, those that ended only as far as the hours have not taken them in before.
+    ``leaving`` are, by uid, the charges of entries that are no longer in flight after this, ``live`` and ``ended`` the
+    stays of counted objects, those that ended only as far as the hours have not taken them in before.
     """
-    after, spent = prepaid(live, now), Counter(hours.spent)
-    missing = Counter(hours.prepaid)
-    for charge in leaving:
-        missing.update(dict(_by_account(charge.party, charge.prepaid)))
-    missing.subtract(after)
+    spent = Counter(hours.spent)
     for stay in ended:
         if stay.since:
             spent.update(dict(used_in(stay.counts, stay.party, stay.since, max(stay.until, stay.since))))
-        missing.subtract(dict(_by_account(stay.party, ((key, n * stay.bound(now)) for key, n in stay.counts))))
-    for (party, key), seconds in _unseen(missing):
+    missing = added(hours, leaving.values()).prepaid
+    for (party, key), seconds in _unseen(Counter(missing), [*live, *ended], leaving, hours.settled_at or now):
         spent[party, key, now // HOUR] += seconds
-    return dataclasses.replace(hours, prepaid=dict(after), spent=dict(spent))
+    after = dataclasses.replace(hours, prepaid=dict(prepaid(live, now)), spent=dict(spent))
+    return after if after == hours else dataclasses.replace(after, settled_at=now)
 
 
 def added(hours: Hours, leaving: Iterable[Charge]) -> Hours:
@@ -122,11 +122,19 @@ def _by_account(party: str, counts: Iterable[tuple[str, int]]) -> Iterator[tuple
     return (((party, key), count) for key, count in counts)
 
 
-def _unseen(missing: Mapping[Account, int]) -> Iterator[tuple[Account, int]]:
+def _unseen(
+    paid: Counter[Account], seen: Iterable[Stay], leaving: Collection[str], settled_at: int
+) -> Iterator[tuple[Account, int]]:
     """Yield what was paid for by objects whose end was not seen, by account.
 
+    That is what is left without what each that was ``seen`` had paid: what it goes on to use beyond that hides nothing.
     By the sums of parties, as what could land on several classes is paid for in fewer of them once it is bound.
     """
+    missing = Counter(paid)
+    for stay in seen:
+        had = stay.bound(0 if stay.uid in leaving else settled_at)
+        for key, count in stay.counts:
+            missing[stay.party, key] -= count * had
     left: Counter[str] = Counter()
     for (party, _), seconds in missing.items():
         left[party] += seconds

@@ -63,7 +63,8 @@ class Hours:
     have ended did use, by account and hour (unix hours), as far as it is not archived; ``archived`` counts how often
     some of it was, and ``past`` sums the archive by window (seconds) and account.  ``moved`` stands in the archive
     alone: what its last write brought.  ``holds`` are by group and class.  The ends of objects are taken in up to
-    the resourceVersions ``ends_pods`` and ``ends_claims``.
+    the resourceVersions ``ends_pods`` and ``ends_claims``.  ``settled_at`` is when ``prepaid`` was last summed (unix
+    seconds; 0 where that is not known): from it follows what each object had paid then.
     """
 
     prepaid: Mapping[Account, int] = dataclasses.field(default_factory=dict)
@@ -74,6 +75,7 @@ class Hours:
     holds: Mapping[tuple[str, str], Hold] = dataclasses.field(default_factory=dict)
     ends_pods: int = 0
     ends_claims: int = 0
+    settled_at: int = 0
 
     def used(self, window: int) -> list[tuple[Account, int]] | None:
         """Return what was used within a window, an account more than once; None where the archive is not summed."""

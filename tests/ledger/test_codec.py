@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import zlib
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 
 from admission.api.ledger import QuotaLedgerStatus
 from admission.decide.limits import Charge, Part
+from admission.ledger import packing
 from admission.ledger.codec import FORMAT, LedgerCorrupt, LedgerNewer, Record, decode, encode
 from admission.ledger.limits import Kind
 from admission.ledger.objects import LedgerObject, Metadata, Spec
@@ -44,6 +49,7 @@ HOURS = st.builds(
     ),
     ends_pods=st.integers(0, 2**62),
     ends_claims=st.integers(0, 2**62),
+    settled_at=st.integers(0, 2**40),
 )
 STATES = st.builds(
     State,
@@ -63,6 +69,30 @@ STATES = st.builds(
 def test_every_state_survives_its_strings(state: State) -> None:
     wire = msgspec.json.encode(encode(state))
     assert decode(msgspec.json.decode(wire, type=Record)) == state
+
+
+@settings(max_examples=300)
+@given(STATES)
+def test_every_state_survives_being_packed(state: State) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "MANY", -1)
+        wire = msgspec.json.encode(encode(state))
+    record = msgspec.json.decode(wire, type=Record)
+    assert (record.format, record.prepaid, record.inflight) == (FORMAT, "", "")
+    assert decode(record) == state
+
+
+def test_a_ledger_is_packed_once_it_has_very_many_accounts_and_read_however_it_was_written() -> None:
+    used = {(f"tenant-{number:04}", "h100"): 8 for number in range(packing.MANY)}
+    plain = State(1, initialized=True, used=used, shards=4)
+    packed = dataclasses.replace(plain, hours=Hours(prepaid={("tenant-0000", "h100"): 60}))
+    assert (encode(plain).format, encode(packed).format) == (2, FORMAT)
+    assert len(encode(packed).used) < len(encode(plain).used) / 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "MANY", 10**6)
+        by_another_version = encode(packed)
+    assert by_another_version.format == 2
+    assert decode(by_another_version) == packed == decode(encode(packed))
 
 
 @settings(max_examples=300)
@@ -146,6 +176,7 @@ GOOD, TIMES = "u,ns,n,p,h100:1,5,o,p,", ",0,"
         pytest.param(Record(past="60=;3600="), id="windows joined by the wrong mark"),
         pytest.param(Record(holds="acme,h100,5"), id="a hold without an end"),
         pytest.param(Record(archived=-1), id="archived less than never"),
+        pytest.param(Record(settled_at=-1), id="settled before all time"),
         pytest.param(Record(observed_claims="x"), id="no version of claims"),
         pytest.param(Record(observed_pods="x"), id="no version"),
         pytest.param(Record(observed_pods="0"), id="version zero"),
@@ -158,6 +189,76 @@ def test_a_malformed_ledger_reads_as_not_counted(record: Record) -> None:
         decode(record)
     snapshot = Snapshot.of(7, msgspec.structs.replace(record, initialized=True))
     assert (snapshot.version, snapshot.fault, snapshot.state.initialized) == (7, Fault.CORRUPT, False)
+
+
+ONE, TWO = ((1, b"\x00"), (1, b"\x01")), ((1, b"\x00\x00"), (1, b"\x01\x01"))
+"""Places of names, of one row and of two."""
+
+
+def content(*, names: object = ("acme", "h100"), inflight: str = "", **tables: object) -> list[object]:
+    """What is packed, in its order."""
+    empty = {"used": (), "prepaid": (), "spent": (), "moved": (), "holds": (), "past": ()}
+    return [names, *{**empty, **tables}.values(), inflight]
+
+
+def packed(found: object, after: bytes = b"") -> str:
+    return base64.b64encode(zlib.compress(msgspec.msgpack.encode(found)) + after).decode()
+
+
+GOOD_TABLE = (*ONE, (1, b"\x05"))
+
+
+def test_a_packed_ledger_is_read() -> None:
+    state = decode(Record(format=FORMAT, used=packed(content(used=GOOD_TABLE, past=((3600, GOOD_TABLE),)))))
+    assert (state.used, state.hours.past) == ({("acme", "h100"): 5}, {3600: {("acme", "h100"): 5}})
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("acme,h100:1", id="not packed"),
+        pytest.param("ä" * 4, id="not ASCII"),
+        pytest.param(base64.b64encode(b"acme").decode(), id="not compressed"),
+        pytest.param(packed(content(used=GOOD_TABLE))[:-8], id="cut off"),
+        pytest.param(packed(content(used=GOOD_TABLE), b"more"), id="something behind it"),
+        pytest.param(base64.b64encode(zlib.compress(b"\xc1")).decode(), id="not msgpack"),
+        pytest.param(packed([]), id="no tables"),
+        pytest.param(packed([*content(), 1]), id="a table more"),
+        pytest.param(packed(content(used=ONE)), id="no counts"),
+        pytest.param(packed(content(used=(*GOOD_TABLE, (1, b"\x01")))), id="a column more"),
+        pytest.param(packed(content(spent=GOOD_TABLE)), id="no hours"),
+        pytest.param(packed(content(used=(*ONE, (1, b"\x05\x05")))), id="a column too long"),
+        pytest.param(packed(content(used=(*TWO, (1, b"\x05\x05")))), id="an account twice"),
+        pytest.param(packed(content(used=(*ONE, (1, b"\x00")))), id="zero"),
+        pytest.param(packed(content(used=(*ONE, (2, b"\x00\x05")))), id="wider than needed"),
+        pytest.param(packed(content(used=(*ONE, (0, b"")))), id="no width"),
+        pytest.param(packed(content(used=(*ONE, (9, b"\x01" * 9)))), id="absurd"),
+        pytest.param(packed(content(used=(*ONE, (2, b"\x01")))), id="half a number"),
+        pytest.param(packed(content(names=("acme",), used=GOOD_TABLE)), id="a name that is not there"),
+        pytest.param(packed(content(names=("acme", "h100", "z"), used=GOOD_TABLE)), id="a name of nothing"),
+        pytest.param(packed(content(names=("h100", "acme"), used=GOOD_TABLE)), id="names not sorted"),
+        pytest.param(packed(content(past=((60, GOOD_TABLE), (60, GOOD_TABLE)))), id="a window twice"),
+        pytest.param(packed(content(past=((-60, GOOD_TABLE),))), id="a window in the future"),
+        pytest.param(packed(content(inflight="u,ns,n")), id="not an entry"),
+        pytest.param(packed(content(inflight=f"{GOOD}{TIMES};{GOOD}{TIMES}")), id="an entry twice"),
+        pytest.param(packed(content(inflight=f"u,ns,%6E,p,h100:1,5,o,p,{TIMES}")), id="an entry in other words"),
+    ],
+)
+def test_a_malformed_packed_ledger_reads_as_not_counted(used: str) -> None:
+    snapshot = Snapshot.of(7, Record(format=FORMAT, initialized=True, used=used))
+    assert (snapshot.fault, snapshot.state.initialized) == (Fault.CORRUPT, False)
+
+
+def test_a_packed_ledger_that_unpacks_to_very_much_is_not_unpacked() -> None:
+    bomb = base64.b64encode(zlib.compress(bytes(64_000_000))).decode()
+    assert len(bomb) < 100_000
+    assert Snapshot.of(7, Record(format=FORMAT, used=bomb)).fault is Fault.CORRUPT
+
+
+def test_nothing_stands_beside_what_is_packed() -> None:
+    record = Record(format=FORMAT, used=packed(content(used=GOOD_TABLE)), prepaid="acme,h100:5")
+    assert Snapshot.of(7, record).fault is Fault.CORRUPT
 
 
 def test_a_newer_ledger_is_left_to_newer_programs() -> None:
@@ -175,7 +276,7 @@ def test_a_newer_ledger_is_left_to_newer_programs() -> None:
         (b'{"used":7}', Fault.CORRUPT),
         (b'{"initialized":"yes"}', Fault.CORRUPT),
         (b"[]", Fault.CORRUPT),
-        (b'{"format":3,"initialized":true}', Fault.NEWER),
+        (b'{"format":4,"initialized":true}', Fault.NEWER),
     ],
 )
 def test_a_status_of_the_wrong_shape_is_not_counted(status: bytes, fault: Fault) -> None:

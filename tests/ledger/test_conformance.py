@@ -75,6 +75,23 @@ def test_what_is_written_is_read_by_everybody(backend: Opener) -> None:
     play(backend, scene)
 
 
+def test_a_ledger_of_very_many_tenants_is_one_as_well(backend: Opener) -> None:
+    """It is packed where it is stored."""
+    accounts = {(f"tenant-{number:04}", "h100"): number for number in range(1, 2001)}
+    hours = Hours(prepaid=accounts, past={2_592_000: accounts}, archived=3)
+    many = dataclasses.replace(COUNTED, used=accounts, hours=hours)
+
+    async def scene(backend: Backend) -> None:
+        first, second = backend.replica(), backend.replica()
+        written = await first.write("CN", many, (await first.read("CN", SOON)).version, SOON)
+        assert (await second.read("CN", SOON)).state == many
+        few = dataclasses.replace(many, used={}, hours=Hours())
+        assert (await second.write("CN", few, written.version, SOON)).version > written.version
+        assert (await first.read("CN", SOON)).state == few
+
+    play(backend, scene)
+
+
 def test_of_two_writers_at_one_version_the_second_conflicts(backend: Opener) -> None:
     async def scene(backend: Backend) -> None:
         first, second = backend.replica(), backend.replica()

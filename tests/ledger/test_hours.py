@@ -99,8 +99,68 @@ def test_what_has_ended_is_settled(
     before: Hours, leaving: list[Charge], live: list[Stay], ended: list[Stay], after: tuple[int, int]
 ) -> None:
     """``after`` is what is prepaid then, and what is spent."""
-    hours = settled(before, leaving, live, ended, NOW + 600)
+    hours = settled(before, dict(zip("u", leaving, strict=False)), live, ended, NOW + 600)
     assert (sum(hours.prepaid.values()), sum(hours.spent.values())) == after
+
+
+LATE = stay(since=NOW - 2 * HOUR)
+"""It outlived its hour, and goes on paying: two hours until now, three from then on."""
+
+
+@pytest.mark.parametrize(
+    ("before", "settled_at", "leaving", "live", "ended", "spent"),
+    [
+        pytest.param(2 * HOUR, NOW, (), [LATE], [], 0, id="it goes on, and is not charged twice"),
+        pytest.param(ALL + 2 * HOUR, NOW, (), [LATE], [], ALL, id="another ended unseen in its fourth hour"),
+        pytest.param(2 * ALL, NOW - HOUR, (), [LATE], [], ALL, id="or since before it was late"),
+        pytest.param(ALL, NOW, ("u",), [LATE], [], ALL, id="or while its own reservation left"),
+        pytest.param(
+            2 * ALL, NOW - HOUR, (), [], [LATE._replace(until=NOW)], 2 * HOUR + ALL, id="or while its end was seen"
+        ),
+        pytest.param(
+            ALL + 2 * HOUR, NOW, (), [], [LATE._replace(until=NOW + 9)], 2 * HOUR + 9 + ALL, id="or that came later"
+        ),
+        pytest.param(ALL, NOW, (), [stay(seconds=0, since=NOW + 5)], [], ALL, id="or while one without an end came in"),
+        pytest.param(2 * ALL, 0, (), [LATE], [], 0, id="only who never noted when it was cannot tell"),
+    ],
+)
+def test_what_outlives_its_deadline_hides_no_end_that_nobody_saw(  # noqa: PLR0917 (a row of the table)
+    before: int, settled_at: int, leaving: Collection[str], live: list[Stay], ended: list[Stay], spent: int
+) -> None:
+    hours = dataclasses.replace(paid(h100=before), settled_at=settled_at)
+    after = settled(hours, dict.fromkeys(leaving, LEAVING), live, ended, NOW + 600)
+    assert sum(after.spent.values()) == spent
+    assert sum(settled(after, {}, live, [], NOW + 600).spent.values()) == spent
+
+
+LIVES = st.lists(
+    st.tuples(st.integers(0, 8 * HOUR), st.integers(60, 3 * HOUR), st.integers(0, 6 * HOUR), st.booleans()), max_size=6
+)
+
+
+@settings(max_examples=200)
+@given(LIVES, st.lists(st.integers(1, 2 * HOUR), min_size=1, max_size=8))
+def test_what_was_seen_costs_what_it_used_and_what_was_not_all_that_it_had_paid(
+    lives: list[tuple[int, int, int, bool]], pauses: list[int]
+) -> None:
+    """Lives are when each began, what it paid for, how long it stayed, and whether its end is seen."""
+    hours, before, now = Hours(), NOW - 1, NOW - 1
+    for pause in (*pauses, 20 * HOUR):
+        before, now = now, now + pause
+        leaving, live, ended = {}, [], []
+        for number, (begun, seconds, length, seen) in enumerate(lives):
+            one = stay(seconds, NOW + begun, uid=f"u{number}")
+            if before < one.since <= now:
+                leaving[one.uid] = dataclasses.replace(LEAVING, seconds=seconds)
+            if one.since <= now < one.since + length:
+                live.append(one)
+            elif before < one.since + length <= now and seen:
+                ended.append(one._replace(until=one.since + length))
+        hours = settled(hours, leaving, live, ended, now)
+    least = sum(length if seen else seconds + ENDING for _, seconds, length, seen in lives)
+    assert (sum(hours.prepaid.values()), sum(hours.spent.values()) >= least) == (0, True)
+    if all(seen for *_, seen in lives):
+        assert sum(hours.spent.values()) == least
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from admission.ledger import packing
 from tests.ledger.paid import PaidWorld, WatchedWorld, shorten
 from tests.ledger.simulation import Faults, run
 
@@ -20,6 +21,15 @@ def short_hours(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(seed=st.integers(0, 2**32))
 def test_whatever_goes_wrong_no_more_hours_are_used_than_allowed(seed: int) -> None:
     run(PaidWorld(seed, happens=()).play())
+
+
+@pytest.mark.usefixtures("short_hours")
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32))
+def test_nor_are_there_where_ledgers_are_packed(seed: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "MANY", 1)  # of two accounts: now packed and now not
+        run(PaidWorld(seed, happens=()).play())
 
 
 @pytest.mark.usefixtures("short_hours")

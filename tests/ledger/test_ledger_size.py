@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
+from random import Random
 from typing import Any
 
 import msgspec
@@ -17,8 +19,9 @@ from admission.decide.limits import Charge
 from admission.decide.registry import Registry
 from admission.decide.shards import shards_beside
 from admission.demand.inventory import Node
-from admission.ledger.codec import encode
+from admission.ledger.codec import decode, encode
 from admission.ledger.fold import fold
+from admission.ledger.hours import HOUR, Terms
 from admission.ledger.objects import COLLECTION, ObjectStore
 from admission.ledger.pods import PodCensus
 from admission.ledger.state import Entry, State
@@ -41,6 +44,17 @@ LARGEST = 20_000
 def census() -> PodCensus:
     """Ten thousand pods of two hundred tenants, each with pods of every class in several namespaces."""
     return _census(TENANTS, PODS)
+
+
+TERMS = Terms(frozenset({30 * 24 * HOUR}), gap=HOUR)
+
+
+def _over_time(state: State) -> State:
+    """The same with as much as there can be: for every account also use in the window, and in this hour."""
+    random = Random(7)  # noqa: S311 (no secret)
+    past = {account: random.randrange(10**6, 10**8) for account in state.used}
+    spent = {(*account, int(NOW.timestamp()) // HOUR): random.randrange(10**3, 10**6) for account in state.used}
+    return state.following(dataclasses.replace(state.hours, past={30 * 24 * HOUR: past}, spent=spent, archived=99))
 
 
 def _census(tenants: int, pods: int, shards: int = 0) -> PodCensus:
@@ -69,8 +83,11 @@ def _pod(number: int, tenants: int = TENANTS) -> Pod:
     namespace = f"customer-{tenant:03}-{number % NAMESPACES}"
     limits = {"nvidia.com/gpu": "8"}
     spec: dict[str, Any] = {"nodeName": node, "containers": [{"name": "c", "resources": {"limits": limits}}]}
+    spec["activeDeadlineSeconds"] = 3600 + 7919 * number % 86_400
+    begun = NOW - dt.timedelta(seconds=7907 * number % 86_400)
+    status = {"phase": "Running", "startTime": begun.isoformat().replace("+00:00", "Z")}
     metadata = {"uid": f"{number:036}", "namespace": namespace, "name": f"worker-{number}", "resourceVersion": "1"}
-    return msgspec.convert({"metadata": metadata, "spec": spec, "status": {"phase": "Running"}}, Pod)
+    return msgspec.convert({"metadata": metadata, "spec": spec, "status": status}, Pod)
 
 
 def _promised(census: PodCensus, count: int) -> dict[str, Entry]:
@@ -114,6 +131,19 @@ def test_ten_thousand_pods_of_two_hundred_tenants_are_a_small_object(census: Pod
     assert sum(state.used.values()) == 8 * PODS
     assert (len({party for party, _ in state.used}), len(state.inflight)) == (TENANTS, 50)
     assert asyncio.run(_size(state)) < LARGEST
+
+
+def test_device_hours_and_holds_of_all_of_them_fit_in_it_too(census: PodCensus) -> None:
+    promised = _promised(census, 50)
+    state = State(epoch=7, initialized=True, inflight=promised)
+    counted = fold(state, "DE", census, (), terms=TERMS, now=int(NOW.timestamp()))
+    assert counted is not None
+    largest = _over_time(counted)
+    hours = largest.hours
+    accounts = [*map(len, (largest.used, hours.prepaid, *hours.past.values())), len(hours.spent), len(hours.holds)]
+    assert accounts == [TENANTS * len(PRODUCTS)] * 5
+    assert asyncio.run(_size(largest)) < LARGEST
+    assert decode(encode(largest)) == largest
 
 
 def test_what_one_more_tenant_and_one_more_promise_add_is_known(census: PodCensus) -> None:
