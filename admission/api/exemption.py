@@ -62,6 +62,10 @@ class Approval(Model):
     at: pydantic.AwareDatetime
     """It counts from this instant."""
 
+    def is_by_another(self, requested_by: str) -> bool:
+        """Whether it is a second person's: one who writes a name in other letters is the same."""
+        return self.by.casefold() != requested_by.casefold()
+
 
 class ExemptionStatus(Model):
     """Written by the approver, through the status subresource."""

@@ -24,7 +24,12 @@ class Tenant(Object):
             (
                 "!has(self.spec.suppliedBy) || self.spec.suppliedBy != self.metadata.name",
                 _SUPPLIES_ITSELF,
-            )
+            ),
+            # Its transitions are those of a state that stands: what is taken away could begin anew as anything.
+            (
+                "!has(oldSelf.status) || !has(oldSelf.status.kyc) || (has(self.status) && has(self.status.kyc))",
+                "status.kyc is never taken away, only written: a clearance that ends is Revoked, and begins anew at Pending",
+            ),
         )
     )
 

@@ -70,7 +70,7 @@ async def write_all(clearances: Clearances, rows: Iterable[Row], *, dry_run: boo
     for row in rows:
         try:
             tenant = await clearances.read(row.verification.tenant)
-            step = advance(tenant.status.kyc, row.verification, first=True)
+            step = advance(tenant.status.kyc, row.verification, now, first=True)
         except (NotAllowed, NoTenant, ClusterError) as error:
             plan.problems.append(f"{row.where}: {error}")
             continue
@@ -111,8 +111,13 @@ def age(instant: dt.datetime | None, now: dt.datetime) -> str:
 
 
 def day(instant: dt.datetime | None) -> str:
-    """Return the day of an instant, UTC; - where there is none."""
-    return instant.astimezone(dt.UTC).date().isoformat() if instant else "-"
+    """Return the day of an instant, UTC, unless that is past the calendar; - where there is none."""
+    if instant is None:
+        return "-"
+    try:
+        return instant.astimezone(dt.UTC).date().isoformat()
+    except OverflowError:
+        return instant.date().isoformat()
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> str:

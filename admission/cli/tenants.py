@@ -123,7 +123,7 @@ def _shown(tenant: Tenant, now: dt.datetime) -> tuple[str, ...]:
 def _instant(text: str) -> dt.datetime | None:
     try:
         return dt.datetime.fromisoformat(text).astimezone(dt.UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

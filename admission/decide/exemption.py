@@ -36,7 +36,9 @@ def in_force(asked: Exemption | KYCOverride, now: datetime) -> bool:
     """Whether somebody else than who asked has approved it, and it has not ended."""
     approval = asked.status.approval
     return (
-        approval is not None and approval.by != asked.spec.requested_by and approval.at <= now < asked.spec.valid_until
+        approval is not None
+        and approval.is_by_another(asked.spec.requested_by)
+        and approval.at <= now < asked.spec.valid_until
     )
 
 

@@ -296,6 +296,14 @@ def clearance_held(was: str) -> str:
     return f"{was} is not lifted by a provider or an import; whoever lifts it begins anew: computegate kyc request NAME"
 
 
+def refused_late(provider: str, state: str, at: datetime, reference: str, reason: str) -> str:
+    """Why a clearance is reviewed: a refusal came after an event that is later than it."""
+    why = f": {reason}" if reason else ""
+    return (
+        f"provider {provider} said {state} at {at.isoformat()}, heard after a later event; reference {reference}{why}"
+    )
+
+
 def covers_nothing(tenant: str) -> str:
     """Nobody said which facts were verified."""
     return (

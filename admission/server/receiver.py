@@ -132,7 +132,7 @@ class Receiver:
             verification = self._attested(source, headers, body)
             if verification is None:
                 return _Told("ignored", text(200, "ignored"))
-            step = functools.partial(advance, verification=verification)
+            step = functools.partial(advance, verification=verification, now=self._now())
             taken = await self._clearances.advance(verification.tenant, step)
         except ClusterError as error:
             _log.warning("the clearance of a delivery by %s cannot be written: %s", source.provider.name, error)

@@ -5,7 +5,9 @@
                               OutOfOrder
                               Kept
 
-Provider's deliveries and imported rows come this way alike.  Nothing here reads a clock or a cluster.
+Events are ordered by their instants.  One provider's later event takes the place of its own earlier ones, and of no
+other's refusal: a refusal that is late leads to a review.  Provider's deliveries and imported rows come this way alike.
+Nothing here reads a clock or a cluster.
 """
 
 from __future__ import annotations
@@ -24,8 +26,14 @@ if TYPE_CHECKING:
 MOST_AHEAD = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours."""
 
+LONGEST_REASON = 1024
+"""Characters of ``reason`` that a Tenant can hold."""
+
 HELD = frozenset({KYCState.Suspended, KYCState.Revoked})
 """States that no verification lifts: a person begins anew with ``computegate kyc request``."""
+
+REFUSALS = frozenset({KYCState.Rejected, *HELD})
+"""What says that a tenant must not be cleared: late as it may be, it is not passed over."""
 
 _REVERSED = frozenset({KYCState.Verified, KYCState.Expired, *HELD})
 """States in which there is, or was, a clearance: a refusal then takes it back."""
@@ -114,10 +122,11 @@ def check_dates(verification: Verification, now: datetime) -> None:
         raise BadDate(f"reverifyBy: {messages.ends_before(verification.reverify_by, verified_at)}")
 
 
-def advance(current: KYC | None, verification: Verification, *, first: bool = False) -> Step:
+def advance(current: KYC | None, verification: Verification, now: datetime, *, first: bool = False) -> Step:
     """Return what becomes of a clearance; ``current`` is None where there was never any.
 
-    With ``first``, a tenant that never had one may get any at once: a person imports what was verified elsewhere.
+    With ``first``, a tenant that never had one may get any at once: a person imports what was verified elsewhere, and
+    hears of what is out of order.
 
     Raises ``NotAllowed`` where the CRD's transitions do not lead there, where a person has to begin anew, and where
     nobody says which facts were verified.
@@ -125,7 +134,8 @@ def advance(current: KYC | None, verification: Verification, *, first: bool = Fa
     was = current or KYC(state=KYCState.Unverified)
     state = _reached(was.state, verification.state)
     if (stale := _order(was, verification.as_of, state)) is not None:
-        return Step(stale)
+        review = not first and stale is Result.OutOfOrder and _is_unheard(was, verification, now)
+        return Step(Result.Applied, _reviewed(was, verification)) if review else Step(stale)
     if state is KYCState.Pending and was.state in _UNMOVED:
         return Step(Result.Kept)
     if current is not None or not first:
@@ -136,15 +146,16 @@ def advance(current: KYC | None, verification: Verification, *, first: bool = Fa
 def request(current: KYC | None, covers: str, verifier: str) -> KYC | None:
     """Return the clearance of a tenant whose verification begins, by a person; None while one of these facts stands.
 
-    ``covers`` is the digest of the facts as they are.  The instant of the last event stays, so that no earlier delivery
-    fits the new round.  Raises ``NotAllowed``.
+    ``covers`` is the digest of the facts as they are.  The instant of the last event and whose it was stay, so that
+    no earlier delivery fits the new round.  Raises ``NotAllowed``.
     """
     was = current or KYC(state=KYCState.Unverified)
     if was.state is KYCState.Verified and was.covers == covers:
         return None
     if was.state is not KYCState.Pending and KYCState.Pending not in TRANSITIONS[was.state]:
         raise NotAllowed(messages.transition_refused(was.state, KYCState.Pending, TRANSITIONS[was.state]))
-    return KYC(state=KYCState.Pending, covers=covers, verifier=verifier, as_of=was.as_of or was.verified_at)
+    told = {"as_of": was.as_of or was.verified_at, "provider": was.provider}
+    return KYC.model_validate({"state": KYCState.Pending, "covers": covers, "verifier": verifier, **told})
 
 
 def restore(current: KYC | None, kept: KYC, now: datetime) -> KYC | None:
@@ -179,6 +190,22 @@ def _order(was: KYC, as_of: datetime, state: KYCState) -> Result | None:
     if as_of < known or _RANK[state] < _RANK[was.state]:
         return Result.OutOfOrder
     return Result.Repeated if state is was.state else None
+
+
+def _is_unheard(was: KYC, verification: Verification, now: datetime) -> bool:
+    """Whether a late refusal must not be lost: another's, or its own provider's beside an event dated ahead of us."""
+    known = was.as_of or was.verified_at
+    superseded = was.provider == verification.provider and known is not None and known <= now
+    return verification.state in REFUSALS and not superseded and KYCState.NeedsReview in TRANSITIONS[was.state]
+
+
+def _reviewed(was: KYC, verification: Verification) -> KYC:
+    """The last event stays that of ``was``: what is newer than the refusal, but not than that, is still old."""
+    reason = messages.refused_late(
+        verification.provider, verification.state, verification.as_of, verification.reference, verification.reason
+    )
+    told = {"state": KYCState.NeedsReview, "verifier": verification.verifier, "reason": reason[:LONGEST_REASON]}
+    return was.model_copy(update=told)
 
 
 def _check(was: KYCState, state: KYCState) -> None:

@@ -14,7 +14,7 @@ OURS = "computegate.io"
 WRITES = ["get", "create", "update", "patch", "delete"]
 GRANTS: list[Grant] = [
     ("olga", OURS, ["kycoverrides", "kycoverrides/status"], [], WRITES),
-    ("otto", OURS, ["kycoverrides", "kycoverrides/status"], [], [*WRITES, "approve"]),
+    *((name, OURS, ["kycoverrides", "kycoverrides/status"], [], [*WRITES, "approve"]) for name in ("otto", "Otto")),
 ]
 MERGE = ("--type=merge", "-p")
 
@@ -81,6 +81,11 @@ def test_an_override_is_approved_by_another_than_who_asked_and_never_changes(clu
     for change in ({"tenant": "other"}, {"reasons": ["KYCStale"]}, {"validUntil": "2099-01-01T00:00:00Z"}):
         done = cluster("patch", "kycoverride", "bridge", *MERGE, json.dumps({"spec": change}), "--as=olga", check=False)
         assert "an override is never changed; delete it and ask for a new one" in done.stderr
+
+
+def test_a_name_in_other_letters_is_no_second_person(cluster: Kubectl) -> None:
+    assert create(cluster, "otto", override("letters", by="otto")) == ""
+    assert "let somebody else approve" in approve(cluster, "letters", "Otto", "Otto")
 
 
 def test_who_holds_both_rights_approves_others_and_not_themselves(cluster: Kubectl) -> None:

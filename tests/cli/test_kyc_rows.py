@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from admission.api.clearance import KYCState
 from admission.cli import rows
+from admission.cli.attesting import day
 from admission.cli.main import main
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -78,6 +79,11 @@ def test_whatever_stands_in_a_file_is_read_or_named(content: bytes) -> None:
     with TemporaryDirectory() as folder:
         read = table(Path(folder), content)
         assert all(row.verification.tenant for row in read.rows)
+
+
+def test_an_end_at_the_edge_of_the_calendar_is_shown() -> None:
+    edge = datetime.fromisoformat("9999-12-31T23:59:59-14:00")
+    assert [day(each) for each in (edge, edge.replace(year=2026), None)] == ["9999-12-31", "2027-01-01", "-"]
 
 
 def test_a_bad_file_reaches_no_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

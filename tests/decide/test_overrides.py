@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from admission.api.override import KYCOverride
 from admission.enforce.shown import obstacle, passing
@@ -38,11 +39,22 @@ def test_a_reason_that_is_named_is_overridden_and_said_so(reason: str) -> None:
 VOID = {
     "not approved": override(by=None),
     "approved by who asked": override(by="alice"),
+    "approved by who asked, in other letters": override(by="ALICE"),
     "approved from tomorrow": override(at="2026-11-23T00:00:00Z"),
     "ended": override(validUntil=NOW.isoformat()),
     "of another tenant": override(tenant="other"),
     "of other facts": override(covers="sha256:" + "0" * 64),
 }
+
+
+@pytest.mark.parametrize("since", [{"metadata": {"creationTimestamp": "2026-11-01T00:00:00"}}, {}])
+def test_an_override_ends_31_days_after_it_was_made_or_approved(since: dict[str, Any]) -> None:
+    spec = override(by=None).spec.model_dump(by_alias=True)
+    known = {"status": {"approval": {"by": "bob", "at": "2026-11-01T00:00:00Z"}}, **since}
+    fits = {**known, "spec": {**spec, "validUntil": "2026-12-02T00:00:00Z"}}
+    assert KYCOverride.model_validate(fits).spec.valid_until.day == 2
+    with pytest.raises(ValidationError, match="validUntil is more than 31 days away"):
+        KYCOverride.model_validate({**fits, "spec": {**spec, "validUntil": "2026-12-02T00:00:01Z"}})
 
 
 @pytest.mark.parametrize("given", VOID.values(), ids=VOID)

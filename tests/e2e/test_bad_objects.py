@@ -244,3 +244,5 @@ def test_a_clearance_takes_only_the_steps_there_are(world: World, unique: str) -
         assert become(state) == ""
     assert words in become("Verified"), "a revoked clearance starts again at Pending"
     assert 'Unsupported value: "Blessed"' in become("Blessed")
+    for nothing in ('{"status":{"kyc":null}}', '{"status":null}'):
+        assert "status.kyc is never taken away" in world.kubectl(*patch, nothing, check=False).stderr

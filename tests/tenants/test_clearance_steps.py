@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from admission.api.clearance import KYC, TRANSITIONS, KYCState
 from admission.tenants.verification import (
     HELD,
+    REFUSALS,
     BadDate,
     NotAllowed,
     Result,
@@ -32,12 +33,12 @@ def at(hours: float) -> datetime:
     return T0 + timedelta(hours=hours)
 
 
-def attested(state: KYCState, hours: float, covers: str = DIGEST) -> Verification:
-    return Verification("acme", state, at(hours), covers, level=2, expires_at=at(9999), provider="acme-kyc")
+def attested(state: KYCState, hours: float, covers: str = DIGEST, provider: str = "acme-kyc") -> Verification:
+    return Verification("acme", state, at(hours), covers, level=2, expires_at=at(9999), provider=provider)
 
 
-def known(state: KYCState, hours: float | None = 0, covers: str = DIGEST) -> KYC:
-    return KYC(state=state, as_of=None if hours is None else at(hours), covers=covers)
+def known(state: KYCState, hours: float | None = 0, covers: str = DIGEST, provider: str = "acme-kyc") -> KYC:
+    return KYC(state=state, as_of=None if hours is None else at(hours), covers=covers, provider=provider)
 
 
 STEPS: list[tuple[KYC | None, Verification, Result, KYCState | None]] = [
@@ -68,8 +69,26 @@ STEPS: list[tuple[KYC | None, Verification, Result, KYCState | None]] = [
 def test_a_step_leads_where_the_event_says(
     current: KYC | None, verification: Verification, result: Result, state: KYCState | None
 ) -> None:
-    step = advance(current, verification)
+    step = advance(current, verification, at(9))
     assert (step.result, step.kyc.state if step.kyc else None) == (result, state)
+
+
+def test_a_late_refusal_leads_to_a_review_unless_its_own_provider_said_otherwise_since() -> None:
+    for state, refusal in [(State.Verified, State.Rejected), (State.Pending, State.Suspended)]:
+        weak, strong = known(state, 2, provider="weak"), attested(refusal, 1, provider="strong")
+        step = advance(weak, replace(strong, reference="case-9", reason="forged papers"), at(9))
+        assert step.kyc is not None
+        assert (step.kyc.state, step.kyc.as_of, step.kyc.provider) == (State.NeedsReview, at(2), "weak")
+        said = f"provider strong said {refusal} at {at(1).isoformat()}, heard after a later event; "
+        assert step.kyc.reason == f"{said}reference case-9: forged papers"
+        assert advance(step.kyc, strong, at(9)).result is Result.OutOfOrder
+    own = known(State.Verified, 2, provider="strong")
+    assert advance(own, strong, at(9)).result is Result.OutOfOrder
+    assert advance(own, strong, at(1.99)).result is Result.Applied, "dated ahead, it takes the place of nothing"
+    assert advance(weak, attested(State.Verified, 1, provider="strong"), at(9)).result is Result.OutOfOrder
+    assert advance(weak, strong, at(9), first=True).result is Result.OutOfOrder, "who imports hears of it"
+    for held in (State.Rejected, State.Suspended, State.Revoked):
+        assert advance(known(held, 2, provider="weak"), strong, at(9)).result is Result.OutOfOrder
 
 
 REFUSED: list[tuple[KYC | None, Verification, str]] = [
@@ -93,21 +112,21 @@ REFUSED: list[tuple[KYC | None, Verification, str]] = [
 @pytest.mark.parametrize(("current", "verification", "said"), REFUSED)
 def test_a_step_that_is_not_allowed_says_what_to_do(current: KYC | None, verification: Verification, said: str) -> None:
     with pytest.raises(NotAllowed, match=said):
-        advance(current, verification)
+        advance(current, verification, at(9))
 
 
 @pytest.mark.parametrize(
     ("recorded", "delivered", "covers"), [(DIGEST, "", DIGEST), (DIGEST, OTHER, OTHER), ("", OTHER, OTHER)]
 )
 def test_a_clearance_covers_what_the_verifier_was_given(recorded: str, delivered: str, covers: str) -> None:
-    step = advance(known(State.Pending, covers=recorded), attested(State.Verified, 1, covers=delivered))
+    step = advance(known(State.Pending, covers=recorded), attested(State.Verified, 1, covers=delivered), at(9))
     assert step.kyc is not None
     assert step.kyc.covers == covers
 
 
 def test_a_renewal_leaves_no_date_of_the_verification_before() -> None:
     before = known(State.Verified).model_copy(update={"reverify_by": at(1), "expires_at": at(2)})
-    renewed = advance(before, replace(attested(State.Verified, 1), reverify_by=at(9))).kyc
+    renewed = advance(before, replace(attested(State.Verified, 1), reverify_by=at(9)), at(9)).kyc
     assert renewed is not None
     assert (renewed.reverify_by, renewed.expires_at) == (at(9), at(9999))
 
@@ -130,8 +149,9 @@ def test_dates_that_cannot_be_are_refused_by_their_field(changed: dict[str, Any]
 
 def test_a_request_begins_anew_and_no_earlier_event_fits_it() -> None:
     begun = request(known(State.Revoked, 5), OTHER, "alice")
-    assert begun == KYC(state=State.Pending, covers=OTHER, verifier="alice", as_of=at(5))
-    assert advance(begun, attested(State.Verified, 4)).result is Result.OutOfOrder
+    assert begun == KYC(state=State.Pending, covers=OTHER, verifier="alice", as_of=at(5), provider="acme-kyc")
+    for state in (State.Verified, State.Rejected):
+        assert advance(begun, attested(state, 4), at(9)).result is Result.OutOfOrder
     assert request(known(State.Verified), DIGEST, "alice") is None, "a clearance stands until the outcome"
     stale = request(known(State.Verified), OTHER, "alice")
     assert stale is not None
@@ -158,6 +178,7 @@ EVENTS = st.lists(
         st.sampled_from([state for state in State if state is not State.Unverified]),
         st.integers(0, 5),
         st.sampled_from(["", DIGEST, OTHER]),
+        st.sampled_from(["acme-kyc", "other-kyc"]),
     ),
     max_size=12,
 )
@@ -179,11 +200,18 @@ def test_whatever_comes_in_whatever_order_only_allowed_steps_are_taken(events: l
         applied += [event] if after is not kyc else []
         kyc = after
         for again in applied:
-            assert _taken(kyc, again) is kyc, "a delivery that was applied changes nothing when it comes again"
+            assert _unless_late(kyc, again) is kyc, "a delivery that was applied changes nothing when it comes again"
+
+
+def _unless_late(kyc: KYC | None, event: Verification) -> KYC | None:
+    """The other provider's refusal may ask for a review again: nothing of the Tenant tells that there was one."""
+    after = _taken(kyc, event)
+    asked = kyc is not None and kyc.provider != event.provider and event.state in REFUSALS
+    return kyc if asked and after is not None and after.state is State.NeedsReview else after
 
 
 def _taken(kyc: KYC | None, event: Verification) -> KYC | None:
     try:
-        return advance(kyc, event).kyc or kyc
+        return advance(kyc, event, at(9)).kyc or kyc
     except NotAllowed:
         return kyc

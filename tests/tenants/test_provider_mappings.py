@@ -109,15 +109,21 @@ def test_a_documented_delivery_is_read(
     assert verification.reference in json.dumps(payload)
 
 
-def test_what_a_delivery_says_goes_before_what_the_provider_is_set_to() -> None:
-    dates = {"verifiedAt": "2026-11-01T00:00:00Z", "expiresAt": "2026-12-01T00:00:00Z"}
-    payload = generic("Verified", level=4, **dates)
-    verification = read(json.dumps(payload).encode(), builtin()["generic"], Provider(name="ours", reverify_days=7))
+LESS = {"level": 1, "expiresAt": "2026-11-20T00:00:00Z", "reverifyBy": "2026-11-05T00:00:00Z"}
+MORE = {"level": 4, "expiresAt": "9999-01-01T00:00:00Z", "reverifyBy": "2030-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(("said", "level", "ends", "due"), [(LESS, 1, 20, 5), (MORE, 2, 29, 8), ({}, 2, 29, 8)])
+def test_a_delivery_says_less_than_its_provider_is_set_to_and_never_more(
+    said: dict[str, Any], level: int, ends: int, due: int
+) -> None:
+    payload = generic("Verified", verifiedAt="2026-11-01T00:00:00Z", **said)
+    provider = Provider(name="ours", level=2, valid_days=28, reverify_days=7)
+    verification = read(json.dumps(payload).encode(), builtin()["generic"], provider)
     assert verification is not None
-    assert verification.level == 4
-    assert verification.verified_at == datetime(2026, 11, 1, tzinfo=UTC)
-    assert verification.expires_at == datetime(2026, 12, 1, tzinfo=UTC)
-    assert verification.reverify_by == datetime(2026, 11, 8, tzinfo=UTC)
+    dates = [datetime(2026, 11, day, tzinfo=UTC) for day in (1, ends, due)]
+    assert [verification.verified_at, verification.expires_at, verification.reverify_by] == dates
+    assert verification.level == level
 
 
 BAD = [
@@ -129,8 +135,11 @@ BAD = [
     ({"at": "soon"}, "at: not an instant"),
     ({"at": 1e300}, "at: not an instant"),
     ({"at": True}, "at: not an instant"),
+    ({"at": "9999-12-31T23:59:59-14:00"}, "at: not an instant"),
+    ({"at": "0001-01-01T00:00:00+14:00"}, "at: not an instant"),
+    ({"expiresAt": "9999-12-31T23:59:59-14:00"}, "expiresAt: not an instant"),
     ({"reference": ""}, "reference: missing, or not a text"),
-    ({"level": 5}, "level: write a level from 0 to 4"),
+    *(({"level": wrong}, "level: write a level from 0 to 4") for wrong in (5, -1, True, "4", 2.0)),
     ({"verifiedAt": "9999-12-31T00:00:00Z"}, "verifiedAt: too far ahead"),
 ]
 

@@ -10,14 +10,14 @@ import msgspec
 import pydantic
 from pydantic.alias_generators import to_camel
 
-from admission.api.clearance import KYC, KYCState
-from admission.tenants.verification import Verification
+from admission.tenants.verification import LONGEST_REASON, Verification
 
 if TYPE_CHECKING:
+    from admission.api.clearance import KYCState
     from admission.tenants.providers.mapping import Mapping, Meaning
 
 _SUBJECT = re.compile(r"([a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)(?:@(sha256:[0-9a-f]{64}))?")
-_LONGEST_REASON = 1024
+_HIGHEST_LEVEL = 4
 _LONGEST_REFERENCE = 256
 
 
@@ -37,11 +37,11 @@ class Provider(pydantic.BaseModel):
     mapping: str = ""
     """The mapping that reads it; empty means the one of the provider's own name."""
     level: Annotated[int, pydantic.Field(ge=0, le=4)] = 1
-    """KYC level of what it verifies, where a delivery does not say it."""
+    """KYC level of what it verifies; a delivery can say a lower one."""
     valid_days: Annotated[int, pydantic.Field(gt=0, le=3660)] = 365
-    """Days until a clearance ends, where a delivery does not say it."""
+    """Days until a clearance ends; a delivery can say an earlier end."""
     reverify_days: Annotated[int | None, pydantic.Field(gt=0, le=3660)] = None
-    """Days until the next verification is due, where a delivery does not say it; absent means not before the end."""
+    """Days until the next verification is due; a delivery can say an earlier date.  Absent, its word alone counts."""
 
 
 class Subject(NamedTuple):
@@ -89,8 +89,8 @@ def _verification(payload: Any, mapping: Mapping, provider: Provider, state: KYC
         covers=subject.covers,
         level=_level(payload, fields.level, provider.level),
         verified_at=verified_at,
-        expires_at=_instant(payload, mapping, fields.expires_at) or _later(verified_at, provider.valid_days),
-        reverify_by=_instant(payload, mapping, fields.reverify_by) or _later(verified_at, provider.reverify_days),
+        expires_at=_bounded(_instant(payload, mapping, fields.expires_at), verified_at, provider.valid_days),
+        reverify_by=_bounded(_instant(payload, mapping, fields.reverify_by), verified_at, provider.reverify_days),
         provider=provider.name,
         reference=_text(payload, fields.reference)[:_LONGEST_REFERENCE],
         verifier=f"computegate kyc serve, provider {provider.name}",
@@ -114,17 +114,17 @@ def _text(payload: Any, path: str) -> str:
 
 def _reason(payload: Any, path: str | None) -> str:
     value = _at(payload, path)
-    return value[:_LONGEST_REASON] if isinstance(value, str) else ""
+    return value[:LONGEST_REASON] if isinstance(value, str) else ""
 
 
-def _level(payload: Any, path: str | None, otherwise: int) -> int:
+def _level(payload: Any, path: str | None, most: int) -> int:
+    """Return the level that is said, as far as the operator lets this provider go."""
     value = _at(payload, path)
     if value is None:
-        return otherwise
-    try:
-        return KYC(state=KYCState.Verified, level=value).level
-    except pydantic.ValidationError:
-        raise BadDelivery(f"{path}: write a level from 0 to 4") from None
+        return most
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _HIGHEST_LEVEL:
+        raise BadDelivery(f"{path}: write a level from 0 to {_HIGHEST_LEVEL}")
+    return min(value, most)
 
 
 def _instant(payload: Any, mapping: Mapping, path: str | None) -> datetime | None:
@@ -133,11 +133,13 @@ def _instant(payload: Any, mapping: Mapping, path: str | None) -> datetime | Non
         return None
     try:
         instant = _moment(value)
+        # At the edge of the calendar an instant may have no counterpart in UTC.
+        utc = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise BadDelivery(f"{path}: not an instant; write RFC 3339") from None
     if instant.tzinfo is None and not mapping.fields.naive_instants:
         raise BadDelivery(f"{path}: an instant needs a zone; write RFC 3339")
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    return utc
 
 
 def _moment(value: Any) -> datetime:
@@ -146,6 +148,12 @@ def _moment(value: Any) -> datetime:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return datetime.fromtimestamp(value, UTC)
     raise ValueError("neither text nor number")
+
+
+def _bounded(said: datetime | None, since: datetime, days: int | None) -> datetime | None:
+    """Return what is said, as far as the operator lets this provider go."""
+    latest = _later(since, days)
+    return min((each for each in (said, latest) if each is not None), default=None)
 
 
 def _later(instant: datetime, days: int | None) -> datetime | None:
