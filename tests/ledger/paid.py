@@ -192,6 +192,8 @@ class PaidWorld(World):
     calm_start: float = 2.0
     """Second 0 would mean that a pod has no node."""
     rare: tuple[Happening, ...] = happenings.OVER_TIME
+    gap: int | None = None
+    """The longest break of a hold, where holds are limited."""
 
     async def begin(self) -> None:
         await super().begin()
@@ -210,7 +212,7 @@ class PaidWorld(World):
             waits=self.waits,
             restored=watch.relist,
             now=now,
-            terms=lambda _: Terms(frozenset({WINDOW})),
+            terms=lambda _: Terms(frozenset({WINDOW}), self.gap),
         )
 
     def pod(self, number: int) -> Pod:

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.ledger import happenings
+from tests.ledger.holding import HeldWorld
 from tests.ledger.paid import PaidWorld, WatchedWorld, shorten
 from tests.ledger.simulation import Faults, run
 
@@ -29,10 +30,10 @@ def test_whatever_goes_wrong_no_more_hours_are_used_than_allowed(seed: int) -> N
 @pytest.mark.parametrize("happening", happenings.OVER_TIME, ids=lambda happening: happening.__name__.replace("_", " "))
 @FEW
 @given(seed=st.integers(0, 2**32))
-def test_no_hours_are_lost_but_those_that_the_documentation_names_through(
+def test_no_hours_and_no_holds_are_lost_but_those_that_the_documentation_names_through(
     happening: happenings.Happening, seed: int
 ) -> None:
-    run(PaidWorld(seed, happens=(happening,)).play())
+    run(HeldWorld(seed, happens=(happening,)).play())
 
 
 @pytest.mark.usefixtures("short_hours")

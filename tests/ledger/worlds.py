@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ledger import happenings
-from tests.ledger.paid import PaidWorld, shorten
+from tests.ledger.holding import HeldWorld
+from tests.ledger.paid import shorten
 from tests.ledger.simulation import run
 from tests.ledger.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-HEADER = f"{'cluster':<16}{'happening':<20}{'runs':>6}{'reviews':>9}{'steps':>10}{'states':>9}{'violations':>12}"
+HEADER = f"{'cluster':<17}{'happening':<20}{'runs':>6}{'reviews':>9}{'steps':>10}{'states':>9}{'violations':>12}"
 
 
 def row(name: str, make: Callable[[int], World], happening: str, seeds: Iterable[int]) -> tuple[str, int]:
@@ -35,7 +36,7 @@ def row(name: str, make: Callable[[int], World], happening: str, seeds: Iterable
             counts["wrong"] += 1
         counts.update(runs=1, reviews=len(world.outcomes), steps=world.server.steps, states=world.server.writes)
     figures = f"{counts['runs']:>6,}{counts['reviews']:>9,}{counts['steps']:>10,}{counts['states']:>9,}"
-    return f"{name:<16}{happening:<20}{figures}{counts['wrong']:>12,}", counts["wrong"]
+    return f"{name:<17}{happening:<20}{figures}{counts['wrong']:>12,}", counts["wrong"]
 
 
 def main() -> int:
@@ -51,7 +52,7 @@ def main() -> int:
             wrong += _tell("devices", World, happening, seeds)
         shorten(patch)
         for happening in (None, *happenings.OVER_TIME):
-            wrong += _tell("device-hours", PaidWorld, happening, seeds)
+            wrong += _tell("hours and holds", HeldWorld, happening, seeds)
     return int(wrong > 0)
 
 
