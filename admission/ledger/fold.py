@@ -53,7 +53,7 @@ def fold(
     used = counted(census, scope, inflight) if current else state.used
     hours = state.hours
     if current:
-        followed = added(hours, _charges(state, left if terms.windows else ())) if recount else None
+        followed = _counted_in(state, scope, census, left, terms=terms, now=now) if recount else None
         lost = {uid for uid in doubtful if uid in state.inflight} - left
         hours = followed or _followed(state, scope, census, left | lost, terms=terms, now=now)
     attribution = census.attribution(scope) if current else Attribution()
@@ -94,6 +94,14 @@ def _followed(state: State, scope: str, census: Census, leaving: Collection[str]
     elif hours.prepaid:
         hours = dataclasses.replace(hours, prepaid={})
     return dataclasses.replace(hours, holds=held_on(hours, [*every, *ended], terms.gap, now))
+
+
+def _counted_in(state: State, scope: str, census: Census, leaving: Iterable[str], *, terms: Terms, now: int) -> Hours:
+    """Return the hours after a list, which sees what exists and no end: what it counts in is paid for, and held."""
+    hours = added(state.hours, _charges(state, leaving if terms.windows else ()))
+    if terms.gap is None:
+        return hours
+    return dataclasses.replace(hours, holds=held_on(hours, census.stays(scope, ()), terms.gap, now))
 
 
 def _has_taken_in(hours: Hours, stay: Stay) -> bool:
@@ -149,7 +157,7 @@ def rebuilt(
     """
     pods, claims = census.newest()
     if state.hours != Hours() and terms.timed:
-        hours = added(state.hours, _charges(state, state.inflight if terms.windows else ()))
+        hours = _counted_in(state, scope, census, state.inflight, terms=terms, now=now)
     else:
         hours = _from_nothing(scope, census, archive, terms, now)
     return State(

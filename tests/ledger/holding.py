@@ -11,7 +11,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from admission.decide.limits import Limit
-from tests.ledger.paid import PaidServer, PaidWorld
+from tests.ledger.paid import PaidWorld
+from tests.ledger.paying import PaidServer
 from tests.ledger.simulation import now
 from tests.ledger.world import LIMITS
 
