@@ -59,7 +59,7 @@ def fold(
         used = {account: max(used.get(account, 0), state.used.get(account, 0)) for account in {**used, **state.used}}
     hours = state.hours
     if current:
-        followed = added(hours, _charges(state, left if terms.windows else ())) if recount else None
+        followed = _counted_in(state, scope, census, left, terms=terms, now=now) if recount else None
         lost = {uid for uid in doubtful if uid in state.inflight} - left
         hours = followed or _followed(state, scope, census, left | lost, terms=terms, now=now)
     if blind:
@@ -107,6 +107,14 @@ def _followed(state: State, scope: str, census: Census, leaving: Collection[str]
 
 def _going_on(holds: Mapping[tuple[str, str], Hold]) -> dict[tuple[str, str], Hold]:
     return {key: hold for key, hold in holds.items() if not hold.until}
+
+
+def _counted_in(state: State, scope: str, census: Census, leaving: Iterable[str], *, terms: Terms, now: int) -> Hours:
+    """Return the hours after a list, which sees what exists and no end: what it counts in is paid for, and held."""
+    hours = added(state.hours, _charges(state, leaving if terms.windows else ()))
+    if terms.gap is None:
+        return hours
+    return dataclasses.replace(hours, holds=held_on(hours, census.stays(scope, ()), terms.gap, now))
 
 
 def _has_taken_in(hours: Hours, stay: Stay) -> bool:
@@ -162,7 +170,7 @@ def rebuilt(
     """
     pods, claims = census.newest()
     if state.hours != Hours() and terms.timed:
-        hours = added(state.hours, _charges(state, state.inflight if terms.windows else ()))
+        hours = _counted_in(state, scope, census, state.inflight, terms=terms, now=now)
     else:
         hours = _from_nothing(scope, census, archive, terms, now)
     return State(
