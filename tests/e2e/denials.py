@@ -49,6 +49,15 @@ def _party(share: float, country: str) -> dict[str, Any]:
     }
 
 
+def _two_parties(share: int, country: str) -> Object:
+    """Two owners of one country, who have half or more only together: neither is a parent."""
+    one = _party(share, country)
+    other = {"id": "redmill", "name": "Redmill Holding", "headquarters": country}
+    held = [(each["id"], share) for each in (one["parties"][0], other)] + [("founder", 100 - 2 * share)]
+    stated = [{"owner": owner, "owned": "tenant", "share": {"exact": exact}} for owner, exact in held]
+    return {"parties": [*one["parties"], other], "ownership": stated}
+
+
 def _attested(fact: str, until: str) -> Object:
     return {"facts": [fact], "by": "Operator", "at": "2026-01-01T00:00:00Z", "validUntil": until}
 
@@ -137,7 +146,7 @@ CASES = (
     _asks(Reason.KYCStale, kyc={"covers": "sha256:" + "0" * 64}),
     _asks(Reason.FactStale, attestations=[_attested("DeclaredUse", until="2026-11-01T00:00:00Z")]),
     _asks(Reason.JurisdictionNotAllowed, ultimateParent="redgate", **_party(30, ABROAD)),
-    _asks(Reason.OwnershipNotCleared, **_party(60, ABROAD)),
+    _asks(Reason.OwnershipNotCleared, **_two_parties(30, ABROAD)),
     _asks(Reason.ListedParty, screening={"state": "Match", "matchedParties": ["tenant"], "reference": "hit-77"}),
     _asks(Reason.EndUseNotCleared, declaredUse=["MilitaryOrIntelligence"]),
     _reselling(),

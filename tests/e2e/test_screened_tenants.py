@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 from admission.cli.main import main
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from tests.e2e.world import World
 
 MASTERS = ("system:masters",)
+TODAY = time.time() // 86_400 * 86_400
+"""The date of the lists: the example policy lets them count for 30 days."""
 
 
 def _screen(world: World, name: str, folder: pathlib.Path, *entries: Object) -> None:
     path = write(folder, csv_text(*entries))
-    os.utime(path, (1_763_942_400, 1_763_942_400))  # 2025-11-24, for each the same
+    os.utime(path, (TODAY, TODAY))  # for each the same
     kubeconfig = str(world.kubectl._plane.kubeconfig)
     options = ["--kubeconfig", kubeconfig, "--only", name, "--write", "--accept"]
     assert main(["screen", "--list", str(path), *options]) in {0, 1}
