@@ -8,7 +8,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd etcdutl kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds workloads profiles registration bypass scenarios demo demo-cluster model zoo bench bench-demand bench-decide bench-admission chaos quota-check screening-check corpus clean
+.PHONY: help setup test lint lock crds workloads profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission chaos quota-check screening-check corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -67,6 +67,9 @@ model: setup ## check every interleaving of small models of the ledger's protoco
 
 zoo: setup ## show that each seeded bug in the ledger is noticed, and by what
 	$(BIN)/python -m tests.ledger.zoo
+
+worlds: setup ## play simulated clusters in which everything goes wrong, and count what was checked; ARGS="--runs 20"
+	$(BIN)/python -m tests.ledger.worlds $(ARGS)
 
 bench: setup ## measure the server beside a minimal webhook in Go
 	$(BIN)/python -m bench.serve $(ARGS)

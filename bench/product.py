@@ -9,6 +9,7 @@ folds: entries, and what each commit writes, then grow with the run, as they wou
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 import tempfile
@@ -45,6 +46,7 @@ def _objects(quota: str) -> list[dict[str, object]]:
     policy = yaml.safe_load((examples / "policy.yaml").read_text())
     pools = list(yaml.safe_load_all((examples / "pools.yaml").read_text()))
     tenant = next(iter(yaml.safe_load_all((examples / "tenants.yaml").read_text())))
+    tenant["status"]["screening"]["listsAsOf"] = dt.datetime.now(dt.UTC).isoformat()  # the policy asks for a young list
     for pool in pools:
         pool["spec"]["acceleratorClass"] = "h100-sxm"
         pool["spec"]["place"]["country"] = "DE"

@@ -34,6 +34,7 @@ SAID = {
     "script": "another script",
     "spelling": "one or two letters wrong",
     "words": "a word more or less",
+    "subsidiary": "places and words of the trade added",
     "translated": "translated",
 }
 BEYOND = frozenset({"translated"})

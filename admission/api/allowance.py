@@ -18,6 +18,19 @@ class ClassUse(Model):
     """Accelerators of this class that the tenant holds, over all its namespaces."""
 
 
+class OwnHours(Model):
+    """The tenant's own device-hours under one quota."""
+
+    window: str
+    """How far back they count, such as 30d."""
+    used: int = 0
+    """Used within the window by what has ended, rounded up."""
+    prepaid: int = 0
+    """Set aside for what runs or was admitted, to its end, rounded up; what is not used is given back."""
+    left: int = 0
+    """What the tenant could still use, rounded down."""
+
+
 class OwnLimit(Model):
     """What one quota leaves the tenant."""
 
@@ -25,8 +38,12 @@ class OwnLimit(Model):
     """Name of the quota."""
     used: int = 0
     """Accelerators that the tenant holds under it."""
-    limit: int = 0
-    """Accelerators that the tenant could hold now: what it holds, and what is left for it."""
+    limit: int | None = None
+    """Accelerators that the tenant could hold now: what it holds, and what is left for it. Absent where the quota limits none."""
+    hours: OwnHours | None = None
+    """Own device-hours; absent where the quota limits none, or they are not counted yet."""
+    hold_left: str = ""
+    """For how long the class that is held longest can still be held without a break, in full hours: by the tenant and the others of its ownership group. Empty where the quota limits no hold."""
 
 
 class LastDenial(Model):
@@ -54,7 +71,7 @@ class AllowanceStatus(Model):
     limits: list[OwnLimit] = []
     """Own use and what is left, quota by quota."""
     summary: str = ""
-    """quota used/limit, for printing."""
+    """quota used/limit, and the device-hours that are left, for printing."""
     last_denial: LastDenial | None = None
     """The latest denial in this namespace."""
     contact: str = ""

@@ -90,6 +90,8 @@ class Screening(Model):
     """Party ids, or `tenant`, that are on a list. Ownership of 50 percent or more by them, in aggregate, counts as listed."""
     candidate_since: pydantic.AwareDatetime | None = None
     """When the first of the hits that wait for judgement was seen."""
+    cleared_since: pydantic.AwareDatetime | None = None
+    """Since when the tenant has been seen with a clearance that holds, whatever `kyc.verifiedAt` says. Only a hit first seen after it has the review period; absent: none has."""
     hits: Annotated[list[ScreeningHit], pydantic.Field(max_length=200)] = []
     """Every hit, matches first, then by likeness; those that were dismissed stay."""
     more_hits: Annotated[int, pydantic.Field(ge=0)] = 0

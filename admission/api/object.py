@@ -31,7 +31,7 @@ class ObjectMeta(Model):
     generation: int = 0
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
-    creation_timestamp: dt.datetime | None = None
+    creation_timestamp: pydantic.AwareDatetime | None = None
     deletion_timestamp: dt.datetime | None = None
 
 

@@ -142,7 +142,7 @@ class Rule(Model):
     name: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63)]
     """Name of the rule, unique in the policy; it appears in the decision record."""
     replaces: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9.-]+/[a-z0-9-]+$", max_length=317)] | None = None
-    """Rule of another policy, as policy/rule, in whose place this one stands, whatever this one's status and dates. Each decision's record names what was replaced."""
+    """Rule of another policy, as policy/rule, in whose place this one stands within its own dates, whatever its status but Proposed: one that is Stayed or NotEnforced switches the other off. Each decision's record names what was replaced."""
     basis: Basis
     """What the rule rests on."""
     status: Literal["InForce", "Stayed", "NotEnforced", "Proposed", "ByLetter"] = "InForce"

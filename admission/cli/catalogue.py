@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,9 @@ from admission.decide.registry import Registry
 if TYPE_CHECKING:
     import argparse
     import datetime as dt
-    import pathlib
     from collections.abc import Iterable, Iterator
 
-COLUMNS = ("name", "entry", "tpp", "die_mm2", "pd", "bandwidth_gb_s", "certainty", "vendor", "source")
+COLUMNS = ("name", "entry", "tpp", "die_mm2", "pd", "bandwidth_gb_s", "certainty", "vendor", "aliases", "source")
 """Columns of the table; JSON has the other fields too."""
 
 
@@ -41,6 +41,29 @@ class Row(msgspec.Struct, frozen=True):
     certainty: str
     source: str
     note: str
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser(
+        "catalogue",
+        help="list the chips, their figures and their control entries",
+        description="The entry is computed from the figures by the rules in force at the instant; the maker's own "
+        "classification governs.  Exit code 0: done, 2: bad input.",
+    )
+    parser.add_argument("--at", metavar="DATE", help="a date or an instant (RFC 3339); default is now")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "-f",
+        "--file",
+        type=pathlib.Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        dest="files",
+        help="AcceleratorClasses to list too",
+    )
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -99,4 +122,6 @@ def _print(listed: Iterable[Row]) -> None:
 def _text(value: object) -> str:
     if value is None or value == "":
         return "-"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "-"
     return f"{value:g}" if isinstance(value, float) else str(value)

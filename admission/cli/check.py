@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pathlib
 import secrets
 import sys
 import uuid
@@ -17,6 +18,7 @@ from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.cli import files
 from admission.cli.basis import Found, applied_of, found_of, lines_of
 from admission.cli.claims import FileLookup
+from admission.cli.demand import add_kinds
 from admission.cli.embedded import embedded_ledger
 from admission.cli.instant import instant
 from admission.cli.surroundings import Surroundings
@@ -81,6 +83,28 @@ class _Subject(NamedTuple):
     role: str
     pods: int
     ask: Ask
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser(
+        "check",
+        help="judge manifests without a server",
+        description="Objects of computegate, Namespaces and Nodes among the files decide; pods and workloads are "
+        "judged.  Exit code 0: all admitted, 1: some denied, 2: bad input.",
+    )
+    parser.add_argument("-f", "--file", type=pathlib.Path, action="append", required=True, metavar="FILE", dest="files")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument("-n", "--namespace", default="default", help="namespace of manifests that name none")
+    parser.add_argument("--at", metavar="INSTANT", help="judge as of this instant (RFC 3339); default is now")
+    parser.add_argument("--contact", default="", help="printed at the end of denials")
+    parser.add_argument(
+        "--place",
+        metavar="COUNTRY",
+        help="country of nodes and pools that declare none (ISO 3166-1, such as DE); default is unknown",
+    )
+    add_kinds(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,27 @@ class Row(msgspec.Struct, frozen=True):
     roles: list[dict[str, Any]] = msgspec.field(default_factory=list)
     access: list[str] = msgspec.field(default_factory=list)
     notes: list[str] = msgspec.field(default_factory=list)
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser(
+        "demand",
+        help="say what each object in manifests can obtain",
+        description="One entry for each document: what one pod asks for, how many pods, and the ways around asking.  "
+        "Exit code 0: all answered, 1: some documents are broken, 2: bad usage.",
+    )
+    parser.add_argument("-f", "--file", type=pathlib.Path, nargs="+", action="extend", required=True, dest="files")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    add_kinds(parser)
+    parser.set_defaults(run=run)
+
+
+def add_kinds(parser: argparse.ArgumentParser) -> None:
+    """Add the option for kinds of workloads that the program does not know."""
+    parser.add_argument(
+        "--kinds", type=pathlib.Path, action="append", metavar="FILE", help="kinds of workloads besides the known ones"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

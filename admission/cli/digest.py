@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,13 @@ from admission.tenants.identity import identity_digest
 
 if TYPE_CHECKING:
     import argparse
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser("digest", help="print the digest of a Tenant's identity facts, for status.kyc.covers")
+    parser.add_argument("-f", "--file", type=pathlib.Path, action="append", required=True, metavar="FILE", dest="files")
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

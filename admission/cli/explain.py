@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 _decoder = msgspec.json.Decoder(Record)
 
 
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser("explain", help="print every check behind the reference of a denial")
+    parser.add_argument("reference", metavar="REF")
+    parser.add_argument("--from", required=True, metavar="FILE", dest="source", help="decision record; - is stdin")
+    parser.set_defaults(run=run)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print the decisions with this reference; 1 when there is none, 2 when the record cannot be read."""
     try:

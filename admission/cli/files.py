@@ -18,11 +18,12 @@ from admission.cluster import wire
 from admission.demand.inventory import Node, Taint
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.settings import explain_validation
-from admission.tenants.ownership import contradiction_of
+from admission.tenants.ownership import contradicting, contradiction_of
+from admission.tenants.places import unknown_countries
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from admission.api.object import Object
     from admission.decide.registry import Registry
@@ -34,6 +35,9 @@ MOST_ALIASED = 100_000
 """Nodes of one document after its aliases are followed: a bomb of aliases ends here."""
 
 DEEPEST = 64
+MOST_LINES = 8
+"""Lines that one message names."""
+
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _KINDS = {kind.__name__: kind for kind in KINDS}
 
@@ -222,13 +226,29 @@ def parse(document: Document) -> Object:
         obj = kind.model_validate(content, extra="forbid")
         named: Object = kind.model_validate({**content, "metadata": metadata})
     except pydantic.ValidationError as error:
-        lines = [document.line(each["loc"]) for each in error.errors()]
-        told = f" (line {', '.join(map(str, dict.fromkeys(lines)))})" if None not in lines else ""
-        raise FileError(f"{document.where} {document.kind}: {explain_validation(error)}{told}") from None
+        told = explain_validation(error) + _lines(document, (each["loc"] for each in error.errors()))
+        raise FileError(f"{document.where} {document.kind}: {told}") from None
     _named(document, named.name)
-    if isinstance(obj, Tenant) and (contradiction := contradiction_of(obj.spec)):
-        raise FileError(f"{document.where} {document.kind}: {contradiction}")
+    if isinstance(obj, Tenant):
+        _refuse(document, unknown_countries(obj.spec))
+        if contradiction := contradiction_of(obj.spec):
+            told = contradiction + _lines(document, (("spec", "ownership", place) for place in contradicting(obj.spec)))
+            raise FileError(f"{document.where} {document.kind}: {told}")
     return obj.model_copy(update={"metadata": named.metadata})
+
+
+def _lines(document: Document, paths: Iterable[tuple[str | int, ...]]) -> str:
+    """Say where fields stand, the first of them; nothing where nobody knows."""
+    lines = list(dict.fromkeys(document.line(path) for path in paths))
+    more = ", ..." if len(lines) > MOST_LINES else ""
+    return f" (line {', '.join(map(str, lines[:MOST_LINES]))}{more})" if lines and None not in lines else ""
+
+
+def _refuse(document: Document, problems: Mapping[tuple[str | int, ...], str]) -> None:
+    """Raise ``FileError`` for the first of the problems with fields."""
+    for path, problem in problems.items():
+        where = f"{document.where} {document.kind}: {'.'.join(map(str, path))}: {problem}"
+        raise FileError(f"{where} (line {document.line(path)})")
 
 
 def _named(document: Document, name: str) -> None:

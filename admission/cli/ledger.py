@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import pathlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,28 @@ class Row(msgspec.Struct, frozen=True, rename="camel"):
     party: str
     devices: dict[str, int]
     reserved_at: dt.datetime
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser(
+        "ledger",
+        help="list what a standalone server holds, or release what it holds for a pod that is gone",
+        description="A standalone server holds a pod's devices until the review of its deletion arrives.  "
+        "The server may go on running.  Exit code 0: done, 1: nothing is held for a uid, 2: the ledger cannot be used.",
+    )
+    parser.add_argument(
+        "--objects", type=pathlib.Path, required=True, metavar="DIR", help="the folder of serve --standalone"
+    )
+    parser.add_argument(
+        "--release",
+        action="append",
+        default=[],
+        metavar="UID",
+        help="release what is held for this object, in every scope; it must be gone for good; repeat",
+    )
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

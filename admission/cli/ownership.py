@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import pathlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,33 @@ from admission.tenants.imports.gleif import read_gleif
 
 if TYPE_CHECKING:
     import argparse
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser("ownership", help="take over what registers publish of who owns whom")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    importing = actions.add_parser(
+        "import",
+        help="print the parties, ownership and ultimate parent of one tenant",
+        description="Prints a part of a Tenant's spec for a person to check; nothing is written anywhere.  "
+        "Exit code 0: printed, 2: a file cannot be used, with the record and the field that is wrong.",
+    )
+    importing.add_argument(
+        "--format",
+        choices=("bods", "gleif"),
+        required=True,
+        help="bods: Beneficial Ownership Data Standard 0.4, JSON; gleif: level 2 XML, with level 1 beside it for names",
+    )
+    importing.add_argument(
+        "--for",
+        required=True,
+        metavar="ID",
+        dest="entity",
+        help="the tenant: its LEI or other registered identifier, in bods also a record or statement id",
+    )
+    importing.add_argument("files", type=pathlib.Path, nargs="+", metavar="FILE")
+    importing.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pathlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,36 @@ class Report(msgspec.Struct, frozen=True):
     breaks: bool
     features: Features
     survey: Survey
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser(
+        "preflight",
+        help="say what would break in a cluster if it were enforced",
+        description="Reads pods, nodes and namespaces with the rights of the kubeconfig, and changes nothing. "
+        "Exit code 0: nothing would break, 1: something would, 2: the cluster cannot be asked.",
+    )
+    parser.add_argument(
+        "--kubeconfig", type=pathlib.Path, help="the cluster; without it KUBECONFIG, inside a pod its own"
+    )
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        action="append",
+        default=[],
+        dest="namespaces",
+        help="look at the pods of this one only; repeat",
+    )
+    parser.add_argument(
+        "--exempt",
+        action="append",
+        default=[],
+        metavar="NAMESPACE",
+        help="count it as excluded besides the installed ones",
+    )
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

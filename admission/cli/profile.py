@@ -44,6 +44,19 @@ class Row(msgspec.Struct, frozen=True):
     unconfirmed: tuple[str, ...]
 
 
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser("profile", help="list the built-in rules, or print one set as an AccessPolicy")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="list the built-in sets of rules, and what of each is applied")
+    listing.add_argument("--at", metavar="DATE", help="a date or an instant (RFC 3339); default is now")
+    listing.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    listing.set_defaults(run=run_list)
+    showing = actions.add_parser("show", help="print one, to be applied or changed")
+    showing.add_argument("name", metavar="NAME")
+    showing.set_defaults(run=run_show)
+
+
 def profiles() -> dict[str, Profile]:
     """Return the built-in profiles by name."""
     folder = resources.files("admission.catalogue").joinpath("profiles")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from admission.api.screening import ScreeningHit
     from admission.api.tenant import Tenant
 
-METHOD = 1
+METHOD = 2
 """Counts up with each change of how names are compared: tenants are then searched for anew."""
 
 LEAST_KEPT = 0.8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pathlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,20 @@ _UNUSABLE = (SettingsError, TableError, FileError, Unusable, CertificateError, N
 """What an operator has to mend before the server can start; each says what it is."""
 
 logger = logging.getLogger(__name__)
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser("serve", help="answer admission reviews, in a cluster or from a folder of objects")
+    parser.add_argument("--config", type=pathlib.Path, help="settings file (YAML); without it the defaults hold")
+    parser.add_argument("--kubeconfig", type=pathlib.Path, help="cluster to work for; inside a pod its own")
+    parser.add_argument(
+        "--standalone",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="read the objects from the YAML files in DIR instead, and keep the ledger there, in .computegate",
+    )
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

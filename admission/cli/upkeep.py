@@ -12,7 +12,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from admission.api import API_VERSION
-from admission.api.quota import ComputeQuota
+from admission.api.quota import Authorization, ComputeQuota
 from admission.cluster.events import Regarding
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
 from admission.decide.compute import scope_of
@@ -23,11 +23,12 @@ from admission.enforce.writer import StatusWriter
 from admission.ledger.homes import TENANTS, ChargedTenant
 from admission.ledger.membership import KeptTerms, limited_in, scopes_of
 from admission.ledger.pods import ENDED, PodCensus
-from admission.ledger.reconciler import Reconciler, Waits
+from admission.ledger.reconciler import Reconciler
 from admission.ledger.store import StoreError
 from admission.ledger.usage.journal import Journal
 from admission.ledger.usage.keeper import Keeper
 from admission.ledger.witness import ClusterWitness
+from admission.ledger.work import Waits
 from admission.review import messages
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.objects import LedgerObject, ObjectStore
-    from admission.ledger.reconciler import Work
     from admission.ledger.usage.outbox import Lines
+    from admission.ledger.work import Work
     from admission.server.settings import Settings
 
 ENSURE_SECONDS = 1.0
@@ -73,6 +74,8 @@ class Upkeep:
         self._census = PodCensus(registry, now)
         self._unreadable: dict[tuple[str, str], str] = {}
         self._versions: list[LedgerObject] = []
+        self._basis: object = None
+        self._named: frozenset[str] = frozenset()
         self._pods = Reflector(client, "/api/v1/pods", Pod, on_change=self._on_pod, server_timeout=WATCH_SECONDS)
         self._claims = Reflector(
             client,
@@ -102,6 +105,7 @@ class Upkeep:
             restored=start_anew,
             terms=KeptTerms(registry).of,
             limited=lambda scope: limited_in(registry, scope, now()),
+            named=self._is_named,
             now=lambda: now().timestamp(),
             turn=ledger.turn,
             drifted=self._tell_of_drift,
@@ -111,7 +115,9 @@ class Upkeep:
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
         )
         self._present = PresenceWriter(client, registry)
-        self._charged = ChargedWriter(client, self._up_to, store, asyncio.get_running_loop().time)
+        self._charged = ChargedWriter(
+            client, self._up_to, store, asyncio.get_running_loop().time, followed=self._reconciler.is_followed
+        )
 
     @property
     def work(self) -> Work:
@@ -126,6 +132,10 @@ class Upkeep:
         """Return the devices of live pods that no tenant's jurisdiction is found for."""
         return self._census.unattributed()
 
+    def unread(self) -> int:
+        """Return how many pods and claims exist of which nobody knows what they hold."""
+        return self._census.unread()
+
     async def run(self) -> None:
         """Go on until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -138,6 +148,13 @@ class Upkeep:
         """Take note of a newer version of a ledger: pods are attributed as its entries say, from the next pass on."""
         self._versions.append(ledger)
         self._wake()
+
+    def _is_named(self, scope: str) -> bool:
+        """Whether some quota or authorization has a limit in a scope."""
+        basis = self._registry.every(ComputeQuota), self._registry.every(Authorization)
+        if basis != self._basis:
+            self._basis, self._named = basis, scopes_of(self._registry)
+        return scope in self._named
 
     def _wake(self) -> None:
         self._reconciler.wake()
@@ -155,7 +172,8 @@ class Upkeep:
 
     def _on_pod(self, event: Event[Pod]) -> None:
         match event:
-            case Added(item=item) | Modified(item=item):
+            case Added(key=key, item=item) | Modified(key=key, item=item):
+                self._read("pods", key)
                 self._take(item)
             case _:
                 self._lose("pods", event)
@@ -169,18 +187,28 @@ class Upkeep:
 
     def _on_claim(self, event: Event[ResourceClaim]) -> None:
         match event:
-            case Added(item=item) | Modified(item=item):
+            case Added(key=key, item=item) | Modified(key=key, item=item):
+                self._read("resourceclaims", key)
                 self._census.take_claim(item)
                 self.usage.take_claim(item)
             case _:
                 self._lose("resourceclaims", event)
         self._wake()
 
+    def _read(self, resource: str, key: str) -> None:
+        self._unreadable.pop((resource, key), None)
+        self._census.clear(resource, key)
+
     def _lose(self, resource: str, event: Event[Pod] | Event[ResourceClaim]) -> None:
         match event:
-            case Malformed(key=key, old=old) if old is not None:
-                self._unreadable[resource, key] = old.metadata.uid  # it goes on holding what it held
+            case Malformed(key=key, error=error, old=old):
+                logger.error("%s %s exists and cannot be read: %s", resource, key, error)
+                if old is not None:
+                    self._unreadable[resource, key] = old.metadata.uid  # it goes on holding what it held
+                elif (resource, key) not in self._unreadable:
+                    self._census.doubt(resource, key)
             case Deleted(key=key, old=old, version=version):
+                self._census.clear(resource, key)
                 uid = old.metadata.uid if old is not None else self._unreadable.pop((resource, key), "")
                 (self.usage.lose if resource == "pods" else self.usage.lose_claim)(uid)
                 self._census.lose(uid, version, claim=resource == "resourceclaims")

@@ -56,6 +56,19 @@ class Record(NamedTuple):
     unreadable: int
 
 
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser(
+        "usage",
+        help="add up device-hours by month, tenant and class",
+        description="Reads the usage record out of the logs of all replicas and counts each key once.  Exit code 0: "
+        "all was read, 1: some lines cannot be read, 2: a file cannot be read.",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="log with the usage record; - is stdin")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.set_defaults(run=run)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print the sums; 1 when a line could not be read, 2 when a file could not."""
     try:

@@ -286,12 +286,20 @@ def _caps(
 
 def _hold_of(question: Question, quota: ComputeQuota) -> Iterator[Limit]:
     """The longest hold of a quota, over the classes asked for that it counts."""
-    longest = longest_hold(quota, of_reseller="/" in question.requester.party)
-    if longest is not None:
-        names = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
-        classes = frozenset(name for name in names if _counts(question, quota, name))
-        gap = seconds_of(quota.spec.hold_gap)
-        yield Limit(quota.name, "hold", seconds_of(longest), {}, None, lambda _: True, gap, classes)
+    names = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
+    classes = (name for name in names if _counts(question, quota, name))
+    limit = hold_limit(quota, classes, of_reseller="/" in question.requester.party)
+    if limit is not None:
+        yield limit
+
+
+def hold_limit(quota: ComputeQuota, classes: Iterable[str], *, of_reseller: bool) -> Limit | None:
+    """Return the longest hold of a quota as a limit over these classes; None where it has none."""
+    longest = longest_hold(quota, of_reseller=of_reseller)
+    if longest is None:
+        return None
+    gap = seconds_of(quota.spec.hold_gap)
+    return Limit(quota.name, "hold", seconds_of(longest), {}, None, lambda _: True, gap, frozenset(classes))
 
 
 def _authorizations(question: Question) -> tuple[Authorization, ...]:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect
-from admission.decide.rulebook import APPLIED, in_force, named
+from admission.decide.rulebook import APPLIED, in_force, named, takes_its_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,6 +71,9 @@ def _of_rule(each: _Placed, by_name: dict[str, _Placed], now: datetime) -> Itera
     replaced = by_name.get(rule.replaces)
     if replaced is None:
         yield each.remark(f"no rule {rule.replaces} is among these policies; nothing is replaced", "replaces")
+    elif not takes_its_place(rule, now):
+        why = "Proposed" if rule.status == "Proposed" else "outside its dates"
+        yield each.remark(f"does not take the place of {rule.replaces} now: {why}", "replaces")
     else:
         weaker = "; that is WEAKER" if _strength(rule, now) > _strength(replaced.rule, now) else ""
         before, after = _said(replaced.rule, now), _said(rule, now)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 APPLIED = frozenset({"InForce", "ByLetter"})
 """Statuses of rules that are applied; stayed, unenforced and proposed rules are only read."""
 
+REPLACING = APPLIED | {"Stayed", "NotEnforced"}
+"""Statuses with which a rule takes the place of another; a proposed one waits."""
+
 COUNTRY_FACTS = frozenset(
     {
         Fact.Headquarters,
@@ -253,7 +256,7 @@ class Rulebook:
 
         No object changes then: who acts on verdicts must ask anew.
         """
-        rules = [rule for policy in self._policies for rule in policy.spec.rules if rule.status in APPLIED]
+        rules = [rule for policy in self._policies for rule in policy.spec.rules if _is_followed(rule)]
         dated = [moment for rule in rules for moment in (rule.effective, rule.expires) if moment is not None]
         later = [moment for moment in (*dated, *jurisdictions.changes(), *control.changes()) if moment > now]
         return min(later, default=None)
@@ -263,7 +266,7 @@ class Rulebook:
         groups = _merged(builtin, self._policies)
         specs = [policy.spec for policy in policies]
         order = [reference for spec in specs for reference in spec.jurisdiction_order]
-        replaced = replaced_rules(policies)
+        replaced = replaced_rules(policies, now)
         rules = tuple(
             _resolved(policy, rule, builtin | _groups(policy))
             for policy in policies
@@ -296,22 +299,39 @@ def named(policy: AccessPolicy, rule: Rule) -> str:
     return f"{policy.name}/{rule.name}"
 
 
-def replaced_rules(policies: Iterable[AccessPolicy]) -> dict[str, str]:
-    """Return the rules that stand aside, each with the one in its place.
+def replaced_rules(policies: Iterable[AccessPolicy], now: datetime) -> dict[str, str]:
+    """Return the rules that stand aside at ``now``, each with the one in its place.
 
     Only the policies that are looked at replace: one that observes takes nothing away from those that enforce.
     """
     pairs = sorted(
-        (rule.replaces, named(policy, rule)) for policy in policies for rule in policy.spec.rules if rule.replaces
+        (rule.replaces, named(policy, rule))
+        for policy in policies
+        for rule in policy.spec.rules
+        if rule.replaces and takes_its_place(rule, now)
     )
     return dict(pairs)
 
 
+def takes_its_place(rule: Rule, now: datetime) -> bool:
+    """Whether a rule that replaces another does so at ``now``: within its dates, and not while it is proposed."""
+    return rule.status in REPLACING and _is_dated(rule, now)
+
+
+def _is_followed(rule: Rule) -> bool:
+    """Whether anything changes when a rule begins or ends."""
+    return rule.status in (REPLACING if rule.replaces else APPLIED)
+
+
 def in_force(rule: Rule, now: datetime) -> bool:
     """Whether a rule is applied at ``now``, by its status and its dates."""
+    return rule.status in APPLIED and _is_dated(rule, now)
+
+
+def _is_dated(rule: Rule, now: datetime) -> bool:
+    """Whether ``now`` is within a rule's dates."""
     begun = rule.effective is None or rule.effective <= now
-    ended = rule.expires is not None and rule.expires <= now
-    return rule.status in APPLIED and begun and not ended
+    return begun and (rule.expires is None or now < rule.expires)
 
 
 def _age(stated: FactAge) -> Age:

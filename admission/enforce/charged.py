@@ -42,12 +42,20 @@ logger = logging.getLogger(__name__)
 class ChargedWriter:
     """Keeps ``Tenant.status.chargedTo`` and ``.namespaces``, and the finalizer; run by the leader.
 
-    ``census`` returns what the watches have, or None while a list is under way.
+    ``census`` returns what the watches have, or None while a list is under way; ``followed`` says which ledgers are
+    kept: the others grant nothing, and are counted anew before they do.
     """
 
     def __init__(
-        self, client: Client, census: Callable[[], PodCensus | None], store: ObjectStore, clock: Callable[[], float]
+        self,
+        client: Client,
+        census: Callable[[], PodCensus | None],
+        store: ObjectStore,
+        clock: Callable[[], float],
+        *,
+        followed: Callable[[str], bool] = lambda _scope: True,
     ) -> None:
+        self._followed = followed
         self._client, self._census, self._store, self._clock = client, census, store, clock
         self._awake = asyncio.Event()
         self._emptied: dict[str, float] = {}
@@ -112,7 +120,8 @@ class ChargedWriter:
 
     def _follow(self, census: PodCensus, party: str, places: Places) -> bool:
         """Whether every ledger in which the party is charged, for these places, has it as the census does."""
-        charged = (scope for scope in self._store.scopes() if census.charging.belongs(scope)(party, places))
+        kept = (scope for scope in self._store.scopes() if self._followed(scope))
+        charged = (scope for scope in kept if census.charging.belongs(scope)(party, places))
         snapshots = ((scope, self._store.cached(scope)) for scope in charged)
         return all(snapshot is not None and follows(snapshot.state, scope, census) for scope, snapshot in snapshots)
 

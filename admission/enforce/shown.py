@@ -11,10 +11,9 @@ from admission.api.object import Condition
 from admission.api.override import KYCOverride
 from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
 from admission.decide.attested import check_attestation
-from admission.decide.compute import limits_of
 from admission.decide.duration import HOUR, seconds_of
 from admission.decide.grants import valid_grants
-from admission.decide.limits import ENDLESS, held
+from admission.decide.limits import held
 from admission.decide.override import clearance_of, overriding
 from admission.decide.party import check_clearance, check_rules, check_tenant
 from admission.decide.question import Question, Requester
@@ -23,11 +22,11 @@ from admission.demand.devices import Devices
 from admission.demand.pod import Demand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from admission.api.quota import Authorization
-    from admission.decide.limits import Account, Limit, Unit
+    from admission.decide.limits import Account, Unit
     from admission.decide.registry import Registry
     from admission.ledger.ledger import View
     from admission.review.reasons import Reason
@@ -99,12 +98,8 @@ def _longest(quota: ComputeQuota, view: View, registry: Registry, now: datetime)
     if not quota.spec.limits_holds:
         return ""
     matches = registry.rules(now).class_matches
-    since = [
-        hold.since
-        for (_, name), hold in view.hours.holds.items()
-        if not hold.until and matches(name, quota.spec.classes)
-    ]
-    return f"{int(now.timestamp() - min(since)) // HOUR}h" if since else ""
+    held = view.longest_hold(lambda name: matches(name, quota.spec.classes), int(now.timestamp()))
+    return "" if held is None else f"{held // HOUR}h"
 
 
 def authorization_uses(
@@ -143,7 +138,14 @@ def _most_held(tenant: str, views: Iterable[View | None]) -> dict[str, int]:
 
 
 def condition(
-    kind: str, reason: str, *, holds: bool, current: Iterable[Condition], now: datetime, generation: int
+    kind: str,
+    reason: str,
+    *,
+    holds: bool,
+    current: Iterable[Condition],
+    now: datetime,
+    generation: int,
+    message: str = "",
 ) -> Condition:
     """Return the condition, with the time of the current one while its status stays the same."""
     status: Literal["True", "False"] = "True" if holds else "False"
@@ -152,6 +154,7 @@ def condition(
         type=kind,
         status=status,
         reason=reason,
+        message=message,
         last_transition_time=since[0] if since else now.replace(microsecond=0),
         observed_generation=generation,
     )
@@ -216,29 +219,6 @@ def _why(standing: Standing, governing: str) -> str:
     return ", ".join(str(fact) for fact, values in standing.facts.items() if values and governing in values)
 
 
-def own_limits(
-    party: str, governing: str, ledger: Callable[[str], View | None], registry: Registry, now: datetime
-) -> list[OwnLimit]:
-    """What each quota of devices leaves a party: its own use, and what it could hold now."""
-    rules, found = registry.rules(now), []
-    for quota in registry.every(ComputeQuota):
-        placed = limits_of(rules, quota, party, registry.group_of, registry.shards)
-        views = [(limit, view) for scope, limit in placed if limit.unit == "devices" and (view := ledger(scope))]
-        if all(limit.amount == ENDLESS for limit, _ in views):
-            continue
-        if governing not in rules.countries(quota.spec.jurisdictions):
-            continue
-        used = max(view.own(limit) for limit, view in views)
-        left = min(limit.amount - _under(limit, view) for limit, view in views)
-        found.append(OwnLimit(quota=quota.name, used=used, limit=used + max(0, left)))
-    return sorted(found, key=lambda each: each.quota)
-
-
-def _under(limit: Limit, view: View) -> int:
-    accounts = Counter(view.used) + Counter(view.reserved)
-    return held({account: count for account, count in accounts.items() if limit.counts(account[0])}, limit.weights)
-
-
 def allowance_status(
     standing: Standing,
     reason: Reason | None,
@@ -256,7 +236,13 @@ def allowance_status(
         expires_at=kyc.expires_at if kyc else None,
         use=[ClassUse(accelerator_class=key, used=count) for key, count in sorted(use.items()) if count],
         limits=limits,
-        summary=", ".join(f"{each.quota} {each.used}/{each.limit}" for each in limits),
+        summary=", ".join(map(_printed, limits)),
         last_denial=denial,
         contact=contact,
     )
+
+
+def _printed(own: OwnLimit) -> str:
+    """Return ``quota used/limit`` for printing, and the device-hours that are left where these are limited."""
+    limit = "-" if own.limit is None else str(own.limit)
+    return f"{own.quota} {own.used}/{limit}" + (f" ({own.hours.left} device-hours left)" if own.hours else "")

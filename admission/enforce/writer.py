@@ -16,12 +16,12 @@ from admission.api import API_VERSION, TENANT_LABEL
 from admission.api.quota import Authorization, ComputeQuota
 from admission.cluster.client import ClusterError
 from admission.decide.compute import beside, scope_of
+from admission.enforce.own import own_limits
 from admission.enforce.shown import (
     allowance_status,
     authorization_uses,
     condition,
     obstacle,
-    own_limits,
     passing,
     quota_status,
     standing_status,
@@ -46,7 +46,9 @@ ALLOWANCE = "compute"
 
 ROUND_SECONDS = 1.0
 LEAST_SECONDS = 10.0
-"""Between two writes to the Allowance of one namespace by one process."""
+"""Between two writes to the Allowance of one namespace by one process, while its tenant stands as it did."""
+
+LEAST_PAUSE_SECONDS = 0.05
 
 _PATH = f"/apis/{API_VERSION}"
 _BATCH = 50  # tenants between two turns of the loop
@@ -106,17 +108,31 @@ class StatusWriter:
         self._patcher = _Patcher(client)
         self._registry, self._ledger, self._census = registry, ledger, census
         self._allowances, self._contact, self._now = allowances, contact, now
-        self._written: dict[str, float] = {}
+        self._written: dict[str, tuple[float, str, Reason | None]] = {}
+        self._change: datetime | None = None
         self._obstacles: dict[str, tuple[tuple[object, ...], Reason | None]] = {}
 
     async def run(self) -> None:
         """Go round until cancelled."""
         while True:
+            self._heed_change()
             await self._quotas()
             await self._authorizations()
             await self._standings()
             await self._own_figures()
-            await asyncio.sleep(ROUND_SECONDS)
+            await asyncio.sleep(self._pause())
+
+    def _heed_change(self) -> None:
+        """Once rules or authorizations have begun or ended, every Allowance may be wrong, however new it is."""
+        now = self._now()
+        if self._change is not None and self._change <= now:
+            self._written.clear()
+        self._change = self._registry.next_change(now)
+
+    def _pause(self) -> float:
+        """Return the seconds to the next round: it does not come later than the next change."""
+        left = (self._change - self._now()).total_seconds() if self._change else ROUND_SECONDS
+        return min(ROUND_SECONDS, max(LEAST_PAUSE_SECONDS, left))
 
     async def _quotas(self) -> None:
         for quota in self._registry.every(ComputeQuota):
@@ -154,6 +170,7 @@ class StatusWriter:
             current=shown.conditions,
             now=self._now(),
             generation=standing.tenant.metadata.generation,
+            message=standing.problem,
         )
         if status != shown.standing or [cleared] != shown.conditions:
             wanted = {"standing": _dumped(status), "conditions": [_dumped(cleared)]}
@@ -173,10 +190,13 @@ class StatusWriter:
     async def _own_figures(self) -> None:
         use, clock = self._census.use(), asyncio.get_running_loop().time()
         for namespace, labels in tuple(self._registry.namespaces.items()):
-            if clock - self._written.get(namespace, -LEAST_SECONDS) >= LEAST_SECONDS and await self._own(
-                namespace, labels.get(TENANT_LABEL, ""), use
-            ):
-                self._written[namespace] = clock
+            tenant = labels.get(TENANT_LABEL, "")
+            standing = self._registry.standings.get(tenant)
+            stands = (tenant, self._obstacle(standing) if standing else None)
+            at, *before = self._written.get(namespace, (-LEAST_SECONDS, "", None))
+            late = clock - at >= LEAST_SECONDS or tuple(before) != stands
+            if late and await self._own(namespace, tenant, use):
+                self._written[namespace] = clock, *stands
 
     async def _own(self, namespace: str, tenant: str, use: Mapping[str, Mapping[str, int]]) -> bool:
         """Write the Allowance of one namespace where it is wrong; True when something was written."""

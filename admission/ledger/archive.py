@@ -73,6 +73,7 @@ class Archivist:
         archive = await self._moving(scope, snapshot.state.hours, terms)
         basis = (self._known[scope].version, snapshot.state.hours.archived, int(self._now()) // HOUR, terms.windows)
         if self._summed.get(scope) != basis:
+            archive = await self.read(scope)  # what is known may be of before a restore, under the same number
             await self._sum_up(scope, archive, terms)
             self._summed[scope] = (basis[0], archive.archived, *basis[2:])
 

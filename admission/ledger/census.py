@@ -54,6 +54,9 @@ class Census(Protocol):
     def live(self, uid: str) -> bool:
         """Say whether the object is there: claims may still be made for it."""
 
+    def unreadable(self, scope: str) -> Collection[str]:
+        """Return what exists, may be charged in a scope and cannot be read, nor is known from before: for people."""
+
     def charges(self, scope: str, promised: Collection[str]) -> Mapping[Account, int]:
         """Return the charges of all live objects of a scope, but for those whose uid is among the promised."""
 

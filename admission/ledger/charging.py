@@ -68,6 +68,14 @@ class Charging:
         places = {place for party in requester.standings() for place in party.jurisdictions()}
         return self._registry.rules(self._now()).strictest(places), requester.party
 
+    def reaches(self, namespace: str, scope: str) -> bool:
+        """Say whether what stands in a namespace may be charged in a scope: by its record, or by today's labels."""
+        governing, party = self.home(namespace)
+        belongs = self.belongs(scope)
+        homes = {**self.homes.of(namespace)}
+        homes[party] = homes.get(party, frozenset()) | {governing}
+        return any(belongs(*home) for home in homes.items())
+
     def group(self, namespace: str) -> str:
         """Return the ownership group of a namespace, by today's label and Tenants."""
         return self._registry.requester(namespace).group

@@ -9,6 +9,9 @@ flight.  Three guards make it exact, and without any of them the count drops bel
 * by record: an entry leaves only when a record says whom and where to charge its object without it (``ledger.homes``);
 * by version: a census older than the one that the state already took in is not folded, as it may not have
   seen an object whose entry has left, or the record by which it is charged.
+
+Where something exists that cannot be read, a fold only raises: no entry leaves because it was seen, and no account is
+lowered, as what is not counted may be in what was counted before.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from admission.decide.limits import Account, Charge
     from admission.ledger.census import Census
     from admission.ledger.hours import Stay
-    from admission.ledger.state import Entry
+    from admission.ledger.state import Entry, Hold
 
 
 def fold(
@@ -48,14 +51,19 @@ def fold(
     ``now`` is unix seconds.  A ``recount`` by a list has seen what exists, and no object end.
     """
     current = is_current(census, state, scope)
-    left = {uid for uid, entry in state.inflight.items() if current and leaves(entry, scope, census)}
+    blind = current and bool(census.unreadable(scope))
+    left = {uid for uid, entry in state.inflight.items() if current and not blind and leaves(entry, scope, census)}
     inflight = {uid: entry for uid, entry in state.inflight.items() if uid not in gone and uid not in left}
     used = counted(census, scope, inflight) if current else state.used
+    if blind:
+        used = {account: max(used.get(account, 0), state.used.get(account, 0)) for account in {**used, **state.used}}
     hours = state.hours
     if current:
-        followed = added(hours, _charges(state, left if terms.windows else ())) if recount else None
+        followed = _counted_in(state, scope, census, left, terms=terms, now=now) if recount else None
         lost = {uid for uid in doubtful if uid in state.inflight} - left
         hours = followed or _followed(state, scope, census, left | lost, terms=terms, now=now)
+    if blind:
+        hours = dataclasses.replace(hours, holds={**hours.holds, **_going_on(state.hours.holds)})
     attribution = census.attribution(scope) if current else Attribution()
     same = used == state.used and len(inflight) == len(state.inflight) and hours == state.hours
     if same and attribution.due <= state.observed_tenants:
@@ -97,6 +105,18 @@ def _followed(state: State, scope: str, census: Census, leaving: Collection[str]
     return dataclasses.replace(hours, holds=held_on(hours, [*every, *ended], terms.gap, now))
 
 
+def _going_on(holds: Mapping[tuple[str, str], Hold]) -> dict[tuple[str, str], Hold]:
+    return {key: hold for key, hold in holds.items() if not hold.until}
+
+
+def _counted_in(state: State, scope: str, census: Census, leaving: Iterable[str], *, terms: Terms, now: int) -> Hours:
+    """Return the hours after a list, which sees what exists and no end: what it counts in is paid for, and held."""
+    hours = added(state.hours, _charges(state, leaving if terms.windows else ()))
+    if terms.gap is None:
+        return hours
+    return dataclasses.replace(hours, holds=held_on(hours, census.stays(scope, ()), terms.gap, now))
+
+
 def _has_taken_in(hours: Hours, stay: Stay) -> bool:
     """Whether an end was settled already, by who saw it or by who did not: all but those of objects in flight."""
     return stay.version <= (hours.ends_claims if stay.claim else hours.ends_pods)
@@ -113,7 +133,7 @@ def leaves(entry: Entry, scope: str, census: Census) -> bool:
 
 def follows(state: State, scope: str, census: Census) -> bool:
     """Say whether a state has all that a census counts, and is known to go by its records."""
-    if not state.initialized or not is_current(census, state, scope):
+    if not state.initialized or not is_current(census, state, scope) or census.unreadable(scope):
         return False
     waiting = any(leaves(entry, scope, census) for entry in state.inflight.values())
     noted = census.attribution(scope).due <= state.observed_tenants
@@ -150,7 +170,7 @@ def rebuilt(
     """
     pods, claims = census.newest()
     if state.hours != Hours() and terms.timed:
-        hours = added(state.hours, _charges(state, state.inflight if terms.windows else ()))
+        hours = _counted_in(state, scope, census, state.inflight, terms=terms, now=now)
     else:
         hours = _from_nothing(scope, census, archive, terms, now)
     return State(

@@ -125,6 +125,16 @@ class Homes:
         if noted is not None and not noted.record.namespaces:
             del self._noted[name]
 
+    def take_over(self, name: str, known: Homes) -> None:
+        """Take in the record of a Tenant as others have it.
+
+        Raises:
+            KeyError: they have none.
+
+        """
+        self._noted[name] = known._noted[name]
+        self._homes = None
+
     def of(self, namespace: str) -> Mapping[str, Places]:
         """Return who is charged, and where, for what a namespace holds; empty where no Tenant says."""
         return self._all().get(namespace, {})

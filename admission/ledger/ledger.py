@@ -44,6 +44,11 @@ class View:
         counts = ((key, n) for (party, key), n in (*self.used.items(), *self.reserved.items()) if limit.own(party))
         return limit.measure(counts)
 
+    def longest_hold(self, counts: Callable[[str], bool], now: int) -> int | None:
+        """Return for how many seconds the longest hold has gone on, of the classes that count; None where none does."""
+        since = [hold.since for (_, name), hold in self.hours.holds.items() if not hold.until and counts(name)]
+        return max(0, now - min(since)) if since else None
+
     def device_seconds(self, window: int, weights: Mapping[str, int]) -> tuple[int, int] | None:
         """Return device-seconds: used within a window in seconds, and prepaid; None where not summed yet."""
         used = self.hours.used(window)

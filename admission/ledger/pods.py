@@ -13,7 +13,7 @@ besides.  The one exception is a claim that the scheduler makes for a pod's reso
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from admission.decide.shards import account_of
 from admission.demand.claims import given_devices
@@ -23,47 +23,26 @@ from admission.demand.reach import UNKNOWN_CLASS
 from admission.demand.request import DemandError
 from admission.ledger.charging import Charging
 from admission.ledger.claims import ClaimBook
+from admission.ledger.ends import End, Ends, stay_of
 from admission.ledger.given import instant, since_of
-from admission.ledger.hours import Stay
+from admission.ledger.promises import Promises, trim
 from admission.ledger.sums import Held, Holdings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
-    from admission.decide.limits import Account, Charge
+    from admission.decide.limits import Account
     from admission.decide.registry import Registry
     from admission.demand.inventory import Inventory
-    from admission.ledger.homes import Attribution, Places
+    from admission.ledger.homes import Attribution
+    from admission.ledger.hours import Stay
     from admission.ledger.state import Entry
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
 
 ENDED = frozenset({"Succeeded", "Failed"})
 """Phases in which a pod holds nothing.  A deletion timestamp alone releases nothing: containers may still run."""
-
-REMEMBERED = 100_000
-"""So many uids of pods that are gone, and so many promises, are remembered."""
-
-
-class Promise(NamedTuple):
-    """What the reservations of one object named: its party, the charge without its parts, the scopes."""
-
-    party: str
-    counts: tuple[tuple[str, int], ...]
-    scopes: frozenset[str]
-    seconds: int = 0
-    group: str = ""
-
-
-class End(NamedTuple):
-    """An object's end as it was seen here: what it held, for whom and where, until when, the version that said so."""
-
-    held: Held
-    home: Mapping[str, Places]
-    until: int
-    version: int
-    claim: bool
 
 
 class PodCensus:
@@ -76,12 +55,14 @@ class PodCensus:
         self._inherited = Holdings()
         self._idle: dict[str, str] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
-        self._ended: OrderedDict[str, End] = OrderedDict()
+        self._ends = Ends()
         self._lasting: dict[str, int] = {}
-        self._promises: OrderedDict[str, Promise] = OrderedDict()
+        self._promises = Promises()
         self._homeless: set[str] = set()
         self._unnamed: dict[str, Pod] = {}
         self._named_by: Inventory | None = None
+        self._harmless: Mapping[str, str] = self._idle
+        self._unreadable: dict[tuple[str, str], str] = {}
         self._book = ClaimBook()
         self._unpromised: dict[str, ResourceClaim] = {}
         self.charging = Charging(registry, now)
@@ -93,8 +74,8 @@ class PodCensus:
     def heir(self) -> PodCensus:
         """Return an empty census that attributes the pods it will see as this one does."""
         heir = PodCensus(self._registry, self._now)
-        heir._inherited = self._held
-        heir._promises = OrderedDict(self._promises)
+        heir._inherited, heir._harmless = self._held, self._idle
+        heir._promises = self._promises.copy()
         heir.charging.homes = self.charging.homes
         return heir
 
@@ -161,8 +142,7 @@ class PodCensus:
         held = self._held.pop(uid)
         if held is not None:
             until = int(self._now().timestamp())
-            self._ended[uid] = End(self._lasts(held), self.charging.home_of(held.home), until, version, claim)
-            _trim(self._ended)
+            self._ends.note(End(self._lasts(held), self.charging.home_of(held.home), until, version, claim))
         if claim:
             self._newest_claim = max(self._newest_claim, version)
         else:
@@ -171,20 +151,30 @@ class PodCensus:
         self._homeless.discard(uid)
         self._unnamed.pop(uid, None)
         self._idle.pop(uid, None)
-        self._promises.pop(uid, None)
+        self._promises.drop(uid)
         self._gone[uid] = None
-        _trim(self._gone)
+        trim(self._gone)
+
+    def doubt(self, resource: str, key: str, uid: str = "") -> None:
+        """Take note of an object, ``namespace/name``, that exists and cannot be read.
+
+        It holds what it was known to hold; where nothing was known, nobody knows what.
+        """
+        before = self._held.get(uid) or self._inherited.get(uid)
+        if before is not None:
+            self._held.put(before)
+        elif uid not in self._harmless:
+            self._unreadable[resource, key] = key.partition("/")[0]
+
+    def clear(self, resource: str, key: str) -> None:
+        """Take note that an object can be read, or is gone."""
+        self._unreadable.pop((resource, key), None)
 
     def learn(self, scope: str, inflight: Mapping[str, Entry]) -> None:
         """Take note of reservations: pods are attributed as these say."""
         for uid, entry in inflight.items():
-            known = self._promises.get(uid)
-            scopes = (known.scopes if known else frozenset()) | {scope}
-            if uid in self._gone or (known is not None and scopes == known.scopes):
+            if uid in self._gone or not self._promises.note(scope, entry):
                 continue
-            charge = entry.charge
-            self._promises[uid] = Promise(charge.party, _without_parts(charge), scopes, charge.seconds, charge.group)
-            _trim(self._promises)
             held = self._held.get(uid)
             if held is not None:
                 self._hold(uid, held.namespace, held.counts if held.bound else (), bound=held.bound)
@@ -219,6 +209,15 @@ class PodCensus:
         """Return the newest version of a pod, and of a claim, that was taken in."""
         return self._newest_pod, self._newest_claim
 
+    def unreadable(self, scope: str) -> Collection[str]:
+        """Return the objects of which nobody knows what they hold, and whose namespace is charged in a scope."""
+        reaches = self.charging.reaches
+        return [" ".join(each) for each, namespace in self._unreadable.items() if reaches(namespace, scope)]
+
+    def unread(self) -> int:
+        """Return how many objects hold nobody knows what."""
+        return len(self._unreadable)
+
     def charges(self, scope: str, promised: Collection[str] = ()) -> Mapping[Account, int]:
         """Return what the live objects hold that are charged in a scope, without those that are still ``promised``."""
         return self._accounts(scope, enforced=True, without=promised)
@@ -229,22 +228,15 @@ class PodCensus:
 
     def stays(self, scope: str, promised: Collection[str] = ()) -> Collection[Stay]:
         """Return for how long the objects hold their devices that ``charges`` counts."""
-        return [_stay(self._lasts(held)) for held in self._charged(scope, without=promised)]
+        return [stay_of(self._lasts(held)) for held in self._charged(scope, without=promised)]
 
     def ended(self, scope: str) -> Collection[Stay]:
         """Return the stays of objects of a scope whose end was seen here."""
-        belongs = self.charging.belongs(scope)
-        return [
-            _stay(end.held._replace(party=party), end.until, end.version, claim=end.claim)
-            for end in self._ended.values()
-            for party, places in end.home.items()
-            if belongs(party, places)
-        ]
+        return self._ends.of(self.charging.belongs(scope))
 
     def forget(self, pods: int, claims: int) -> None:
         """Forget the ends up to these versions."""
-        for uid in [uid for uid, end in self._ended.items() if end.version <= (claims if end.claim else pods)]:
-            del self._ended[uid]
+        self._ends.forget(pods, claims)
 
     def _lasts(self, held: Held) -> Held:
         """A claim without a promise lasts as long as the pod that it belongs to."""
@@ -383,22 +375,6 @@ class PodCensus:
             return counted(requested_devices(pod, self._registry.inventory))
         except DemandError:
             return ()
-
-
-def _without_parts(charge: Charge) -> tuple[tuple[str, int], ...]:
-    """What the object itself holds once everything that is made for it stands on its own."""
-    for part in charge.parts:
-        charge = charge.without(part)
-    return charge.counts
-
-
-def _stay(held: Held, until: int = 0, version: int = 0, *, claim: bool = False) -> Stay:
-    return Stay(held.uid, held.party, held.group, held.counts, held.seconds, held.since, until, version, claim)
-
-
-def _trim(kept: OrderedDict[str, Any]) -> None:
-    while len(kept) > REMEMBERED:
-        kept.popitem(last=False)
 
 
 def _is_unnamed(held: Held) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -17,11 +16,14 @@ from admission.decide.shards import is_used
 from admission.ledger.absence import Absence
 from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
-from admission.ledger.fold import fold, is_current, rebuilt, uncounted
+from admission.ledger.fold import fold, is_current, uncounted
 from admission.ledger.hours import UNTIMED
+from admission.ledger.rebuilding import Rebuilding
+from admission.ledger.retirement import Retirement
 from admission.ledger.state import State
-from admission.ledger.store import Conflict, Fault, Snapshot, StoreError
+from admission.ledger.store import Conflict, Snapshot, StoreError
 from admission.ledger.uncount import uncount
+from admission.ledger.work import Waits, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -37,45 +39,6 @@ _CROWD = 32  # entries in flight from which on the next pass begins at the next 
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Waits:
-    """Seconds, all on the reconciler's own monotonic clock."""
-
-    absent: float = 44.0
-    """An entry is in flight this long before its absence is proved: the API server's 34 s and 10 s more."""
-    rebuild: float = 44.0
-    """A ledger is seen uncounted this long before the list that counts it begins."""
-    slow: float = 2.0
-    """An answer that takes longer proves nothing and starts the waits anew."""
-    heartbeat: float = 1.0
-    """Between questions to the API server while anything waits for calm."""
-    reread: float = 5.0
-    """Between reads of a ledger whose watch may have been cut."""
-    between: float = 0.25
-    """Between passes."""
-    archive: float = 10.0
-    """Between moves of what was used to its archive."""
-    audit: float = 300.0
-    """Between full recounts."""
-    timeout: float = 2.0
-    """For one read or write of the store."""
-
-
-@dataclasses.dataclass(slots=True)
-class Work:
-    """What was done since the start, and what the last recount found; for metrics."""
-
-    folds: int = 0
-    expired: int = 0
-    rebuilt: int = 0
-    restored: int = 0
-    failures: int = 0
-    uncounted: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
-    """By scope and party: devices that exist and were counted nowhere, at the last recount."""
-    missed: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
-    """By scope and party: such devices that any fold has counted in since the start, summed."""
-
-
 class Reconciler:
     """Keeps the ledgers of a store.
 
@@ -85,7 +48,7 @@ class Reconciler:
     time, and all ledgers are marked: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a
     ledger twice at once.  ``drifted`` is called with a scope and the devices that a fold has just counted in there and
     no reservation had announced.  ``shards`` is the number for which ledgers are counted.
-    ``limited`` says of a scope which classes anybody reserves there.
+    ``limited`` says of a scope which classes anybody reserves there, and ``named`` whether any limit stands in it.
     """
 
     def __init__(
@@ -103,25 +66,43 @@ class Reconciler:
         turn: Callable[[str], contextlib.AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext(),
         drifted: Callable[[str, int], None] = lambda _scope, _devices: None,
         limited: Callable[[str], Callable[[str], bool]] = lambda _scope: lambda _key: True,
+        named: Callable[[str], bool] = lambda _scope: True,
         shards: int = 0,
     ) -> None:
         self.work = Work()
         self._store, self._census, self._witness = store, census, witness
         self._clock, self._waits = clock, waits or Waits()
-        self._armed, self._restored, self._turn, self._drifted = armed, restored, turn, drifted
+        self._restored, self._turn, self._drifted = restored, turn, drifted
         self._terms, self._now, self._shards = terms, now, shards
         self._limited = limited
         self._archivist = Archivist(
             store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
         )
         self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
+        self._retirement = Retirement(store, named, clock=clock, wait=self._waits.retire, timeout=self._waits.timeout)
+        self._rebuilding = Rebuilding(
+            store,
+            witness,
+            self._archivist,
+            calm=self._calm,
+            clock=clock,
+            waits=self._waits,
+            armed=armed,
+            terms=terms,
+            now=now,
+            shards=shards,
+            work=self.work,
+        )
         self.absence = Absence(store, census, witness, calm=self._calm, clock=clock, wait=self._waits.absent)
-        self._uncounted: dict[str, tuple[int, float]] = {}
         self._last_read: dict[str, float] = {}
         self._suspects: set[str] = set()
         self._taken_in: dict[str, tuple[int, int]] = {}
         self._highest = 0
         self._awake = asyncio.Event()
+
+    def is_followed(self, scope: str) -> bool:
+        """Say whether a ledger is kept as what exists: not one in which no limit stands any more."""
+        return self._retirement.is_followed(scope)
 
     def wake(self) -> None:
         """Ask for a pass soon: something was seen."""
@@ -156,7 +137,8 @@ class Reconciler:
             await self._listen()
             await self._mark()
             await self._renumber()
-            await self._rebuild([scope for scope in scopes if self._due(scope)])
+            for scope, error in await self._rebuilding.rebuild(scopes):
+                self._fail(scope, error)
         except (StoreError, Unanswered) as error:
             self._fail("the API server", error)
         for scope in scopes:
@@ -167,18 +149,29 @@ class Reconciler:
             if self._shards:
                 await asyncio.sleep(0)  # many ledgers take long to count, and reviews wait meanwhile
         self._forget(scopes)
+        try:
+            await self._retirement.retire(scopes)
+        except StoreError as error:
+            self._fail("a ledger without limits", error)
 
     async def audit(self) -> None:
-        """Recount all by a list, note what was counted nowhere, and fold it in at once."""
+        """Recount all by a list, note what was counted nowhere, and fold it in at once; each ledger by itself."""
         try:
             census = await self._calm.ask(self._witness.recount(), long=True)
-            for scope in self._scopes():
-                snapshot = await self._store.read(scope, self._waits.timeout)
-                if self._is_counted(snapshot.state):
-                    self.work.uncounted[scope] = uncounted(snapshot.state, scope, census, self._limited(scope))
-                    await self._fold(scope, lambda: census, (), recount=True)
-        except (StoreError, Unanswered) as error:
+        except Unanswered as error:
             self._fail("recount", error)
+            return
+        for scope in self._scopes():
+            try:
+                await self._recount(scope, census)
+            except (StoreError, Unanswered) as error:
+                self._fail(f"recount of {scope}", error)
+
+    async def _recount(self, scope: str, census: Census) -> None:
+        snapshot = await self._store.read(scope, self._waits.timeout)
+        if self._is_counted(snapshot.state):
+            self.work.uncounted[scope] = uncounted(snapshot.state, scope, census, self._limited(scope))
+            await self._fold(scope, lambda: census, (), recount=True)
 
     # -- what has been counted -----------------------------------------------------------------
 
@@ -202,7 +195,8 @@ class Reconciler:
             await self._archivist.follow(scope, terms)
 
     def _scopes(self) -> tuple[str, ...]:
-        return tuple(scope for scope in self._store.scopes() if not is_archive(scope) and is_used(scope, self._shards))
+        used = (scope for scope in self._store.scopes() if not is_archive(scope) and is_used(scope, self._shards))
+        return tuple(scope for scope in used if self.is_followed(scope))
 
     def _is_counted(self, state: State) -> bool:
         return state.initialized and state.shards == self._shards
@@ -289,45 +283,6 @@ class Reconciler:
 
     # -- what has not been counted -------------------------------------------------------------
 
-    def _due(self, scope: str) -> bool:
-        """Say whether a ledger has been seen uncounted, at one and the same version, for long enough.
-
-        At one version: a ledger that was counted in between may have made promises since.
-        """
-        snapshot = self._store.cached(scope)
-        if snapshot is None or snapshot.state.initialized or snapshot.fault is Fault.NEWER or not self._armed():
-            self._uncounted.pop(scope, None)
-            return False
-        version, since = self._uncounted.get(scope, (snapshot.version, self._clock()))
-        if version != snapshot.version:
-            since = self._clock()
-        self._uncounted[scope] = (snapshot.version, since)
-        return self._calm.lasted(since) >= self._waits.rebuild
-
-    async def _rebuild(self, scopes: list[str]) -> None:
-        if not scopes:
-            return
-        versions = {scope: self._uncounted[scope][0] for scope in scopes}
-        census = await self._calm.ask(self._witness.recount(), long=True)
-        for scope in scopes:
-            await self._initialize(scope, versions[scope], census)
-
-    async def _initialize(self, scope: str, version: int, census: Census) -> None:
-        snapshot = self._store.cached(scope)
-        if snapshot is None or snapshot.version != version:
-            return
-        terms = self._terms(scope)
-        try:
-            archive = await self._archivist.read(scope) if terms.windows else None
-            state = rebuilt(
-                snapshot.state, scope, census, archive=archive, terms=terms, now=int(self._now()), shards=self._shards
-            )
-            await self._store.write(scope, state, version, self._waits.timeout)
-        except StoreError as error:
-            self._fail(scope, error)
-        else:
-            self.work.rebuilt += 1
-
     async def _renumber(self) -> None:
         """Mark what was counted for another number of shards, and empty the shards that it has no more.
 
@@ -349,7 +304,7 @@ class Reconciler:
 
     async def _listen(self) -> None:
         """Ask the API server something now and then while a wait runs: only calm that was heard counts."""
-        waiting = self.absence.waits or self._uncounted
+        waiting = self.absence.waits or self._rebuilding.waits
         if waiting and self._calm.silence() >= self._waits.heartbeat:
             await self._went_back()
 
@@ -374,7 +329,7 @@ class Reconciler:
         self._suspects |= set(self._scopes())
         self._store.forget()
         self.absence.forget()
-        self._uncounted.clear()
+        self._rebuilding.forget()
         self._taken_in.clear()
         self.wake()
 
@@ -388,7 +343,7 @@ class Reconciler:
         self._restored()
 
     def _idle(self) -> float:
-        return self._waits.heartbeat if self.absence.waits or self._uncounted else self._waits.reread
+        return self._waits.heartbeat if self.absence.waits or self._rebuilding.waits else self._waits.reread
 
     def _fail(self, what: str, error: Exception) -> None:
         self.work.failures += 1

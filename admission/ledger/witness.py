@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,7 @@ from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from admission.cluster.client import Client
     from admission.ledger.pods import PodCensus
@@ -32,6 +33,8 @@ _identified = msgspec.json.Decoder(wire.Identified)
 _COLLECTION = {Kind.Pod: ("/api/v1", PODS), Kind.Claim: ("/apis/resource.k8s.io/v1", CLAIMS)}
 _NOT_FOUND = 404
 
+logger = logging.getLogger(__name__)
+
 
 class ClusterWitness:
     """See ``admission.ledger.census.Witness``."""
@@ -40,25 +43,34 @@ class ClusterWitness:
         self._client, self._census, self._page = client, census, page
 
     async def recount(self) -> PodCensus:
-        """Count all pods and claims by paged lists begun now, attributed as the census of the watch has them."""
+        """Count all pods and claims by paged lists begun now, attributed as the census of the watch has them.
+
+        What cannot be read is told of (``Census.unreadable``), and the rest counted.
+        """
         census, every = self._census.heir(), {"limit": str(self._page)}
         async for page in self._pages(Kind.Pod, every):
             for raw in page.items or ():
-                census.take(_pods.decode(raw))
+                _count(census, PODS, raw, lambda raw: census.take(_pods.decode(raw)))
             census.resource_version = int(page.metadata.resource_version)
         async for page in self._pages(Kind.Claim, every):
             for raw in page.items or ():
-                census.take_claim(_claims.decode(raw))
+                _count(census, CLAIMS, raw, lambda raw: census.take_claim(_claims.decode(raw)))
             census.claims_version = int(page.metadata.resource_version)
         census.charging.homes = await self._homes()
         return census
 
     async def _homes(self) -> Homes:
-        """Read where every Tenant's charges stand."""
-        homes = Homes()
+        """Read where every Tenant's charges stand; what cannot be read stands as the watch last could.
+
+        Where that is not known either there is no count, as a charge would be missing where it stands.
+        """
+        homes, known = Homes(), self._census.charging.homes
         async for page in self._listed(TENANTS, {"limit": str(self._page)}):
             for raw in page.items or ():
-                homes.take(_charged.decode(raw))
+                try:
+                    homes.take(_charged.decode(raw))
+                except (msgspec.MsgspecError, ValueError):
+                    homes.take_over(_identified.decode(raw).metadata.name, known)
             homes.version = int(page.metadata.resource_version)
         return homes
 
@@ -67,9 +79,8 @@ class ClusterWitness:
         query = {"fieldSelector": f"metadata.name={entry.name}", "limit": "1"}
         async for page in self._pages(entry.kind, query, entry.namespace):
             for raw in page.items or ():
-                found = _pods.decode(raw) if entry.kind is Kind.Pod else None
-                uid = found.metadata.uid if found else _identified.decode(raw).metadata.uid
-                return uid == entry.uid and not (found and found.status.phase in ENDED)
+                there = _identified.decode(raw).metadata.uid == entry.uid
+                return there and not (entry.kind is Kind.Pod and _has_ended(raw))
         return False
 
     async def revision(self) -> int:
@@ -93,6 +104,24 @@ class ClusterWitness:
             if not page.metadata.continue_:
                 return
             query = {**query, "continue": page.metadata.continue_}
+
+
+def _count(census: PodCensus, resource: str, raw: bytes, take: Callable[[bytes], None]) -> None:
+    try:
+        take(raw)
+    except Exception:
+        # Whatever is wrong with one object, the others are counted.
+        identity = _identified.decode(raw).metadata
+        logger.exception("%s %s cannot be counted", resource, identity.key)
+        census.doubt(resource, identity.key, identity.uid)
+
+
+def _has_ended(raw: bytes) -> bool:
+    """Whether a pod is known to have ended: of one that cannot be read it is not."""
+    try:
+        return _pods.decode(raw).status.phase in ENDED
+    except msgspec.MsgspecError:
+        return False
 
 
 def _path(kind: Kind, namespace: str = "") -> str:

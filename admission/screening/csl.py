@@ -61,7 +61,7 @@ LARGEST = 512 << 20
 MOST_NAMES = 2_000
 LONGEST = 1_000
 LONGEST_ID = 128
-_HAS_DIGITS = re.compile(r"(?:.*[0-9]){4}")
+_HAS_DIGITS = re.compile(r"(?:.*\d){4}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}$")
 
 

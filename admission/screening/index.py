@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from rapidfuzz import fuzz, process
 
 from admission.screening.entry import NOT_PARTIES, Entry
-from admission.screening.likeness import CONTAINED, FEWEST_WORDS, LONG_NUMBER, SHORT_NAME, SHORT_NUMBER, THRESHOLD
+from admission.screening.likeness import (
+    CONTAINED,
+    FEWEST_WORDS,
+    LONE_WORD,
+    LONG_NUMBER,
+    SHORT_NAME,
+    SHORT_NUMBER,
+    THRESHOLD,
+)
 from admission.screening.names import Form, form_of
 
 if TYPE_CHECKING:
@@ -51,10 +59,10 @@ class Index:
         self._letters = _grouped(named, lambda form: form.letters)
         self._consonants = _grouped(named, lambda form: form.consonants)
         self._abjad = _grouped(named, lambda form: form.consonants if form.is_abjad else "")
-        self._with_word: defaultdict[str, list[str]] = defaultdict(list)
-        for words in self._words:
-            for word in set(words.split()):
-                self._with_word[word].append(words)
+        self._distinctive = _grouped(named, lambda form: form.distinctive)
+        self._several = {each: None for each in self._distinctive if " " in each}
+        self._with_word = _by_word(self._words)
+        self._with_distinctive = _by_word(self._distinctive)
 
     def search(self, party: Searched, threshold: int = THRESHOLD) -> tuple[Found, ...]:
         """Return each entry that the party may be, once, the surest first."""
@@ -86,18 +94,21 @@ class Index:
             least = 100 if len(mine) < SHORT_NAME else threshold
             for theirs, score, _ in process.extract_iter(mine, every.keys(), scorer=fuzz.ratio, score_cutoff=least):
                 yield from (Found(entry, alias, "Name", int(score)) for entry, alias in every[theirs])
-        for theirs, score in self._containing(form.words):
-            yield from (Found(entry, alias, "Name", score) for entry, alias in self._words[theirs])
+        for theirs, score in _containing(form.words, self._with_word):
+            if score >= CONTAINED:
+                yield from (Found(entry, alias, "Name", score) for entry, alias in self._words[theirs])
+        for theirs, score in self._by_distinctive(form.distinctive, threshold):
+            yield from (Found(entry, alias, "Name", score) for entry, alias in self._distinctive[theirs])
 
-    def _containing(self, mine: str) -> Iterator[tuple[str, int]]:
-        """Names all of whose words are in this one, or that have all of its words, with how much they share."""
-        words = set(mine.split())
-        for theirs in {each for word in words for each in self._with_word.get(word, ())}:
-            other = set(theirs.split())
-            if (words <= other or other <= words) and len(words & other) >= FEWEST_WORDS:
-                score = 100 * min(len(mine), len(theirs)) // max(len(mine), len(theirs))
-                if score >= CONTAINED:
-                    yield theirs, score
+    def _by_distinctive(self, mine: str, threshold: int) -> Iterator[tuple[str, int]]:
+        """Names whose distinctive words are this one's: the same, alike where there are several, or all among them."""
+        if len(mine) >= LONE_WORD and mine in self._distinctive:
+            yield mine, 100
+        if " " in mine:
+            several = self._several.keys()
+            for theirs, score, _ in process.extract_iter(mine, several, scorer=fuzz.ratio, score_cutoff=threshold):
+                yield theirs, int(score)
+            yield from _containing(mine, self._with_distinctive)
 
 
 def _grouped(named: Mapping[Form, list[_Named]], part: Callable[[Form], str]) -> dict[str, list[_Named]]:
@@ -106,6 +117,23 @@ def _grouped(named: Mapping[Form, list[_Named]], part: Callable[[Form], str]) ->
         if part(form):
             grouped[part(form)] += entries
     return dict(grouped)
+
+
+def _by_word(names: Iterable[str]) -> Mapping[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for words in names:
+        for word in set(words.split()):
+            found[word].append(words)
+    return found
+
+
+def _containing(mine: str, by_word: Mapping[str, list[str]]) -> Iterator[tuple[str, int]]:
+    """Names all of whose words are in this one, or that have all of its words, with how much they share."""
+    words = set(mine.split())
+    for theirs in {each for word in words for each in by_word.get(word, ())}:
+        other = set(theirs.split())
+        if (words <= other or other <= words) and len(words & other) >= FEWEST_WORDS:
+            yield theirs, 100 * min(len(mine), len(theirs)) // max(len(mine), len(theirs))
 
 
 def _is_same(mine: Number, theirs: Number) -> bool:

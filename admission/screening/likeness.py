@@ -9,6 +9,9 @@ CONTAINED = 55
 FEWEST_WORDS = 2
 """Words that such a shorter name has at the least."""
 
+LONE_WORD = 5
+"""Letters from which one distinctive word is enough, where it is the only one of both names."""
+
 SHORT_NAME = 5
 """Letters below which a name must be the same."""
 

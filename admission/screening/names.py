@@ -1,7 +1,8 @@
 """A name in the form in which names are compared: Latin, without legal form, spelt as loosely as romanisations are.
 
-Legal forms stand in a table here.  The libraries for them are no longer kept (cleanco, last released in May 2024) or
-need ICU built from C++ (rigour), for which the image has no compiler.
+Legal forms, and words that tell no company from another, stand in tables here.  The libraries for the former are no
+longer kept (cleanco, last released in May 2024) or need ICU built from C++ (rigour), for which the image has no
+compiler.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class Form(NamedTuple):
 
     words: str
     letters: str
+    distinctive: str = ""
+    """The words without places and words of the trade (``generic_words.tsv``); empty where it has no others."""
     is_abjad: bool = False
     """Whether it was written without vowels."""
 
@@ -78,9 +81,9 @@ class Form(NamedTuple):
         return _VOWELS.sub("", self.letters)
 
 
-class _Forms(NamedTuple):
+class _Dropped(NamedTuple):
     unspaced: re.Pattern[str]
-    """Legal forms of scripts that leave no space before them."""
+    """What is dropped of scripts that leave no space before it."""
     words: re.Pattern[str]
     """The others, in Latin letters and loose spelling."""
 
@@ -89,10 +92,17 @@ class _Forms(NamedTuple):
 def form_of(name: str) -> Form:
     """Return the form of a name; empty where nothing of it can be compared."""
     plain = unicodedata.normalize("NFKC", name[:LONGEST]).casefold()
-    every = _spelt_words(_legal_forms().unspaced.sub(" ", plain)) or _spelt_words(plain)
-    bare = _legal_forms().words.sub(" ", every).split() or every.split()
+    bare = _without_forms(plain) or _spelt_words(plain).split()
     kept = [word for word in bare if word not in _SMALL_WORDS] or bare
-    return Form(" ".join(sorted(kept)), "".join(kept), is_abjad=bool(_ABJAD.search(plain)))
+    distinctive = _generic().words.sub(" ", " ".join(_without_forms(_generic().unspaced.sub(" ", plain)))).split()
+    telling = sorted(word for word in distinctive if word not in _SMALL_WORDS)
+    return Form(" ".join(sorted(kept)), "".join(kept), " ".join(telling), is_abjad=bool(_ABJAD.search(plain)))
+
+
+def _without_forms(plain: str) -> list[str]:
+    """The words of a name without its legal forms; with them where it has no others."""
+    every = _spelt_words(_legal_forms().unspaced.sub(" ", plain))
+    return _legal_forms().words.sub(" ", every).split() or every.split()
 
 
 def _spelt_words(plain: str) -> str:
@@ -108,13 +118,22 @@ def _spelt(word: str) -> str:
 
 
 @functools.cache
-def _legal_forms() -> _Forms:
-    text = importlib.resources.files(__package__).joinpath("legal_forms.tsv").read_text(encoding="utf-8")
-    forms = [line.partition("\t")[0] for line in text.splitlines() if line and not line.startswith("#")]
-    plain = [unicodedata.normalize("NFKC", form).casefold() for form in forms]
-    unspaced = [form for form in plain if min(form) >= "\u3000"]
-    words = {_spelt_words(form) for form in plain if form not in unspaced}
-    return _Forms(_any_of(unspaced, ""), _any_of(words, r"\b"))
+def _legal_forms() -> _Dropped:
+    return _table("legal_forms.tsv")
+
+
+@functools.cache
+def _generic() -> _Dropped:
+    return _table("generic_words.tsv")
+
+
+def _table(name: str) -> _Dropped:
+    text = importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    every = [line.partition("\t")[0] for line in text.splitlines() if line and not line.startswith("#")]
+    plain = [unicodedata.normalize("NFKC", each).casefold() for each in every]
+    unspaced = [each for each in plain if min(each) >= "\u3000"]
+    words = {_spelt_words(each) for each in plain if each not in unspaced}
+    return _Dropped(_any_of(unspaced, ""), _any_of(words, r"\b"))
 
 
 def _any_of(texts: list[str] | set[str], edge: str) -> re.Pattern[str]:

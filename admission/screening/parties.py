@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.identity import TENANT_ITSELF
@@ -29,8 +30,9 @@ def parties_of(spec: TenantSpec) -> tuple[Searched, ...]:
 
 
 def plain_number(text: str) -> str:
-    """Return the letters and digits of an identifier, in upper case."""
-    return "".join(char for char in text.upper() if char.isascii() and char.isalnum())
+    """Return the letters and digits of an identifier, in upper case; digits of any width and script are the same."""
+    plain = (str(unicodedata.decimal(char, char)) for char in unicodedata.normalize("NFKC", text).upper())
+    return "".join(char for char in plain if char.isascii() and char.isalnum())
 
 
 def _numbers(identifiers: Iterable[Identifier]) -> tuple[Number, ...]:

@@ -9,7 +9,8 @@ from admission.api.screening import ScreeningHit
 from admission.screening.entry import bound
 from admission.screening.likeness import THRESHOLD
 from admission.screening.parties import parties_of
-from admission.tenants.identity import screened_digest
+from admission.tenants.identity import identity_digest, screened_digest
+from admission.tenants.kyc import judge_clearance
 from admission.tenants.ownership import graph_of
 from admission.tenants.screening import judge
 
@@ -56,12 +57,27 @@ def screen(
         lists_as_of=by.as_of,
         hits=hits,
         more_hits=more,
+        cleared_since=_cleared_since(tenant, by, now),
         covers=covers,
         list_digest=by.digest,
         list_entries=by.entries,
         reference=before.reference or reference,
     )
     return _summed(drawn, _open(tenant, drawn, about, now))
+
+
+def _cleared_since(tenant: Tenant, by: Searchable, now: datetime) -> datetime | None:
+    """Since when the tenant has been seen cleared; None while it is not.
+
+    One that is screened for the first time is new, unless it was there, by the API server's word, before the list was.
+    """
+    kyc, before = tenant.status.kyc, tenant.status.screening
+    if kyc is None or judge_clearance(kyc, identity_digest(tenant.spec), now, None) is not None:
+        return None
+    if before is not None:
+        return before.cleared_since or now
+    created = tenant.metadata.creation_timestamp
+    return created if created is not None and created < by.as_of else now
 
 
 def _open(

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from admission.api.exemption import Exemption
 from admission.api.override import KYCOverride
 from admission.api.policy import Fact
-from admission.api.quota import ComputeQuota
-from admission.decide.compute import scope_of
-from admission.decide.duration import HOUR, seconds_of
 from admission.decide.exemption import in_force
-from admission.decide.limits import held
+from admission.ledger.membership import scopes_of
 from admission.server.metrics import counter, counters, gauge
+from admission.server.quotas import quota_figures
 from admission.server.screening import screening_figures
 from admission.tenants.age import ATTESTED
 from admission.tenants.kyc import due_state
@@ -27,8 +25,8 @@ if TYPE_CHECKING:
     from admission.cluster.reflector import Reflector
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
-    from admission.ledger.reconciler import Work
     from admission.ledger.usage.keeper import Keeper
+    from admission.ledger.work import Work
 
 
 Samples = dict[tuple[str, ...], float]
@@ -44,6 +42,9 @@ class Upkept(Protocol):
     @property
     def usage(self) -> Keeper:
         """What keeps the usage record."""
+
+    def unread(self) -> int:
+        """Return how many pods and claims exist of which nobody knows what they hold."""
 
     def unattributed(self) -> int:
         """Return the devices of live pods that no tenant's jurisdiction is found for."""
@@ -72,7 +73,12 @@ def figures_of(
     views = {scope: source.ledger.view(scope) for scope in source.ledger.scopes()}
     silence: Samples = {(name,): reflector.silence() for name, reflector in source.reflectors.items()}
     synced: Samples = {(name,): float(reflector.synced) for name, reflector in source.reflectors.items()}
-    counted: Samples = {(scope,): float(view.initialized) for scope, view in views.items() if view}
+    named = scopes_of(registry)
+    counted: Samples = {
+        (scope,): float(view.initialized)
+        for scope, view in views.items()
+        if view and (view.initialized or scope in named)
+    }
     entries: Samples = {(scope,): float(view.entries) for scope, view in views.items() if view}
     return (
         gauge(
@@ -85,7 +91,7 @@ def figures_of(
         gauge("computegate_ledger_initialized", "Whether the ledger has been counted.", counted, ("scope",)),
         gauge("computegate_ledger_inflight", "Reservations not yet folded.", entries, ("scope",)),
         *_commits(source.ledger),
-        *_quotas(source.ledger, registry, now),
+        *quota_figures(source.ledger, registry, now),
         _exemptions(registry, now),
         *_clearances(registry, now),
         *screening_figures(registry, now),
@@ -119,6 +125,7 @@ def _kept(upkeep: Upkept, scopes: Iterable[str]) -> Iterable[Metric]:
         counter("computegate_ledger_failures", "Passes that failed; each is tried again.", work.failures),
         gauge("computegate_ledger_uncounted_devices", "Found by a recount alone.", uncounted, ("scope", "party")),
         counters("computegate_ledger_missed_devices", "Counted in unannounced.", missed, ("scope", "party")),
+        gauge("computegate_unreadable_objects", "Of which nobody knows what they hold.", {(): upkeep.unread()}, ()),
         gauge("computegate_unattributed_devices", "Of no tenant's account.", {(): upkeep.unattributed()}, ()),
         *_used(upkeep.usage),
     )
@@ -170,30 +177,4 @@ def _clearances(registry: Registry, now: datetime) -> Iterable[Metric]:
         gauge("computegate_tenants_to_verify", "Tenants whose next verification is due, or was.", states, ("state",)),
         gauge("computegate_tenants_stale_facts", "Tenants of whom a fact is too old to be known.", stale, ("fact",)),
         gauge("computegate_kyc_override_expires_seconds", "End of a KYC override in force.", ends, ("override",)),
-    )
-
-
-def _quotas(ledger: Ledger, registry: Registry, now: datetime) -> Iterable[Metric]:
-    rules = registry.rules(now)
-    used: Samples = {}
-    reserved: Samples = {}
-    limits: Samples = {}
-    hours: Samples = {}
-    for quota in registry.every(ComputeQuota):
-        view = ledger.view(scope_of(quota))
-        weights = rules.weights(quota.spec.classes, "devices")
-        if view is not None and view.initialized:
-            used[quota.name,] = held(view.used, weights)
-            reserved[quota.name,] = held(view.reserved, weights)
-            over_time = view.device_seconds(seconds_of(quota.spec.window), weights) if quota.spec.limits_hours else None
-            hours |= {(quota.name, figure): n for figure, n in zip(("used", "reserved"), over_time or (), strict=False)}
-        if quota.spec.limits.devices is not None:
-            limits[quota.name,] = quota.spec.limits.devices
-        if quota.spec.limits.device_hours is not None:
-            hours[quota.name, "limit"] = quota.spec.limits.device_hours * HOUR
-    return (
-        gauge("computegate_quota_used_devices", "Devices held under a quota.", used, ("quota",)),
-        gauge("computegate_quota_reserved_devices", "Devices promised under a quota.", reserved, ("quota",)),
-        gauge("computegate_quota_limit_devices", "Limit of devices of a quota.", limits, ("quota",)),
-        gauge("computegate_quota_device_seconds", "Device-seconds in a quota's window.", hours, ("quota", "figure")),
     )

@@ -80,6 +80,23 @@ class OwnershipGraph:
             party for party in above if not any(party in owned[one] and one not in owned[party] for one in above)
         )
 
+    def contradicts(self, top: str) -> str:
+        """Return a firm or a state that belies that nobody stands above ``top``, a party or the tenant; "" for none.
+
+        One that owns half or more of it for certain and is not owned so by it; or half or more of the tenant, of which
+        the party at the top has less and which it cannot have through that one.
+        """
+        owned = {top} if top == TENANT_ITSELF else self._closure((top,), certain=True)
+        spared = self._held.keys() if TENANT_ITSELF in owned else self._closure((top,), certain=False)
+        for party in sorted(self._held.keys() - {TENANT_ITSELF, UNNAMED}):
+            inside = self._closure((party,), certain=True) if not self._is_natural(party) else set()
+            if (top in inside and party not in owned) or (TENANT_ITSELF in inside and party not in spared):
+                return party
+        return ""
+
+    def _is_natural(self, party: str) -> bool:
+        return party in self.parties and self.parties[party].type == "NaturalPerson"
+
     def unnamed_from(self, percent: float) -> bool:
         """Whether somebody whom nobody has named may hold so much of the tenant, or of one who holds so much of it.
 
@@ -161,7 +178,7 @@ def contradiction_of(spec: TenantSpec) -> str:
     """Return what is wrong with statements that cannot all be true, for whoever writes them; "" when they can."""
     graph = graph_of(spec)
     if not graph.contradictory:
-        return ""
+        return _top_contradicted(spec, graph)
     party = graph.contradictory[0]
     over = max(pool.lower for pool in graph.pools[party]) / PERCENT
     if over > WHOLE / PERCENT:
@@ -170,6 +187,28 @@ def contradiction_of(spec: TenantSpec) -> str:
         f"spec.ownership: what is held indirectly of {party} is more than its direct holders have for it; "
         "state who holds it directly, or correct the shares"
     )
+
+
+def contradicting(spec: TenantSpec) -> tuple[int, ...]:
+    """Return the places in ``spec.ownership`` of the statements that ``contradiction_of`` tells of."""
+    parties = graph_of(spec).contradictory[:1]
+    return tuple(place for place, statement in enumerate(spec.ownership) if statement.owned in parties)
+
+
+def _top_contradicted(spec: TenantSpec, graph: OwnershipGraph) -> str:
+    field = "ultimateParent" if spec.ultimate_parent is not None else "independent"
+    owner = graph.contradicts(spec.ultimate_parent or TENANT_ITSELF) if top_declared(spec) else ""
+    if not owner:
+        return ""
+    return (
+        f"spec.{field}: {owner} owns half or more by what spec.ownership states, and is not below who is declared to "
+        "be at the top; name the party at the top as ultimateParent, or correct the statements"
+    )
+
+
+def top_declared(spec: TenantSpec) -> bool:
+    """Whether it is declared who is at the top: a parent, or the tenant itself."""
+    return spec.independent or spec.ultimate_parent is not None
 
 
 def _tops(spec: TenantSpec) -> set[str | None]:

@@ -114,13 +114,17 @@ class Judged:
         return self._owned[listed]
 
     def _is_in_review(self, hits: Iterable[ScreeningHit], now: datetime, terms: Terms) -> bool:
-        """Whether the tenant was verified before the oldest candidate was seen, and the time to judge it runs."""
+        """Whether the tenant was seen cleared before the oldest candidate was, and the time to judge it runs.
+
+        A delivery may say anything of the past: `verifiedAt` is the provider's word, `clearedSince` what was seen.
+        """
         seen = [hit.seen_at for hit in hits if not hit.is_match]
         since = min(seen) if seen else self.screening.candidate_since
         kyc = self.tenant.status.kyc
-        if since is None or kyc is None or kyc.verified_at is None or self.screening.more_hits:
+        cleared = self.screening.cleared_since
+        if since is None or cleared is None or kyc is None or kyc.verified_at is None or self.screening.more_hits:
             return False
-        return kyc.verified_at <= since <= now < since + timedelta(seconds=terms.review)
+        return max(kyc.verified_at, cleared) < since <= now < since + timedelta(seconds=terms.review)
 
     def _is_known(self, now: datetime, terms: Terms) -> bool:
         """Whether what was found counts still: for these names, by a list that is not too old nor of tomorrow."""

@@ -7,14 +7,15 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from admission.api.identity import TenantKind
+from admission.api.identity import TENANT_ITSELF, TenantKind
 from admission.api.policy import Fact
 from admission.catalogue.countries import COUNTRIES
 from admission.tenants.age import Age, Sources, sources_of
 from admission.tenants.group import group_of
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
-from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of
+from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of, top_declared
+from admission.tenants.places import unknown_countries
 from admission.tenants.screening import Judged, judge
 from admission.tenants.ternary import Ternary
 
@@ -135,6 +136,12 @@ class Standing:
     def _places(self) -> tuple[str, ...]:
         return tuple(sorted({place for fact in PLACED_BY for place in self.facts[fact] or ()}))
 
+    @functools.cached_property
+    def problem(self) -> str:
+        """What is wrong with the codes of its countries, for operators; "" for nothing."""
+        found = unknown_countries(self.tenant.spec)
+        return "; ".join(f"{'.'.join(map(str, path))}: {said}" for path, said in found.items())
+
     def jurisdictions(self) -> tuple[str, ...]:
         """Every country that has, or last had, a say: headquarters, ultimate parent, owners of 50 percent or more."""
         return self._places
@@ -158,7 +165,7 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
     return {
         Fact.Headquarters: _known(spec.headquarters),
         Fact.Incorporation: _known(spec.incorporation),
-        Fact.UltimateParentHeadquarters: _parent_headquarters(tenant),
+        Fact.UltimateParentHeadquarters: _parent_headquarters(spec, standing.graph),
         Fact.OwnerHeadquarters: _owner_headquarters(spec, standing.graph),
         Fact.AccessCountry: frozenset(status.access.countries) if status.access else None,
         Fact.TenantKind: frozenset({str(spec.kind)}),
@@ -183,11 +190,13 @@ def _owned_for_certain(graph: OwnershipGraph, countries: frozenset[str]) -> bool
     return graph.owned_for_certain(lambda party: _headquartered(graph, party, countries) is Ternary.TRUE)
 
 
-def _parent_headquarters(tenant: Tenant) -> Values:
-    """Without a declared parent the fact is unknown, unless the tenant is declared independent."""
-    if tenant.spec.ultimate_parent is None:
-        return frozenset() if tenant.spec.independent else None
-    parents = [party for party in tenant.spec.parties if party.id == tenant.spec.ultimate_parent]
+def _parent_headquarters(spec: TenantSpec, graph: OwnershipGraph) -> Values:
+    """Unknown unless a parent is declared, or that there is none, and no owner of half or more belies that."""
+    if not top_declared(spec) or graph.contradicts(spec.ultimate_parent or TENANT_ITSELF):
+        return None
+    if spec.ultimate_parent is None:
+        return frozenset()
+    parents = [party for party in spec.parties if party.id == spec.ultimate_parent]
     if not parents:
         return None
     return frozenset() if parents[0].type == "NaturalPerson" else _known(parents[0].headquarters)

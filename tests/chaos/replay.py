@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from admission.decide.shards import account_of
 from admission.ledger.codec import Record
 from admission.ledger.objects import Spec, object_name
 from admission.ledger.pods import ENDED
 from admission.ledger.state import State
 from admission.ledger.store import Snapshot
+from tests.chaos.overtime import Overtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from admission.decide.limits import Account
+    from tests.chaos.overtime import Timed
     from tools.revisions import Change
 
 _PODS = "/registry/pods/"
@@ -38,7 +41,7 @@ class Bound(NamedTuple):
     """What the pods of some namespaces may hold of one resource together, and the ledger that counts them.
 
     `parties` are the accounts by namespace, `chip` is the class that the resource stands for in the ledger.
-    Without a `scope` there is no ledger to look at.
+    Without a `scope` there is no ledger to look at.  Of several shards, each has parties of its own.
     """
 
     name: str
@@ -92,8 +95,9 @@ _ledger = msgspec.json.Decoder(_Ledger)
 class Replay:
     """The pods and ledgers as they stood at the revision reached, and what was wrong on the way."""
 
-    def __init__(self, bounds: Sequence[Bound], since: int = 1) -> None:
+    def __init__(self, bounds: Sequence[Bound], since: int = 1, *, timed: Sequence[Timed] = ()) -> None:
         self.bounds = bounds
+        self.overtime = [Overtime(limit, self._blame) for limit in timed]
         self.revision = since
         self.checked = 0
         self.violations: list[str] = []
@@ -113,6 +117,8 @@ class Replay:
             self._take_pod(change)
         elif change.key.startswith(_LEDGERS):
             self._take_ledger(change)
+        for each in self.overtime:
+            each.take(change, self.ledger(each.limit.scope))
 
     def live(self, bound: Bound) -> int:
         """Return what the pods under a bound hold now."""
@@ -161,7 +167,7 @@ class Replay:
             self._expect(f"over {bound.name}", live <= bound.limit, f"{live} of {bound.limit} live")
             state = self.ledger(bound.scope) if bound.scope else State()
             if state.initialized:
-                self._check_ledger(bound, held, _accounted(state, bound.chip))
+                self._check_ledger(bound, held, _accounted(state, bound))
 
     def _check_ledger(self, bound: Bound, held: Counter[str], accounted: Counter[str]) -> None:
         for party, count in held.items():
@@ -195,7 +201,7 @@ class Replay:
 
     def _differences(self, bound: Bound) -> Iterator[str]:
         state, held = self.ledger(bound.scope), self._held(bound)
-        used = _by_party(state.used.items(), bound.chip)
+        used = _by_party(state.used.items(), bound, state.shards)
         if not state.initialized or state.inflight:
             yield f"{bound.name}: {len(state.inflight)} in flight, initialized {state.initialized}"
         for party in sorted({*bound.parties.values()}):
@@ -217,13 +223,13 @@ class Replay:
             self.violations.append(f"revision {self.revision}: {what}: {details}")
 
 
-def _accounted(state: State, chip: str) -> Counter[str]:
+def _accounted(state: State, bound: Bound) -> Counter[str]:
     """What a ledger accounts for by party: used, and promised."""
-    return _by_party([*state.used.items(), *state.reserved().items()], chip)
+    return _by_party([*state.used.items(), *state.reserved().items()], bound, state.shards)
 
 
-def _by_party(accounts: Iterable[tuple[Account, int]], chip: str) -> Counter[str]:
+def _by_party(accounts: Iterable[tuple[Account, int]], bound: Bound, shards: int) -> Counter[str]:
     total: Counter[str] = Counter()
     for (party, key), count in accounts:
-        total[party] += count * (key == chip)
+        total[account_of(bound.scope, party, shards)] += count * (key == bound.chip)
     return total

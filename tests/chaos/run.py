@@ -20,10 +20,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.quota import ComputeQuota
 from admission.decide.compute import scope_of
+from admission.decide.duration import HOUR
+from admission.decide.shards import Shard
+from tests.chaos import rack
 from tests.chaos.crowd import Crowd, fill
 from tests.chaos.faults import Faults, Supervisor
 from tests.chaos.following import Following
 from tests.chaos.loads import clear
+from tests.chaos.overtime import Timed
+from tests.chaos.rack import Rack
 from tests.chaos.replay import Bound, Replay
 from tests.e2e.history import clients
 from tests.e2e.objects import examples, namespace, quota, tenant
@@ -44,6 +49,9 @@ STORM_SECONDS = 40.0
 EXACT_SECONDS = 90.0
 """After the last fault, for the ledgers to be exact."""
 TOTALS = {"AT": LIMIT, "AT and BE": WIDE}
+TIMED = Timed("dora", "LU", budget=16 * HOUR, window=24 * HOUR, hold=HOUR)
+"""The pods of this tenant are bound and end, under limits over time."""
+ROOM = 32
 HOMES = {"alfa": "AT", "bravo": "AT", "coda": "BE"}
 """Jurisdictions of the tenants; each has a namespace of its name."""
 JSON = "--storage-media-type=application/json"
@@ -79,6 +87,8 @@ class Report:
     """Seconds from the last fault of each storm."""
     leftover: list[str]
     filled: dict[str, int]
+    rack: Rack
+    shards: int
 
     @property
     def faultless(self) -> bool:
@@ -88,18 +98,27 @@ class Report:
         return exact and full and not self.replay.violated
 
     def __str__(self) -> str:
+        peaks = (f"{self.replay.peaks[each.name]} of {each.limit} ({each.name})" for each in self.replay.bounds)
+        limits = f"limits {LIMIT} and {WIDE}"
         lines = {
-            "run": f"seed {self.seed}, {self.minutes:g} minutes, {REPLICAS} replicas, limits {LIMIT} and {WIDE}",
+            "run": f"seed {self.seed}, {self.minutes:g} minutes, {REPLICAS} replicas, {self.shards} shards, {limits}",
             "faults": f"{self.faults.total()}: " + ", ".join(f"{kind} {n}" for kind, n in sorted(self.faults.items())),
             "creates": _told(self.crowd.tally) + f"; dry runs: {_told(self.crowd.rehearsed)}",
             "deletes": f"{self.crowd.deleted:,}",
             "revisions": f"{self.replay.checked:,} of etcd, every one checked",
-            "peak live": ", ".join(f"{self.replay.peaks[each.name]} of {each.limit} ({each.name})" for each in BOUNDS),
+            "peak live": ", ".join(peaks),
+            "over time": self._over_time(),
             "violations": "\n            ".join([f"{self.replay.violated}", *self.replay.violations]),
             "exact": self._exact(),
             "then filled": ", ".join(f"{live} ({name})" for name, live in self.filled.items()),
         }
         return "\n".join(f"{name:<12}{text}" for name, text in lines.items())
+
+    def _over_time(self) -> str:
+        (seen,) = self.replay.overtime
+        found = f"{seen.granted} grants, {seen.bound} pods bound, {seen.ended} seen to their end"
+        peak = f"at most {seen.peak:,} of {seen.limit.budget:,} device-seconds used and paid for"
+        return f"{_told(self.rack.tally)}; {found}; {peak}"
 
     def _exact(self) -> str:
         if self.leftover:
@@ -124,27 +143,35 @@ def _quotas() -> list[Object]:
     return [
         quota("austria", "AT", LIMIT, perTenant={"devices": EACH}),
         quota("both", ["AT", "BE"], WIDE),
+        quota("timed", TIMED.scope, ROOM, limits=_over_time(), window="1d"),
     ]
 
 
-def _bounds() -> Sequence[Bound]:
+def _over_time() -> Object:
+    return {"deviceHours": TIMED.budget // HOUR, "longestHold": f"{TIMED.hold // HOUR}h"}
+
+
+def _bounds(shards: int) -> Sequence[Bound]:
+    """Return the bounds; with shards, the ledger of all has nobody's account, and each tenant's stands in a shard."""
     ours = {name: name for name, country in HOMES.items() if country == "AT"}
+    stands = {name: Shard.of("AT", "tenants", name, shards).name if shards else "AT" for name in ours}
+    all_of = {name: "" if shards else name for name in (*HOMES, TIMED.name)}
     wide = scope_of(ComputeQuota.model_validate(_quotas()[1]))
     return (
-        Bound("AT", LIMIT, ours, "AT"),
-        *(Bound(f"{name} in AT", EACH, {name: name}, "AT") for name in ours),
-        Bound("AT and BE", WIDE, {name: name for name in HOMES}, wide),
+        Bound("AT", LIMIT, {name: all_of[name] for name in ours}, "AT"),
+        *(Bound(f"{name} in AT", EACH, {name: name}, stands[name]) for name in ours),
+        Bound("AT and BE", WIDE, {name: all_of[name] for name in HOMES}, wide),
+        Bound("LU", ROOM, {TIMED.name: all_of[TIMED.name]}, "LU"),
     )
-
-
-BOUNDS = _bounds()
 
 
 def _objects() -> list[Object]:
     """Return the rules, the quotas, the tenants with a namespace each, and what refuses pods after the webhook."""
-    tenants = [tenant(name, country) for name, country in HOMES.items()]
-    places = [namespace(name, name) for name in HOMES]
-    return [*examples("policy", "pools"), *_quotas(), *tenants, *places, *map(_refusing, HOMES)]
+    homes = {**HOMES, TIMED.name: TIMED.scope}
+    tenants = [tenant(name, country) for name, country in homes.items()]
+    places = [namespace(name, name) for name in homes]
+    pools = [*examples("policy", "pools"), *rack.objects(TIMED.scope)]
+    return [*pools, *_quotas(), *tenants, *places, *map(_refusing, HOMES)]
 
 
 def _refusing(where: str) -> Object:
@@ -153,38 +180,43 @@ def _refusing(where: str) -> Object:
     return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
 
 
-def run(directory: Path, minutes: float, seed: int, pace: Pace) -> Report:
+def run(directory: Path, minutes: float, seed: int, pace: Pace, shards: int = 0) -> Report:
     """Set everything up, let it storm, and judge."""
-    ledger = {"rebuildSeconds": pace.wait, "expireSeconds": pace.wait}
+    ledger = {"rebuildSeconds": pace.wait, "expireSeconds": pace.wait, "shards": shards}
     with (
-        ControlPlane(directory / "plane", controllers=["kube-controller-manager"], flags=pace.flags) as plane,
+        ControlPlane(directory / "plane", flags=pace.flags) as plane,
         Installation(plane, directory / "gate", replicas=REPLICAS, ledger=ledger, wired=True) as gate,
     ):
         World(gate, patience=120).apply(*_objects())
-        return asyncio.run(_storms(gate, minutes, seed))
+        rack.put_up(gate.kubectl)
+        return asyncio.run(_storms(gate, minutes, seed, shards))
 
 
-async def _storms(gate: Installation, minutes: float, seed: int) -> Report:
-    replay = Replay(BOUNDS)
+async def _storms(gate: Installation, minutes: float, seed: int, shards: int) -> Report:
+    replay = Replay(_bounds(shards), timed=[TIMED])
     async with Following(gate.plane.etcd, replay) as following, clients(gate.plane.kubeconfig, 8) as those:
         supervisor = asyncio.create_task(Supervisor(gate).run())
         crowd = Crowd(those, tuple(HOMES), Random(seed))  # noqa: S311  chance, no secret
         faults = Faults(gate, those[0], Random(seed))  # noqa: S311  likewise
+        runs = Rack(gate.plane.kubeconfig_for(*rack.KUBELET), TIMED.name, Random(seed))  # noqa: S311  likewise
+        node = asyncio.create_task(runs.run())
         end, exact_after, leftover = _now() + minutes * 60, list[float](), list[str]()
         while _now() < end and not leftover:
-            await _storm(crowd, faults)
+            await _storm(crowd, runs, those[0], faults)
             await following.exact(faults.last + EXACT_SECONDS - _now())
             exact_after.append(_now() - faults.last)
             leftover = replay.leftover()
         await _fill(those[0], following)
-        supervisor.cancel()
-    filled = {bound.name: replay.live(bound) for bound in BOUNDS if bound.name in TOTALS}
-    return Report(seed, minutes, faults.done, crowd, replay, exact_after, leftover, filled)
+        for task in (supervisor, node):
+            task.cancel()
+    filled = {bound.name: replay.live(bound) for bound in replay.bounds if bound.name in TOTALS}
+    return Report(seed, minutes, faults.done, crowd, replay, exact_after, leftover, filled, runs, shards)
 
 
-async def _storm(crowd: Crowd, faults: Faults) -> None:
+async def _storm(crowd: Crowd, runs: Rack, client: Client, faults: Faults) -> None:
     """Let the crowd work while things go wrong; a crowd that ends before has failed."""
-    working = asyncio.create_task(crowd.run())
+    crowd.over.clear()
+    working = asyncio.gather(crowd.run(), runs.work(client, crowd.over))
     wrong = asyncio.create_task(faults.run(STORM_SECONDS))
     await asyncio.wait((working, wrong), return_when=asyncio.FIRST_COMPLETED)
     crowd.over.set()
@@ -211,6 +243,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="of storms, and of the calm after each")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of the faults and the crowd")
     parser.add_argument("--short", action="store_true", help="a bound of 5 s on requests, and waits to suit")
+    parser.add_argument("--shards", type=int, default=0, help="spread the tenants over so many ledgers")
     parser.add_argument("--wait", type=float, help="shorter than safe, to see the checker find what comes of it")
     parser.add_argument("--directory", type=Path, help="keep logs, decision records and etcd's data here")
     options = parser.parse_args()
@@ -219,7 +252,7 @@ def main() -> int:
         pace = pace._replace(wait=options.wait)
     with tempfile.TemporaryDirectory() as temporary:
         directory = options.directory or Path(temporary)
-        report = run(directory, options.minutes, options.seed, pace)
+        report = run(directory, options.minutes, options.seed, pace, options.shards)
     print(report)
     return 0 if report.faultless else 1
 

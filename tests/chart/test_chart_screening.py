@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from admission.api.clearance import Screening
+from admission.api.screening import ScreeningHit
 from admission.api.tenant import Tenant
 from admission.cli import screened
 from admission.cli.main import main
@@ -21,25 +24,28 @@ from admission.screening.entry import Entry
 from admission.screening.index import Index
 from admission.screening.screen import Searchable
 from admission.screening.screen import screen as screen_by
-from tests.chart.rendering import RELEASE
+from tests.chart.rendering import CHART, RELEASE
 from tests.screening.lists import QUELLGRUND, TOLMAVIR, csv_text, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from admission.api.clearance import Screening
+    from admission.api.object import Model
     from tools.kubectl import Kubectl
 
-SCREENER, OTHER = "screener-of-lists", "somebody-else"
+SCREENER, OTHER, CONFIRMER = "screener-of-lists", "somebody-else", "carol"
+CONFIRMED = {"by": CONFIRMER, "at": "2026-11-26T00:00:00Z", "reason": "same address"}
+GUARD = CHART / "templates" / "guard-screening.yaml"
 NAMES = {"alike": "Tolmavir Vytchislenia LLC", "neither": "Cloudmere Robotics Inc"}
 
 
 @pytest.fixture(scope="module")
 def cluster(installed: Kubectl) -> Kubectl:
-    """The installation with two tenants, and a user who holds the role for screening."""
+    """The installation with two tenants, and users who hold the roles for screening and for confirming."""
     for name, legal_name in NAMES.items():
         _create_tenant(installed, name, legal_name)
     installed("create", "clusterrolebinding", SCREENER, f"--clusterrole={RELEASE}-screening", f"--user={SCREENER}")
+    installed("create", "clusterrolebinding", CONFIRMER, f"--clusterrole={RELEASE}-confirmer", f"--user={CONFIRMER}")
     installed("create", "clusterrolebinding", OTHER, f"--clusterrole={RELEASE}-operator", f"--user={OTHER}")
     return installed
 
@@ -91,21 +97,79 @@ def test_who_holds_no_verb_for_it_cannot_write(
     cluster("delete", "tenants.computegate.io", "unwritten")
 
 
+def _adding(confirmed: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"op": "test", "path": "/status/screening/hits/0/entry", "value": "e1"},
+        {"op": "add", "path": "/status/screening/hits/0/confirmed", "value": confirmed},
+    ]
+
+
+def _judge(cluster: Kubectl, patch: list[dict[str, Any]], user: str = CONFIRMER, *options: str) -> str:
+    """Patch the screening of the tenant that is alike; return what the API server said against it."""
+    flags = ("--subresource=status", "--type=json", "-p", json.dumps(patch), f"--as={user}", *options)
+    return cluster("patch", "tenants.computegate.io", "alike", *flags, check=False).stderr
+
+
+def _set(path: str, value: object, op: str = "replace") -> list[dict[str, Any]]:
+    return [{"op": op, "path": f"/status/screening{path}", "value": value}]
+
+
+SEARCHES, CONFIRMS, NAMED = "needs the verb screen ", "needs the verb confirm ", "set it to carol"
+JUDGEMENTS: dict[str, tuple[str, list[dict[str, Any]], str]] = {
+    "who confirms": (CONFIRMER, _adding(CONFIRMED), ""),
+    "who confirms as another": (CONFIRMER, _adding({**CONFIRMED, "by": "dave"}), NAMED),
+    "who confirms and takes the hits away": (CONFIRMER, _set("/hits", []), SEARCHES),
+    "who confirms and clears": (CONFIRMER, _set("/state", "Clear"), SEARCHES),
+    "who confirms and puts it off": (CONFIRMER, _set("/hits/0/seenAt", "2999-01-01T00:00:00Z"), SEARCHES),
+    "who confirms and makes it old": (
+        CONFIRMER,
+        _set("/clearedSince", "2020-01-01T00:00:00Z", "add"),
+        SEARCHES,
+    ),
+    "who confirms and removes all": (CONFIRMER, [{"op": "remove", "path": "/status/screening"}], SEARCHES),
+    "who confirms beside other news": (CONFIRMER, _adding(CONFIRMED) + _set("/listDigest", "other"), SEARCHES),
+    "who searches takes hits away": (SCREENER, _set("/hits", []), ""),
+    "who searches and confirms": (SCREENER, _adding({**CONFIRMED, "by": SCREENER}), CONFIRMS),
+    "who runs the gate": (OTHER, _adding({**CONFIRMED, "by": OTHER}), "forbidden"),
+}
+
+
+def test_who_searches_takes_hits_away_and_who_confirms_adds_that_alone(
+    cluster: Kubectl, screen: Callable[..., int]
+) -> None:
+    screen("--write")
+    for case, (user, patch, words) in JUDGEMENTS.items():
+        said = _judge(cluster, patch, user, "--dry-run=server")
+        assert (words in said) if words else said == "", (case, said)
+
+
+def test_a_confirmation_is_taken_back_by_who_may_confirm_alone(cluster: Kubectl, screen: Callable[..., int]) -> None:
+    screen("--write")
+    assert _judge(cluster, _adding(CONFIRMED)) == ""
+    back = [{"op": "remove", "path": "/status/screening/hits/0/confirmed"}]
+    assert CONFIRMS in _judge(cluster, back, SCREENER)
+    assert _judge(cluster, back) == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "names"),
+    [(Screening, "hits", "screeningFields"), (ScreeningHit, "confirmed", "hitFields")],
+)
+def test_the_guard_holds_every_field_of_the_model(model: type[Model], field: str, names: str) -> None:
+    listed = re.search(rf'"computegate.{names}" -}}}}\n\[(.*)\]', GUARD.read_text())
+    assert listed is not None
+    assert set(listed[1].split(", ")) == {str(each.alias) for each in model.model_fields.values()} - {field}
+
+
 def test_what_somebody_judged_outlives_the_next_list_and_what_is_gone_leaves(
     cluster: Kubectl, screen: Callable[..., int]
 ) -> None:
     screen("--write")
-    confirmed = {"by": "carol", "at": "2026-11-26T00:00:00Z", "reason": "same address"}
-    patch = [
-        {"op": "test", "path": "/status/screening/hits/0/entry", "value": "e1"},
-        {"op": "add", "path": "/status/screening/hits/0/confirmed", "value": confirmed},
-    ]
-    flags = ("--subresource=status", "--type=json", "-p", json.dumps(patch), f"--as={SCREENER}")
-    cluster("patch", "tenants.computegate.io", "alike", *flags)
+    assert _judge(cluster, _adding(CONFIRMED)) == ""
     aliased = {**TOLMAVIR, "alt_names": ["Tolmavir"]}
     assert screen("--write", text=csv_text(aliased, QUELLGRUND)) == 1
     alike = _screening(cluster, "alike")
-    assert (alike["state"], alike["matchedParties"], alike["hits"][0]["confirmed"]) == ("Match", ["tenant"], confirmed)
+    assert (alike["state"], alike["matchedParties"], alike["hits"][0]["confirmed"]) == ("Match", ["tenant"], CONFIRMED)
     assert "candidateSince" not in alike
     assert screen("--write", text=csv_text(QUELLGRUND, {**QUELLGRUND, "id": "e5"})) == 0
     gone = _screening(cluster, "alike")
@@ -115,7 +179,6 @@ def test_what_somebody_judged_outlives_the_next_list_and_what_is_gone_leaves(
 def test_what_somebody_judges_meanwhile_is_not_overwritten(cluster: Kubectl) -> None:
     _create_tenant(cluster, "judged", "Tolmavir Vychisleniya")
     kubeconfig = cluster._plane.kubeconfig_for(SCREENER, ())
-    confirmed = {"by": "carol", "at": "2026-11-26T00:00:00Z", "reason": "same address"}
     listed = Entry("e1", "list", "Entity", (TOLMAVIR["name"],), ())
     now = datetime.now(UTC)
     searchable = Searchable(Index([listed]), now, "list-1", 1)
@@ -123,10 +186,9 @@ def test_what_somebody_judges_meanwhile_is_not_overwritten(cluster: Kubectl) -> 
     def searched(tenant: Tenant) -> Screening:
         found = screen_by(tenant, searchable, (), now, "scr-1")
         if not tenant.status.screening:  # somebody judges the hit while the first answer is under way
-            hit = {**found.hits[0].model_dump(mode="json", by_alias=True, exclude_none=True), "confirmed": confirmed}
+            hit = {**found.hits[0].model_dump(mode="json", by_alias=True, exclude_none=True), "confirmed": CONFIRMED}
             patch = json.dumps({"status": {"screening": {"state": "Candidate", "hits": [hit]}}})
-            flags = ("--subresource=status", "--type=merge", "-p", patch, f"--as={SCREENER}")
-            cluster("patch", "tenants.computegate.io", "judged", *flags)
+            cluster("patch", "tenants.computegate.io", "judged", "--subresource=status", "--type=merge", "-p", patch)
         return found
 
     async def write_once() -> None:
@@ -137,7 +199,7 @@ def test_what_somebody_judges_meanwhile_is_not_overwritten(cluster: Kubectl) -> 
 
     asyncio.run(write_once())
     found = _screening(cluster, "judged")
-    assert (found["state"], found["hits"][0]["confirmed"]) == ("Match", confirmed)
+    assert (found["state"], found["hits"][0]["confirmed"]) == ("Match", CONFIRMED)
     cluster("delete", "tenants.computegate.io", "judged")
 
 

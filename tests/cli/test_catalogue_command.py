@@ -39,6 +39,17 @@ def test_the_table_is_of_the_day(at: str, entry: str, capsys: pytest.CaptureFixt
     assert line.split()[1:4] == [entry, "4992", "826"]
 
 
+def test_the_table_names_what_drivers_call_a_chip(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalogue"]) == 0
+    assert main(["catalogue", "-o", "json"]) == 0
+    head, _, rest = capsys.readouterr().out.partition("\n[")
+    names = {row["name"]: ", ".join(row["aliases"]) or "-" for row in json.loads(f"[{rest}")}
+    lines = head.splitlines()
+    begin, end = (lines[0].index(column) for column in ("aliases", "source"))
+
+    assert {line.split()[0]: line[begin:end].strip() for line in lines[1:]} == names
+
+
 def test_an_operators_chip_is_listed_by_its_own_figures(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

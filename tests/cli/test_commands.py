@@ -259,6 +259,20 @@ BAD: dict[str, tuple[str, str]] = {
         OURS + "kind: Tenant\nmetadata: {name: a}\nspec: {legalName: A, kind: Company, headquarters: NO}",
         "spec.headquarters: Input should be a valid string",
     ),
+    "a country that is none": (
+        OURS + "kind: Tenant\nmetadata: {name: a}\nspec: {legalName: A, kind: Company, headquarters: UK}",
+        "work.yaml[0] Tenant: spec.headquarters: UK is no country code of ISO 3166-1; GB is (line 4)",
+    ),
+    "a party's country that is none": (
+        OURS + "kind: Tenant\nmetadata: {name: a}\nspec:\n  legalName: A\n  kind: Company\n  parties:\n"
+        "  - {id: a, name: A}\n  - {id: b, name: B, incorporation: ZZ}",
+        "spec.parties.1.incorporation: ZZ is no country code of ISO 3166-1 (line 9)",
+    ),
+    "an owner that is denied": (
+        OURS + "kind: Tenant\nmetadata: {name: a}\nspec: {legalName: A, kind: Company, independent: true, "
+        "parties: [{id: b, name: B}], ownership: [{owner: b, share: {exact: 100}}]}",
+        "spec.independent: b owns half or more by what spec.ownership states",
+    ),
     "a namespace without a name": ("apiVersion: v1\nkind: Namespace\nmetadata: {}", "metadata.name is missing"),
     "a namespace with a number": (
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {a: 1}}",

@@ -88,3 +88,30 @@ def test_a_tenant_in_a_file_whose_ownership_contradicts_itself_is_refused() -> N
     content = {"apiVersion": "computegate.io/v1alpha1", "kind": "Tenant", "metadata": {"name": "acme"}, "spec": spec}
     with pytest.raises(FileError, match=r"a\.yaml\[3\] Tenant: spec\.ownership: 120 percent of top are held directly"):
         parse(Document("a.yaml", 3, content))
+
+
+@pytest.mark.parametrize("command", ["check", "digest"])
+def test_shares_of_more_than_everything_are_told_with_their_lines(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    path = tmp_path / "tenant.yaml"
+    path.write_text("""
+apiVersion: computegate.io/v1alpha1
+kind: Tenant
+metadata: {name: acme}
+spec:
+  legalName: Acme
+  kind: Company
+  parties: [{id: top, name: Top}, {id: one, name: One}, {id: two, name: Two}]
+  ownership:
+    - {owner: one, owned: top, share: {exact: 60}}
+    - {owner: top, share: {exact: 100}}
+    - owner: two
+      owned: top
+      share: {exact: 60}
+""")
+    assert main([command, "-f", str(path)]) == 2
+    assert capsys.readouterr().err == (
+        f"computegate {command}: {path}[0] Tenant: spec.ownership: 120 percent of top are held directly together; "
+        "correct it, or state ranges (line 10, 12)\n"
+    )

@@ -111,6 +111,14 @@ REMARKS = {
         [rule("r", "Deny", replaces="transfer-tests/headquarters", status="Stayed")],
         ["(Authorization) stands this one (not applied, Stayed); that is WEAKER"],
     ),
+    "proposed": (
+        [rule("r", "Deny", replaces="transfer-tests/headquarters", status="Proposed")],
+        ["does not take the place of transfer-tests/headquarters now: Proposed"],
+    ),
+    "ended": (
+        [rule("r", "Deny", replaces="transfer-tests/headquarters", expires="2026-01-01T00:00:00Z")],
+        ["does not take the place of transfer-tests/headquarters now: outside its dates"],
+    ),
     "misspelt": (
         [rule("r", "Deny", replaces="transfer-tests/headquarter")],
         ["spec.rules.0.replaces: no rule transfer-tests/headquarter is among these policies; nothing is replaced"],

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import datetime as dt
 import json
 import pathlib
+import re
 import shutil
 import sqlite3
 import time
@@ -40,9 +42,13 @@ SETTINGS = Settings(contact="ops@example.com", tls={"certFile": "/nowhere/tls.cr
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """The example objects, looked at often; vision-training may hold 16 H100s."""
+    """The example objects, screened today and looked at often; vision-training may hold 16 H100s."""
     monkeypatch.setattr(standalone, "POLL_SECONDS", 0.02)
-    return pathlib.Path(shutil.copytree(EXAMPLES / "objects", tmp_path / "objects"))
+    copied = pathlib.Path(shutil.copytree(EXAMPLES / "objects", tmp_path / "objects"))
+    tenants = copied / "tenants.yaml"
+    listed = f'listsAsOf: "{dt.datetime.now(dt.UTC).isoformat()}"'
+    tenants.write_text(re.sub(r'listsAsOf: "[^"]*"', listed, tenants.read_text()))
+    return copied
 
 
 @contextlib.asynccontextmanager

@@ -37,8 +37,16 @@ def who(country: str, status: dict[str, Any] | None = None, **spec: Any) -> Any:
     return tenant(headquarters=country, incorporation=country, status={**LASTING, **(status or {})}, **spec)
 
 
+def screened(party_: Any, at: str) -> Any:
+    """Return the tenant as screened by the list of the day."""
+    content = party_.model_dump(mode="json", by_alias=True)
+    content["status"]["screening"]["listsAsOf"] = day(at).isoformat()
+    return type(party_).model_validate(content)
+
+
 def parent(country: str) -> dict[str, Any]:
-    return {"parties": [party("top", country)], "ultimateParent": "top"}
+    owned = [{"owner": "top", "share": {"exact": 100}}]
+    return {"parties": [party("top", country)], "ultimateParent": "top", "ownership": owned}
 
 
 OWNED = {"parties": [party("top", "DE")], "ownership": [{"owner": "top", "share": {"exact": 50}}]}
@@ -102,10 +110,10 @@ CASES: dict[str, tuple[str, str, Any, dict[str, list[str]]]] = {
 @pytest.mark.parametrize(("profile", "chip", "party_", "expected"), CASES.values(), ids=CASES)
 def test_time_alone_changes_the_verdict(profile: str, chip: str, party_: Any, expected: dict[str, list[str]]) -> None:
     asked = of(chip)
-    asked["objects"] += (BUILT_IN[profile], party_)
-    given_ = world(*asked.pop("objects"), **asked)
+    objects = (*asked.pop("objects"), BUILT_IN[profile])
+    given_ = {at: world(*objects, screened(party_, at), **asked)._replace(now=day(at)) for at in expected}
 
-    assert {at: given_._replace(now=day(at)).reasons() for at in expected} == expected
+    assert {at: each.reasons() for at, each in given_.items()} == expected
 
 
 def test_one_registry_answers_by_the_rules_of_each_instant_that_it_announced() -> None:
@@ -121,10 +129,10 @@ def test_one_registry_answers_by_the_rules_of_each_instant_that_it_announced() -
     assert seen == [
         ("2022-10-21", 4, "none"),
         ("2023-01-18", 4, "none"),
-        ("2023-11-17", 8, "a.1"),
-        ("2025-04-09", 11, "a.1"),
-        ("2026-02-03", 11, "a.1"),
-        ("2026-07-10", 11, "a.1"),
+        ("2023-11-17", 9, "a.1"),
+        ("2025-04-09", 13, "a.1"),
+        ("2026-02-03", 13, "a.1"),
+        ("2026-07-10", 13, "a.1"),
     ]
     assert registry.rules(at).until == NEVER
 

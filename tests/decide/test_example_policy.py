@@ -16,6 +16,8 @@ FILE = Path(__file__).parents[2] / "examples" / "objects" / "policy.yaml"
 EXAMPLE = AccessPolicy.model_validate(yaml.safe_load(FILE.read_text()))
 SAID = {"facts": ["TenantKind"], "by": "Tenant", "at": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
 
+SCREENED = {"screening": {"state": "Clear", "listsAsOf": "2026-11-21T00:00:00Z"}}
+
 LEAST: dict[TenantKind, int] = {
     TenantKind.Company: 2,
     TenantKind.Government: 3,
@@ -33,7 +35,7 @@ SUPPLIES = {TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, 
 
 
 def _asked(level: int, labels: dict[str, str] | None = None, *others: Any, **spec: Any) -> list[str]:
-    who = tenant("acme", {"kyc": {"level": level}}, attestations=[SAID], **spec)
+    who = tenant("acme", {"kyc": {"level": level}, **SCREENED}, attestations=[SAID], **spec)
     return world(EXAMPLE, who, quota(), *others, **({"labels": labels} if labels else {})).reasons()
 
 
@@ -47,7 +49,7 @@ def test_each_kind_needs_its_level_and_who_supplies_others_names_them(kind: Tena
 @pytest.mark.parametrize("kind", sorted(SUPPLIES))
 def test_who_supplies_others_and_whom_it_supplies_are_both_judged(kind: TenantKind) -> None:
     labels = {"computegate.io/tenant": "acme", "computegate.io/end-customer": "tanuki"}
-    shallow, deep = (tenant("tanuki", {"kyc": {"level": level}}, suppliedBy="acme") for level in (1, 2))
+    shallow, deep = (tenant("tanuki", {"kyc": {"level": level}, **SCREENED}, suppliedBy="acme") for level in (1, 2))
     assert _asked(LEAST[kind], labels, deep, kind=kind) == []
     assert _asked(LEAST[kind] - 1, labels, deep, kind=kind) == ["KYCLevelTooLow"]
     assert _asked(LEAST[kind], labels, shallow, kind=kind) == ["KYCLevelTooLow"]

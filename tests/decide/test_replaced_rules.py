@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from admission.cli.profile import profiles
-from tests.decide.questions import ALLOW, grant, party, policy, pool, rule, tenant, world
+from tests.decide.questions import ALLOW, NOW, grant, party, policy, pool, rule, tenant, world
 from tests.demand.cluster import pod
 
 TRANSFER, REGULATED = (profiles()[name].policy for name in ("transfer-tests", "access-as-regulated"))
@@ -29,6 +30,11 @@ OFF = rule("ours", "Deny", replaces="access-as-regulated/affiliates", status="St
         ((REGULATED, OWNED, policy(OFF, name="own", mode="observe")), ["ListedParty"]),
         ((REGULATED, OWNED, policy(OFF, name="own", mode="warn")), ["ListedParty"]),
         ((REGULATED, OWNED, policy({**OFF, "replaces": "access-as-regulated/affiliate"}, name="own")), ["ListedParty"]),
+        ((REGULATED, OWNED, policy({**OFF, "status": "Proposed"}, name="own")), ["ListedParty"]),
+        ((REGULATED, OWNED, policy({**OFF, "status": "NotEnforced"}, name="own")), []),
+        ((REGULATED, OWNED, policy({**OFF, "effective": "2026-11-22T12:00:01Z"}, name="own")), ["ListedParty"]),
+        ((REGULATED, OWNED, policy({**OFF, "expires": "2026-11-22T12:00:00Z"}, name="own")), ["ListedParty"]),
+        ((REGULATED, OWNED, policy({**OFF, "expires": "2026-11-22T12:00:01Z"}, name="own")), []),
         ((TRANSFER, CN), ["AuthorizationRequired"]),
         ((TRANSFER, CN, policy(rule("deny", "Deny", ("Headquarters", "In", "CN")), name="own")), None),
     ],
@@ -39,6 +45,11 @@ OFF = rule("ours", "Deny", replaces="access-as-regulated/affiliates", status="St
         "an observing policy replaces nothing",
         "nor does a warning one",
         "a misspelt name replaces nothing",
+        "a proposed one waits",
+        "one that is not enforced switches it off",
+        "one that has not begun",
+        "one that has ended",
+        "one that ends in a second",
         "the profile asks for a licence",
         "a rule beside it only adds",
     ],
@@ -49,6 +60,16 @@ def test_a_rule_stands_in_the_place_of_one_of_another_policy(
     expected = ["AuthorizationRequired", "JurisdictionNotAllowed"] if reasons is None else reasons
 
     assert world(*objects).reasons() == expected
+
+
+def test_when_a_stayed_rule_begins_or_ends_is_announced() -> None:
+    begins, ends = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
+    dated = {"effective": begins.isoformat(), "expires": ends.isoformat()}
+    one = world(REGULATED, OWNED, policy({**OFF, **dated}, name="own"))
+    registry = one.registry()
+
+    assert [registry.next_change(at) for at in (NOW, begins)] == [begins, ends]
+    assert [one._replace(now=at).reasons() for at in (NOW, begins, ends)] == [["ListedParty"], [], ["ListedParty"]]
 
 
 def test_every_decision_says_which_rule_stood_aside() -> None:

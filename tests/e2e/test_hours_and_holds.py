@@ -57,6 +57,22 @@ def test_a_pod_pays_for_its_deadline_and_gets_back_what_it_did_not_use(
     assert value(world.metrics(), "computegate_quota_device_seconds", quota=unique, figure="limit") == 10 * HOUR
 
 
+def test_a_tenant_reads_its_hours_and_what_is_left_of_its_hold(
+    world: World, country: str, unique: str, rack: str
+) -> None:
+    limits = quota(unique, country, None, perTenant={"deviceHours": 10, "longestHold": "1d"}, window="1d")
+    world.apply(limits, tenant(unique, country), namespace(unique, unique))
+    world.admit(lasting("first", unique, 4 * HOUR, 2, nodeName=rack))
+    shown = eventually(
+        lambda: world.get("allowances", "compute", "-n", unique).get("status", {}).get("limits", []),
+        lambda found: found and found[0].get("holdLeft") == "23h",
+    )
+    hours_left = {"window": "1d", "used": 0, "prepaid": 9, "left": 1}
+    assert shown == [{"quota": unique, "used": 2, "hours": hours_left, "holdLeft": "23h"}]
+    printed = world.kubectl("get", "allowance", "-n", unique).stdout
+    assert f"{unique} 2/- (1 device-hours left)" in printed
+
+
 @pytest.mark.parametrize(
     ("seconds", "says"),
     [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.e2e.objects import gpu_pod, namespace, quota, tenant
+from admission.catalogue.catalogue import Catalogue
+from tests.e2e.objects import gpu_pod, namespace, node, pool, quota, tenant
 from tests.e2e.wire import Line, review, send
 from tests.e2e.world import eventually, samples, value
 
@@ -30,6 +31,25 @@ def test_the_exposition_passes_promtool(world: World, promtool: Path) -> None:
         [promtool, "check", "metrics"], input=exposition, capture_output=True, text=True, check=False
     )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_a_quota_tells_of_its_tpp_and_of_the_longest_hold_that_goes_on(world: World, country: str, unique: str) -> None:
+    world.apply(pool(unique, "h100-sxm"), node(unique, unique, "h100-sxm"))
+    limits = quota(unique, country, None, limits={"tpp": 100_000, "longestHold": "12h"}, holdGap="2h")
+    world.apply(limits, tenant(unique, country), namespace(unique, unique))
+    world.admit(gpu_pod("trainer", unique, 2, activeDeadlineSeconds=3600, nodeName=unique))
+
+    def figures() -> dict[tuple[str, str], float]:
+        found = ((name, dict(labels), number) for (name, labels), number in samples(world.metrics()).items())
+        mine = ((name, labels, number) for name, labels, number in found if labels.get("quota") == unique)
+        return {(name.removeprefix("computegate_quota_"), has.get("figure", "")): number for name, has, number in mine}
+
+    found = eventually(figures, lambda found: found.get(("hold_seconds", "longest"), 0) > 0)
+    tpp = Catalogue.builtin().tpp("h100-sxm")
+    assert (found["used_tpp", ""], found["reserved_tpp", ""], found["limit_tpp", ""]) == (2 * tpp, 0, 100_000)
+    assert found["hold_seconds", "limit"] == 12 * 3600
+    assert found["hold_seconds", "longest"] < 3600
+    world.kubectl("delete", "node", unique)
 
 
 def test_no_tenant_or_namespace_adds_a_series(world: World, unique: str) -> None:

@@ -39,6 +39,15 @@ def test_one_command_says_who_is_cleared_and_how_full_quotas_are(world: World, c
     assert rows[unique] == [f'["{country}"]', '["h100-sxm"]', "3+0/8", "0", str(3 * 15832), "1"]
 
 
+def test_a_country_of_a_tenant_that_is_none_is_named_in_its_condition(world: World, country: str, unique: str) -> None:
+    world.apply(tenant(unique, "UK"), quota(unique, country, 8))
+    said = eventually(
+        lambda: world.get("tenants.computegate.io", unique).get("status", {}).get("conditions", []),
+        lambda conditions: [each["status"] for each in conditions if each["type"] == "Cleared"] == ["False"],
+    )
+    assert [each["message"] for each in said] == ["spec.headquarters: UK is no country code of ISO 3166-1; GB is"]
+
+
 def test_a_quota_counts_only_tenants_that_hold_what_it_limits(world: World, country: str, unique: str) -> None:
     one, other = f"{unique}-one", f"{unique}-other"
     limits = quota(unique, country, 8, classes=["h100-sxm"])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 
-from tests.ledger.simulation import now
+from admission.ledger.archive import archive_of
+from admission.ledger.objects import object_name
+from tests.ledger.simulation import Watch, now, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -40,8 +42,28 @@ def replace(world: World, slot: int) -> None:
 async def lose_a_ledger(world: World) -> None:
     """Delete a ledger's object: the next read makes it again."""
     await asyncio.sleep(world.rng.uniform(5, 40))
-    world.server.ledgers.pop(world.rng.choice(tuple(OBJECTS.values())), None)
-    world.server.revision += 1
+    world.server.lose(world.rng.choice(tuple(OBJECTS.values())))
+
+
+async def lose_an_archive(world: World) -> None:
+    """Delete an archive of hours, its ledger being there."""
+    await asyncio.sleep(world.rng.uniform(20, world.span))
+    world.server.lose(object_name(archive_of(world.rng.choice(tuple(OBJECTS)))))
+
+
+async def wake_an_old_leader(world: World) -> None:
+    """Let one go on that has stood still, with all that it knew then, beside whoever leads now."""
+    await asyncio.sleep(world.rng.uniform(0, world.span / 2))
+    watch, store = Watch(world.server), watched(world.server)
+    await asyncio.sleep(world.rng.uniform(16, 60))
+    keeper = world.keeper(store, watch)
+    tasks = [asyncio.create_task(watch.follow()), asyncio.create_task(keeper.run())]
+    failed, _ = await asyncio.wait(tasks, timeout=20, return_when=asyncio.FIRST_EXCEPTION)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*(task for task in tasks if task not in failed), return_exceptions=True)
+    for task in failed:
+        task.result()
 
 
 async def restore_a_backup(world: World) -> None:
@@ -69,6 +91,7 @@ async def change_limits(world: World) -> None:
         await asyncio.sleep(world.rng.uniform(0, world.span / 4))
         scope, most = world.rng.choice(tuple(world.server.limits.items()))
         world.limits[scope] = world.rng.randint(0, most)
+        world.change_terms(scope)
 
 
 async def leap(world: World) -> None:
@@ -79,3 +102,4 @@ async def leap(world: World) -> None:
 
 
 RARE: tuple[Happening, ...] = (lose_a_ledger, restore_a_backup, change_limits, leap)
+OVER_TIME: tuple[Happening, ...] = (*RARE, lose_an_archive, wake_an_old_leader)

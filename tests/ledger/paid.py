@@ -1,7 +1,4 @@
-"""The simulated cluster with a budget of device-hours, held at each revision against what pods really used.
-
-An hour lasts ten seconds here and the window two minutes, so that a run sees many of them.
-"""
+"""The simulated cluster with a budget of device-hours: the same pods, which pay for their ends (``paying``)."""
 
 from __future__ import annotations
 
@@ -14,79 +11,21 @@ from admission.decide import limits
 from admission.decide.limits import Limit
 from admission.ledger import archive, hours
 from admission.ledger.hours import Terms
-from admission.ledger.reconciler import Reconciler, Waits
-from tests.ledger.invariants import size
-from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now
+from admission.ledger.reconciler import Reconciler
+from admission.ledger.work import Waits
+from tests.ledger import happenings
+from tests.ledger.paying import BUDGETS, ENDING, HOUR, WINDOW, Lists, PaidServer, over_time
+from tests.ledger.simulation import ApiServer, Pod, Watch, now
 from tests.ledger.world import LIMITS, World
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import pytest
 
     from admission.ledger.limits import Request
     from admission.ledger.objects import ObjectStore
-    from admission.ledger.state import State
-
-HOUR, ENDING, WINDOW = 10, 2, 120
-BUDGETS = {"CN": 500, "group": 250}
-"""Device-seconds in the window."""
-
-
-class PaidServer(ApiServer):
-    """Knows for how long each pod has really held its devices, and holds every ledger against it."""
-
-    def __init__(self, rng: random.Random, faults: Faults, limits: Mapping[str, int]) -> None:
-        super().__init__(rng, faults, limits)
-        self.ended: list[tuple[Pod, float, float]] = []
-        self.every_end_is_seen = False
-
-    def promise(self, pod: Pod) -> None:
-        super().promise(pod)
-        for scope in pod.scopes:
-            total = self.used(scope) + self.paid_for(scope)
-            if total > BUDGETS[scope]:
-                self.note(f"{scope}: {total:.1f} device-seconds used and paid for, {BUDGETS[scope]} allowed")
-
-    def delete(self, pod: Pod) -> None:
-        self.ended.append((pod, self.begun[pod.uid], now()))
-        super().delete(pod)
-        self.check()
-
-    def check(self) -> None:
-        super().check()
-        for scope, state in self.counted():
-            self._check_hours(scope, state)
-
-    def _check_hours(self, scope: str, state: State) -> None:
-        counted, true = over_time(state), self.used(scope) + self.paid_for(scope)
-        if counted is not None and counted < true - 0.01:
-            self.note(f"{scope}: {true:.2f} device-seconds used and paid for, and {counted} counted")
-        used = sum(seconds for _, seconds in state.hours.used(WINDOW) or ())
-        if self.every_end_is_seen and used > self.at_most(scope):
-            self.note(f"{scope}: {used} device-seconds counted as used, {self.at_most(scope):.2f} were")
-
-    def used(self, scope: str) -> float:
-        """Device-seconds of the window that pods have used that are gone."""
-        gone = (each for each in self.ended if scope in each[0].scopes)
-        return sum(size(pod) * max(0.0, until - max(since, now() - WINDOW)) for pod, since, until in gone)
-
-    def at_most(self, scope: str) -> float:
-        """Device-seconds of whole hours in the window, with each end told some seconds late and rounded up."""
-        gone = (each for each in self.ended if scope in each[0].scopes and each[2] > now() - WINDOW - 3 * HOUR)
-        return sum(size(pod) * (until - since + 10) for pod, since, until in gone)
-
-    def paid_for(self, scope: str) -> int:
-        """Device-seconds that pods can use that are there or may still come."""
-        there = (pod for pod in (*self.live.values(), *self.promised.values()) if scope in pod.scopes)
-        return sum(size(pod) * (pod.charge.seconds + ENDING) for pod in there)
-
-
-def over_time(state: State) -> int | None:
-    """Return what a ledger counts against the window."""
-    used = state.hours.used(WINDOW)
-    return None if used is None else sum(n for _, n in used) + sum(state.reserved_hours().values())
+    from tests.ledger.happenings import Happening
 
 
 @dataclasses.dataclass
@@ -96,9 +35,13 @@ class PaidWorld(World):
     waits: Waits = dataclasses.field(default_factory=lambda: Waits(audit=15.0))
     calm_start: float = 2.0
     """Second 0 would mean that a pod has no node."""
+    rare: tuple[Happening, ...] = happenings.OVER_TIME
+    gap: int | None = None
+    """The longest break of a hold, where holds are limited."""
 
     async def begin(self) -> None:
         await super().begin()
+        self.budgets = dict(BUDGETS)
         self.quiet = now() + self.calm_start
 
     def _server(self) -> ApiServer:
@@ -108,11 +51,12 @@ class PaidWorld(World):
         return Reconciler(
             store,
             functools.partial(_same, watch),
-            QuorumReads(self.server),
-            clock=now,
+            Lists(self.server),
+            clock=lambda: now() + self.skew,
             waits=self.waits,
+            restored=watch.relist,
             now=now,
-            terms=lambda _: Terms(frozenset({WINDOW})),
+            terms=lambda _: Terms(frozenset({WINDOW}), self.gap),
         )
 
     def pod(self, number: int) -> Pod:
@@ -125,8 +69,17 @@ class PaidWorld(World):
 
     def request(self, pod: Pod) -> Request:
         wanted = super().request(pod)
-        scopes = tuple((scope, (*bounds, _budget(scope, pod))) for scope, bounds in wanted.scopes)
+        scopes = tuple((scope, (*bounds, self._budget(scope, pod))) for scope, bounds in wanted.scopes)
         return dataclasses.replace(wanted, scopes=scopes)
+
+    def change_terms(self, scope: str) -> None:
+        self.budgets[scope] = self.rng.randint(0, BUDGETS[scope])
+
+    def _budget(self, scope: str, pod: Pod) -> Limit:
+        assert isinstance(self.server, PaidServer)
+        amount, asked = self.budgets[scope], self.server.budget
+        asked[scope, pod.uid] = max(asked.get((scope, pod.uid), 0), amount)
+        return Limit(scope, "deviceHours", amount, {"h100": 1}, None, lambda p: p == pod.charge.party, WINDOW)
 
     async def _settle(self) -> None:
         """All have ended, and what they used has left the window: nothing counts any more."""
@@ -170,10 +123,6 @@ class WatchedWorld(PaidWorld):
 
 def _same(watch: Watch) -> Watch:
     return watch
-
-
-def _budget(scope: str, pod: Pod) -> Limit:
-    return Limit(scope, "deviceHours", BUDGETS[scope], {"h100": 1}, None, lambda p: p == pod.charge.party, WINDOW)
 
 
 def shorten(patch: pytest.MonkeyPatch) -> None:

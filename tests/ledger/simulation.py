@@ -140,7 +140,7 @@ class ApiServer:
         self.begun: dict[str, float] = {}
         self.promised: dict[str, Pod] = {}
         self.watchers: list[Callable[[LedgerObject], None]] = []
-        self.writes = 0
+        self.writes = self.steps = 0
         self.claims: dict[str, tuple[str, str]] = {}
         """By uid of a claim: the pod that it was made for, and for which part of its charge."""
         self.claimed: set[tuple[str, str, str]] = set()
@@ -183,6 +183,11 @@ class ApiServer:
         """Say whether an object of that name exists."""
         return any(pod.name == name for pod in self.live.values())
 
+    def lose(self, name: str) -> None:
+        """Delete a ledger's object: the next read makes it again."""
+        self.ledgers.pop(name, None)
+        self.revision += 1
+
     # -- backups -------------------------------------------------------------------------------
 
     def backup(self) -> Backup:
@@ -219,6 +224,7 @@ class ApiServer:
 
     def check(self) -> None:
         """Note what does not hold; noted and not raised, as nobody hears a server's exception."""
+        self.steps += 1
         for invariant in invariants.EVERY:
             for what in invariant(self):
                 self.note(what)
@@ -346,6 +352,9 @@ class Watch:
 
     def live(self, uid: str) -> bool:
         return uid in self._live
+
+    def unreadable(self, scope: str) -> Collection[str]:  # noqa: ARG002 (likewise)
+        return ()
 
     def charges(self, scope: str, promised: Collection[str]) -> Mapping[tuple[str, str], int]:
         return _charges({uid: pod for uid, pod in self._live.items() if uid not in promised}, scope)

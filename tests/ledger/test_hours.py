@@ -341,6 +341,9 @@ class Here:
     def live(self, uid: str) -> bool:
         return any(stay.uid == uid for stay in self._live)
 
+    def unreadable(self, scope: str) -> Collection[str]:  # noqa: ARG002 (all can be read)
+        return ()
+
     def charges(self, scope: str, promised: Collection[str]) -> Mapping[Account, int]:  # noqa: ARG002 (one scope)
         return {(stay.party, key): n for stay in self._live if stay.uid not in promised for key, n in stay.counts}
 
@@ -361,10 +364,18 @@ def test_a_ledger_that_is_counted_anew_keeps_its_hours_and_holds() -> None:
     )
     state = State(epoch=1, hours=hours, observed_pods=9)
     counted = rebuilt(state, "CN", Here(), archive=Hours(), terms=terms, now=NOW)
-    assert (counted.hours.holds, counted.hours.spent) == (hours.holds, hours.spent)
+    assert counted.hours.holds == {("acme", "h100"): Hold(5, NOW)}, "nothing goes on, and nobody saw since when"
+    assert counted.hours.spent == hours.spent
     after = fold(counted, "CN", Here(), (), terms=terms, now=NOW)
     assert after is not None
     assert sum(after.hours.spent.values()) == 9 + ALL, "its pod has ended meanwhile, and nobody saw it"
+
+
+def test_what_a_recount_counts_in_begins_its_hold_with_the_same_write() -> None:
+    state = State(initialized=True)
+    after = fold(state, "CN", Here(stay()), (), terms=Terms(gap=GAP), now=NOW + 5, recount=True)
+    assert after is not None
+    assert (after.used, after.hours.holds) == ({("acme", "h100"): 1}, {("acme", "h100"): Hold(NOW)})
 
 
 def test_one_that_lost_them_counts_by_its_archive() -> None:

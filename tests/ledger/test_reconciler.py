@@ -12,8 +12,9 @@ import pytest
 
 from admission.decide.limits import Charge, Part
 from admission.ledger.objects import ObjectStore, object_name
-from admission.ledger.reconciler import Reconciler, Waits
+from admission.ledger.reconciler import Reconciler
 from admission.ledger.state import Entry, State
+from admission.ledger.work import Waits
 from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now, run
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from admission.ledger.commit import Tuning
 from admission.ledger.draft import Caps
 from admission.ledger.ledger import Ledger
 from admission.ledger.limits import Request
-from admission.ledger.reconciler import Reconciler, Waits
+from admission.ledger.reconciler import Reconciler
 from admission.ledger.state import State
+from admission.ledger.work import Waits
 from tests.ledger import happenings, lives
 from tests.ledger.invariants import not_exact
 from tests.ledger.simulation import BOUND, ApiServer, Faults, Pod, QuorumReads, Watch, now, watched
@@ -42,6 +43,7 @@ class World:
     faults: Faults = BAD
     caps: Caps = dataclasses.field(default_factory=Caps)
     happens: tuple[happenings.Happening, ...] | None = None
+    rare: tuple[happenings.Happening, ...] = happenings.RARE
 
     async def play(self) -> ApiServer:
         """Run to the end, or to what does not hold."""
@@ -86,12 +88,12 @@ class World:
     def _happenings(self) -> tuple[happenings.Happening, ...]:
         if self.happens is not None:
             return self.happens
-        return tuple(self.rng.sample(happenings.RARE, self.rng.choice((0, 1, 1, 2))))
+        return tuple(self.rng.sample(self.rare, self.rng.choice((0, 1, 1, 2))))
 
     def replica(self) -> Ledger:
         """Return a replica that begins with nothing, and whose clock on the wall is wrong."""
         self.started += 1
-        wrong = self.rng.choice((0.0, self.rng.uniform(-100, 100)))
+        wrong = self.wrong()
         return Ledger(
             watched(self.server),
             identity=f"r{self.started}",
@@ -100,6 +102,10 @@ class World:
             caps=self.caps,
             tuning=Tuning(timeout=1.0),
         )
+
+    def wrong(self) -> float:
+        """Return by how many seconds a replica's clock is wrong."""
+        return self.rng.choice((0.0, self.rng.uniform(-100, 100)))
 
     async def _count_anew(self, scope: str) -> None:
         """Begin with a counted ledger: a world that waits 44 s for it first shows less."""
@@ -151,6 +157,9 @@ class World:
             asked = self.server.asked
             asked[scope, pod.uid] = max(asked.get((scope, pod.uid), 0), self.limits[scope])
         return Request(pod.uid, "ns", pod.name, pod.charge, scopes, pod.kind, pod.origin)
+
+    def change_terms(self, scope: str) -> None:
+        """Change what other limits a scope has; here it has none."""
 
     def _limit(self, scope: str, pod: Pod) -> Limit:
         return Limit(scope, "devices", self.limits[scope], {"h100": 1}, None, lambda p: p == pod.charge.party)

@@ -29,6 +29,13 @@ def test_csv_and_json_say_the_same(tmp_path: pathlib.Path) -> None:
     assert deep[1] == ("e2", SOURCE, "", ("Quellgrund Rechenwerke GmbH",), ())
 
 
+def test_a_number_in_digits_of_full_width_is_the_same_number(tmp_path: pathlib.Path) -> None:
+    wide = "7700 000 001".translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)})
+    listed = {**TOLMAVIR, "ids": [{"type": "Tax ID No.", "number": wide}]}
+    for text, name in ((csv_text(listed), "list.csv"), (json_text(listed), "list.json")):
+        assert read_list(write(tmp_path, text, name)).entries[0].numbers == (Number("Tax ID No.", "7700000001"),)
+
+
 BAD_CSV = {
     "cut within a line": (GOOD[: GOOD.rindex("Quellgrund")], "line 3, column title: the line ends before it"),
     "cut before the last newline": (GOOD[:-1], "line 3, column ids: the file ends within the line"),

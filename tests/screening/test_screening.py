@@ -27,8 +27,12 @@ DAY = timedelta(days=1)
 SEEN = NOW - DAY
 """When the first hit was seen; the tenants of these tests were verified before."""
 
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 TOLMAVIR: dict[str, Any] = {"legalName": "Tolmavir Vychisleniya"}
 LEI: dict[str, Any] = {"identifiers": [{"scheme": "LEI", "id": "5299 00TO LMAV IR00 0012"}]}
+WIDE_LEI: dict[str, Any] = {"identifiers": [{"scheme": "LEI", "id": "\uff15\uff129900TOLMAVIR0000\u0661\u0662"}]}
+"""The same in digits of full width, as Chinese forms have them, and in Arabic ones."""
+
 REFUSING = rule("listed", "Deny", ("Screening", "NotIn", "Clear"))
 
 
@@ -39,6 +43,18 @@ def by(*entries: Entry, as_of: datetime = SEEN, digest: str = "list-1") -> Searc
 def screened(of: Tenant, listed: Searchable, *dismissals: ScreeningDismissal, now: datetime = SEEN) -> Tenant:
     found = screen(of, listed, dismissals, now, "scr-1")
     return of.model_copy(update={"status": of.status.model_copy(update={"screening": found})})
+
+
+def created(of: Tenant, at: datetime | None = LONG_AGO) -> Tenant:
+    """A tenant that was never screened, as the API server has it."""
+    metadata = of.metadata.model_copy(update={"creation_timestamp": at})
+    return of.model_copy(update={"metadata": metadata, "status": of.status.model_copy(update={"screening": None})})
+
+
+def verified(of: Tenant, **kyc: Any) -> Tenant:
+    assert of.status.kyc is not None
+    found = type(of.status.kyc).model_validate({**of.status.kyc.model_dump(), **kyc})
+    return of.model_copy(update={"status": of.status.model_copy(update={"kyc": found})})
 
 
 def dismissal(of: Tenant, by: str = "bob", at: datetime = SEEN, **changed: Any) -> ScreeningDismissal:
@@ -69,6 +85,7 @@ def value(of: Tenant, *dismissals: ScreeningDismissal, now: datetime = NOW, term
         ({}, [ALIKE, NUMBERED], "Clear", []),
         (TOLMAVIR, [ALIKE], "Candidate", ["tenant"]),
         (LEI, [NUMBERED], "Match", ["tenant"]),
+        (WIDE_LEI, [NUMBERED], "Match", ["tenant"]),
         ({"parties": [{**party("above"), "name": "Tolmavir Vychisleniya"}]}, [ALIKE], "Candidate", ["above"]),
         ({"parties": [{**party("above"), **LEI}]}, [NUMBERED], "Match", ["above"]),
         ({**TOLMAVIR, **LEI}, [ALIKE, NUMBERED], "Match", ["tenant", "tenant"]),
@@ -88,7 +105,7 @@ WEEK = Terms(review=7 * 86400)
 
 
 @pytest.mark.parametrize(
-    ("verified", "terms", "now", "expected"),
+    ("when", "terms", "now", "expected"),
     [
         ("2026-03-01T00:00:00Z", Terms(), NOW, "Candidate"),
         ("2026-03-01T00:00:00Z", WEEK, NOW, "Clear"),
@@ -100,19 +117,55 @@ WEEK = Terms(review=7 * 86400)
     ids=["no time given", "in time", "the last second", "time is over", "verified since", "not verified"],
 )
 def test_a_candidate_holds_up_who_is_new_at_once_and_who_was_verified_before_after_the_review_period(
-    verified: str | None, terms: Terms, now: datetime, expected: str
+    when: str | None, terms: Terms, now: datetime, expected: str
 ) -> None:
-    of = screened(tenant(**TOLMAVIR), by(ALIKE))
-    assert of.status.kyc is not None
-    when = {"verified_at": datetime.fromisoformat(verified)} if verified else {"state": "Pending"}
-    kyc = type(of.status.kyc).model_validate({**of.status.kyc.model_dump(), **when})
-    of = of.model_copy(update={"status": of.status.model_copy(update={"kyc": kyc})})
+    of = screened(created(tenant(**TOLMAVIR)), by(ALIKE))
+    of = verified(of, verified_at=datetime.fromisoformat(when)) if when else verified(of, state="Pending")
     assert value(of, now=now, terms=terms) == expected
 
 
-@pytest.mark.parametrize(("since", "expected"), [(SEEN, "Clear"), (SEEN - 7 * DAY, "Candidate"), (None, "Candidate")])
-def test_what_another_integration_writes_waits_since_it_says(since: datetime | None, expected: str) -> None:
-    of = tenant(status={"screening": {"state": "Candidate", "candidateSince": since}})
+BACKDATED = SEEN - 365 * DAY
+"""What a delivery, or a CSV file, may say of a verification that nobody saw before."""
+
+
+def test_a_verification_that_is_dated_back_buys_no_time_to_wait() -> None:
+    pending = screened(verified(created(tenant(**TOLMAVIR)), state="Pending"), by(ALIKE))
+    later = verified(pending, state="Verified", verified_at=BACKDATED)
+    assert value(later, terms=WEEK) == "Candidate"
+    assert value(screened(later, by(ALIKE), now=NOW), terms=WEEK) == "Candidate"
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"), [(LONG_AGO, "Clear"), (SEEN, "Candidate"), (NOW, "Candidate"), (None, "Candidate")]
+)
+def test_who_came_after_the_list_is_new_whatever_its_verification_says(at: datetime | None, expected: str) -> None:
+    of = verified(created(tenant(**TOLMAVIR), at), verified_at=BACKDATED)
+    first = screened(of, by(ALIKE), now=SEEN + DAY / 2)
+    assert value(first, terms=WEEK) == expected
+    assert value(screened(first, by(ALIKE, digest="list-2"), now=NOW), terms=WEEK) == expected
+
+
+def test_a_clearance_that_lapsed_begins_anew() -> None:
+    of = screened(created(tenant(**TOLMAVIR)), by(NUMBERED))
+    lapsed = screened(verified(of, state="Pending"), by(ALIKE, digest="list-2"), now=SEEN + DAY / 2)
+    again = screened(verified(lapsed, state="Verified"), by(ALIKE, digest="list-2"), now=NOW)
+    assert value(again, terms=WEEK) == "Candidate"
+
+
+@pytest.mark.parametrize(
+    ("since", "cleared", "expected"),
+    [
+        (SEEN, LONG_AGO, "Clear"),
+        (SEEN - 7 * DAY, LONG_AGO, "Candidate"),
+        (None, LONG_AGO, "Candidate"),
+        (SEEN, None, "Candidate"),
+        (SEEN, SEEN, "Candidate"),
+    ],
+)
+def test_what_another_integration_writes_waits_since_it_says(
+    since: datetime | None, cleared: datetime | None, expected: str
+) -> None:
+    of = tenant(status={"screening": {"state": "Candidate", "candidateSince": since, "clearedSince": cleared}})
     assert value(of, terms=WEEK) == expected
 
 
@@ -215,7 +268,7 @@ def test_names_that_were_not_searched_for_are_not_cleared() -> None:
 def test_policies_say_how_long_and_the_same_request_is_judged_anew_as_time_passes(
     terms: list[dict[str, str]], when: datetime, reasons: list[str]
 ) -> None:
-    of = screened(tenant(**TOLMAVIR), by(ALIKE))
+    of = screened(created(tenant(**TOLMAVIR)), by(ALIKE))
     allowing = rule("allow", "Allow")
     policies = [policy(REFUSING, allowing, name=f"p{place}", screening=each) for place, each in enumerate(terms)]
     assert world(of, *policies, now=when).reasons() == reasons

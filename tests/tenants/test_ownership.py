@@ -56,6 +56,43 @@ def test_the_published_examples_of_the_50_percent_rule(
     assert graph(*statements, **dict.fromkeys("xyh", "State")).owned_by(among(*blocked)) is expected
 
 
+@pytest.mark.parametrize(
+    ("statements", "top", "expected"),
+    [
+        ([("a", ME, 100)], ME, "a"),
+        ([("a", ME, 49), ("b", ME, 51)], ME, "b"),
+        ([("a", ME, None)], ME, ""),
+        ([("p", ME, 100)], ME, ""),
+        ([("a", "p", 100), ("p", ME, 100)], ME, "a"),
+        ([("a", ME, 100), (ME, "a", 100)], ME, "a"),
+        ([("h", ME, 100)], "h", ""),
+        ([("h", ME, 100), ("a", "h", 50)], "h", "a"),
+        ([("h", ME, 100), ("p", "h", 100)], "h", ""),
+        ([("h", ME, 100), ("a", "h", 60), ("h", "a", 60)], "h", ""),
+        ([("h", ME, 50), ("a", ME, 50)], "h", ""),
+        ([("h", ME, 49), ("a", ME, 51)], "h", "a"),
+        ([("a", ME, 100), ("h", "b", 100)], "h", "a"),
+        ([("a", ME, 100), ("h", "a", None)], "h", ""),
+    ],
+)
+def test_who_owns_half_or_more_belies_that_another_is_at_the_top(
+    statements: list[Stated], top: str, expected: str
+) -> None:
+    assert graph(*statements, h="SG", p="NaturalPerson").contradicts(top) == expected
+
+
+@pytest.mark.parametrize(
+    ("declared", "field"),
+    [({"independent": True}, "independent"), ({"ultimateParent": "b"}, "ultimateParent"), ({}, "")],
+)
+def test_a_parent_that_the_statements_belie_is_told_by_its_field(declared: dict[str, Any], field: str) -> None:
+    known = [{"id": each, "name": each, "headquarters": "SG"} for each in "ab"]
+    found = contradiction_of(
+        tenant({**declared, "parties": known, "ownership": [{"owner": "a", "share": {"exact": 50}}]}).spec
+    )
+    assert found[: found.find(" owns")] == (f"spec.{field}: a" if field else "")
+
+
 def test_control_without_ownership_is_not_ownership() -> None:
     """FAQ 398: the rule speaks only to ownership and not to control."""
     known = [{"id": each, "name": each, "type": "State"} for each in "xh"]

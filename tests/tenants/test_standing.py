@@ -237,6 +237,19 @@ def test_what_is_not_declared_is_unknown_and_what_cannot_be_is_empty(
     assert found == (None if values is None else frozenset(values))
 
 
+def test_a_code_that_is_no_country_is_told_with_its_field() -> None:
+    known = [{"id": "a", "name": "A", "headquarters": "DE"}, {"id": "b", "name": "B", "headquarters": "EL"}]
+    assert [
+        standing_of(tenant({"headquarters": code, "parties": known[:n]})).problem for code, n in (("DE", 1), ("ZZ", 2))
+    ] == [
+        "",
+        (
+            "spec.headquarters: ZZ is no country code of ISO 3166-1; "
+            "spec.parties.1.headquarters: EL is no country code of ISO 3166-1; GR is"
+        ),
+    ]
+
+
 OWNERS = {
     "parties": [
         {"id": "a", "name": "A", "headquarters": "CN"},

@@ -9,8 +9,9 @@ from admission.ledger import fold, reconciler
 from admission.ledger.absence import Absence
 from admission.ledger.calm import Calm
 from admission.ledger.limits import Kind
-from admission.ledger.reconciler import Reconciler, Waits
+from admission.ledger.reconciler import Reconciler
 from admission.ledger.witness import ClusterWitness
+from admission.ledger.work import Waits
 from tests.ledger import happenings, test_claims
 from tests.ledger.simulation import now
 from tests.ledger.world import World

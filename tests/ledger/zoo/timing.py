@@ -6,7 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from admission.ledger import absence, archive, fold, hours, reconciler, state
-from tests.ledger import test_hours
+from tests.ledger import happenings, test_hours
+from tests.ledger.holding import HeldWorld
 from tests.ledger.paid import PaidWorld, WatchedWorld, shorten
 from tests.ledger.simulation import Faults
 from tests.ledger.zoo.bug import Bug, Patch
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 WORLD = PaidWorld(0, happens=())
 WATCHED = WatchedWorld(0, happens=(), faults=Faults(unanswered=0.15, refused=0.05, delay=0.02))
+
+RESTORED = HeldWorld(0, happens=(happenings.restore_a_backup,))
+LOST = HeldWorld(0, happens=(happenings.lose_a_ledger,))
 
 
 def _timed(seed: Callable[[Patch], None]) -> Callable[[Patch], None]:
@@ -84,6 +88,29 @@ def what_runs_is_free(patch: Patch) -> None:
     patch.setattr(state.Hours, "counted", lambda self, window: self.used(window))
 
 
+def counted_anew_without_hours(patch: Patch) -> None:
+    honest = fold.rebuilt
+
+    def bug(before: state.State, *args: Any, **more: Any) -> Any:
+        return honest(dataclasses.replace(before, hours=state.Hours()), *args, **{**more, "archive": None})
+
+    patch.setattr(reconciler, "rebuilt", bug)
+
+
+def archives_unread(patch: Patch) -> None:
+    honest = fold.rebuilt
+    patch.setattr(reconciler, "rebuilt", lambda *args, **more: honest(*args, **{**more, "archive": None}))
+
+
+def holds_begin_anew(patch: Patch) -> None:
+    honest = hours.held_on
+
+    def bug(before: Hours, *args: Any) -> Any:
+        return honest(dataclasses.replace(before, holds={}), *args)
+
+    patch.setattr(fold, "held_on", bug)
+
+
 BUGS = (
     Bug("an end that nobody saw costs nothing", "protocol: unseen ends in full", _timed(unseen_ends_are_free), WORLD),
     Bug("what has ended used nothing", "protocol: settled by what was used", _timed(ends_are_free), WORLD),
@@ -97,6 +124,9 @@ BUGS = (
     Bug("a recount by a list settles ends", "protocol: a list sees no ends", _timed(recounts_settle), WATCHED),
     Bug("what moved to the archive stays as well", "protocol: two writes, one number", _timed(moved_hours_stay), WORLD),
     Bug("a half-made move is made again", "protocol: two writes, one number", _timed(the_archive_moves_twice), WORLD),
+    Bug("who counts anew forgets the hours", "protocol: restored store", _timed(counted_anew_without_hours), RESTORED),
+    Bug("who counts from nothing reads no archive", "protocol: two writes, one number", _timed(archives_unread), LOST),
+    Bug("a hold begins anew with each pod", "protocol: continuous holds", _timed(holds_begin_anew), RESTORED),
     Bug(
         "what runs counts when it has ended",
         "protocol: prepaid",

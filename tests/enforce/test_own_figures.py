@@ -1,0 +1,131 @@
+"""What a tenant is shown of its quotas: devices, device-hours, holds; its own and what is left, nobody else's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from admission.api.allowance import OwnLimit
+from admission.decide.limits import ENDING
+from admission.enforce.own import own_limits
+from admission.enforce.shown import allowance_status
+from admission.ledger.ledger import View
+from admission.ledger.state import Hold, Hours
+from tests.decide.questions import CHIP, NOW, party, quota, tenant, world
+
+HOUR = 3600
+CLOCK = int(NOW.timestamp())
+PAID = 4 * HOUR + ENDING
+"""What a pod of four hours pays for one device."""
+
+USED = {("acme", CHIP): 2, ("other", CHIP): 1}
+SPENT = {("acme", CHIP, CLOCK // HOUR - 3): 5 * HOUR - 1, ("other", CHIP, CLOCK // HOUR - 3): 7 * HOUR}
+PREPAID = {("acme", CHIP): PAID, ("other", CHIP): 2 * HOUR}
+GROUP, OTHERS = (world(tenant(name)).registry().group_of(name) for name in ("acme", "other"))
+HOLDS = {(GROUP, CHIP): Hold(CLOCK - 5 * HOUR - 60), (OTHERS, CHIP): Hold(CLOCK - 40 * HOUR)}
+EACH: dict[str, Any] = {"limits": {}, "window": "1d"}
+
+
+def view(hours: Hours, **fields: Any) -> View:
+    known = {"initialized": True, "observed_pods": 1, "reserved": {}, "entries": 0, "reserved_hours": PREPAID}
+    return View(**{**known, "used": USED, "hours": hours, **fields})
+
+
+KEPT = view(Hours(spent=SPENT, holds=HOLDS))
+OWN_HOURS = {"window": "1d", "used": 5, "prepaid": 5}
+CASES: dict[str, tuple[dict[str, Any], View, list[dict[str, Any]], str]] = {
+    "devices alone": (
+        *({"limits": {"devices": 8}}, KEPT),
+        *([{"quota": "home", "used": 2, "limit": 7}], "home 2/7"),
+    ),
+    "hours of each tenant": (
+        *({**EACH, "perTenant": {"deviceHours": 100}}, KEPT),
+        [{"quota": "home", "used": 2, "hours": {**OWN_HOURS, "left": 90}}],
+        "home 2/- (90 device-hours left)",
+    ),
+    "hours of all, of which others have taken": (
+        *({"limits": {"devices": 8, "deviceHours": 30}, "window": "1d"}, KEPT),
+        [{"quota": "home", "used": 2, "limit": 7, "hours": {**OWN_HOURS, "left": 11}}],
+        "home 2/7 (11 device-hours left)",
+    ),
+    "more used than a lowered limit": (
+        *({**EACH, "perTenant": {"deviceHours": 1}}, KEPT),
+        [{"quota": "home", "used": 2, "hours": {**OWN_HOURS, "left": 0}}],
+        "home 2/- (0 device-hours left)",
+    ),
+    "hours of a ledger that is not counted yet": (
+        *({**EACH, "perTenant": {"deviceHours": 100}}, view(Hours(), initialized=False)),
+        *([], ""),
+    ),
+    "hours whose archive is not summed yet": (
+        *({**EACH, "perTenant": {"deviceHours": 100}}, view(Hours(archived=1))),
+        *([], ""),
+    ),
+    "a hold that goes on": (
+        *({"limits": {"longestHold": "1d"}}, KEPT),
+        *([{"quota": "home", "used": 2, "holdLeft": "18h"}], "home 2/-"),
+    ),
+    "the shorter of two holds": (
+        *({"limits": {"longestHold": "1d"}, "perTenant": {"longestHold": "6h"}}, KEPT),
+        *([{"quota": "home", "used": 2, "holdLeft": "0h"}], "home 2/-"),
+    ),
+    "a hold that nothing has begun": (
+        *({"limits": {"longestHold": "1d"}}, view(Hours(spent=SPENT))),
+        *([{"quota": "home", "used": 2, "holdLeft": "24h"}], "home 2/-"),
+    ),
+    "a hold of a class that does not count": (
+        *({"limits": {"longestHold": "1d"}, "classes": ["t4"]}, KEPT),
+        *([{"quota": "home", "used": 0, "holdLeft": "24h"}], "home 0/-"),
+    ),
+    "another jurisdiction's quota": (
+        *({"jurisdictions": ["FR"], "limits": {"devices": 8}}, KEPT),
+        *([], ""),
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "kept", "expected", "printed"), CASES.values(), ids=CASES)
+def test_a_tenant_sees_its_own_use_and_what_is_left(
+    spec: dict[str, Any], kept: View, expected: list[dict[str, Any]], printed: str
+) -> None:
+    given = world(tenant(), tenant("other"), quota(**spec))
+    registry = given.registry()
+    shown = own_limits("acme", "DE", lambda _: kept, registry, NOW)
+    standing = registry.standings["acme"]
+    status = allowance_status(standing, None, use={}, limits=shown, denial=None, contact="")
+
+    assert shown == [OwnLimit.model_validate(each) for each in expected]
+    assert status.summary == printed
+
+
+def test_a_hold_is_that_of_the_ownership_group() -> None:
+    owned: dict[str, Any] = {
+        "parties": [party("top")],
+        "ultimateParent": "top",
+        "ownership": [{"owner": "top", "share": {"exact": 100}}],
+    }
+    registry = world(tenant(**owned), tenant("sister", **owned), quota(limits={"longestHold": "1d"})).registry()
+    group = registry.group_of("acme")
+    kept = view(Hours(holds={(group, CHIP): Hold(CLOCK - 10 * HOUR)}))
+    left = {each: own_limits(each, "DE", lambda _: kept, registry, NOW)[0].hold_left for each in ("acme", "sister")}
+
+    assert left == {"acme": "14h", "sister": "14h"}
+
+
+def test_no_figure_is_a_neighbours() -> None:
+    """Whatever the neighbour has used of its own limit, the tenant's figures are the same."""
+    registry = world(
+        tenant(), tenant("other"), quota(**EACH, perTenant={"devices": 4, "deviceHours": 100, "longestHold": "1d"})
+    ).registry()
+    alone = view(
+        Hours(
+            spent={key: each for key, each in SPENT.items() if key[0] == "acme"},
+            holds={key: each for key, each in HOLDS.items() if key[0] == GROUP},
+        ),
+        used={("acme", CHIP): 2},
+        reserved_hours={("acme", CHIP): PAID},
+    )
+    beside, by_itself = (own_limits("acme", "DE", {"DE": kept}.get, registry, NOW) for kept in (KEPT, alone))
+
+    assert beside == by_itself

@@ -1,0 +1,69 @@
+"""Play simulated clusters and print what they went through: ``python -m tests.ledger.worlds``."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ledger import happenings
+from tests.ledger.holding import HeldWorld
+from tests.ledger.paid import shorten
+from tests.ledger.simulation import run
+from tests.ledger.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+HEADER = f"{'cluster':<17}{'happening':<20}{'runs':>6}{'reviews':>9}{'steps':>10}{'states':>9}{'violations':>12}"
+
+
+def row(name: str, make: Callable[[int], World], happening: str, seeds: Iterable[int]) -> tuple[str, int]:
+    """Play one world for each seed; return a line of the table, and how many runs went wrong.
+
+    Steps are the checks of all invariants, one after each change of anything; states the versions of ledgers.
+    """
+    counts: collections.Counter[str] = collections.Counter()
+    for seed in seeds:
+        world = make(seed)
+        try:
+            run(world.play())
+        except (AssertionError, BaseExceptionGroup):
+            counts["wrong"] += 1
+        counts.update(runs=1, reviews=len(world.outcomes), steps=world.server.steps, states=world.server.writes)
+    figures = f"{counts['runs']:>6,}{counts['reviews']:>9,}{counts['steps']:>10,}{counts['states']:>9,}"
+    return f"{name:<17}{happening:<20}{figures}{counts['wrong']:>12,}", counts["wrong"]
+
+
+def main() -> int:
+    """Print the table; return 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=20, help="of each line")
+    seeds = range(parser.parse_args().runs)
+    logging.disable()
+    wrong = 0
+    sys.stdout.write(HEADER + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        for happening in (None, *happenings.RARE):
+            wrong += _tell("devices", World, happening, seeds)
+        shorten(patch)
+        for happening in (None, *happenings.OVER_TIME):
+            wrong += _tell("hours and holds", HeldWorld, happening, seeds)
+    return int(wrong > 0)
+
+
+def _tell(name: str, kind: type[World], happening: happenings.Happening | None, seeds: Iterable[int]) -> int:
+    happens = (happening,) if happening else ()
+    told = happening.__name__.replace("_", " ") if happening else "crashes alone"
+    line, wrong = row(name, lambda seed: kind(seed, happens=happens), told, seeds)
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main())
