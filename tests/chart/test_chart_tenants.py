@@ -25,7 +25,8 @@ WORD = {"facts": ["Headquarters"], "at": OF_THEN, "validUntil": "2027-11-01T00:0
 def cluster(installed: Kubectl) -> Kubectl:
     """The installation with ozzy, who writes Tenants; vera, who verifies; remo, who may forget; rita, who restores."""
     installed("create", "-f", "-", stdin=granted(GRANTS))
-    installed("create", "clusterrolebinding", "rita", f"--clusterrole={RELEASE}-restorer", "--user=rita")
+    for role in ("restorer", "kyc", "screening"):
+        installed("create", "clusterrolebinding", f"rita-{role}", f"--clusterrole={RELEASE}-{role}", "--user=rita")
     return installed
 
 
