@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from admission.ledger import absence, archive, fold, hours, reconciler, state
+from admission.ledger import absence, archive, fold, hours, rebuilding, reconciler, state
 from tests.ledger import happenings, test_hours
 from tests.ledger.holding import HeldWorld
 from tests.ledger.paid import PaidWorld, WatchedWorld, shorten
@@ -94,12 +94,12 @@ def counted_anew_without_hours(patch: Patch) -> None:
     def bug(before: state.State, *args: Any, **more: Any) -> Any:
         return honest(dataclasses.replace(before, hours=state.Hours()), *args, **{**more, "archive": None})
 
-    patch.setattr(reconciler, "rebuilt", bug)
+    patch.setattr(rebuilding, "rebuilt", bug)
 
 
 def archives_unread(patch: Patch) -> None:
     honest = fold.rebuilt
-    patch.setattr(reconciler, "rebuilt", lambda *args, **more: honest(*args, **{**more, "archive": None}))
+    patch.setattr(rebuilding, "rebuilt", lambda *args, **more: honest(*args, **{**more, "archive": None}))
 
 
 def holds_begin_anew(patch: Patch) -> None:
