@@ -47,7 +47,7 @@ VOID = {
 }
 
 
-@pytest.mark.parametrize("since", [{"metadata": {"creationTimestamp": "2026-11-01T00:00:00"}}, {}])
+@pytest.mark.parametrize("since", [{"metadata": {"creationTimestamp": "2026-11-01T00:00:00Z"}}, {}])
 def test_an_override_ends_31_days_after_it_was_made_or_approved(since: dict[str, Any]) -> None:
     spec = override(by=None).spec.model_dump(by_alias=True)
     known = {"status": {"approval": {"by": "bob", "at": "2026-11-01T00:00:00Z"}}, **since}

@@ -23,7 +23,7 @@ PRODUCTS = {
     "t4": "Tesla-T4",
 }
 VERIFIED = {"state": "Verified", "level": 2, "verifiedAt": "2026-03-01T00:00:00Z", "expiresAt": "2099-01-01T00:00:00Z"}
-CLEAR = {"state": "Clear", "listsAsOf": dt.datetime.now(dt.UTC).isoformat()}
+CLEAR = {"state": "Clear", "listsAsOf": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 def of(kind: str, name: str, spec: Object, **fields: Any) -> Object:

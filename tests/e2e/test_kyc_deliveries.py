@@ -152,7 +152,7 @@ def test_a_secret_is_rotated_while_it_runs(receiver: ReceiverProcess, party: Par
 
 FORBIDDEN: list[tuple[str, list[str], str]] = [
     ("", ["spec"], 'cannot patch resource "tenants"'),
-    ("status", ["status", "screening"], "status.screening of tenant bystander is written by who verified it"),
+    ("status", ["status", "screening"], "status.screening"),  # of two guards that refuse it either may answer
     ("status", ["status", "access"], "writes status.kyc of Tenants and nothing else, not status.access"),
     ("status", ["status", "standing"], "writes status.kyc of Tenants and nothing else, not status.standing"),
     ("status", ["status", "chargedTo"], "status.chargedTo"),
@@ -190,7 +190,8 @@ def test_the_receivers_account_writes_no_other_part_of_a_tenant(
 def test_the_receivers_account_takes_nothing_away_and_reads_nothing_else(world: World, bystander: str) -> None:
     patch = ("patch", "tenants.computegate.io", bystander, "--type=merge", "--subresource=status", "-p")
     tried = world.kubectl(*patch, '{"status":{"screening":null}}', user=ACCOUNT, groups=GROUPS, check=False)
-    assert "status.screening of tenant bystander is written by who verified it" in tried.stderr
+    assert tried.returncode != 0
+    assert "status.screening" in tried.stderr
     for command in (
         ("delete", "tenants.computegate.io", bystander),
         ("get", "tenants.computegate.io"),
