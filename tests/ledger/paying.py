@@ -41,6 +41,7 @@ class PaidBackup(Backup):
     ended: tuple[Ended, ...] = ()
     since: Mapping[str, int] = dataclasses.field(default_factory=dict)
     kept: Mapping[str, Mapping[Bucket, int]] = dataclasses.field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
 
 
 class PaidServer(ApiServer):
@@ -95,12 +96,15 @@ class PaidServer(ApiServer):
 
     def backup(self) -> Backup:
         held = vars(super().backup())
-        return PaidBackup(**held, ended=tuple(self.ended), since=dict(self.since), kept=dict(self.kept))
+        return PaidBackup(
+            **held, ended=tuple(self.ended), since=dict(self.since), kept=dict(self.kept), lost=frozenset(self.lost)
+        )
 
     def restore(self, backup: Backup) -> None:
         assert isinstance(backup, PaidBackup)
         super().restore(backup)
         self.ended, self.since, self.kept = list(backup.ended), dict(backup.since), dict(backup.kept)
+        self.lost = set(backup.lost)
         self.paying = {scope: frozenset(state.inflight) for scope, state in self.counted()}
         for pod in self.live.values():
             end = self.begun[pod.uid] + pod.charge.seconds + ENDING - 1
