@@ -68,8 +68,8 @@ def country() -> str:
 
 @pytest.fixture
 def unique() -> str:
-    """Return a name that no other test has."""
-    return f"t{next(_numbers)}"
+    """Return a name that no other test has, and no chip either."""
+    return f"u{next(_numbers)}"
 
 
 @pytest.fixture(scope="session")
