@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt  # noqa: TC003
 from typing import Annotated, Literal, Self
 
 import pydantic
@@ -62,9 +63,9 @@ class Approval(Model):
     at: pydantic.AwareDatetime
     """It counts from this instant."""
 
-    def is_by_another(self, requested_by: str) -> bool:
-        """Whether it is a second person's: one who writes a name in other letters is the same."""
-        return self.by.casefold() != requested_by.casefold()
+    def counts(self, requested_by: str, now: dt.datetime) -> bool:
+        """Whether it is a second person's and has begun: one who writes a name in other letters is the same."""
+        return self.by.casefold() != requested_by.casefold() and self.at <= now
 
 
 class ExemptionStatus(Model):

@@ -10,14 +10,13 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from admission.cli.files import LARGEST, SUFFIXES, FileError, measure, plain
+from admission.cli.files import LARGEST, SUFFIXES, FileError, bounded, measure, plain
 
 if TYPE_CHECKING:
     import pathlib
@@ -68,7 +67,7 @@ def read_each(paths: list[pathlib.Path]) -> Iterator[Document | Broken]:
 
 def _of_file(path: pathlib.Path) -> Iterator[Document | Broken]:
     try:
-        raw = sys.stdin.buffer.read(LARGEST + 1) if str(path) == "-" else _bounded(path)
+        raw = bounded(path)
         text = raw.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         yield Broken(str(path), None, str(error))
@@ -81,11 +80,6 @@ def _of_file(path: pathlib.Path) -> Iterator[Document | Broken]:
             yield Broken(str(path), place, f"more than {MOST_DOCUMENTS} documents; split the file")
             return
         yield from _of_part(str(path), place, part)
-
-
-def _bounded(path: pathlib.Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(LARGEST + 1)
 
 
 def _parts(text: str) -> Iterator[str]:

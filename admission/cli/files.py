@@ -90,7 +90,7 @@ def read(paths: Iterable[pathlib.Path]) -> Iterator[Document]:
 
 def _documents(path: pathlib.Path) -> Iterator[Document]:
     try:
-        text = sys.stdin.read(LARGEST + 1) if str(path) == "-" else _bounded(path)
+        text = bounded(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path}: {error}") from None
     if len(text) > LARGEST:
@@ -113,9 +113,12 @@ def plain(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _bounded(path: pathlib.Path) -> str:
+def bounded(path: pathlib.Path) -> bytes:
+    """Return what a file holds, ``-`` being standard input: one byte more than LARGEST where it is longer."""
+    if str(path) == "-":
+        return sys.stdin.buffer.read(LARGEST + 1)
     with path.open("rb") as file:
-        return file.read(LARGEST + 1).decode()
+        return file.read(LARGEST + 1)
 
 
 class _Loader(yaml.SafeLoader):

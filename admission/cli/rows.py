@@ -5,21 +5,18 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import sys
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pydantic
 
 from admission.api.clearance import KYCState
 from admission.api.object import Model, Name, Text
+from admission.cli.files import LARGEST, bounded
 from admission.tenants.verification import BadDate, Verification, check_dates
 
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterator
-
-LARGEST = 8 << 20
-"""Bytes of a file."""
 
 MOST_ROWS = 10_000
 MOST_PROBLEMS = 100
@@ -66,18 +63,13 @@ def read(path: pathlib.Path, now: dt.datetime | None = None) -> Table:
     now = now or dt.datetime.now(dt.UTC)
     table = Table([], [])
     try:
-        raw = sys.stdin.buffer.read(LARGEST + 1) if str(path) == "-" else _bounded(path)
+        raw = bounded(path)
         if len(raw) > LARGEST:
             return Table([], [f"{path}: larger than {LARGEST} bytes; split it"])
         _fill(table, str(path), raw.decode("utf-8-sig"), now)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         table.problems.append(f"{path}: {error}")
     return table
-
-
-def _bounded(path: pathlib.Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(LARGEST + 1)
 
 
 def _fill(table: Table, file: str, text: str, now: dt.datetime) -> None:

@@ -35,11 +35,7 @@ def exempted(
 def in_force(asked: Exemption | KYCOverride, now: datetime) -> bool:
     """Whether somebody else than who asked has approved it, and it has not ended."""
     approval = asked.status.approval
-    return (
-        approval is not None
-        and approval.is_by_another(asked.spec.requested_by)
-        and approval.at <= now < asked.spec.valid_until
-    )
+    return approval is not None and approval.counts(asked.spec.requested_by, now) and now < asked.spec.valid_until
 
 
 def _first(exemptions: Iterable[Exemption], access: Access, carrier: Carrier) -> str:

@@ -151,4 +151,4 @@ def judge(tenant: Tenant, graph: OwnershipGraph, dismissals: Iterable[ScreeningD
 def in_force(dismissal: ScreeningDismissal, now: datetime) -> bool:
     """Whether somebody else than who asked has approved it."""
     approval = dismissal.status.approval
-    return approval is not None and approval.is_by_another(dismissal.spec.requested_by) and approval.at <= now
+    return approval is not None and approval.counts(dismissal.spec.requested_by, now)

@@ -337,7 +337,7 @@ def test_manifests_come_from_standard_input_too(
     folder: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items = {"apiVersion": "v1", "kind": "List", "items": [POD, _deployment(2)]}
-    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(items)))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(items).encode())))
     assert main(["check", "-f", str(folder), "-f", "-", "--at", AT, "-o", "json"]) == 0
     assert [row["kind"] for row in _rows(capsys.readouterr().out)] == ["Pod", "Deployment"]
 

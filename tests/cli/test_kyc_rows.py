@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admission.api.clearance import KYCState
-from admission.cli import rows
+from admission.cli import files, rows
 from admission.cli.attesting import day
 from admission.cli.main import main
 
@@ -57,7 +57,7 @@ PROBLEMS: list[tuple[str | bytes, list[str]]] = [
     ("tenant,state\nacme,Verified\n", ["2: expiresAt: a clearance needs an end"]),
     ('tenant,state\n"acme,Pending\n', [" unexpected end of data"]),
     (b"tenant,state\nacme\xff,Pending\n", [" 'utf-8' codec can't decode byte 0xff"]),
-    (b"x" * (rows.LARGEST + 1), [" larger than 8388608 bytes; split it"]),
+    (b"x" * (files.LARGEST + 1), [" larger than 8388608 bytes; split it"]),
     ("tenant,state\n" + "x" * 200_000 + ",Pending\n", [" field larger than field limit"]),
     (
         "tenant,state\n" + "".join(f"?{number},Pending\n" for number in range(500)),
