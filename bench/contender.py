@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Self
 
+from tools.ports import free_port
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_SECONDS = 60.0
 SERVER_CORE, CLIENT_CORE = 0, 1
@@ -26,7 +28,7 @@ class Contender:
 
     def __init__(self, name: str, command: str, folder: Path) -> None:
         self.name, self._folder = name, folder
-        self.port = _free_port()
+        self.port = free_port()
         files = {"certificate": folder / "tls.crt", "key": folder / "tls.key"}
         self._command = shlex.split(command.format(port=self.port, **files))
 
@@ -89,8 +91,3 @@ def pinned(core: int, command: list[str]) -> list[str]:
     if (os.cpu_count() or 1) <= core or core not in os.sched_getaffinity(0) or shutil.which("taskset") is None:
         return command
     return ["taskset", "--cpu-list", str(core), *command]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])

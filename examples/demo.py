@@ -28,6 +28,7 @@ import yaml
 
 from tools.controlplane import ControlPlane
 from tools.installation import CONTACT, Installation
+from tools.ports import free_ports
 
 HERE = pathlib.Path(__file__).parent
 SHOWN = ("computegate_decisions_total", "computegate_denial_reasons_total", "computegate_devices_total")
@@ -100,7 +101,7 @@ def on_a_laptop() -> None:
         folder = pathlib.Path(temporary) / "objects"
         shutil.copytree(HERE / "objects", folder)
         (folder / "tenants.yaml").write_text(_tenants())
-        port, metrics_port = _free_port(), _free_port()
+        port, metrics_port = free_ports(2)
         settings = pathlib.Path(temporary) / "config.yaml"
         listen = {"host": "127.0.0.1", "port": port, "metricsHost": "127.0.0.1", "metricsPort": metrics_port}
         settings.write_text(yaml.safe_dump({"contact": CONTACT, "listen": listen, "drainSeconds": 0}))
@@ -230,12 +231,6 @@ def _wait_for(port: int) -> None:
         else:
             return
     raise SystemExit("the server did not start; its output above says why")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

@@ -13,17 +13,18 @@ import argparse
 import contextlib
 import json
 import signal
-import socket
 import ssl
+import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Self
 
 from tools.authority import Authority, Certificate, write_key
+from tools.ports import free_ports
 from tools.process import Process, StartError, binaries
 
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
@@ -66,7 +67,7 @@ class ControlPlane:
         self._gates = [f"--feature-gates={','.join(f'{gate}=true' for gate in gates)}"] if gates else []
         self._flags = tuple(flags)
         self._binaries = binaries("etcd", "kube-apiserver", "kubectl", *self._controllers)
-        self._ports = dict(zip(("etcd", "peer", "kube-apiserver", *self._controllers), _free_ports(5), strict=False))
+        self._ports = dict(zip(("etcd", "peer", "kube-apiserver"), free_ports(3), strict=True))
         self._serving = self.issue("kube-apiserver", _APISERVER_SANS)
         self._account_key = write_key(self.directory / "service-accounts.key")
         self._kubeconfigs: dict[tuple[str, tuple[str, ...]], Path] = {}
@@ -151,7 +152,9 @@ class ControlPlane:
 
     def start_apiserver(self) -> None:
         """Start the API server and wait until it is ready."""
-        self._await_ready(self._run("kube-apiserver", self._apiserver_flags()))
+        self._run("kube-apiserver", self._apiserver_flags())
+        context = ssl.create_default_context(cafile=str(self.ca))
+        self._await("kube-apiserver", lambda: _answers(f"{self.server}/readyz", context))
 
     def stop_apiserver(self, *, crash: bool = False) -> None:
         """End the API server, by force if it is to crash; its clients are refused until `start_apiserver`."""
@@ -183,22 +186,27 @@ class ControlPlane:
     def _start_controllers(self) -> None:
         for name in self._controllers:
             self._run(name, self._controller_flags(name))
+        if "kube-controller-manager" in self._controllers:
+            self._await("kube-controller-manager", self._has_service_account)
 
-    def _run(self, name: str, flags: Sequence[str]) -> Process:
-        process = Process.start(name, self._binaries[name], flags, self.directory)
-        self._processes[name] = process
-        return process
+    def _has_service_account(self) -> bool:
+        """Tell whether pods can be created in the namespace `default`: its service account is there."""
+        asked = ("get", "serviceaccount", "default")
+        command: list[str | Path] = [self.binary("kubectl"), f"--kubeconfig={self.kubeconfig}", *asked]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
-    def _await_ready(self, apiserver: Process) -> None:
-        context = ssl.create_default_context(cafile=str(self.ca))
+    def _run(self, name: str, flags: Sequence[str]) -> None:
+        self._processes[name] = Process.start(name, self._binaries[name], flags, self.directory)
+
+    def _await(self, name: str, ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             for process in self._processes.values():
                 process.check()
-            if _answers(f"{self.server}/readyz", context):
+            if ready():
                 return
             time.sleep(0.1)
-        raise apiserver.failure(f"was not ready after {_START_SECONDS:.0f} s")
+        raise self._processes[name].failure(f"was not ready after {_START_SECONDS:.0f} s")
 
     def _etcd_flags(self) -> list[str]:
         return [
@@ -241,8 +249,7 @@ class ControlPlane:
         kubeconfig = self.kubeconfig_for(f"system:{name}")
         flags = [
             *(f"--{purpose}kubeconfig={kubeconfig}" for purpose in ("", "authentication-", "authorization-")),
-            "--bind-address=127.0.0.1",
-            f"--secure-port={self._ports[name]}",
+            "--secure-port=0",  # nobody asks them anything
             "--leader-elect=false",
             *self._gates,
         ]
@@ -270,12 +277,6 @@ def _kubeconfig(server: str, ca: Path, client: Certificate) -> str:
         "current-context": "test",
     }
     return json.dumps(config, indent=2)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:  # all at once: a port that was let go may be handed out again
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _answers(url: str, context: ssl.SSLContext) -> bool:

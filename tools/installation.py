@@ -27,6 +27,7 @@ import yaml
 from tools.authority import Certificate
 from tools.controlplane import ControlPlane
 from tools.kubectl import Kubectl
+from tools.ports import free_ports
 from tools.process import Process, StartError, binaries
 
 NAMESPACE = "computegate-system"
@@ -51,7 +52,7 @@ class Replica:
     ) -> None:
         self.directory = directory
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.port, self.metrics_port = _free_port(), _free_port()
+        self.port, self.metrics_port = free_ports(2)
         config = {
             "contact": CONTACT,
             "drainSeconds": 1,
@@ -222,12 +223,20 @@ class Installation:
         self._certificate = certificate
 
     def __enter__(self) -> Self:
-        self.apply()
-        self.start()
-        self.wait_in_force()
+        try:
+            self.apply()
+            self.start()
+            self.wait_in_force()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all replicas."""
         for replica in self.replicas:
             replica.stop()
             if replica.wire is not None:
@@ -308,9 +317,3 @@ def pod(
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"containers": [body], "terminationGracePeriodSeconds": 1, **(spec or {})},
     }
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

@@ -8,7 +8,6 @@ import hmac
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import yaml
 
 from tests.e2e.world import eventually
 from tools.installation import NAMESPACE
+from tools.ports import free_ports
 from tools.process import Process
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ReceiverProcess:
 
     def __init__(self, plane: ControlPlane, directory: Path) -> None:
         self._directory = directory
-        self.port, self.metrics_port = _free_port(), _free_port()
+        self.port, self.metrics_port = free_ports(2)
         self.secrets = directory / "secrets"
         self.secrets.mkdir()
         self.secret_file = self.secrets / "generic"
@@ -107,9 +107,3 @@ def computegate(world: World, *arguments: str, stdin: str = "") -> subprocess.Co
 def now() -> datetime:
     """Return the instant of now, in UTC."""
     return datetime.now(UTC)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

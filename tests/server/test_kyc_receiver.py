@@ -10,7 +10,6 @@ import hmac
 import http.client
 import json
 import signal
-import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from admission.server.secrets import Secrets
 from admission.server.settings import TLS, Listen, ReceiverSettings, SettingsError, read_receiver_settings
 from admission.tenants.providers.delivery import Provider
 from admission.tenants.providers.mapping import builtin
+from tools.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,7 +201,7 @@ def test_it_serves_https_with_the_mounted_certificate(tmp_path: Path) -> None:
         providers=[Provider(name="ours", mapping="generic")],
         secrets_folder=tmp_path,
         drain_seconds=0,
-        listen=Listen(host="127.0.0.1", port=_free_port(), metrics_host="127.0.0.1", metrics_port=_free_port()),
+        listen=Listen(host="127.0.0.1", port=free_port(), metrics_host="127.0.0.1", metrics_port=free_port()),
         tls=TLS(cert_file=tmp_path / "tls.crt", key_file=tmp_path / "tls.key"),
     )
     trusting = ssl.create_default_context(cadata=authority.pem().decode())
@@ -221,12 +221,6 @@ def test_it_serves_https_with_the_mounted_certificate(tmp_path: Path) -> None:
         return status
 
     assert uvloop.run(served()) == 200
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 SETTINGS = [
