@@ -7,8 +7,10 @@ MINUTES ?= 10
 BIN := .venv/bin
 CONTROL_PLANE := etcd etcdutl kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
+BASE_IMAGE ?=
+TAG ?= localhost/computegate:dev
 
-.PHONY: help setup test lint lock crds workloads profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission chaos quota-check screening-check corpus clean
+.PHONY: help setup test lint lock crds workloads profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission chaos quota-check screening-check corpus image image-check cluster-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -97,6 +99,18 @@ screening-check: setup ## measure how well names are found on a list; ARGS=--wri
 
 corpus: setup ## score what is found in manifests whose demand is known; CORPUS=DIR holds them and INDEX.tsv
 	$(BIN)/python tools/corpus.py $(CORPUS) $(ARGS)
+
+image: setup ## build the image with docker, podman or buildah, and its SBOM, into dist/image; BASE_IMAGE=... for another base
+	$(BIN)/python -m tools.image.build --tag "$(TAG)" --base "$(BASE_IMAGE)" $(ARGS)
+
+image-check: ## build it twice from nothing and compare
+	$(MAKE) image ARGS=--check
+
+cluster-test: setup ## install the chart from the built image on a real node and break it there; as root, about 15 minutes
+	$(BIN)/python -m tools.node.requirements
+	tools/build $(CONTROL_PLANE) helm kubelet kube-proxy device-plugin pause
+	$(BIN)/python -m tools.image.build --base "$(or $(BASE_IMAGE),$$($(BIN)/python -m tools.node.images))"
+	$(BIN)/python -m tools.node.enter $(BIN)/pytest tests/node $(ARGS)
 
 clean: ## remove .venv and what tools left here; built binaries stay in ~/.cache/computegate
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench/out build dist *.egg-info

@@ -5,8 +5,8 @@
 
     python -m tools.controlplane up DIR      # prints the kubeconfig's path and runs until SIGINT or SIGTERM
 
-There is no kubelet: nodes are objects somebody creates, and pods stay Pending.  Everything a run writes is in its
-folder: certificates, etcd's data, one log for each process, and the audit log.
+There is no kubelet (tools.node has one): nodes are objects somebody creates, and pods stay Pending.  Everything a run
+writes is in its folder: certificates, etcd's data, one log for each process, and the audit log.
 """
 
 import argparse
@@ -31,6 +31,7 @@ CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
 _SERVED = ("resource.k8s.io/v1beta1", "resource.k8s.io/v1beta2", "scheduling.k8s.io/v1alpha2")
 """Versions that are not served by default: older ones of claims, and groups of pods while they are alpha."""
 
+LOOPBACK = "127.0.0.1"
 _START_SECONDS = 90.0  # about 4 s on an idle machine of two cores
 _START_ORDER = ("etcd", "kube-apiserver", *CONTROLLERS)
 _APISERVER_SANS = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1", "10.0.0.1")
@@ -46,8 +47,9 @@ class ControlPlane:
     """One control plane in `directory`; a folder used before keeps its objects.
 
     `controllers` are those of CONTROLLERS to run.  `durable` makes etcd sync its disk, for tests about crashes or
-    latency; `flags` are further ones of the API server.  Use it as a context manager, or call `start()` and, always,
-    `stop()`.
+    latency; `flags` are further ones of the API server.  With an `address` of this machine other than loopback, pods
+    of a real node can reach the API server there, and it reaches the node's kubelet.  Use it as a context manager, or
+    call `start()` and, always, `stop()`.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class ControlPlane:
         durable: bool = False,
         gates: Iterable[str] = (),
         flags: Iterable[str] = (),
+        address: str = LOOPBACK,
     ) -> None:
         self.directory = directory.resolve()
+        self.address = address
         self.authority = Authority(self.directory / "pki")
         self.audit_log = self.directory / "audit.log"
         self._controllers = tuple(controllers)
@@ -68,7 +72,7 @@ class ControlPlane:
         self._flags = tuple(flags)
         self._binaries = binaries("etcd", "kube-apiserver", "kubectl", *self._controllers)
         self._ports = dict(zip(("etcd", "peer", "kube-apiserver"), free_ports(3), strict=True))
-        self._serving = self.issue("kube-apiserver", _APISERVER_SANS)
+        self._serving = self.issue("kube-apiserver", {*_APISERVER_SANS, address})
         self._account_key = write_key(self.directory / "service-accounts.key")
         self._kubeconfigs: dict[tuple[str, tuple[str, ...]], Path] = {}
         self._processes: dict[str, Process] = {}
@@ -82,7 +86,7 @@ class ControlPlane:
     @property
     def server(self) -> str:
         """The API server's URL; it stays the same when the API server is restarted."""
-        return f"https://127.0.0.1:{self._ports['kube-apiserver']}"
+        return f"https://{self.address}:{self._ports['kube-apiserver']}"
 
     @property
     def etcd(self) -> str:
@@ -224,10 +228,10 @@ class ControlPlane:
         policy.write_text(json.dumps(_AUDIT))
         return [
             f"--etcd-servers={self.etcd}",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
+            f"--bind-address={self.address}",
+            f"--advertise-address={self.address}",
             f"--secure-port={self._ports['kube-apiserver']}",
-            "--endpoint-reconciler-type=none",  # it would refuse to publish a loopback address
+            *self._node_flags(),
             f"--tls-cert-file={self._serving.certificate}",
             f"--tls-private-key-file={self._serving.key}",
             f"--client-ca-file={self.ca}",
@@ -245,6 +249,17 @@ class ControlPlane:
             "--shutdown-watch-termination-grace-period=1s",  # else it waits a minute for open watches to end
         ]
 
+    def _node_flags(self) -> list[str]:
+        if self.address == LOOPBACK:
+            return ["--endpoint-reconciler-type=none"]  # it would refuse to publish a loopback address
+        admin = self.kubeconfig.parent
+        return [
+            f"--kubelet-client-certificate={admin / 'tls.crt'}",
+            f"--kubelet-client-key={admin / 'tls.key'}",
+            "--kubelet-preferred-address-types=InternalIP",
+            "--enable-admission-plugins=NodeRestriction",
+        ]
+
     def _controller_flags(self, name: str) -> list[str]:
         kubeconfig = self.kubeconfig_for(f"system:{name}")
         flags = [
@@ -260,8 +275,9 @@ class ControlPlane:
                 "--use-service-account-credentials",
                 "--kube-api-qps=200",  # by default it takes 5 s to begin with service accounts
                 "--kube-api-burst=400",
-                "--controllers=*,-node-lifecycle-controller",  # without a kubelet's heartbeat it taints every node
             ]
+        if name == "kube-controller-manager" and self.address == LOOPBACK:
+            flags.append("--controllers=*,-node-lifecycle-controller")  # without a kubelet it taints every node
         return flags
 
 

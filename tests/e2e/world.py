@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.objects import Object
     from tools.installation import Installation
+    from tools.kubectl import Kubectl
 
 T = TypeVar("T")
 
@@ -61,12 +62,11 @@ def value(exposition: str, name: str, **labels: str) -> float:
     return sum(each for (known, has), each in samples(exposition).items() if known == name and wanted <= set(has))
 
 
-class World:
-    """An installation as its administrator and its users see it; `patience` is for what is applied to be acted on."""
+class Cluster:
+    """A cluster as its administrator and its users see it; `patience` is for what is applied to be acted on."""
 
-    def __init__(self, installed: Installation, patience: float = PATIENCE) -> None:
-        self.installed, self._patience = installed, patience
-        self.kubectl = installed.kubectl
+    def __init__(self, kubectl: Kubectl, patience: float = PATIENCE) -> None:
+        self.kubectl, self._patience = kubectl, patience
 
     def apply(self, *objects: Object) -> None:
         """Apply objects, and the statuses of Tenants as a KYC integration would; wait until they are acted on."""
@@ -141,6 +141,14 @@ class World:
     def await_use(self, quota: str, held: int) -> None:
         """Wait until a quota shows this much held, and nothing still promised."""
         eventually(lambda: self.use(quota), lambda use: (use["used"], use["reserved"]) == (held, 0))
+
+
+class World(Cluster):
+    """The cluster of an installation, whose replicas are processes beside it."""
+
+    def __init__(self, installed: Installation, patience: float = PATIENCE) -> None:
+        super().__init__(installed.kubectl, patience)
+        self.installed = installed
 
     def record_of(self, pod: str) -> Object:
         """Return the record of the last decision about a pod, by its name."""

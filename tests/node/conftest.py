@@ -1,0 +1,74 @@
+"""A real node with the image loaded, and the chart installed in its cluster; made when a test first asks for them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.world import Cluster
+from tests.node.objects import LABELS, everything
+from tools.node.node import Node, node_plane
+from tools.node.release import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tools.controlplane import ControlPlane
+
+IMAGE = os.environ.get("COMPUTEGATE_IMAGE", "localhost/computegate:dev")
+ARCHIVE = Path(__file__).parent.parent.parent / "dist" / "image" / "image.tar"
+BEGUN = time.monotonic()
+_shown: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("what was seen")
+    for line in _shown:
+        terminalreporter.line(line)
+    terminalreporter.line(f"wall time {time.monotonic() - BEGUN:.0f} s")
+
+
+@pytest.fixture(scope="session")
+def show() -> Callable[[str], None]:
+    """Print a line at the end of the run."""
+    return _shown.append
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane that pods reach."""
+    with node_plane(tmp_path_factory.mktemp("plane")) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def node(plane: ControlPlane, show: Callable[[str], None]) -> Iterator[Node]:
+    """The node, with the image."""
+    with Node(plane, labels=LABELS) as node:
+        show(f"node ready after {time.monotonic() - BEGUN:.0f} s")
+        node.load(ARCHIVE)
+        show(f"image loaded after {time.monotonic() - BEGUN:.0f} s")
+        yield node
+
+
+@pytest.fixture(scope="session")
+def cluster(node: Node) -> Cluster:
+    """The cluster as its administrator sees it."""
+    return Cluster(node.kubectl, patience=120)
+
+
+@pytest.fixture(scope="session")
+def release(
+    plane: ControlPlane, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, show: Callable[[str], None]
+) -> Release:
+    """The chart with three replicas, in enforce, and the tenants of tests/node/objects."""
+    release = Release(plane, tmp_path_factory.mktemp("release"), IMAGE)
+    begun = time.monotonic()
+    release.install()
+    show(f"chart installed with {len(release.pods())} ready replicas in {time.monotonic() - begun:.0f} s")
+    cluster.apply(*everything())
+    return release

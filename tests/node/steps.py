@@ -1,0 +1,79 @@
+"""What an operator does to a release, one step after the other, and what goes wrong; each ends when all is well again.
+
+A step that is added here is under the continuous check of test_continuous_check.py.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.e2e.world import eventually
+from tools.installation import NAMESPACE
+from tools.node.connections import open_replicas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tools.node.node import Node
+    from tools.node.release import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step; `planned` ones must lose nothing."""
+
+    name: str
+    act: Callable[[Release, Node], object]
+    planned: bool = True
+
+
+def upgrade(release: Release, _node: Node) -> None:
+    """Upgrade to other settings, which replaces all replicas."""
+    release.upgrade(config={**release.values["config"], "contact": "other-desk@example.com"})
+
+
+def kill_idle(release: Release, node: Node) -> None:
+    """Kill the replicas that the API server has no connection to."""
+    serving = open_replicas(release.service())
+    kill(release, node, {name for address, name in release.addresses().items() if address not in serving})
+
+
+def kill_serving(release: Release, node: Node) -> None:
+    """Kill the replicas that the API server has connections to."""
+    serving = open_replicas(release.service())
+    kill(release, node, {name for address, name in release.addresses().items() if address in serving})
+
+
+def kill(release: Release, node: Node, names: set[str]) -> None:
+    """Kill replicas from the node, as the kernel would for want of memory, and wait until they are back."""
+    before = {name: restarts(release, name) for name in names}
+    for name in names:
+        os.kill(node.process_of(name, NAMESPACE), signal.SIGKILL)
+    for name in names:
+        await_restart(release, name, before[name])
+        release.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "-n", NAMESPACE, "--timeout=55s")
+
+
+def await_restart(release: Release, name: str, before: int) -> None:
+    """Wait until a replica's container was started anew."""
+    eventually(lambda: restarts(release, name), lambda now: now > before, 60)
+
+
+def restarts(release: Release, name: str) -> int:
+    """Return how often a replica's container was started anew."""
+    what = ("get", "pod", name, "-n", NAMESPACE, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
+    return int(release.kubectl(*what).stdout)
+
+
+STEPS = (
+    *(Step(f"rolling restart {number}", lambda release, _: release.restart()) for number in range(1, 6)),
+    *(Step(f"rotation {number}", lambda release, _: release.rotate()) for number in range(1, 6)),
+    Step("upgrade", upgrade),
+    Step("rollback", lambda release, _: release.roll_back()),
+    Step("kill -9 of idle replicas", kill_idle, planned=False),
+    Step("kill -9 of the serving replica", kill_serving, planned=False),
+    Step("restart of the API server", lambda release, _: release.plane.restart_apiserver(), planned=False),
+)

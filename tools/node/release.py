@@ -1,0 +1,143 @@
+"""computegate as Helm installs it in a real cluster, with a certificate of the cluster's CA.
+
+What an operator does to it is a method: install, restart, rotate, upgrade, roll back, uninstall.  Each returns when the
+cluster has done it.
+"""
+
+import json
+import os
+import ssl
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography import x509
+
+from tools.authority import Certificate
+from tools.controlplane import ControlPlane
+from tools.installation import CHART, CONTACT, NAMESPACE
+from tools.kubectl import Kubectl
+from tools.process import StartError, binaries
+
+NAME = "computegate"
+_SECRET = "computegate-serving"  # noqa: S105  (a name)
+_PATIENCE = 300.0
+_SANS = ("localhost", f"{NAME}.{NAMESPACE}.svc", f"{NAME}.{NAMESPACE}.svc.cluster.local")
+
+
+class Release:
+    """A release of the chart in `plane`, from the image `repository:tag`; `values` are further ones of the chart."""
+
+    def __init__(self, plane: ControlPlane, directory: Path, image: str, values: dict[str, Any] | None = None) -> None:
+        self.plane, self.kubectl = plane, Kubectl(plane)
+        self._directory = directory
+        self._directory.mkdir(parents=True, exist_ok=True)
+        repository, _, tag = image.rpartition(":")
+        self._certificate = self._issue()
+        self.values = {
+            "config": {"mode": "enforce", "contact": CONTACT, "ledger": {"rebuildSeconds": 1}},
+            "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
+            "tls": {"mode": "provided", "existingSecret": _SECRET, "caBundle": self._certificate.authority},
+            "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+            **(values or {}),
+        }
+
+    def install(self) -> None:
+        """Install the chart and wait until all replicas are ready."""
+        self.kubectl("create", "namespace", NAMESPACE)
+        self._put_certificate()
+        self.helm("install", NAME, CHART, "--wait", "--timeout=180s", *self._valued())
+
+    def upgrade(self, **values: Any) -> None:
+        """Upgrade to these values, added to those so far, and wait until all replicas are the new ones."""
+        self.values |= values
+        self.helm("upgrade", NAME, CHART, "--wait", "--timeout=180s", *self._valued())
+        self.await_rollout()
+
+    def roll_back(self) -> None:
+        """Go back to the revision before."""
+        self.helm("rollback", NAME, "--wait", "--timeout=180s")
+        self.await_rollout()
+
+    def restart(self) -> None:
+        """Replace all replicas, one after the other."""
+        self.kubectl("rollout", "restart", f"deployment/{NAME}", "-n", NAMESPACE)
+        self.await_rollout()
+
+    def await_rollout(self) -> None:
+        """Wait until the replicas are the wanted ones, ready, and those before are gone."""
+        for _ in range(6):  # a command of ours ends after a minute
+            what = ("rollout", "status", f"deployment/{NAME}", "-n", NAMESPACE, "--timeout=50s")
+            if self.kubectl(*what, check=False).returncode == 0:
+                break
+        wanted = int(self.values.get("replicas", 3))
+        self._await("the replicas before to be gone", lambda: len(self.pods()) == wanted)
+
+    def rotate(self) -> None:
+        """Replace the certificate, and wait until every replica serves the new one."""
+        self._certificate = self._issue()
+        self._put_certificate()
+        serial = x509.load_pem_x509_certificate(self._certificate.certificate.read_bytes()).serial_number
+        self._await("every replica to serve the new certificate", lambda: self._serials() == {serial})
+
+    def test(self) -> str:
+        """Run the chart's own tests and return what Helm printed."""
+        return self.helm("test", NAME, "--logs")
+
+    def uninstall(self) -> None:
+        """Uninstall the release and wait until its pods are gone."""
+        self.helm("uninstall", NAME, "--wait", "--timeout=180s")
+        self._await("the replicas to be gone", lambda: not self.pods())
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Return the replicas' pods."""
+        labels = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/name=computegate,!job-name"
+        found = self.kubectl("get", "pods", "-n", NAMESPACE, "-l", labels, "-o", "json").stdout
+        return list(json.loads(found)["items"])
+
+    def addresses(self) -> dict[str, str]:
+        """Return the replicas' names by their addresses."""
+        return {pod["status"]["podIP"]: pod["metadata"]["name"] for pod in self.pods() if pod["status"].get("podIP")}
+
+    def service(self) -> str:
+        """Return the address of the Service."""
+        what = ("get", "service", NAME, "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
+        return self.kubectl(*what).stdout
+
+    def helm(self, *arguments: str | Path) -> str:
+        """Run helm to its end and return what it printed."""
+        homes = {f"HELM_{kind}_HOME": str(self._directory / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
+        command = [binaries("helm")["helm"], *arguments, "--namespace", NAMESPACE]
+        environment = {**os.environ, **homes, "KUBECONFIG": str(self.plane.kubeconfig)}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        if done.returncode != 0:
+            raise StartError(f"helm {arguments[0]} failed: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def _valued(self) -> list[str]:
+        path = self._directory / "values.yaml"
+        path.write_text(yaml.safe_dump(self.values))
+        return [f"--values={path}"]
+
+    def _issue(self) -> Certificate:
+        return self.plane.issue(NAME, _SANS)
+
+    def _put_certificate(self) -> None:
+        files = (f"--cert={self._certificate.certificate}", f"--key={self._certificate.key}")
+        what = ("create", "secret", "tls", _SECRET, "-n", NAMESPACE, *files, "--dry-run=client", "-o", "yaml")
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=self.kubectl(*what).stdout)
+
+    def _serials(self) -> set[int]:
+        port = int(self.values["config"].get("listen", {}).get("port", 8443))
+        found = [ssl.get_server_certificate((address, port)) for address in self.addresses()]
+        return {x509.load_pem_x509_certificate(each.encode()).serial_number for each in found}
+
+    def _await(self, what: str, holds: Callable[[], bool]) -> None:
+        end = time.monotonic() + _PATIENCE
+        while not holds():
+            if time.monotonic() > end:
+                raise StartError(f"waited {_PATIENCE:.0f} s for {what}")
+            time.sleep(0.2)
