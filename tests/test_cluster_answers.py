@@ -23,6 +23,7 @@ EOF_ = 'Internal error occurred: failed calling webhook "enforced.computegate.io
         (False, 500, EOF_, Fate.Lost),
         (True, 0, "ClientConnectorError: refused", Fate.APIServer),
         (True, 504, "Timeout: request did not complete within the allotted timeout", Fate.APIServer),
+        (True, 403, 'pods "x" is forbidden: not yet ready to handle request', Fate.APIServer),
         (True, 403, 'pods "x" is forbidden: exceeded quota', Fate.Unexplained),
         (False, 403, 'pods "x" is forbidden: exceeded quota', Fate.Unexplained),
         (True, 404, "namespaces not found", Fate.Unexplained),
@@ -32,8 +33,8 @@ def test_every_answer_has_one_fate(admissible: bool, status: int, message: str, 
     assert fate is Answer(0, 1, admissible, status, message).fate
 
 
-def test_answers_are_counted_by_the_span_they_began_in() -> None:
-    answers = [Answer(begun, begun + 5, True, 201, "") for begun in (0.5, 1.0, 1.5, 2.0)]
+def test_answers_are_counted_by_the_span_in_which_they_came() -> None:
+    answers = [Answer(ended - 5, ended, True, 201, "") for ended in (0.5, 1.0, 1.5, 2.0)]
     assert summary(between(answers, 1.0, 2.0)) == "2 requests: 2 right"
     assert summary([]) == "0 requests: none"
 

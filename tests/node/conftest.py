@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tools.controlplane import ControlPlane
 
 IMAGE = os.environ.get("COMPUTEGATE_IMAGE", "localhost/computegate:dev")
-ARCHIVE = Path(__file__).parent.parent.parent / "dist" / "image" / "image.tar"
+ROOT = Path(__file__).parent.parent.parent
+ARCHIVE = ROOT / "dist" / "image" / "image.tar"
 BEGUN = time.monotonic()
 _shown: list[str] = []
 

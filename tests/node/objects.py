@@ -21,7 +21,7 @@ def everything(mode: str = "enforce") -> list[Object]:
     return [
         *examples("policy"),
         pool("rack", CHIP, COUNTRY),
-        quota(QUOTA, COUNTRY, 4),
+        quota(QUOTA, COUNTRY, 1000),
         tenant("nordlicht", COUNTRY),
         tenant("halbinsel", COUNTRY, kyc={}),
         namespace(CLEARED, "nordlicht", mode),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,26 +36,44 @@ def upgrade(release: Release, _node: Node) -> None:
     release.upgrade(config={**release.values["config"], "contact": "other-desk@example.com"})
 
 
-def kill_idle(release: Release, node: Node) -> None:
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Replicas that were killed, when (monotonic seconds), and those to which the API server had connections then."""
+
+    at: float
+    killed: frozenset[str]
+    reached: frozenset[str]
+
+
+def kill_idle(release: Release, node: Node) -> Kill:
     """Kill the replicas that the API server has no connection to."""
-    serving = open_replicas(release.service())
-    kill(release, node, {name for address, name in release.addresses().items() if address not in serving})
+    reached = reached_replicas(release)
+    return kill(release, node, frozenset(release.addresses().values()) - reached, reached)
 
 
-def kill_serving(release: Release, node: Node) -> None:
+def kill_serving(release: Release, node: Node) -> Kill:
     """Kill the replicas that the API server has connections to."""
-    serving = open_replicas(release.service())
-    kill(release, node, {name for address, name in release.addresses().items() if address in serving})
+    reached = reached_replicas(release)
+    return kill(release, node, reached, reached)
 
 
-def kill(release: Release, node: Node, names: set[str]) -> None:
+def reached_replicas(release: Release) -> frozenset[str]:
+    """Return the names of the replicas that the API server has connections to."""
+    names = release.addresses()
+    return frozenset(names.get(address, address) for address in open_replicas(release.service()))
+
+
+def kill(release: Release, node: Node, names: frozenset[str], reached: frozenset[str]) -> Kill:
     """Kill replicas from the node, as the kernel would for want of memory, and wait until they are back."""
     before = {name: restarts(release, name) for name in names}
-    for name in names:
-        os.kill(node.process_of(name, NAMESPACE), signal.SIGKILL)
+    processes = [node.process_of(name, NAMESPACE) for name in names]
+    at = time.monotonic()
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
     for name in names:
         await_restart(release, name, before[name])
         release.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "-n", NAMESPACE, "--timeout=55s")
+    return Kill(at, names, reached)
 
 
 def await_restart(release: Release, name: str, before: int) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from tests.e2e.world import eventually
 from tests.node.conftest import IMAGE
 from tests.node.objects import CLEARED, UNCLEARED, worker
+from tests.node.steps import reached_replicas
 from tools.installation import NAMESPACE
 from tools.node.answers import Fate, fates, summary
-from tools.node.connections import open_replicas
 from tools.node.stream import Asked, Stream
 
 if TYPE_CHECKING:
@@ -25,19 +25,13 @@ def test_the_api_servers_connections_lead_to_one_replica_and_to_another_when_it_
     asked = [Asked(worker("cleared", CLEARED, IMAGE), True), Asked(worker("refused", UNCLEARED, IMAGE), False)]
     with Stream(plane, asked, rate=50) as stream:
         eventually(lambda: len(stream.answers), lambda number: number > 200)
-        [first] = reached(release)
+        [first] = reached_replicas(release)
         release.kubectl("delete", "pod", first, "-n", NAMESPACE, "--wait=true")
-        [second] = eventually(lambda: reached(release), lambda names: len(names) == 1 and names != {first}, 60)
+        [second] = eventually(lambda: reached_replicas(release), lambda names: len(names) == 1 and names != {first}, 60)
         then = len(stream.answers)
         eventually(lambda: len(stream.answers), lambda number: number > then + 200)
-        assert {second} == reached(release)
+        assert {second} == reached_replicas(release)
     release.await_rollout()
     assert fates(stream.answers)[Fate.Lost] == 0
     show(f"the API server's connections led to {first} alone, and after its deletion to {second} alone")
     show(f"meanwhile, of {summary(stream.answers)}")
-
-
-def reached(release: Release) -> set[str]:
-    """Return the names of the replicas that the API server has connections to."""
-    names = release.addresses()
-    return {names.get(address, address) for address in open_replicas(release.service())}

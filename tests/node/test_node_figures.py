@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tools.node.release import Release
 
-_TOOLS = re.compile(r"(^|/)(sh|bash|dash|apt|apt-get|dpkg|pip3?|gcc|cc|ld|as|make|perl|curl|wget)$")
+_TOOLS = re.compile(r"(^|/)s?bin/(sh|bash|dash|apt|apt-get|dpkg|pip3?|gcc|cc|ld|as|make|perl|curl|wget)$")
 
 
 def test_the_image_has_no_shell_compiler_or_installer_and_does_not_run_as_root(show: Callable[[str], None]) -> None:

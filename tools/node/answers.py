@@ -45,7 +45,7 @@ class Answer:
             return Fate.Lost
         if self.status == FORBIDDEN and "denied the request" in self.message:
             return Fate.Unexplained if self.admissible else Fate.Right
-        if self.status == 0 or self.status >= INTERNAL:
+        if self.status == 0 or self.status >= INTERNAL or "not yet ready to handle request" in self.message:
             return Fate.APIServer
         return Fate.Unexplained
 
@@ -56,8 +56,8 @@ def fates(answers: Iterable[Answer]) -> Counter[Fate]:
 
 
 def between(answers: Iterable[Answer], begun: float, ended: float) -> list[Answer]:
-    """Return the requests that began in a span of time."""
-    return [answer for answer in answers if begun <= answer.begun < ended]
+    """Return the requests that were answered in a span of time."""
+    return [answer for answer in answers if begun <= answer.ended < ended]
 
 
 def summary(answers: Iterable[Answer]) -> str:
@@ -65,3 +65,12 @@ def summary(answers: Iterable[Answer]) -> str:
     counted = fates(answers)
     named = ", ".join(f"{number} {fate}" for fate, number in sorted(counted.items(), key=lambda pair: -pair[1]))
     return f"{counted.total()} requests: {named or 'none'}"
+
+
+def wrongs(answers: Iterable[Answer], since: float) -> list[str]:
+    """Describe those that were not right, with their seconds after `since`."""
+    return [
+        f"{answer.begun - since:.1f}-{answer.ended - since:.1f} s {answer.fate}: {answer.status} {answer.message}"
+        for answer in answers
+        if answer.fate is not Fate.Right
+    ]

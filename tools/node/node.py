@@ -30,6 +30,8 @@ PODS = "10.244.0.0/24"
 """Where pods have their addresses."""
 _SOCKET = Path("/run/containerd/containerd.sock")
 _PLUGINS = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
+_STARTED = b"Start streaming server"
+"""What containerd logs when it answers a kubelet."""
 _READY_SECONDS = 120.0
 _STOP_ORDER = ("device-plugin", "kube-proxy", "kubelet", "containerd")
 
@@ -63,6 +65,8 @@ class Node:
 
     def start(self) -> None:
         """Start everything and wait until the node is ready and offers its devices."""
+        for left in (_SOCKET, _PLUGINS):  # by a crash
+            left.unlink(missing_ok=True)
         self._start_containerd()
         self.load(images.pause(self.directory))
         account = self._plane.kubeconfig_for(f"system:node:{NAME}", ["system:nodes"])
@@ -120,8 +124,11 @@ class Node:
         config = self.directory / "containerd.toml"
         config.write_text(_CONTAINERD.format(root=self.directory / "containerd", plugins=CNI, networks=self.directory))
         self._write("10-pods.conflist", _NETWORK)
+        log = self.directory / "containerd.log"
+        begun = log.stat().st_size if log.exists() else 0
         self._run("containerd", [f"--config={config}"])
-        self._await("containerd", _SOCKET.is_socket)
+        # Its socket is there before it has found again what ran before a crash.
+        self._await("containerd", lambda: _STARTED in log.read_bytes()[begun:])
 
     def _run(self, name: str, flags: list[str]) -> None:
         program = self._binaries.get(name) or Path(shutil.which(name) or name)

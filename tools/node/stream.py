@@ -45,6 +45,8 @@ class Stream:
 
     def __init__(self, plane: ControlPlane, asked: Sequence[Asked], rate: float) -> None:
         self.answers: list[Answer] = []
+        self.late = 0.0
+        """The most seconds by which the stream itself was behind its rate: what the machine had no time for."""
         self._server, self._asked, self._interval = plane.server, asked, 1 / rate
         self._context = ssl.create_default_context(cafile=str(plane.ca))
         client = plane.kubeconfig.parent
@@ -75,6 +77,7 @@ class Stream:
                     task.add_done_callback(under_way.discard)
                     number += 1
                 due += self._interval
+                self.late = max(self.late, time.monotonic() - due)
                 await asyncio.sleep(max(0, due - time.monotonic()))
 
     async def _ask(self, session: aiohttp.ClientSession, asked: Asked, number: int) -> None:
