@@ -20,6 +20,7 @@ from admission.cli import (
     screening,
     serve,
     tenants,
+    trial,
     usage,
 )
 
@@ -28,6 +29,7 @@ _COMMANDS = (
     check,
     demand,
     preflight,
+    trial,
     explain,
     ledger,
     usage,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NAMED = frozenset(["AG", "CN", "DE", "FR", "IN", "JP", "KR", "MX", "SG", "TW", "ZA"])
+NAMED = frozenset(["AG", "CN", "DE", "FR", "IN", "JP", "KR", "LI", "MX", "SG", "TW", "ZA"])
 """Countries that the examples' objects or a test of the shared installation name."""
 
 VALUES = {
