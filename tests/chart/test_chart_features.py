@@ -1,5 +1,7 @@
 """What holds of the chart however it is installed, and that real API servers take what it makes."""
 
+import base64
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,14 +85,15 @@ def test_every_account_role_and_selector_that_is_named_is_there(objects: Objects
             assert selected <= each["spec"]["template"]["metadata"]["labels"].items()
 
 
-def test_hooks_need_nothing_foreign_and_leave_nothing_behind(objects: Objects) -> None:
+def test_hooks_leave_nothing_behind_but_the_tests_log(objects: Objects) -> None:
     hooks = {key: o["metadata"]["annotations"] for key, o in objects.items() if is_hook(o)}
     for key, annotations in hooks.items():
         kind = annotations["helm.sh/hook"]
         if key[0] == "AccessPolicy":
             assert (kind, annotations["argocd.argoproj.io/hook-delete-policy"]) == ("post-install", "HookFailed")
         else:
-            assert (kind, annotations["helm.sh/hook-delete-policy"]) == ("test", "before-hook-creation,hook-succeeded")
+            kept = "before-hook-creation" if key[0] == "Pod" else "before-hook-creation,hook-succeeded"
+            assert (kind, annotations["helm.sh/hook-delete-policy"]) == ("test", kept)
 
 
 def is_hook(each: Manifest) -> bool:
@@ -203,3 +206,17 @@ def test_affinity_of_the_operator_stands_beside_ours(chart: Chart) -> None:
     assert set(pod["affinity"]) == {"nodeAffinity", "podAntiAffinity"}
     own = chart.render("--set=affinity.podAntiAffinity.x=y")["Deployment", RELEASE]["spec"]["template"]["spec"]
     assert own["affinity"] == {"podAntiAffinity": {"x": "y"}}
+
+
+@pytest.mark.parametrize(("asked", "most"), [("3607s", 366 * 86_400), ("3600s", 3700)], ids=["default", "ours"])
+def test_a_token_of_the_charts_lasts_as_long_as_it_says_and_a_default_one_a_year(
+    installed: Kubectl, asked: str, most: int
+) -> None:
+    container = {"name": "c", "image": "i"}
+    bound = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bound"}, "spec": {"containers": [container]}}
+    installed("apply", "--server-side", "-n", NAMESPACE, "-f", "-", stdin=yaml.safe_dump(bound))
+    to = ("--bound-object-kind=Pod", "--bound-object-name=bound", f"--duration={asked}")
+    token = installed("create", "token", "default", "-n", NAMESPACE, *to).stdout
+    payload = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    assert most / 2 < claims["exp"] - claims["iat"] <= most

@@ -103,9 +103,9 @@ hostAliases: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Annotations of what `helm test` makes, with its place in the order. */}}
+{{/* Annotations of what `helm test` makes: its place in the order, and when it goes. */}}
 {{- define "computegate.testHook" -}}
 helm.sh/hook: test
-helm.sh/hook-weight: {{ . | quote }}
-helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+helm.sh/hook-weight: {{ .weight | quote }}
+helm.sh/hook-delete-policy: {{ .delete }}
 {{- end -}}
