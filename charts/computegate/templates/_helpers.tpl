@@ -80,3 +80,51 @@ matchExpressions:
 {{- define "computegate.ask" -}}
 ask the cluster's operator for it{{ with .Values.config.contact }} ({{ . }}){{ end }}
 {{- end -}}
+
+{{/* Contradictions between values; each says what to change. */}}
+{{- define "computegate.check" -}}
+{{- $tls := .Values.tls -}}
+{{- $ca := contains "-----BEGIN CERTIFICATE-----" $tls.caBundle -}}
+{{- if and $tls.caBundle (not $ca) -}}
+{{- fail "tls.caBundle is not a PEM certificate: pass the file's text, as with --set-file tls.caBundle=ca.crt" -}}
+{{- end -}}
+{{- if .Values.webhook.url -}}
+{{- if not $ca -}}
+{{- fail "webhook.url is set: give the CA of that server's certificate in tls.caBundle (--set-file tls.caBundle=ca.crt)" -}}
+{{- end -}}
+{{- else if eq $tls.mode "provided" -}}
+{{- if not $tls.existingSecret -}}
+{{- fail "tls.mode is provided: name the Secret with tls.crt and tls.key in tls.existingSecret, or set tls.mode to certManager" -}}
+{{- end -}}
+{{- if not $ca -}}
+{{- fail "tls.mode is provided: give the CA that signed the certificate in tls.caBundle (--set-file tls.caBundle=ca.crt)" -}}
+{{- end -}}
+{{- else if or $tls.existingSecret $tls.caBundle -}}
+{{- fail "tls.mode is certManager, but tls.existingSecret or tls.caBundle is set: remove them, or set tls.mode to provided" -}}
+{{- end -}}
+{{- include "computegate.checkReplicas" . -}}
+{{- include "computegate.checkNetwork" . -}}
+{{- include "computegate.checkPods" . -}}
+{{- $pdb := .Values.podDisruptionBudget -}}
+{{- $least := ne (toString $pdb.minAvailable) "" -}}
+{{- $most := ne (toString $pdb.maxUnavailable) "" -}}
+{{- if and $pdb.enabled (eq $least $most) -}}
+{{- fail "podDisruptionBudget needs either minAvailable or maxUnavailable: set one and make the other \"\"" -}}
+{{- end -}}
+{{- if and .Values.screening.enabled (not .Values.screening.volume) -}}
+{{- fail "screening.enabled is set: name the volume that holds the list in screening.volume" -}}
+{{- end -}}
+{{- if eq (int .Values.config.listen.port) (int .Values.config.listen.metricsPort) -}}
+{{- fail "config.listen.port and config.listen.metricsPort are the same: choose two ports" -}}
+{{- end -}}
+{{- if and .Values.resources.limits (hasKey .Values.resources.limits "cpu") -}}
+{{- fail "resources.limits.cpu throttles admission of the whole cluster: remove it and set resources.requests.cpu" -}}
+{{- end -}}
+{{- if .Values.commonLabels -}}
+{{- range $key := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
+{{- if hasKey $.Values.commonLabels $key -}}
+{{- fail (printf "commonLabels must not set %s: the Service selects by it" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
