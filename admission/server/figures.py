@@ -65,9 +65,7 @@ class Figured(Protocol):
         """The watches by resource."""
 
 
-def figures_of(
-    source: Figured, registry: Registry, now: datetime, certificate_expires: float, dropped: int
-) -> Iterable[Metric]:
+def figures_of(source: Figured, registry: Registry, now: datetime, dropped: int) -> Iterable[Metric]:
     """Return the gauges of one replica."""
     upkeep = source.upkeep
     views = {scope: source.ledger.view(scope) for scope in source.ledger.scopes()}
@@ -81,9 +79,6 @@ def figures_of(
     }
     entries: Samples = {(scope,): float(view.entries) for scope, view in views.items() if view}
     return (
-        gauge(
-            "computegate_certificate_expires_seconds", "End of the served certificate.", {(): certificate_expires}, ()
-        ),
         gauge("computegate_records_dropped", "Lines of the decision record that were lost.", {(): dropped}, ()),
         gauge("computegate_leader", "Whether this replica does the upkeep.", {(): float(source.lease.held)}, ()),
         gauge("computegate_watch_synced", "Whether the collection was read once.", synced, ("resource",)),

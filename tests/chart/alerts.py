@@ -32,6 +32,7 @@ def counter(name: str) -> Case:
     return Case({name: GROWS}, {name: STILL})
 
 
+ENDS = "computegate_certificate_expiry_timestamp_seconds"
 REFUSED = "apiserver_admission_webhook_rejection_count"
 OPENED = "apiserver_admission_webhook_fail_open_count"
 DECISIONS = 'computegate_decisions_total{entry="enforced", mode="enforce", decision="allowed"}'
@@ -69,7 +70,10 @@ CASES: dict[str, Case] = {
     "ComputegateUnreachable": unreachable(REFUSED, "enforced"),
     "ComputegateFailsOpen": unreachable(OPENED, "observed"),
     "ComputegateGateNotIntact": flag("computegate_gate_intact", "0", "1"),
-    "ComputegateCertificateEnds": flag("computegate_certificate_expires_seconds", str(7 * DAY), str(9 * DAY)),
+    "ComputegateCertificateEnds": flag(f'{ENDS}{{certificate="serving"}}', str(7 * DAY), str(9 * DAY)),
+    "ComputegateCertificateNotCurrent": flag("computegate_certificate_current", "0", "1"),
+    "ComputegateRotationFails": flag("computegate_certificate_rotation_works", "0", "1"),
+    "ComputegateCertificateSecretUnreadable": flag("computegate_certificate_secret_readable", "0", "1"),
     "ComputegateHandshakesFail": counter("computegate_tls_handshakes_failed_total"),
     "ComputegateTryAgain": Case(
         {DECISIONS: GROWS, f'{REASONS}{{reason="LedgerBusy", mode="enforce"}}': "0+6x700"},

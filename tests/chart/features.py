@@ -39,6 +39,8 @@ FEATURES: dict[str, tuple[str, ...]] = {
         "--set=test.clearedNamespace=default",
         "--set=test.clearedNodeSelector.pool=h100",
         "--set=workloads.kinds=[kinds]",
+        f"--set-literal=tls.clientCA={PEM}",
+        "--set=tls.clientNames={kube-apiserver}",
         "--set=commonLabels.team=compute",
     ),
     "on the nodes' network": (
@@ -52,6 +54,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
         "--set=podDisruptionBudget.unhealthyPodEvictionPolicy=IfHealthyBudget",
     ),
     "a platform's ways": (
+        "--set=tls.mode=certManager",
         "--set=podSecurityContext.runAsUser=null",
         "--set=podSecurityContext.runAsGroup=null",
         "--set=podSecurityContext.fsGroup=null",

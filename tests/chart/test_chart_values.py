@@ -104,7 +104,7 @@ def test_bindings_are_judged_only_if_the_operator_says_so(chart: Chart) -> None:
 
 
 def test_cert_manager_issues_the_certificate_the_deployment_mounts(chart: Chart) -> None:
-    objects = chart.render()
+    objects = chart.render("--set=tls.mode=certManager")
     certificate = objects["Certificate", RELEASE]["spec"]
     volumes = {v["name"]: v for v in objects["Deployment", RELEASE]["spec"]["template"]["spec"]["volumes"]}
     assert certificate["secretName"] == volumes["tls"]["secret"]["secretName"]
@@ -144,7 +144,7 @@ def test_the_pods_run_without_privileges_and_the_old_ones_leave_last(chart: Char
 
 
 def test_the_reference_key_is_mounted_or_kept_by_the_server(chart: Chart) -> None:
-    own, given = chart.render(), chart.render("--set=reference.existingSecret=hmac")
+    own, given = chart.render(*PROVIDED), chart.render(*PROVIDED, "--set=reference.existingSecret=hmac")
     config = [yaml.safe_load(o["ConfigMap", RELEASE]["data"]["config.yaml"]) for o in (own, given)]
     assert config[0]["referenceSecret"] == f"{RELEASE}-reference"
     assert config[1]["referenceKeyFile"] == "/etc/computegate/reference/key"
@@ -203,8 +203,13 @@ def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
     [
         (["--set=tls.mode=provided"], "name the Secret with tls.crt and tls.key in tls.existingSecret"),
         (["--set=tls.mode=provided", "--set=tls.existingSecret=s"], "give the CA that signed the certificate"),
-        (["--set=tls.existingSecret=s"], "tls.mode is certManager, but tls.existingSecret or tls.caBundle is set"),
+        (["--set=tls.existingSecret=s"], "tls.mode is selfManaged, but tls.existingSecret or tls.caBundle is set"),
         ([*PROVIDED[:2], "--set=tls.caBundle=TUlJQg=="], "tls.caBundle is not a PEM certificate"),
+        (["--set=tls.clientCA=TUlJQg=="], "tls.clientCA is not a PEM certificate"),
+        ([f"--set-literal=tls.clientCA={PEM}"], "name in tls.clientNames who of those that it signs"),
+        (["--set=tls.clientNames={api}"], "give the CA that signs them in tls.clientCA"),
+        (["--set=tls.selfManaged.authorityDays=90"], "certificateDays must be fewer than authorityDays"),
+        (["--set=tls.mode=selfmanaged"], "/tls/mode"),
         (["--set=webhook.url=https://127.0.0.1:1"], "webhook.url is set: give the CA"),
         (["--set=screening.enabled=true"], "name the volume that holds the list in screening.volume"),
         ([*SCREENING, "--set=screening.file=../list.csv"], "/screening/file"),

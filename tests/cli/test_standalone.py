@@ -112,7 +112,7 @@ def test_what_the_server_makes_in_the_folder_is_not_read_as_objects(folder: path
 
     async def opened() -> None:
         async with FolderSource(folder, registry, SETTINGS) as source:
-            source.certificate()
+            await source.certificate()
             (folder / ".computegate" / "x.yaml").write_text("kind: [")
             (folder / "notes.txt").write_text("kind: [")
             await asyncio.sleep(0.2)
