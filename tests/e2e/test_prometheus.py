@@ -12,13 +12,14 @@ import pytest
 
 from admission.api.identity import TenantSpec
 from admission.tenants.identity import identity_digest
+from tests.e2e.certified import Certified
 from tests.e2e.objects import VERIFIED, examples, gpu_pod, namespace, of, quota, tenant
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.receivers import ReceiverProcess, now
 from tests.e2e.world import World, eventually
 from tools.chart_docs import alerts
 from tools.controlplane import ControlPlane
-from tools.installation import Installation, pod
+from tools.installation import pod
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 RULES = {
     "prometheusRule.enabled": "true",
-    "prometheusRule.certificateDays": "40",  # the certificates of the tests last a month
+    "prometheusRule.certificateDays": "91",  # one day more than what the replicas make
     "grafana.enabled": "true",
     "replicas": "2",
 }
@@ -49,7 +50,7 @@ class Watched(NamedTuple):
     world: World
     receiver: ReceiverProcess
     prometheus: Prometheus
-    rendered: dict[str, Object]
+    board: Object
 
     def unanswered(self) -> set[str]:
         """Return the queries that find nothing."""
@@ -57,8 +58,7 @@ class Watched(NamedTuple):
 
     def queries(self) -> set[str]:
         """Return what the dashboard asks, and the figures that alerts compare."""
-        board = json.loads(self.rendered["ConfigMap"]["data"]["computegate.json"])
-        panels = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+        panels = [target["expr"] for panel in self.board["panels"] for target in panel.get("targets", ())]
         return {*panels, *(alert["of"] for alert in alerts())}
 
 
@@ -69,18 +69,18 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     (folder / "receiver").mkdir()
     with (
         ControlPlane(folder / "plane") as plane,
-        Installation(plane, folder / "gate", replicas=2, values=RECEIVER) as gate,
+        Certified(plane, folder / "gate", replicas=2, values=RECEIVER) as gate,
         ReceiverProcess(plane, folder / "receiver") as receiver,
     ):
-        monitoring = [each for each in gate.rendered(RULES) if each["kind"] in {"PrometheusRule", "ConfigMap"}]
-        rendered = {each["kind"]: each for each in monitoring}
+        rendered = {(each["kind"], each["metadata"]["name"]): each for each in gate.rendered(RULES)}
         jobs = {"computegate": [each.metrics_port for each in gate.replicas], "receiver": [receiver.metrics_port]}
         prometheus = Prometheus(plane, folder / "prometheus", jobs)
-        prometheus.load(rendered["PrometheusRule"]["spec"]["groups"])
+        prometheus.load(rendered["PrometheusRule", "computegate"]["spec"]["groups"])
         world = World(gate)
         inhabit(world)
         with prometheus:
-            yield Watched(world, receiver, prometheus, rendered)
+            board = json.loads(rendered["ConfigMap", "computegate-dashboard"]["data"]["computegate.json"])
+            yield Watched(world, receiver, prometheus, board)
 
 
 def inhabit(world: World) -> None:
@@ -169,7 +169,7 @@ def fill(world: World) -> None:
 
 def garble(replica: Replica) -> None:
     """Say something that is no HTTP, so that the connection is closed."""
-    context = ssl.create_default_context(cafile=replica.directory / "ca.crt")
+    context = ssl.create_default_context(cafile=replica.authority)
     with (
         socket.create_connection(("127.0.0.1", replica.port), timeout=10) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as line,
