@@ -92,7 +92,8 @@ async def _source(arguments: argparse.Namespace, registry: Registry, settings: S
 
 async def _answer(source: Source, registry: Registry, settings: Settings, recorder: Recorder) -> None:
     kinds = Kinds(settings.workloads.kinds_file)
-    metrics, counts = Metrics(name for name, _ in ENTRIES), Counts()
+    entries = [name for name, _ in ENTRIES]
+    metrics, counts = Metrics(entries), Counts()
     certificate = await source.certificate()
     judge = Judge(
         registry,
@@ -102,7 +103,7 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
         unready=source.unready,
     )
     gate, workloads = _gates(source, settings, judge, kinds, metrics=metrics, record=recorder)
-    metrics.watch(lambda: of_http(counts))
+    metrics.watch(lambda: of_http(counts, entries))
     metrics.watch(lambda: source.figures(recorder.dropped))
     metrics.watch(lambda: certificate_figures(certificate))
     metrics.watch(kinds.figures)

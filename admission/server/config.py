@@ -55,6 +55,10 @@ class ServerConfig:
     client_names: frozenset[str] = frozenset()
 
 
+OUTCOMES = ("answered", "busy", "overrun", "malformed", "refused", "error", "gone")
+CAUSES = ("head", "body", "idle", "unread", "head_bytes", "malformed", "evicted", "full", "accept")
+
+
 @dataclass(slots=True)
 class Counts:
     """What the HTTP layer counts, as plain numbers that a metrics collector reads at a scrape.
