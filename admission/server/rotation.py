@@ -4,8 +4,8 @@ The order is kept by the Secret itself (see ``keyring``), and whoever leads can 
 Secret or a configuration is written only as it was read; the configurations are read before the Secret, so that what
 one is told to trust is never older than what it trusts.
 
-Our field manager owns nothing of the configurations afterwards: with server-side apply, an entry that an upgrade takes
-away would otherwise stay behind in part, for the caBundle that we own, and the upgrade would be refused.
+The caBundle is patched, not applied: a second applier of an entry would keep it from being taken away by an upgrade
+(the API server would keep the part that we own, and refuse it for what is missing).
 """
 
 from __future__ import annotations
@@ -192,36 +192,21 @@ class Rotation:
         if not behind and not problems:
             self._trusted_since = min(self._trusted_since, asyncio.get_running_loop().time())
         self._bundle = bundle
-        for each in configurations:
-            if each not in behind:
-                await self._disown(each)
 
     async def _tell(self, configuration: Mapping[str, Any], encoded: str) -> None:
-        changes = [
-            {"op": "add", "path": f"/webhooks/{number}/clientConfig/caBundle", "value": encoded}
-            for number, _ in enumerate(_hooks(configuration))
-        ]
-        await self._disown(msgspec.json.decode(await self._patch(configuration, changes), type=dict[str, Any]))
-        _log.info("webhook configuration %s trusts the authority", configuration["metadata"]["name"])
-
-    async def _disown(self, configuration: Mapping[str, Any]) -> None:
-        """Own no field of a configuration any more."""
-        owners = configuration["metadata"].get("managedFields") or []
-        others = [each for each in owners if each.get("manager") != _MANAGER]
-        if len(others) != len(owners):
-            await self._patch(configuration, [{"op": "replace", "path": "/metadata/managedFields", "value": others}])
-
-    async def _patch(self, configuration: Mapping[str, Any], changes: list[dict[str, Any]]) -> bytes:
-        """Change a configuration if nobody did since it was read."""
+        """Change the caBundle of each entry if nobody changed the configuration since it was read."""
         metadata = configuration["metadata"]
-        unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}
-        return await self._client.request(
+        changes = [{"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}]
+        for number, _ in enumerate(_hooks(configuration)):
+            changes.append({"op": "add", "path": f"/webhooks/{number}/clientConfig/caBundle", "value": encoded})
+        await self._client.request(
             "PATCH",
             f"{_CONFIGURATIONS}/{metadata['name']}",
             query={"fieldManager": _MANAGER},
-            body=msgspec.json.encode([unchanged, *changes]),
+            body=msgspec.json.encode(changes),
             content_type="application/json-patch+json",
         )
+        _log.info("webhook configuration %s trusts the authority", metadata["name"])
 
 
 def _read(data: Mapping[str, bytes]) -> Keyring:

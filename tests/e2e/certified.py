@@ -80,7 +80,7 @@ class Certified(Installation):
 
     def configuration(self) -> dict[str, Any]:
         """Return the webhook configuration."""
-        shown = self.kubectl("get", "validatingwebhookconfiguration", NAME, "-o", "json", "--show-managed-fields")
+        shown = self.kubectl("get", "validatingwebhookconfiguration", NAME, "-o", "json")
         return dict(json.loads(shown.stdout))
 
     def trusted(self) -> set[bytes]:

@@ -93,7 +93,7 @@ def test_no_answer_is_lost_while_it_is_rotated(gate: Certified, what: str) -> No
 
 
 def test_an_upgrade_keeps_what_is_trusted_and_can_take_an_entry_away(gate: Certified) -> None:
-    """By server-side apply, as Helm and Argo CD do: of a field that we owned an entry would stay in part."""
+    """By server-side apply, as Helm and Argo CD do it: of an entry that we applied as well, a part would stay."""
     before = gate.trusted(), gate.secret()
     with Questions(gate.plane, WHERE) as asked:
         for _ in range(2):

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from admission.server import selfsigned
 from admission.server.certificates import certificate_figures
+from admission.server.settings import ServingTLS
 from admission.server.tls import Certificate, CertificateError
 from tests.server.test_certificates import rotate, served
 from tests.server.webserver import Running, now
@@ -157,6 +158,14 @@ def test_the_ends_of_all_certificates_are_told(start: Callable[..., Running]) ->
         "authority": authority,
         "clients": authority,
     }
+
+
+@pytest.mark.parametrize(
+    "half", [{"clientCaFile": "/ca.crt"}, {"clientNames": ["kube-apiserver"]}], ids=["CA", "names"]
+)
+def test_a_client_ca_without_names_would_let_everybody_in_whom_it_signed(half: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="clientCaFile and clientNames go together"):
+        ServingTLS.model_validate(half)
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing", b"-----BEGIN CERTIFICATE-----\nnothing"])
