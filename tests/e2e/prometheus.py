@@ -32,19 +32,20 @@ class Prometheus:
         admin = json.loads(plane.kubeconfig.read_text())["users"][0]["user"]
         credentials = {"cert_file": admin["client-certificate"], "key_file": admin["client-key"]}
         targets = {name: [f"127.0.0.1:{port}" for port in ports] for name, ports in jobs.items()}
-        self._config = {
+        api_server: dict[str, Any] = {
+            "job_name": "apiserver",
+            "scheme": "https",
+            "tls_config": {"ca_file": str(plane.ca), **credentials},
+            "scrape_interval": "2s",
+            "scrape_timeout": "2s",
+            "static_configs": [{"targets": [plane.server.removeprefix("https://")]}],
+        }
+        self._config: dict[str, Any] = {
             "global": {"scrape_interval": EVERY, "scrape_timeout": EVERY, "evaluation_interval": EVERY},
             "rule_files": [str(directory / "rules.yaml")],
             "scrape_configs": [
                 *({"job_name": name, "static_configs": [{"targets": each}]} for name, each in targets.items()),
-                {
-                    "job_name": "apiserver",
-                    "scheme": "https",
-                    "tls_config": {"ca_file": str(plane.ca), **credentials},
-                    "scrape_interval": "2s",
-                    "scrape_timeout": "2s",
-                    "static_configs": [{"targets": [plane.server.removeprefix("https://")]}],
-                },
+                api_server,
             ],
         }
 

@@ -113,8 +113,8 @@ def agent(name: str) -> Object:
 
 def test_nothing_fires_while_all_is_well_but_what_ends_soon(watched: Watched) -> None:
     world = watched.world
-    for each in (agent("agent"), bounded("bridged", "lapsed")):
-        eventually(lambda each=each: world.denial(each, "--dry-run=server"), lambda line: line == "")
+    eventually(lambda: world.denial(agent("agent"), "--dry-run=server"), lambda line: line == "")
+    eventually(lambda: world.denial(bounded("bridged", "lapsed"), "--dry-run=server"), lambda line: line == "")
     world.admit(agent("agent"), bounded("bridged", "lapsed"), bounded("trainer", ENFORCED), bounded("seen", OBSERVED))
     assert watched.receiver.deliver("cleared", "Verified", now(), covers=covers_of(world), level=2).startswith("200")
     ending = {"ComputegateCertificateEnds", "ComputegateExemptionEnds", "ComputegateOverrideEnds"}
