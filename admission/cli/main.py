@@ -19,6 +19,7 @@ from admission.cli import (
     profile,
     screening,
     serve,
+    static,
     tenants,
     usage,
 )
@@ -38,6 +39,7 @@ _COMMANDS = (
     profile,
     ownership,
     screening,
+    static,
 )
 """In the order in which help lists them."""
 

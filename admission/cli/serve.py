@@ -107,6 +107,7 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
 
     def draining() -> None:
         gate.draining = True
+        source.resign()
 
     async def review(entry: str, budget: float, body: bytes) -> bytes:
         return await (workloads if entry == WORKLOADS else gate).review(entry, budget, body)
@@ -165,6 +166,7 @@ def _config(settings: Settings) -> ServerConfig:
         metrics_host=settings.listen.metrics_host,
         metrics_port=settings.listen.metrics_port,
         drain_seconds=settings.drain_seconds,
+        keep_seconds=settings.keep_seconds,
     )
 
 

@@ -7,11 +7,10 @@ import pytest
 import yaml
 
 from admission.server.settings import read_settings
-from tests.chart.rendering import CHART, NAMESPACE, PEM, PROVIDED, RELEASE, Chart, Manifest
+from tests.chart.rendering import CHART, NAMESPACE, OUTSIDE, PROVIDED, RELEASE, Chart, Manifest
 
 WEBHOOK = ("ValidatingWebhookConfiguration", RELEASE)
 SCREENING = ("--set=screening.enabled=true", "--set=screening.volume.persistentVolumeClaim.claimName=lists")
-OUTSIDE = ("--set=webhook.url=https://127.0.0.1:8443", f"--set-literal=tls.caBundle={PEM}")
 
 
 def entries(objects: dict[tuple[str, str], Manifest]) -> dict[str, Manifest]:
