@@ -56,6 +56,7 @@ class Replica:
         config = {
             "contact": CONTACT,
             "drainSeconds": 1,
+            "keepSeconds": 0,
             "listen": {
                 "host": "127.0.0.1",
                 "port": self.port,

@@ -25,6 +25,7 @@ from admission.api.policy import AccessPolicy
 from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
+from admission.cli.alarm import GateAlarm
 from admission.cli.certificates import Certificates
 from admission.cli.files import node_of
 from admission.cli.upkeep import Upkeep, kept_alive, start_anew
@@ -41,7 +42,7 @@ from admission.ledger.objects import LedgerObject, ObjectStore
 from admission.ledger.uncount import uncount_all
 from admission.review import messages
 from admission.review.claim import DeviceClass, ResourceSlice
-from admission.server.figures import figures_of
+from admission.server.figures import figures_of, gate_figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -108,6 +109,7 @@ class ClusterSource:
         self._certificates = Certificates(client, _own_namespace(), settings.tls)
         identity = f"{os.environ.get('POD_NAME', 'computegate')}_{uuid.uuid4()}"
         self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
+        self.alarm = GateAlarm(client, _own_namespace(), settings.gate, self._events, self.lease)
 
     @classmethod
     async def connect(
@@ -121,17 +123,23 @@ class ClusterSource:
         """Start watching; ``unsynced`` tells when everything has been read once."""
         for run in (
             *(reflector.run for reflector in self.reflectors.values()),
-            self.lease.run,
             self._notes.run,
             self._events.run,
+            self.alarm.watch.run,
         ):
             self._tasks.append(asyncio.create_task(kept_alive(run)))
+        self._standing = asyncio.create_task(kept_alive(self.lease.run))
+        self._tasks.append(self._standing)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop everything, give the lease back, close the connections."""
         await _ended([*self._leading, *self._tasks])
         await self.client.close()
+
+    def resign(self) -> None:
+        """Give the lease back, so that another replica leads while this one drains; what is under way ends."""
+        self._standing.cancel()
 
     # -- what the server asks --------------------------------------------------------------------
 
@@ -187,8 +195,11 @@ class ClusterSource:
 
     def figures(self, dropped: int) -> Iterable[Metric]:
         """Return what is read at each scrape."""
-        certificates = self._certificates.figures(leads=self.lease.held)
-        return (*figures_of(self, self._registry, _now(), dropped), *certificates)
+        return (
+            *figures_of(self, self._registry, _now(), dropped),
+            *self._certificates.figures(leads=self.lease.held),
+            *gate_figures(self.alarm.watch.problems),
+        )
 
     # -- watches ---------------------------------------------------------------------------------
 
@@ -298,6 +309,7 @@ class ClusterSource:
     def _lead(self, held: bool) -> None:
         for task in self._leading:
             task.cancel()
+        self._tasks = [task for task in (*self._tasks, *self._leading) if not task.done()]
         runs = (self._term, *self._certificates.leading()) if held else ()
         self._leading = [asyncio.create_task(kept_alive(run)) for run in runs]
 

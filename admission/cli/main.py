@@ -19,6 +19,7 @@ from admission.cli import (
     profile,
     screening,
     serve,
+    static,
     tenants,
     trial,
     usage,
@@ -40,6 +41,7 @@ _COMMANDS = (
     profile,
     ownership,
     screening,
+    static,
 )
 """In the order in which help lists them."""
 

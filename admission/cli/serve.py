@@ -110,6 +110,7 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
 
     def draining() -> None:
         gate.draining = True
+        source.resign()
 
     async def review(entry: str, budget: float, body: bytes) -> bytes:
         return await (workloads if entry == WORKLOADS else gate).review(entry, budget, body)
@@ -170,6 +171,7 @@ def _config(settings: Settings) -> ServerConfig:
         drain_seconds=settings.drain_seconds,
         client_certificates=settings.tls.client_ca_file is not None,
         client_names=frozenset(settings.tls.client_names),
+        keep_seconds=settings.keep_seconds,
     )
 
 

@@ -36,6 +36,9 @@ class Source(Protocol):
     async def __aexit__(self, *_: object) -> None:
         """Stop, and give back what was taken."""
 
+    def resign(self) -> None:
+        """Leave to another what one does for all: this process is going away, and goes on answering for a while."""
+
     async def certificate(self) -> Certificate:
         """Return the serving certificate."""
 

@@ -104,6 +104,9 @@ class FolderSource:
                 await self._task
         await self._store.close()
 
+    def resign(self) -> None:
+        """Nothing is done here for others."""
+
     async def certificate(self) -> Certificate:
         """Return the configured certificate, or one that is made here; its authority is ``ca.crt`` beside it."""
         tls = self._settings.tls

@@ -16,7 +16,7 @@ from admission.tenants.age import ATTESTED
 from admission.tenants.kyc import due_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from prometheus_client.metrics_core import Metric
@@ -91,6 +91,21 @@ def figures_of(source: Figured, registry: Registry, now: datetime, dropped: int)
         *_clearances(registry, now),
         *screening_figures(registry, now),
         *(_kept(upkeep, views) if upkeep is not None else ()),
+    )
+
+
+def gate_figures(problems: Collection[Sequence[str]] | None) -> Iterable[Metric]:
+    """Return whether the gate is what was installed, and nothing while that is unknown.
+
+    ``problems`` begin with kind, name and what is wrong.
+    """
+    if problems is None:
+        return ()
+    named: Samples = {(f"{kind}/{name}", problem): 1 for kind, name, problem, *_ in problems}
+    text = "What of the gate is missing, changed or unseen."
+    return (
+        gauge("computegate_gate_intact", "Whether the gate is what was installed.", {(): float(not problems)}, ()),
+        gauge("computegate_gate_problems", text, named, ("object", "problem")),
     )
 
 

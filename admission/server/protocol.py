@@ -43,9 +43,9 @@ class Connection(HttpToolsProtocol):
         self._unread_since = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Start waiting for the first request; remember who the client proved to be."""
+        """Wait for the first request, for long, as clients keep spares; remember who the client proved to be."""
         super().connection_made(transport)
-        self._await("head", self._limits.head_seconds)
+        self._await("idle", self._limits.idle_seconds)
         self.app_state = {"client_name": common_name(transport.get_extra_info("peercert"))}
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -109,15 +109,14 @@ class Connection(HttpToolsProtocol):
         self._counts.closed["malformed"] += 1
         super().send_400_response(msg)
 
-    def shutdown(self) -> None:
-        """Close when idle; else let the request that is arriving or in work be answered first.
+    def shutdown(self, keep_seconds: float = 0.0) -> None:
+        """Close when idle for so long; else let the request that is arriving or in work be answered first.
 
         A client that has just shaken hands is about to send its request, so it gets a moment; one that
         stays silent was a spare of the client's pool.
         """
-        silent = self.cycle is None and not self._head_bytes and self._awaiting == "head"
-        begun = self._deadline - self._limits.head_seconds
-        if self._awaiting == "idle" or (silent and self.loop.time() - begun > _SPARE_SECONDS):
+        patience = keep_seconds if self.cycle else max(keep_seconds, _SPARE_SECONDS)
+        if self.loop.time() - self.idle_since() >= patience:
             self.transport.close()
 
     def idle_since(self) -> float:

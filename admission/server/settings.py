@@ -112,6 +112,15 @@ class WorkloadSettings(_Part):
     """The end that a policy of the cluster gives to accelerator pods of enforced namespaces that name none."""
 
 
+class GateSettings(_Part):
+    """What the gate's own alarm is told."""
+
+    config_map: str = "computegate-gate"
+    """ConfigMap in our own namespace that says what was installed; the chart writes it."""
+    grace_seconds: Annotated[float, pydantic.Field(ge=0, le=60)] = 20
+    """How long a difference stands before it counts: an upgrade writes one object after another."""
+
+
 class Settings(_Part):
     """Everything ``computegate serve`` is told."""
 
@@ -127,10 +136,13 @@ class Settings(_Part):
     """Users who make resource claims for pods (claim controllers, schedulers): these are held against the pod."""
     drain_seconds: Annotated[float, pydantic.Field(ge=0, le=300)] = 20
     """How long to go on answering after SIGTERM."""
+    keep_seconds: Annotated[float, pydantic.Field(ge=0, le=300)] = 95
+    """How long after its last answer a kept connection is served then; an API server drops it after 90 s."""
     listen: Listen = Listen()
     tls: ServingTLS = ServingTLS()
     ledger: LedgerSettings = LedgerSettings()
     workloads: WorkloadSettings = WorkloadSettings()
+    gate: GateSettings = GateSettings()
     reference_key_file: pathlib.Path | None = None
     """File with the key of references; absent means the Secret named below."""
     reference_secret: str = "computegate-reference"  # noqa: S105 (a name)

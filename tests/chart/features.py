@@ -1,8 +1,7 @@
 """Installations of the chart that are unlike each other, as flags of helm: together they switch everything on."""
 
-from tests.chart.rendering import PEM, PROVIDED
+from tests.chart.rendering import OUTSIDE, PEM, PROVIDED
 
-OUTSIDE = ("--set=webhook.url=https://127.0.0.1:8443", f"--set-literal=tls.caBundle={PEM}")
 SCREENING = ("--set=screening.enabled=true", "--set=screening.volume.persistentVolumeClaim.claimName=lists")
 RECEIVER = (
     "--set=kyc.receiver.enabled=true",

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from admission.server.settings import read_settings
-from tests.chart.features import OUTSIDE, SCREENING
-from tests.chart.rendering import CHART, NAMESPACE, PEM, PROVIDED, RELEASE, Chart, Manifest
+from tests.chart.features import SCREENING
+from tests.chart.rendering import CHART, NAMESPACE, OUTSIDE, PEM, PROVIDED, RELEASE, Chart, Manifest
 
 WEBHOOK = ("ValidatingWebhookConfiguration", RELEASE)
 LEAST = "--set=podDisruptionBudget.maxUnavailable="

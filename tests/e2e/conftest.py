@@ -44,7 +44,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
     directory = tmp_path_factory.mktemp("e2e")
     ledger: dict[str, float] = {"rebuildSeconds": 1, "expireSeconds": 44}
     plane = ControlPlane(directory / "plane", gates=("GenericWorkload", "DRAWorkloadResourceClaims"))
-    with plane, Installation(plane, directory / "gate", ledger=ledger, values=VALUES) as gate:
+    server = {"gate": {"graceSeconds": 1}}
+    with plane, Installation(plane, directory / "gate", ledger=ledger, values=VALUES, server=server) as gate:
         World(gate).apply(
             *examples("policy", "pools"),
             of("AccessPolicy", "one-class", {"ambiguousClass": "Deny"}),

@@ -50,8 +50,8 @@ class Watched(NamedTuple):
     board: Object
 
     def unanswered(self) -> set[str]:
-        """Return the queries that find nothing."""
-        return {query for query in self.queries() if not self.prometheus.query(query)}
+        """Return the queries that find nothing, nor found something a moment ago."""
+        return {query for query in self.queries() if not self.prometheus.query(f"last_over_time(({query})[2m:1s])")}
 
     def queries(self) -> set[str]:
         """Return what the dashboard asks, and the figures that alerts compare."""
@@ -149,6 +149,9 @@ def test_alerts_fire_when_it_breaks_and_every_query_finds_something(watched: Wat
     awaits("ReceiverSecretUnreadable", "DeliveriesRefused", "Unreachable", "FailsOpen")
     world.count_again("DE")
     eventually(firing, lambda names: "ComputegateLedgerNotCounted" not in names)
+    world.kubectl("delete", "validatingwebhookconfiguration", "computegate")
+    awaits("GateNotIntact")
+    eventually(lambda: watched.prometheus.query("computegate_gate_problems"))
     slip_in(world)
     awaits("UnannouncedDevices")
     fill(world)
@@ -162,8 +165,7 @@ def tells_to_try_again(world: World) -> None:
 
 
 def slip_in(world: World) -> None:
-    """Create a pod while nothing makes the API server ask."""
-    world.kubectl("delete", "validatingwebhookconfiguration", "computegate")
+    """Create a pod while nothing makes the API server ask; then mend it."""
     eventually(lambda: world.denial(gpu_pod("unbounded", ENFORCED), "--dry-run=server"), lambda line: not line)
     world.admit(bounded("unasked", ENFORCED))
     world.installed.apply()

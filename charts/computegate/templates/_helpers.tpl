@@ -126,6 +126,9 @@ ask the cluster's operator for it{{ with .Values.config.contact }} ({{ . }}){{ e
 {{- if and .Values.resources.limits (hasKey .Values.resources.limits "cpu") -}}
 {{- fail "resources.limits.cpu throttles admission of the whole cluster: remove it and set resources.requests.cpu" -}}
 {{- end -}}
+{{- if and .Values.guards.blockWhenMissing (not (and .Values.guards.enabled .Values.guards.narrowed)) -}}
+{{- fail "guards.blockWhenMissing is a part of guards.narrowed: set guards.enabled and guards.narrowed, or leave it out" -}}
+{{- end -}}
 {{- if .Values.commonLabels -}}
 {{- range $key := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
 {{- if hasKey $.Values.commonLabels $key -}}
