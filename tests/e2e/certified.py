@@ -63,7 +63,9 @@ class Certified(Installation):
     def rendered(self, values: dict[str, str]) -> list[dict[str, Any]]:
         """Return what the chart renders but for the pods; the API server is to call the balancer."""
         command: list[str | Path] = [binaries("helm")["helm"], "template", "computegate", CHART, "-n", NAMESPACE]
-        for key, value in {"config.mode": self.mode, "test.enabled": "false", **values}.items():
+        # The guard and the gate's alarm would take the balancer's address for somebody else's server.
+        ours = {"config.mode": self.mode, "test.enabled": "false", "guards.narrowed": "false"}
+        for key, value in {**ours, **values}.items():
             command += ["--set", f"{key}={value}"]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         found = [each for each in yaml.safe_load_all(text) if each and each["kind"] not in _REMOVED]
