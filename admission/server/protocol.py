@@ -116,11 +116,17 @@ class Connection(HttpToolsProtocol):
         stays silent was a spare of the client's pool.
         """
         patience = keep_seconds if self.cycle else max(keep_seconds, _SPARE_SECONDS)
-        if self.loop.time() - self.idle_since() >= patience:
+        if self.loop.time() - self._silent_since() >= patience:
             self.transport.close()
 
     def idle_since(self) -> float:
-        """Return when the last response ended, in the loop's time; infinity when it is in use, or closing already."""
+        """Return when it became idle, in the loop's time; infinity when in use, closing, or just opened."""
+        since = self._silent_since()
+        fresh = self.cycle is None and self.loop.time() - since < self._limits.head_seconds
+        return math.inf if fresh else since
+
+    def _silent_since(self) -> float:
+        """Return when the last response ended, or the handshake; infinity when it is in use, or closing already."""
         idle = self._awaiting == "idle" and not self.transport.is_closing()
         return self._deadline - self._limits.idle_seconds if idle else math.inf
 
