@@ -19,7 +19,9 @@ from admission.cli import (
     profile,
     screening,
     serve,
+    static,
     tenants,
+    trial,
     usage,
 )
 
@@ -28,6 +30,7 @@ _COMMANDS = (
     check,
     demand,
     preflight,
+    trial,
     explain,
     ledger,
     usage,
@@ -38,6 +41,7 @@ _COMMANDS = (
     profile,
     ownership,
     screening,
+    static,
 )
 """In the order in which help lists them."""
 
