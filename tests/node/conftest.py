@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.world import Cluster
-from tests.node.objects import LABELS, everything
+from tests.node.objects import CLEARED, LABELS, SELECTOR, everything
 from tools.node.node import Node, node_plane
 from tools.node.release import Release
 
@@ -67,7 +67,8 @@ def release(
     plane: ControlPlane, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, show: Callable[[str], None]
 ) -> Release:
     """The chart with three replicas, in enforce, and the tenants of tests/node/objects."""
-    release = Release(plane, tmp_path_factory.mktemp("release"), IMAGE)
+    tried = {"clearedNamespace": CLEARED, "clearedNodeSelector": SELECTOR}
+    release = Release(plane, tmp_path_factory.mktemp("release"), IMAGE, {"test": tried})
     begun = time.monotonic()
     release.install()
     show(f"chart installed with {len(release.pods())} ready replicas in {time.monotonic() - begun:.0f} s")

@@ -12,6 +12,8 @@ CLEARED, UNCLEARED = "team-cleared", "team-uncleared"
 """Namespaces of a tenant whose clearance stands, and of one without any."""
 LABELS: dict[str, str] = pool("rack", CHIP, COUNTRY)["spec"]["nodeLabels"]
 """Labels of the real node, by which the pool knows it."""
+SELECTOR = {"nvidia.com/gpu.product": LABELS["nvidia.com/gpu.product"]}
+"""By which a pod names its class."""
 
 _WORK = "import os, signal; print('devices', os.environ.get('NVIDIA_VISIBLE_DEVICES'), flush=True); signal.pause()"
 
@@ -31,7 +33,7 @@ def everything(mode: str = "enforce") -> list[Object]:
 
 def worker(name: str, where: str, image: str, devices: int = 1, **spec: Any) -> Object:
     """Return a pod that prints the devices it was given, and runs until it is told to stop."""
-    selector = {"nodeSelector": {"nvidia.com/gpu.product": LABELS["nvidia.com/gpu.product"]}} if devices else {}
+    selector = {"nodeSelector": SELECTOR} if devices else {}
     limits = {GPU: str(devices)} if devices else {}
     program = {"image": image, "imagePullPolicy": "Never", "command": ["python3", "-c", _WORK]}
     return pod(name, where, limits, {**selector, **spec}, **program)

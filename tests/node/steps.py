@@ -46,7 +46,8 @@ class Kill:
 
 
 def kill_idle(release: Release, node: Node) -> Kill:
-    """Kill the replicas that the API server has no connection to."""
+    """Kill the replicas that the API server has no connection to, once there are none from before."""
+    release.await_alone()
     reached = reached_replicas(release)
     return kill(release, node, frozenset(release.addresses().values()) - reached, reached)
 
@@ -89,7 +90,8 @@ def restarts(release: Release, name: str) -> int:
 
 STEPS = (
     *(Step(f"rolling restart {number}", lambda release, _: release.restart()) for number in range(1, 6)),
-    *(Step(f"rotation {number}", lambda release, _: release.rotate()) for number in range(1, 6)),
+    *(Step(f"new certificate {number}", lambda release, _: release.rotate("certificate")) for number in range(1, 4)),
+    *(Step(f"new authority {number}", lambda release, _: release.rotate("authority")) for number in range(1, 3)),
     Step("upgrade", upgrade),
     Step("rollback", lambda release, _: release.roll_back()),
     Step("kill -9 of idle replicas", kill_idle, planned=False),

@@ -30,7 +30,8 @@ def test_the_image_has_no_shell_compiler_or_installer_and_does_not_run_as_root(s
 
 
 def test_a_replica_is_ready_soon_and_within_its_memory(release: Release, show: Callable[[str], None]) -> None:
-    started = [seconds_to_ready(pod) for pod in release.pods()]
+    release.await_alone()
+    started = [seconds_to_ready(pod) for pod in release.living()]
     summary = json.loads(release.kubectl("get", "--raw", f"/api/v1/nodes/{NODE}/proxy/stats/summary").stdout)
     ours = [pod for pod in summary["pods"] if pod["podRef"]["namespace"] == NAMESPACE]
     held = sorted(pod["memory"]["workingSetBytes"] / 1e6 for pod in ours if pod.get("memory"))

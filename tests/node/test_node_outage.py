@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def down(release: Release) -> Iterator[Release]:
     """The release without any replica."""
     scale(release, 0)
+    release.kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--grace-period=1", "--wait=false")
     eventually(release.pods, lambda pods: not pods, 120)
     yield release
     scale(release, 3)

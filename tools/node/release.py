@@ -1,4 +1,4 @@
-"""computegate as Helm installs it in a real cluster, with a certificate of the cluster's CA.
+"""computegate as Helm installs it in a real cluster, with certificates of its own.
 
 What an operator does to it is a method: install, restart, rotate, upgrade, roll back, uninstall.  Each returns when the
 cluster has done it.
@@ -16,16 +16,13 @@ from typing import Any
 import yaml
 from cryptography import x509
 
-from tools.authority import Certificate
 from tools.controlplane import ControlPlane
 from tools.installation import CHART, CONTACT, NAMESPACE
 from tools.kubectl import Kubectl
 from tools.process import StartError, binaries
 
 NAME = "computegate"
-_SECRET = "computegate-serving"  # noqa: S105  (a name)
 _PATIENCE = 300.0
-_SANS = ("localhost", f"{NAME}.{NAMESPACE}.svc", f"{NAME}.{NAMESPACE}.svc.cluster.local")
 
 
 class Release:
@@ -36,20 +33,17 @@ class Release:
         self._directory = directory
         self._directory.mkdir(parents=True, exist_ok=True)
         repository, _, tag = image.rpartition(":")
-        self._certificate = self._issue()
         self.values = {
             "config": {"mode": "enforce", "contact": CONTACT, "ledger": {"rebuildSeconds": 1}},
             "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
-            "tls": {"mode": "provided", "existingSecret": _SECRET, "caBundle": self._certificate.authority},
+            "tls": {"selfManaged": {"settleSeconds": 5}},
             "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
             **(values or {}),
         }
 
     def install(self) -> None:
         """Install the chart and wait until all replicas are ready."""
-        self.kubectl("create", "namespace", NAMESPACE, check=False)  # it outlives an earlier release
-        self._put_certificate()
-        self.helm("install", NAME, CHART, "--wait", "--timeout=180s", *self._valued())
+        self.helm("install", NAME, CHART, "--create-namespace", "--wait", "--timeout=180s", *self._valued())
 
     def upgrade(self, **values: Any) -> None:
         """Upgrade to these values, added to those so far, and wait until all replicas are the new ones."""
@@ -68,20 +62,23 @@ class Release:
         self.await_rollout()
 
     def await_rollout(self) -> None:
-        """Wait until the replicas are the wanted ones, ready, and those before are gone."""
+        """Wait until the replicas are the wanted ones and ready; those before may still serve what they were asked."""
         for _ in range(6):  # a command of ours ends after a minute
             what = ("rollout", "status", f"deployment/{NAME}", "-n", NAMESPACE, "--timeout=50s")
             if self.kubectl(*what, check=False).returncode == 0:
-                break
-        wanted = int(self.values.get("replicas", 3))
-        self._await("the replicas before to be gone", lambda: len(self.pods()) == wanted)
+                return
+        raise StartError(f"waited {_PATIENCE:.0f} s for the rollout")
 
-    def rotate(self) -> None:
-        """Replace the certificate, and wait until every replica serves the new one."""
-        self._certificate = self._issue()
-        self._put_certificate()
-        serial = x509.load_pem_x509_certificate(self._certificate.certificate.read_bytes()).serial_number
-        self._await("every replica to serve the new certificate", lambda: self._serials() == {serial})
+    def await_alone(self) -> None:
+        """Wait until the replicas before are gone."""
+        self._await("the replicas before to be gone", lambda: len(self.pods()) == len(self.living()))
+
+    def rotate(self, what: str) -> None:
+        """Have the `certificate` or the `authority` replaced, and wait until every replica serves what came of it."""
+        before = self._serials()
+        asked = f"computegate.io/rotate={what}"
+        self.kubectl("annotate", "secret", f"{NAME}-tls", "-n", NAMESPACE, asked, "--overwrite")
+        self._await("every replica to serve the new certificate", lambda: self._renewed(before))
 
     def test(self) -> str:
         """Run the chart's own tests and return what Helm printed."""
@@ -97,6 +94,10 @@ class Release:
         labels = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/name=computegate,!job-name"
         found = self.kubectl("get", "pods", "-n", NAMESPACE, "-l", labels, "-o", "json").stdout
         return list(json.loads(found)["items"])
+
+    def living(self) -> list[dict[str, Any]]:
+        """Return the pods of the replicas that were not told to stop."""
+        return [pod for pod in self.pods() if "deletionTimestamp" not in pod["metadata"]]
 
     def addresses(self) -> dict[str, str]:
         """Return the replicas' names by their addresses."""
@@ -122,17 +123,13 @@ class Release:
         path.write_text(yaml.safe_dump(self.values))
         return [f"--values={path}"]
 
-    def _issue(self) -> Certificate:
-        return self.plane.issue(NAME, _SANS)
-
-    def _put_certificate(self) -> None:
-        files = (f"--cert={self._certificate.certificate}", f"--key={self._certificate.key}")
-        what = ("create", "secret", "tls", _SECRET, "-n", NAMESPACE, *files, "--dry-run=client", "-o", "yaml")
-        self.kubectl("apply", "--server-side", "-f", "-", stdin=self.kubectl(*what).stdout)
+    def _renewed(self, before: set[int]) -> bool:
+        now = self._serials()
+        return len(now) == 1 and not now & before
 
     def _serials(self) -> set[int]:
         port = int(self.values["config"].get("listen", {}).get("port", 8443))
-        found = [ssl.get_server_certificate((address, port)) for address in self.addresses()]
+        found = [ssl.get_server_certificate((pod["status"]["podIP"], port)) for pod in self.living()]
         return {x509.load_pem_x509_certificate(each.encode()).serial_number for each in found}
 
     def _await(self, what: str, holds: Callable[[], bool]) -> None:
