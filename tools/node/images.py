@@ -40,8 +40,13 @@ def cache() -> Path:
 def archive(name: str, layer: Path, image: Path, **config: object) -> Path:
     """Write an archive of the image `name`, whose only layer is a tar, and return its path; `config` is how it runs."""
     digest = f"sha256:{_digest(layer)}"
-    described = {"architecture": _architecture(), "os": "linux", "config": config}
-    described |= {"rootfs": {"type": "layers", "diff_ids": [digest]}, "history": [{"comment": "one layer"}]}
+    described = {
+        "architecture": _architecture(),
+        "os": "linux",
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": [digest]},
+        "history": [{"comment": "one layer"}],
+    }
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
     with tarfile.open(image, "w") as outer:
         outer.add(layer, "layer.tar")
