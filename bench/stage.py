@@ -117,7 +117,7 @@ class Stage:
             self._limit(name)
 
     def _use_tokens(self) -> None:
-        """Have replicas authenticate as in a cluster: an API server remembers a token, and verifies each certificate."""
+        """Have replicas authenticate as in a cluster: a token is remembered, a certificate is verified each time."""
         account = ACCOUNT.rpartition(":")[2]
         asked = ("create", "token", account, "--namespace", NAMESPACE, "--duration=24h")
         token = self.installed.kubectl(*asked).stdout.strip()
