@@ -17,7 +17,7 @@ from admission.tenants.ternary import Ternary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from admission.decide.rulebook import ResolvedRule
+    from admission.decide.rules import ResolvedRule
     from admission.tenants.standing import Standing
 
 Result = tuple[Check, Finding | None]

@@ -11,6 +11,7 @@ from admission.api.object import Condition
 from admission.api.override import KYCOverride
 from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
 from admission.decide.attested import check_attestation
+from admission.decide.compute import weights_in
 from admission.decide.duration import HOUR, seconds_of
 from admission.decide.grants import valid_grants
 from admission.decide.limits import held
@@ -61,7 +62,7 @@ def quota_status(
     rules = registry.rules(now)
 
     def use(unit: Unit, limit: int | None) -> Use:
-        weights = rules.weights(quota.spec.classes, unit)
+        weights = weights_in(rules, quota, unit)
         return Use(used=held(view.used, weights), reserved=held(view.reserved, weights), limit=limit)
 
     weights = rules.weights(quota.spec.classes, "devices")
