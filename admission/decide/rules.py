@@ -107,6 +107,7 @@ class RulesInForce:
     )
     """What ``grants`` found: for the classes of authorizations and those asked for, which sets must have room."""
     _means: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
+    _certain: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     applicable: dict[tuple[int, str, str, str], tuple[Standing, tuple[tuple[ResolvedRule, Ternary], ...]]] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -150,9 +151,10 @@ class RulesInForce:
 
     def class_permitted(self, class_name: str, references: Iterable[str]) -> bool:
         """Whether a class is for certain meant by any of the references: for what permits."""
-        meant = self._meant(class_name) - {*ENTRIES, *lines.names()}
-        certain = {str(self.entry(class_name)), *self.catalogue.sides(class_name, self.since).certain}
-        return not (meant | certain).isdisjoint(references)
+        if class_name not in self._certain:
+            certain = {str(self.entry(class_name)), *self.catalogue.sides(class_name, self.since).certain}
+            self._certain[class_name] = self._meant(class_name) - {*ENTRIES, *lines.names()} | certain
+        return not self._certain[class_name].isdisjoint(references)
 
     def _meant(self, class_name: str) -> frozenset[str]:
         if class_name not in self._means:
