@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from admission.catalogue import tables
 from admission.catalogue.control import Entry, assumed_entry, control_entry
-from admission.catalogue.lines import Sides, sides
+from admission.catalogue.lines import Sides, lines, sides
 from admission.catalogue.recognition import (
     GENERIC_LABELS,
     INSTANCE_LABEL,
@@ -22,7 +22,7 @@ from admission.catalogue.recognition import (
     chip_of_virtual,
     product_key,
 )
-from admission.catalogue.slices import profile_in, slice_of
+from admission.catalogue.slices import profile_in, shares, slice_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -142,6 +142,8 @@ def _tpps(chips: Iterable[Chip]) -> list[int]:
 
 @functools.cache
 def _builtin() -> Catalogue:
+    for table in (shares, lines):
+        table()  # read with the rest, and not by the first request
     chips = {chip.name: chip for chip in tables.chips()}
     return Catalogue(
         chips=chips,

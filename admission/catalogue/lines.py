@@ -76,6 +76,7 @@ def lines() -> tuple[Line, ...]:
     return tuple(Line(**{**each, "makers": tuple(each.get("makers", ()))}) for each in found)
 
 
+@functools.cache
 def names() -> frozenset[str]:
     """Return the names of all sides, for rules to refer to."""
     return frozenset(name for line in lines() for name in (line.within, line.beyond) if name)

@@ -17,10 +17,11 @@ from admission.demand.reach import UNKNOWN_CLASS
 from admission.tenants.screening import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from admission.api.policy import Rule
     from admission.catalogue.catalogue import Catalogue
+    from admission.catalogue.lines import Sides
     from admission.decide.limits import Unit
     from admission.tenants.age import Age
     from admission.tenants.standing import Standing
@@ -107,7 +108,6 @@ class RulesInForce:
     )
     """What ``grants`` found: for the classes of authorizations and those asked for, which sets must have room."""
     _means: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
-    _certain: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     applicable: dict[tuple[int, str, str, str], tuple[Standing, tuple[tuple[ResolvedRule, Ternary], ...]]] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -142,26 +142,30 @@ class RulesInForce:
         """Whether a class has a control entry, may have one, or is named by a letter."""
         return self.entry(class_name) is not Entry.NONE or class_name in self.by_letter
 
-    def class_matches(self, class_name: str, references: Iterable[str]) -> bool:
+    def class_matches(self, class_name: str, references: Collection[str]) -> bool:
         """Whether a class is, or may be, meant by any of the references: for what restricts and counts.
 
         References are names, entries, sides of lines (``catalogue.lines``), ``Controlled``, ``Uncontrolled`` and ``*``.
         """
-        return not self._meant(class_name).isdisjoint(references)
+        if not self._meant(class_name).isdisjoint(references):
+            return True
+        return not lines.names().isdisjoint(references) and not self._sides(class_name).possible.isdisjoint(references)
 
-    def class_permitted(self, class_name: str, references: Iterable[str]) -> bool:
+    def class_permitted(self, class_name: str, references: Collection[str]) -> bool:
         """Whether a class is for certain meant by any of the references: for what permits."""
-        if class_name not in self._certain:
-            certain = {str(self.entry(class_name)), *self.catalogue.sides(class_name, self.since).certain}
-            self._certain[class_name] = self._meant(class_name) - {*ENTRIES, *lines.names()} | certain
-        return not self._certain[class_name].isdisjoint(references)
+        entry = str(self.entry(class_name))
+        if any(each in self._meant(class_name) and (each == entry or each not in ENTRIES) for each in references):
+            return True
+        return not lines.names().isdisjoint(references) and not self._sides(class_name).certain.isdisjoint(references)
+
+    def _sides(self, class_name: str) -> Sides:
+        return self.catalogue.sides(class_name, self.since)
 
     def _meant(self, class_name: str) -> frozenset[str]:
         if class_name not in self._means:
             kind = "Controlled" if self.controlled(class_name) else "Uncontrolled"
             entries = self.entry(class_name), self.catalogue.assumed(class_name, self.since)
-            sides = self.catalogue.sides(class_name, self.since).possible
-            self._means[class_name] = frozenset({"*", class_name, kind, *map(str, entries), *sides})
+            self._means[class_name] = frozenset({"*", class_name, kind, *map(str, entries)})
         return self._means[class_name]
 
     def overlap(self, one: Sequence[str], other: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from admission.api.object import ClassRef
 from admission.catalogue import lines
 from admission.catalogue.catalogue import Catalogue
 from admission.catalogue.chip import Chip
+from admission.catalogue.lines import Sides
 
 TODAY = datetime(2026, 11, 21, tzinfo=UTC)
 BELOW = Chip("below", "Below", (), "nvidia", ((8, 100.0),), 800, 1000, data_center=True, interconnect_gb_s=64)
@@ -82,14 +83,20 @@ def test_case_by_case_needs_both_figures_below_the_line(figures: dict[str, Any],
 
 
 def test_what_is_not_settled_may_be_on_either_side_and_is_for_certain_on_none() -> None:
-    open_ = lines.sides(chip(CONTROLLED, bandwidth_gb_s=None), TODAY)
+    either = frozenset({"CaseByCase", "PresumptionOfDenial"})
 
-    assert open_ == (frozenset(), {"CaseByCase", "PresumptionOfDenial"})
-    assert lines.sides(None, TODAY) == (frozenset(), lines.names())
-    assert lines.sides(None, datetime(2025, 4, 8, tzinfo=UTC)) == (frozenset(), frozenset())
-    assert Catalogue.builtin().sides("h200-sxm", TODAY) == (({"CaseByCase"},) * 2)
-    assert Catalogue.builtin().sides("b200", TODAY) == (({"PresumptionOfDenial"},) * 2)
-    assert Catalogue.builtin().sides("h20", TODAY) == (({"LetterBandwidth"},) * 2)
+    assert lines.sides(chip(CONTROLLED, bandwidth_gb_s=None), TODAY) == Sides(frozenset(), either)
+    assert lines.sides(None, TODAY) == Sides(frozenset(), lines.names())
+    assert lines.sides(None, datetime(2025, 4, 8, tzinfo=UTC)) == Sides(frozenset(), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("h200-sxm", "CaseByCase"), ("b200", "PresumptionOfDenial"), ("h20", "LetterBandwidth"), ("t4", None)],
+)
+def test_a_chip_with_known_figures_is_on_one_side(name: str, side: str | None) -> None:
+    sides = frozenset({side} if side else ())
+    assert Catalogue.builtin().sides(name, TODAY) == Sides(sides, sides)
 
 
 def test_every_line_says_what_it_rests_on_and_rules_can_name_its_sides() -> None:

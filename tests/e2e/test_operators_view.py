@@ -62,7 +62,7 @@ def test_a_declared_parent_that_stated_owners_belie_is_told_in_a_condition_and_i
     parties = [{"id": name, "name": name, "headquarters": place} for name, place in (("h", country), ("cn", "CN"))]
     owned = [{"owner": "h", "share": {"exact": 100}}, {"owner": "cn", "owned": "h", "share": {"exact": 60}}]
     good, bad = f"{unique}-good", f"{unique}-belied"
-    belied = {"parties": parties, "ultimateParent": "h"}
+    belied: Object = {"parties": parties, "ultimateParent": "h"}
     world.apply(
         quota(unique, country, 8),
         tenant(good, country, ownership=owned[:1], **belied),
@@ -79,7 +79,7 @@ def test_a_declared_parent_that_stated_owners_belie_is_told_in_a_condition_and_i
     line = world.denial(gpu_pod("trainer", bad))
     assert line
     assert "cn owns half" not in line, "a tenant reads no owner"
-    details = [check["inputs"].get("detail", "") for check in world.record_of("trainer")["checks"]]
+    details = [finding["detail"] for finding in world.record_of("trainer")["findings"]]
     assert any(said["message"] in each for each in details)
 
 
