@@ -2,7 +2,7 @@
 
 ``GET /debug/profile?seconds=10`` looks at the stack of every thread a hundred times a second and answers how often each
 was seen, in the folded format that flame graphs are made from: frames from the outermost to the innermost, joined by
-semicolons, a blank and the count.  Looking costs about a hundredth of one core; functions are named, values are not.
+semicolons, a blank and the count.  Looking costs about a fiftieth of one core; functions are named, values are not.
 """
 
 from __future__ import annotations

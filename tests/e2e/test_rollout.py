@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.chart.users import granted
 from tests.e2e.objects import gpu_pod, namespace, quota, tenant
 from tests.e2e.receivers import computegate
 from tests.e2e.world import eventually, value
 from tools.installation import CONTACT
 
 if TYPE_CHECKING:
+    from tests.chart.users import Grant
     from tests.e2e.world import World
 
 OWNER = "Quarzwind Holding AG"
@@ -83,3 +85,18 @@ def test_a_namespace_that_ceases_to_be_enforced_is_said_counted_and_told_of(
     assert passed.returncode == 1
     assert "1 requests passed that something stood in the way of" in passed.stdout
     assert "QuotaExceeded" in passed.stdout
+
+
+def test_a_new_namespace_that_is_to_be_less_enforced_than_the_default_needs_who_may_approve_it(
+    world: World, unique: str
+) -> None:
+    users = [f"{unique}-one", f"{unique}-other"]
+    verbs = zip(users, (["use"], ["use", "approve"]), strict=True)
+    grants: list[Grant] = [(user, "computegate.io", ["modes"], [], held) for user, held in verbs]
+    grants += [(user, "", ["namespaces"], [], ["create", "get"]) for user in users]
+    world.kubectl("create", "-f", "-", stdin=granted(grants))
+    alone, second = (world.try_create(namespace(unique, mode="warn"), user=user) for user in users)
+    assert (
+        "going from enforce to warn enforces less: somebody asked for it, and another makes the change" in alone.stderr
+    )
+    assert second.returncode == 0, second.stderr
