@@ -106,7 +106,7 @@ async def on(switch: Switch, _arguments: argparse.Namespace) -> str:
         raise ValueError("the webhook configuration is there: it is on")
     name, kept = await switch.kept()
     for each in kept:
-        await switch.client.create(_PATHS[each["kind"]], msgspec.json.encode(each))
+        await switch.put_back(each)
     since = await switch.note(name, "on", "", [])
     return messages.switched_on(name, switch.off_since or since, since)
 
@@ -133,7 +133,7 @@ class Switch:
         data = dict(held.get("data") or {})
         data[HISTORY] = "\n".join([*data.get(HISTORY, "").splitlines()[-MOST_TIMES + 1 :], line])
         if taken:
-            data[HELD] = json.dumps([_bare(each) for each in taken], sort_keys=True)
+            data[HELD] = json.dumps([{"manager": _manager(each), "object": _bare(each)} for each in taken])
         await self._write(name, held, data)
         return now
 
@@ -148,7 +148,18 @@ class Switch:
         gone = [dt.datetime.fromisoformat(each["at"]) for each in times if each["what"] == "off"]
         self.off_since = gone[-1] if gone else None
         kept = json.loads(data[HELD])
-        return kept[0]["metadata"]["name"], kept
+        return kept[0]["object"]["metadata"]["name"], kept
+
+    async def put_back(self, kept: dict[str, Any]) -> None:
+        """Apply an object in the name of what manages it, so that its next upgrade meets no conflict."""
+        stored = kept["object"]
+        await self.client.request(
+            "PATCH",
+            f"{_PATHS[stored['kind']]}/{stored['metadata']['name']}",
+            query={"fieldManager": kept["manager"], "force": "true"},
+            body=msgspec.json.encode(stored),
+            content_type="application/apply-patch+yaml",
+        )
 
     async def _read(self, name: str) -> dict[str, Any]:
         try:
@@ -174,6 +185,12 @@ class Switch:
             "/apis/authentication.k8s.io/v1/selfsubjectreviews", msgspec.json.encode(review)
         )
         return str(msgspec.json.decode(answered)["status"]["userInfo"]["username"])
+
+
+def _manager(stored: dict[str, Any]) -> str:
+    """Return who applied it; Helm where nobody says so."""
+    managed = stored["metadata"].get("managedFields") or ()
+    return next((str(each["manager"]) for each in managed if each.get("operation") == "Apply"), "helm")
 
 
 def _bare(stored: dict[str, Any]) -> dict[str, Any]:

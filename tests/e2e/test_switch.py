@@ -59,7 +59,9 @@ def history(world: World) -> list[dict[str, Any]]:
 def bare(world: World) -> dict[str, Any]:
     stored = world.get(*CONFIGURATION)
     kept = {key: stored["metadata"].get(key) for key in ("name", "labels", "annotations")}
-    return {"metadata": kept, "webhooks": stored["webhooks"]}
+    managed = json.loads(world.kubectl("get", *CONFIGURATION, "-o", "json", "--show-managed-fields").stdout)
+    managers = sorted((each["manager"], each["operation"]) for each in managed["metadata"]["managedFields"])
+    return {"metadata": kept, "webhooks": stored["webhooks"], "managers": managers}
 
 
 def _refuse_while_missing(world: World) -> None:
