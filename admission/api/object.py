@@ -17,7 +17,11 @@ class Model(pydantic.BaseModel):
     """
 
     model_config = pydantic.ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, use_attribute_docstrings=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,  # an error's text goes to the log, and what it is about does not
     )
 
 

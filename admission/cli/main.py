@@ -9,6 +9,7 @@ from admission import __version__
 from admission.cli import (
     catalogue,
     check,
+    debug,
     demand,
     digest,
     explain,
@@ -17,8 +18,10 @@ from admission.cli import (
     ownership,
     preflight,
     profile,
+    report,
     screening,
     serve,
+    switch,
     tenants,
     usage,
 )
@@ -29,6 +32,7 @@ _COMMANDS = (
     demand,
     preflight,
     explain,
+    report,
     ledger,
     usage,
     digest,
@@ -38,6 +42,8 @@ _COMMANDS = (
     profile,
     ownership,
     screening,
+    switch,
+    debug,
 )
 """In the order in which help lists them."""
 
