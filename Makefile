@@ -8,7 +8,7 @@ BIN := .venv/bin
 CONTROL_PLANE := etcd etcdutl kube-apiserver kubectl kube-controller-manager kube-scheduler
 READY := .venv/ready
 
-.PHONY: help setup test lint lock crds workloads profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission chaos quota-check screening-check corpus clean
+.PHONY: help setup test lint lock crds released workloads chart-docs profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission chaos quota-check screening-check corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,7 +23,7 @@ $(READY): requirements/dev.lock
 	@touch $@
 
 test: setup ## run all tests on a real control plane, built first; ARGS="-k name" goes to pytest
-	tools/build $(CONTROL_PLANE) helm promtool
+	tools/build $(CONTROL_PLANE) helm promtool prometheus crds.yaml
 	$(BIN)/pytest $(ARGS)
 
 lint: setup ## check style, types, the import direction and the dependencies
@@ -39,8 +39,14 @@ lock: setup ## pin the dependencies anew; ARGS=--upgrade moves to newer ones
 crds: setup ## write the chart's CustomResourceDefinitions from the models
 	$(BIN)/python -m admission.api.crd charts/computegate/files/crds
 
+released: setup ## when a version is released, note what its CRDs accept: later ones may only add to it
+	$(BIN)/python -m tests.upgrade.shape
+
 workloads: setup ## write the chart's rules of what makes pods from the table of kinds
 	$(BIN)/python -m admission.demand.workloads.registration charts/computegate/files/workloads.yaml
+
+chart-docs: setup ## write the reference of the chart's values and alerts into docs/chart.md and docs/alerts.md
+	$(BIN)/python -m tools.chart_docs
 
 profiles: ## copy the built-in rules to where the chart installs them from
 	cp admission/catalogue/profiles/*.yaml charts/computegate/files/profiles/

@@ -56,6 +56,7 @@ class Replica:
         config = {
             "contact": CONTACT,
             "drainSeconds": 1,
+            "keepSeconds": 0,
             "listen": {
                 "host": "127.0.0.1",
                 "port": self.port,
@@ -73,8 +74,8 @@ class Replica:
             access = self.kubeconfig.read_text().replace(plane.server, f"https://127.0.0.1:{self.wire.port}")
             self.kubeconfig = self.directory / "kubeconfig"
             self.kubeconfig.write_text(access)
-        self._authority = self.directory / "ca.crt"
-        self._authority.write_text(certificate.authority)
+        self.authority = self.directory / "ca.crt"
+        self.authority.write_text(certificate.authority)
         self.record = self.directory / "record.jsonl"
         self.log = self.directory / "log.txt"
         self.popen: subprocess.Popen[bytes] | None = None
@@ -101,11 +102,12 @@ class Replica:
 
     def get(self, path: str) -> str:
         """Return what a path of the TLS port answers, whatever its status, or "" while nobody listens there."""
-        context = ssl.create_default_context(cafile=self._authority)
-        request = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=context)
-        with contextlib.closing(request), contextlib.suppress(OSError):
-            request.request("GET", path)
-            return request.getresponse().read().decode().strip()
+        with contextlib.suppress(OSError):
+            context = ssl.create_default_context(cafile=self.authority)
+            request = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=context)
+            with contextlib.closing(request):
+                request.request("GET", path)
+                return request.getresponse().read().decode().strip()
         return ""
 
     def metrics(self) -> str:

@@ -25,6 +25,8 @@ from admission.api.policy import AccessPolicy
 from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
+from admission.cli.alarm import GateAlarm
+from admission.cli.certificates import Certificates
 from admission.cli.files import node_of
 from admission.cli.upkeep import Upkeep, kept_alive, start_anew
 from admission.cli.weakened import Weakened
@@ -41,8 +43,7 @@ from admission.ledger.objects import LedgerObject, ObjectStore
 from admission.ledger.uncount import uncount_all
 from admission.review import messages
 from admission.review.claim import DeviceClass, ResourceSlice
-from admission.server.figures import figures_of
-from admission.server.tls import Certificate
+from admission.server.figures import figures_of, gate_figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from admission.server.judge import Judgement
     from admission.server.record import Recorder
     from admission.server.settings import Settings
+    from admission.server.tls import Certificate
 
 DECIDING: tuple[type[Object], ...] = (
     Tenant,
@@ -107,8 +109,10 @@ class ClusterSource:
         self.upkeep: Upkeep | None = None
         self._said = ""
         self._weakened = Weakened(registry)
+        self._certificates = Certificates(client, _own_namespace(), settings.tls)
         identity = f"{os.environ.get('POD_NAME', 'computegate')}_{uuid.uuid4()}"
         self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
+        self.alarm = GateAlarm(client, _own_namespace(), settings.gate, self._events, self.lease)
 
     @classmethod
     async def connect(
@@ -122,11 +126,13 @@ class ClusterSource:
         """Start watching; ``unsynced`` tells when everything has been read once."""
         for run in (
             *(reflector.run for reflector in self.reflectors.values()),
-            self.lease.run,
             self._notes.run,
             self._events.run,
+            self.alarm.watch.run,
         ):
             self._tasks.append(asyncio.create_task(kept_alive(run)))
+        self._standing = asyncio.create_task(kept_alive(self.lease.run))
+        self._tasks.append(self._standing)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -134,11 +140,17 @@ class ClusterSource:
         await _ended([*self._leading, *self._tasks])
         await self.client.close()
 
+    def resign(self) -> None:
+        """Give the lease back, so that another replica leads while this one drains; what is under way ends."""
+        self._standing.cancel()
+
     # -- what the server asks --------------------------------------------------------------------
 
-    def certificate(self) -> Certificate:
-        """Return the serving certificate of the settings."""
-        return Certificate(self._settings.tls.cert_file, self._settings.tls.key_file)
+    async def certificate(self) -> Certificate:
+        """Return the serving certificate, which is followed from now on."""
+        found = await self._certificates.certificate()
+        self._tasks += [asyncio.create_task(kept_alive(run)) for run in self._certificates.everywhere()]
+        return found
 
     def unsynced(self) -> list[str]:
         """Return the collections that have not been read once yet."""
@@ -184,11 +196,13 @@ class ClusterSource:
         for code in dict.fromkeys(finding.reason.code for finding in judgement.findings):
             self._events.record(about, str(code), note, action="Admission", warning=True)
 
-    def figures(self, certificate_expires: float, dropped: int) -> Iterable[Metric]:
+    def figures(self, dropped: int) -> Iterable[Metric]:
         """Return what is read at each scrape."""
         return (
-            *figures_of(self, self._registry, _now(), certificate_expires, dropped),
+            *figures_of(self, self._registry, _now(), dropped),
             *self._weakened.figures(),
+            *self._certificates.figures(leads=self.lease.held),
+            *gate_figures(self.alarm.watch.problems),
         )
 
     # -- watches ---------------------------------------------------------------------------------
@@ -310,7 +324,9 @@ class ClusterSource:
     def _lead(self, held: bool) -> None:
         for task in self._leading:
             task.cancel()
-        self._leading = [asyncio.create_task(kept_alive(self._term))] if held else []
+        self._tasks = [task for task in (*self._tasks, *self._leading) if not task.done()]
+        runs = (self._term, *self._certificates.leading()) if held else ()
+        self._leading = [asyncio.create_task(kept_alive(run)) for run in runs]
 
     async def _term(self) -> None:
         """Do the upkeep until the lease is lost."""

@@ -21,8 +21,10 @@ from admission.cli import (
     report,
     screening,
     serve,
+    static,
     switch,
     tenants,
+    trial,
     usage,
 )
 
@@ -31,6 +33,7 @@ _COMMANDS = (
     check,
     demand,
     preflight,
+    trial,
     explain,
     report,
     ledger,
@@ -44,6 +47,7 @@ _COMMANDS = (
     screening,
     switch,
     debug,
+    static,
 )
 """In the order in which help lists them."""
 

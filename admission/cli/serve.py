@@ -21,6 +21,7 @@ from admission.decide.registry import Registry
 from admission.demand.workloads.table import TableError
 from admission.ledger.database import Unusable
 from admission.server import log
+from admission.server.certificates import certificate_figures
 from admission.server.config import ENTRIES, Counts, ServerConfig
 from admission.server.gate import Gate
 from admission.server.judge import Judge
@@ -94,8 +95,9 @@ async def _source(arguments: argparse.Namespace, registry: Registry, settings: S
 
 async def _answer(source: Source, registry: Registry, settings: Settings, recorder: Recorder) -> None:
     kinds = Kinds(settings.workloads.kinds_file)
-    metrics, counts = Metrics(name for name, _ in ENTRIES), Counts()
-    certificate = source.certificate()
+    entries = [name for name, _ in ENTRIES]
+    metrics, counts = Metrics(entries), Counts()
+    certificate = await source.certificate()
     judge = Judge(
         registry,
         source.ledger,
@@ -104,12 +106,14 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
         unready=source.unready,
     )
     gate, workloads = _gates(source, settings, judge, kinds, metrics=metrics, record=recorder)
-    metrics.watch(lambda: of_http(counts))
-    metrics.watch(lambda: source.figures(certificate.expires_at, recorder.dropped))
+    metrics.watch(lambda: of_http(counts, entries))
+    metrics.watch(lambda: source.figures(recorder.dropped))
+    metrics.watch(lambda: certificate_figures(certificate))
     metrics.watch(kinds.figures)
 
     def draining() -> None:
         gate.draining = True
+        source.resign()
 
     async def review(entry: str, budget: float, body: bytes) -> bytes:
         return await (workloads if entry == WORKLOADS else gate).review(entry, budget, body)
@@ -169,6 +173,9 @@ def _config(settings: Settings) -> ServerConfig:
         metrics_port=settings.listen.metrics_port,
         debug_port=settings.debug_port,
         drain_seconds=settings.drain_seconds,
+        client_certificates=settings.tls.client_ca_file is not None,
+        client_names=frozenset(settings.tls.client_names),
+        keep_seconds=settings.keep_seconds,
     )
 
 

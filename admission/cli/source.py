@@ -36,7 +36,10 @@ class Source(Protocol):
     async def __aexit__(self, *_: object) -> None:
         """Stop, and give back what was taken."""
 
-    def certificate(self) -> Certificate:
+    def resign(self) -> None:
+        """Leave to another what one does for all: this process is going away, and goes on answering for a while."""
+
+    async def certificate(self) -> Certificate:
         """Return the serving certificate."""
 
     def unsynced(self) -> list[str]:
@@ -51,5 +54,5 @@ class Source(Protocol):
     def note_denial(self, namespace: str, judgement: Judgement, now: datetime) -> None:
         """Take note of a denial, for the tenant to read."""
 
-    def figures(self, certificate_expires: float, dropped: int) -> Iterable[Metric]:
+    def figures(self, dropped: int) -> Iterable[Metric]:
         """Return what is read at each scrape."""

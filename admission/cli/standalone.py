@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
+from admission.cli.certificates import of_files
 from admission.cli.claims import FileLookup
 from admission.cli.upkeep import kept_alive
 from admission.ledger.database import Unusable
@@ -22,6 +23,7 @@ from admission.ledger.sqlite import SqliteStore
 from admission.ledger.store import Conflict, StoreError
 from admission.ledger.unwatched import Keeper
 from admission.server.metrics import gauge
+from admission.server.settings import SettingsError
 from admission.server.tls import Certificate
 
 if TYPE_CHECKING:
@@ -102,17 +104,23 @@ class FolderSource:
                 await self._task
         await self._store.close()
 
-    def certificate(self) -> Certificate:
+    def resign(self) -> None:
+        """Nothing is done here for others."""
+
+    async def certificate(self) -> Certificate:
         """Return the configured certificate, or one that is made here; its authority is ``ca.crt`` beside it."""
         tls = self._settings.tls
+        if tls.self_managed is not None:
+            raise SettingsError("tls.selfManaged keeps its authority in a Secret of a cluster: leave it out")
         if tls.cert_file.exists():
-            return Certificate(tls.cert_file, tls.key_file)
+            return of_files(tls)
         from admission.server import selfsigned  # noqa: PLC0415 (only here are certificates made; 10 MB elsewhere)
 
         now = dt.datetime.now(dt.UTC)
         authority = selfsigned.Authority.make(now)
         (self._state / "ca.crt").write_bytes(authority.pem())
-        return Certificate(*selfsigned.write(self._state, *authority.issue(("localhost", "127.0.0.1", "::1"), now)))
+        made = selfsigned.write(self._state, *authority.issue(("localhost", "127.0.0.1", "::1"), now))
+        return Certificate(*made, client_ca=tls.client_ca_file)
 
     def unsynced(self) -> list[str]:
         """Nothing: the folder was read before the port was opened."""
@@ -131,18 +139,12 @@ class FolderSource:
     def note_denial(self, namespace: str, judgement: Judgement, now: dt.datetime) -> None:
         """The record is where denials are read here."""
 
-    def figures(self, certificate_expires: float, dropped: int) -> Iterable[Metric]:
+    def figures(self, dropped: int) -> Iterable[Metric]:
         """Return what is read at each scrape."""
         views = {scope: self.ledger.view(scope) for scope in self.ledger.scopes()}
         counted: Samples = {(scope,): float(view.initialized) for scope, view in views.items() if view}
         entries: Samples = {(scope,): float(view.entries) for scope, view in views.items() if view}
         return (
-            gauge(
-                "computegate_certificate_expires_seconds",
-                "End of the served certificate.",
-                {(): certificate_expires},
-                (),
-            ),
             gauge("computegate_records_dropped", "Lines of the decision record that were lost.", {(): dropped}, ()),
             gauge(
                 "computegate_objects_readable", "Whether the folder can be read.", {(): float(not self._problem)}, ()

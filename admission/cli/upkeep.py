@@ -264,10 +264,11 @@ class Upkeep:
 def start_anew() -> None:
     """The cluster went back to a backup, so that every copy of it is newer than it is.
 
-    The process ends and its supervisor starts it again: that drops every copy at once.
+    The process ends and its supervisor starts it again: that drops every copy at once.  As on an interrupt, not as on
+    SIGTERM: nobody shall be answered out of them for as long as connections are kept.
     """
     logger.critical("the cluster's store is older than what was read of it: a backup was restored; starting anew")
-    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGINT)
 
 
 async def kept_alive(run: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -88,7 +88,10 @@ class _Transport(RESTClientObject):  # type: ignore[misc]  # the official packag
 
 
 class Client:
-    """One API server, as one identity.  Make it with ``connect``; use it from one event loop."""
+    """One API server, as one identity.  Make it with ``connect``; use it from one event loop.
+
+    ``date`` is when the last answer began, by the API server's own clock, as HTTP writes it; "" before the first.
+    """
 
     def __init__(self, access: credentials.Credentials) -> None:
         configuration = access.configuration
@@ -96,6 +99,7 @@ class Client:
         # With trust_env aiohttp reads ~/.netrc in a thread for every request; a kubeconfig's proxy-url still holds.
         configuration.client_session_kwargs = {"trust_env": False}
         self._access = access
+        self.date = ""
         self._base = configuration.host.rstrip("/")
         self._transport = _Transport(configuration)
         self._options: dict[str, Any] = {"allow_redirects": False, "proxy": configuration.proxy}
@@ -171,6 +175,7 @@ class Client:
         async with session.request(
             method, self._base + path, params=query, data=body, headers=headers, timeout=unlimited, **self._options
         ) as response:
+            self.date = response.headers.get("Date", "")
             if response.status >= _ERROR:
                 if response.status == _UNAUTHORIZED:
                     self._access.reject()

@@ -23,6 +23,7 @@ LONGEST_WARNING = 120
 LONGEST_CONTACT = 200
 LONGEST_ROLE = 24
 _ORDER = {code: place for place, code in enumerate(PublicCode)}
+_RESTORE = "undo it: helm upgrade with the same values brings back what was removed or overwritten"
 _SAY_ALLOWANCE = 'see "kubectl get allowance"'
 
 
@@ -179,6 +180,27 @@ def counted_late(devices: int) -> str:
 def weakened() -> str:
     """Of an event on a namespace: it is less enforced than before."""
     return "less is enforced here than before; annotations computegate.io/weaken-* say who asked for it"
+
+
+def gate_missing(kind: str, name: str) -> str:
+    """Something that the gate rests on is gone."""
+    return f"{kind} {name} is gone: what it saw, or refused, passes now; {_RESTORE}"
+
+
+def gate_changed(kind: str, name: str, detail: str) -> str:
+    """Something that the gate rests on is no longer what was installed."""
+    return f"{kind} {name} is not what was installed: {printable(detail)}; {_RESTORE}"
+
+
+def gate_unseen(kind: str, name: str, detail: str) -> str:
+    """Nobody can tell whether the gate is what was installed."""
+    what = f"{kind} {name}".strip()
+    return f"whether the gate is what was installed cannot be told, for want of {what}: {printable(detail)}"
+
+
+def gate_intact() -> str:
+    """The gate is what was installed, again."""
+    return "all webhooks and guards are again what was installed"
 
 
 def not_synced() -> str:

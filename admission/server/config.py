@@ -50,10 +50,15 @@ class ServerConfig:
     longest_seconds: float = 30.0
     margin_seconds: float = 0.5
     drain_seconds: float = 10.0  # after SIGTERM: until every API server has heard of the changed endpoints
+    keep_seconds: float = 0.0  # for a kept connection to be used once more after that, and so be told of the end
     interrupt_seconds: float = 0.2  # after SIGINT, at a terminal
     finish_seconds: float = 30.0  # for what is still in work when the listener has closed
     client_certificates: bool = False
     client_names: frozenset[str] = frozenset()
+
+
+OUTCOMES = ("answered", "busy", "overrun", "malformed", "refused", "error", "gone")
+CAUSES = ("head", "body", "idle", "unread", "head_bytes", "malformed", "evicted", "full", "accept")
 
 
 @dataclass(slots=True)

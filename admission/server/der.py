@@ -1,4 +1,4 @@
-"""When a certificate ends: the one field of X.509 that is read here (RFC 5280, 4.1.2.5)."""
+"""When certificates end: the one field of X.509 that is read here (RFC 5280, 4.1.2.5)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import ssl
 
-_FIRST = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_EACH = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _VERSION = 0xA0
 _UTC_TIME = 0x17
 
@@ -17,11 +17,28 @@ def expiry(pem: bytes) -> float:
     Raises ``ValueError`` when there is none.  Read by hand because the standard library offers it only for
     a verified peer, and the ``cryptography`` package costs 10 MB of memory.
     """
-    found = _FIRST.search(pem)
-    if found is None:
+    return _end(certificates(pem)[0])
+
+
+def last_expiry(pem: bytes) -> float:
+    """Return the latest ``notAfter`` of a PEM file: until then something in it can be relied on.
+
+    Raises ``ValueError`` when there is no certificate in it.
+    """
+    return max(_end(each) for each in certificates(pem))
+
+
+def certificates(pem: bytes) -> list[bytes]:
+    """Return the certificates of a PEM file, at least one, in DER; raise ``ValueError`` when there is none."""
+    found = _EACH.findall(pem)
+    if not found:
         raise ValueError("no certificate in PEM form")
+    return [ssl.PEM_cert_to_DER_cert(each.decode("ascii")) for each in found]
+
+
+def _end(der: bytes) -> float:
     try:
-        return _not_after(ssl.PEM_cert_to_DER_cert(found.group().decode("ascii")))
+        return _not_after(der)
     except IndexError as error:
         raise ValueError("the certificate is cut short") from error
 

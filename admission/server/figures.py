@@ -16,7 +16,7 @@ from admission.tenants.age import ATTESTED
 from admission.tenants.kyc import due_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from prometheus_client.metrics_core import Metric
@@ -65,9 +65,7 @@ class Figured(Protocol):
         """The watches by resource."""
 
 
-def figures_of(
-    source: Figured, registry: Registry, now: datetime, certificate_expires: float, dropped: int
-) -> Iterable[Metric]:
+def figures_of(source: Figured, registry: Registry, now: datetime, dropped: int) -> Iterable[Metric]:
     """Return the gauges of one replica."""
     upkeep = source.upkeep
     views = {scope: source.ledger.view(scope) for scope in source.ledger.scopes()}
@@ -81,9 +79,6 @@ def figures_of(
     }
     entries: Samples = {(scope,): float(view.entries) for scope, view in views.items() if view}
     return (
-        gauge(
-            "computegate_certificate_expires_seconds", "End of the served certificate.", {(): certificate_expires}, ()
-        ),
         gauge("computegate_records_dropped", "Lines of the decision record that were lost.", {(): dropped}, ()),
         gauge("computegate_leader", "Whether this replica does the upkeep.", {(): float(source.lease.held)}, ()),
         gauge("computegate_watch_synced", "Whether the collection was read once.", synced, ("resource",)),
@@ -96,6 +91,21 @@ def figures_of(
         *_clearances(registry, now),
         *screening_figures(registry, now),
         *(_kept(upkeep, views) if upkeep is not None else ()),
+    )
+
+
+def gate_figures(problems: Collection[Sequence[str]] | None) -> Iterable[Metric]:
+    """Return whether the gate is what was installed, and nothing while that is unknown.
+
+    ``problems`` begin with kind, name and what is wrong.
+    """
+    if problems is None:
+        return ()
+    named: Samples = {(f"{kind}/{name}", problem): 1 for kind, name, problem, *_ in problems}
+    text = "What of the gate is missing, changed or unseen."
+    return (
+        gauge("computegate_gate_intact", "Whether the gate is what was installed.", {(): float(not problems)}, ()),
+        gauge("computegate_gate_problems", text, named, ("object", "problem")),
     )
 
 

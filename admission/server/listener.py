@@ -37,6 +37,7 @@ class Listener:
         self._handshakes: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._open = 0
+        self._keep_seconds = 0.0
         self._tls: ssl.SSLContext | None = None
 
     @property
@@ -55,21 +56,29 @@ class Listener:
         self._socket.listen(_BACKLOG)
         self._loops = [asyncio.create_task(self._accept()), asyncio.create_task(self._sweep())]
 
-    async def stop(self, finish_seconds: float) -> None:
-        """Close the port and idle connections, let what is in work finish within a bound, then cut the rest."""
+    async def stop(self, finish_seconds: float, keep_seconds: float = 0.0) -> None:
+        """Close the port, let what is in work finish within a bound, then cut the rest.
+
+        A connection on which nothing was asked for ``keep_seconds`` is closed; until then it is served on, as its
+        client could not be told that it is the last time.
+        """
         loop, (accept, sweep) = asyncio.get_running_loop(), self._loops
         await _cancel(accept)
         self._socket.close()
-        until = loop.time() + finish_seconds
-        while self._open and loop.time() < until:
+        self._keep_seconds, begun = keep_seconds, loop.time()
+        while self._open and loop.time() < begun + max(finish_seconds, self._keep_seconds):
             for connection in self._connections():
-                connection.shutdown()
+                connection.shutdown(self._keep_seconds)
             await asyncio.sleep(_TICK_SECONDS)
         await _cancel(sweep)
         for connection in self._connections():
             connection.transport.abort()
         for task in (*self._state.tasks, *self._handshakes):
             task.cancel()
+
+    def hurry(self) -> None:
+        """Keep idle connections no longer: ``stop`` is under way and shall end."""
+        self._keep_seconds = 0.0
 
     def _connections(self) -> list[Connection]:
         """Return the connections whose handshake is done; uvicorn's protocol keeps them in its server's state."""

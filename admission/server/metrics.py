@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from admission import __version__
+from admission.server.config import CAUSES, OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -114,17 +115,21 @@ class Live(Collector):
         return self._collect()
 
 
-def of_http(counts: Counts) -> Iterable[Metric]:
-    """What the HTTP layer counts; copied first, as a scrape runs in a thread of its own."""
+def of_http(counts: Counts, entries: Iterable[str]) -> Iterable[Metric]:
+    """What the HTTP layer counts; copied first, as a scrape runs in a thread of its own.
+
+    What has not happened yet is shown as 0: Prometheus does not see the first of a series as a growth.
+    """
     requests = CounterMetricFamily(
         "computegate_http_requests", "Reviews by entry and outcome of the HTTP layer.", labels=["entry", "outcome"]
     )
-    for (entry, outcome), number in dict(counts.requests).items():
+    answered = {(entry, outcome): 0 for entry in entries for outcome in OUTCOMES} | dict(counts.requests)
+    for (entry, outcome), number in answered.items():
         requests.add_metric([entry, outcome], number)
     closed = CounterMetricFamily(
         "computegate_http_connections_closed", "Connections closed by us, by cause.", labels=["cause"]
     )
-    for cause, number in dict(counts.closed).items():
+    for cause, number in (dict.fromkeys(CAUSES, 0) | dict(counts.closed)).items():
         closed.add_metric([cause], number)
     in_flight = GaugeMetricFamily("computegate_http_in_flight", "Reviews in work, by entry.", labels=["entry"])
     for entry, number in dict(counts.in_flight).items():

@@ -43,9 +43,9 @@ class Connection(HttpToolsProtocol):
         self._unread_since = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Start waiting for the first request; remember who the client proved to be."""
+        """Wait for the first request, for long, as clients keep spares; remember who the client proved to be."""
         super().connection_made(transport)
-        self._await("head", self._limits.head_seconds)
+        self._await("idle", self._limits.idle_seconds)
         self.app_state = {"client_name": common_name(transport.get_extra_info("peercert"))}
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -109,19 +109,24 @@ class Connection(HttpToolsProtocol):
         self._counts.closed["malformed"] += 1
         super().send_400_response(msg)
 
-    def shutdown(self) -> None:
-        """Close when idle; else let the request that is arriving or in work be answered first.
+    def shutdown(self, keep_seconds: float = 0.0) -> None:
+        """Close when idle for so long; else let the request that is arriving or in work be answered first.
 
         A client that has just shaken hands is about to send its request, so it gets a moment; one that
         stays silent was a spare of the client's pool.
         """
-        silent = self.cycle is None and not self._head_bytes and self._awaiting == "head"
-        begun = self._deadline - self._limits.head_seconds
-        if self._awaiting == "idle" or (silent and self.loop.time() - begun > _SPARE_SECONDS):
+        patience = keep_seconds if self.cycle else max(keep_seconds, _SPARE_SECONDS)
+        if self.loop.time() - self._silent_since() >= patience:
             self.transport.close()
 
     def idle_since(self) -> float:
-        """Return when the last response ended, in the loop's time; infinity when it is in use, or closing already."""
+        """Return when it became idle, in the loop's time; infinity when in use, closing, or just opened."""
+        since = self._silent_since()
+        fresh = self.cycle is None and self.loop.time() - since < self._limits.head_seconds
+        return math.inf if fresh else since
+
+    def _silent_since(self) -> float:
+        """Return when the last response ended, or the handshake; infinity when it is in use, or closing already."""
         idle = self._awaiting == "idle" and not self.transport.is_closing()
         return self._deadline - self._limits.idle_seconds if idle else math.inf
 

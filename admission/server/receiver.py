@@ -23,7 +23,7 @@ from admission.server.metrics import counters
 from admission.server.secrets import NoSecret
 from admission.tenants.providers.delivery import BadDelivery, Provider, read
 from admission.tenants.providers.signature import NotSigned, Stale
-from admission.tenants.verification import BadDate, NotAllowed, Verification, advance, check_dates
+from admission.tenants.verification import BadDate, NotAllowed, Result, Verification, advance, check_dates
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -46,6 +46,13 @@ _REFUSALS: dict[type[Exception], tuple[str, int]] = {
     NoTenant: ("unknown_tenant", 404),
 }
 """What a refusal is called in the metrics, and the status of its answer."""
+
+RESULTS = (
+    *map(str, Result),
+    *("ignored", "refused", "unavailable", "error"),
+    *sorted({result for result, _ in _REFUSALS.values()}),
+)
+"""Everything that can come of a delivery."""
 
 _STRANGERS = frozenset({"not_signed", "no_secret", "refused"})
 
@@ -100,7 +107,9 @@ class Receiver:
     def figures(self) -> Iterable[Metric]:
         """Return what is read at each scrape."""
         help_text = "Deliveries of KYC providers by what came of them."
-        counted: dict[tuple[str, ...], float] = {key: float(number) for key, number in dict(self.results).items()}
+        # What has not happened yet is 0: Prometheus does not see the first of a series as a growth.
+        counted: dict[tuple[str, ...], float] = {(name, result): 0.0 for name in self._sources for result in RESULTS}
+        counted |= {key: float(number) for key, number in dict(self.results).items()}
         return (counters("computegate_kyc_deliveries", help_text, counted, ("provider", "result")),)
 
     async def _take(self, source: Source, scope: Scope, receive: Receive) -> Answer | None:

@@ -3,6 +3,9 @@
 On SIGTERM a stock server closes its port.  A webhook must not: the API server neither retries a POST nor
 stops using its connections to a pod that is going away (kubernetes/kubernetes#127335).  So it goes unready,
 serves on for a while with ``Connection: close`` on every answer, and only then closes the port.
+
+A connection that was idle all the while has been told nothing: to close it could cross a POST that is on its way, which
+the API server then calls an error.  It is served on until it was used once more, or until its client has dropped it.
 """
 
 from __future__ import annotations
@@ -92,10 +95,10 @@ class Server:
         """Go unready and make every answer the last of its connection; go on accepting and answering."""
         self._app.draining = True
 
-    async def stop(self) -> None:
-        """Close the ports; wait for what is in work, at most ``finish_seconds``."""
+    async def stop(self, keep_seconds: float = 0.0) -> None:
+        """Close the ports; wait for what is in work, at most ``finish_seconds``, and for connections that are kept."""
         self.drain()
-        await self._reviews.stop(self._config.finish_seconds)
+        await self._reviews.stop(self._config.finish_seconds, keep_seconds)
         await self._scrapes.stop(_LAST_SCRAPE_SECONDS)
         self._exposition.close()
         self._profile.close()
@@ -103,6 +106,10 @@ class Server:
             await self._debug.stop(_LAST_SCRAPE_SECONDS)
         if self._watch is not None:
             self._watch.cancel()
+
+    def hurry(self) -> None:
+        """Wait no longer for connections that are kept; what is in work still has its time."""
+        self._reviews.hurry()
 
     def _reasons(self, ready: Ready) -> Ready:
         def reasons() -> list[str]:
@@ -123,8 +130,8 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, drain, and return.
 
-    A second signal of either kind cuts the drain short.  Raises ``SlowServerError`` off uvloop and ``OSError``
-    when a port is taken; both say so before anything is served.
+    A second signal of either kind cuts the drain short, or the wait for kept connections.  Raises
+    ``SlowServerError`` off uvloop and ``OSError`` when a port is taken; both say so before anything is served.
     """
     server = Server(config, handlers, certificate=certificate, counts=counts)
     async with signals() as arrived:
@@ -133,11 +140,22 @@ async def serve(
         first = await arrived.get()
         server.drain()
         on_drain()
-        seconds = config.interrupt_seconds if first == signal.SIGINT else config.drain_seconds
+        politely = first == signal.SIGTERM
+        seconds = config.drain_seconds if politely else config.interrupt_seconds
         _log.warning("%s: draining for %g s", first.name, seconds)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(arrived.get(), seconds)
-        await server.stop()
+        second = asyncio.create_task(arrived.get())
+        await asyncio.wait({second}, timeout=seconds)
+        await _stopped(server, config.keep_seconds if politely else 0.0, second)
+
+
+async def _stopped(server: Server, keep_seconds: float, second: asyncio.Task[signal.Signals]) -> None:
+    """Stop; once the second signal has come, kept connections are waited for no longer."""
+    stopping = asyncio.create_task(server.stop(0.0 if second.done() else keep_seconds))
+    await asyncio.wait({stopping, second}, return_when=asyncio.FIRST_COMPLETED)
+    if not stopping.done():
+        server.hurry()
+    await stopping
+    second.cancel()
 
 
 @contextlib.asynccontextmanager

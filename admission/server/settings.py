@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
 import pydantic
 import yaml
@@ -57,6 +57,42 @@ class LogSettings(_Part):
     """One JSON object in a line, or text for a terminal."""
 
 
+class SelfManaged(_Part):
+    """An authority of our own, kept in a Secret of our own namespace and made anew before it ends."""
+
+    secret: Annotated[str, pydantic.Field(min_length=1)]
+    """Its name."""
+    names: Annotated[list[str], pydantic.Field(min_length=1)]
+    """The names by which the API server calls us."""
+    webhook_configurations: Annotated[list[str], pydantic.Field(min_length=1)]
+    """ValidatingWebhookConfigurations that are to trust it."""
+    certificate_days: Annotated[float, pydantic.Field(gt=0)] = 90
+    """Life of a serving certificate; it is replaced after two thirds of it."""
+    authority_days: Annotated[float, pydantic.Field(gt=0, le=36500)] = 730
+    """Life of an authority; likewise."""
+    settle_seconds: Annotated[float, pydantic.Field(ge=0)] = 30
+    """How long a new authority is trusted in the configurations before it signs: every API server has heard by then."""
+
+
+class ServingTLS(TLS):
+    """The certificate of the port of reviews, and who may ask for them there."""
+
+    server_name: str = ""
+    """The name by which the API server calls us; a certificate for others is told of.  Empty means any."""
+    self_managed: SelfManaged | None = None
+    """Make and renew the certificate; absent means that somebody else writes the files."""
+    client_ca_file: pathlib.Path | None = None
+    """Authorities of client certificates (PEM); a review then needs one.  Absent means that nobody needs any."""
+    client_names: list[str] = []
+    """Common names of those that may ask for reviews."""
+
+    @pydantic.model_validator(mode="after")
+    def _both(self) -> Self:
+        if bool(self.client_ca_file) != bool(self.client_names):
+            raise ValueError("clientCaFile and clientNames go together: whose certificates, and in which names")
+        return self
+
+
 class LedgerSettings(_Part):
     """Waits of the ledger, in seconds, and its parts."""
 
@@ -86,6 +122,15 @@ class WorkloadSettings(_Part):
     """The end that a policy of the cluster gives to accelerator pods of enforced namespaces that name none."""
 
 
+class GateSettings(_Part):
+    """What the gate's own alarm is told."""
+
+    config_map: str = "computegate-gate"
+    """ConfigMap in our own namespace that says what was installed; the chart writes it."""
+    grace_seconds: Annotated[float, pydantic.Field(ge=0, le=60)] = 20
+    """How long a difference stands before it counts: an upgrade writes one object after another."""
+
+
 class Settings(_Part):
     """Everything ``computegate serve`` is told."""
 
@@ -101,13 +146,16 @@ class Settings(_Part):
     """Users who make resource claims for pods (claim controllers, schedulers): these are held against the pod."""
     drain_seconds: Annotated[float, pydantic.Field(ge=0, le=300)] = 20
     """How long to go on answering after SIGTERM."""
+    keep_seconds: Annotated[float, pydantic.Field(ge=0, le=300)] = 95
+    """How long after its last answer a kept connection is served then; an API server drops it after 90 s."""
     listen: Listen = Listen()
-    tls: TLS = TLS()
     log: LogSettings = LogSettings()
     debug_port: Annotated[int, pydantic.Field(ge=0, le=65535)] | None = None
     """Port of the profile, on 127.0.0.1 alone, 0 for a free one; absent means that there is none."""
+    tls: ServingTLS = ServingTLS()
     ledger: LedgerSettings = LedgerSettings()
     workloads: WorkloadSettings = WorkloadSettings()
+    gate: GateSettings = GateSettings()
     reference_key_file: pathlib.Path | None = None
     """File with the key of references; absent means the Secret named below."""
     reference_secret: str = "computegate-reference"  # noqa: S105 (a name)

@@ -3,6 +3,9 @@
 The listening context never changes.  Its SNI callback, which OpenSSL also calls for a client that names no
 server, hands each handshake over to the current context.  A pair of files is loaded into a fresh context
 and tried in a handshake in memory first: loading a mismatched pair into a live context would break it.
+
+What cannot be served, or would not be believed, never takes the place of what would; and a handshake with the
+listening context, every two seconds, is the proof that clients are shown what was loaded, and may believe it.
 """
 
 from __future__ import annotations
@@ -11,12 +14,14 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from admission.server import der
+from admission.server.handshake import doubt, server_context, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +36,11 @@ class CertificateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """What the files held when they were loaded."""
+    """What the files held when they were loaded; ``authority`` and ``client_ca`` are empty where there are none."""
 
     certificate: bytes
     key: bytes
+    authority: bytes
     client_ca: bytes
 
 
@@ -42,9 +48,10 @@ class Certificate:
     """The certificate that new connections get.
 
     ``client_ca`` turns on the verification of client certificates: one that is presented must be signed by
-    it, and the app asks for one where it matters (health probes of the kubelet present none).
-    ``settle_seconds`` is how long the files may differ from what is served before ``problem`` says so, as
-    writers replace the two files one after the other.  Raises ``CertificateError`` when made of bad files.
+    it, and the app asks for one where it matters (health probes of the kubelet present none).  ``name`` is that by
+    which the API server calls us; empty is any.  A file ``ca.crt`` beside the certificate says who signed it.
+    ``provisional`` is why this certificate only stands in for one that is yet to come, or "".
+    Raises ``CertificateError`` when made of files that no handshake can be done with.
     """
 
     def __init__(
@@ -53,29 +60,48 @@ class Certificate:
         key: Path,
         *,
         client_ca: Path | None = None,
-        settle_seconds: float = 30.0,
+        name: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._certificate, self._key, self._client_ca = certificate, key, client_ca
-        self._settle_seconds, self._clock = settle_seconds, clock
-        self._failure, self._differs_since = "", None
+        self._authority = certificate.with_name("ca.crt")
+        self._name, self._clock = name, clock
+        self._failure, self._doubt, self.provisional = "", "", ""
         self.reloads: Counter[str] = Counter()
+        self._turn = threading.Lock()  # whoever wrote the files, and the watch, may look at once
         self._pair = self._read()
         self._current = self._build(self._pair)
         self.expires_at = der.expiry(self._pair.certificate)
-        self.listening = self._build(self._pair)
+        self.listening = self._build(
+            self._pair
+        )  # how clients are verified, it keeps; whom to trust is the current one's
         self.listening.sni_callback = self._hand_over
+        self._prove()
 
-    _differs_since: float | None
+    @property
+    def current(self) -> bool:
+        """Whether the served certificate is what the files hold, and clients may believe it."""
+        return not self._failure and self.problem() is None
 
     def problem(self) -> str | None:
-        """Return why the served certificate is not the current one, or None."""
-        now = self._clock()
-        if now >= self.expires_at:
+        """Return why clients would not believe what is served, or None.
+
+        That the files hold something that cannot be served is none: what is served is still believed.
+        """
+        if self.provisional:
+            return self.provisional
+        if self._clock() >= self.expires_at:
             return f"certificate {self._certificate} has expired"
-        if self._differs_since is not None and now - self._differs_since > self._settle_seconds:
-            return f"certificate on disk is not the one served: {self._failure}"
-        return None
+        return f"certificate {self._certificate}: {self._doubt}" if self._doubt else None
+
+    def ends(self) -> dict[str, float]:
+        """Return when the served certificate, its authority and that of clients end, in seconds since the epoch."""
+        ends = {"serving": self.expires_at}
+        with contextlib.suppress(ValueError):
+            ends["authority"] = der.expiry(self._pair.authority)
+        with contextlib.suppress(ValueError):
+            ends["clients"] = der.last_expiry(self._pair.client_ca)
+        return ends
 
     async def watch(self, poll_seconds: float = 2.0) -> None:
         """Look at the files every so often until cancelled, in a thread, as a disk may hang.
@@ -88,32 +114,56 @@ class Certificate:
 
     def refresh(self) -> bool:
         """Serve what is on disk if it changed and works; return whether it was swapped.  Never raises for a file."""
+        with self._turn:
+            swapped = self._reload()
+            self._prove()
+        return swapped
+
+    def _reload(self) -> bool:
+        swapped = False
         try:
             pair = self._read()
-            if pair == self._pair:
-                self._failure, self._differs_since = "", None
-                return False
-            self._swap(pair)
+            if pair != self._pair:
+                self._swap(pair)
+                swapped = True
+            self._failure = ""
         except CertificateError as error:
             self._fail(str(error))
-            return False
-        return True
+        return swapped
 
     def _swap(self, pair: _Pair) -> None:
-        context, expires_at = self._build(pair), der.expiry(pair.certificate)
-        if expires_at <= self._clock() < self.expires_at:
-            raise CertificateError(f"{self._certificate} has expired already; the former certificate is kept")
-        self._pair, self._current, self.expires_at = pair, context, expires_at
-        self._failure, self._differs_since = "", None
+        context = self._build(pair)
+        doubted = self._doubted(context, pair)
+        if doubted and self.problem() is None:
+            raise CertificateError(f"{self._certificate}: {doubted}; the former certificate is kept")
+        self._pair, self._current, self.expires_at = pair, context, der.expiry(pair.certificate)
+        self.provisional = ""
         self.reloads["ok"] += 1
 
+    def _prove(self) -> None:
+        """Shake hands with the listening context, and note what a client would think of it."""
+        try:
+            doubted = self._doubted(self.listening, self._pair)
+            if not doubted and shown(self.listening) != der.certificates(self._pair.certificate)[0]:
+                doubted = "another one is served"
+        except ssl.SSLError as error:
+            doubted = str(error)
+        if doubted and doubted != self._doubt:
+            _log.error("certificate %s: %s", self._certificate, doubted)
+        self._doubt = doubted
+
+    def _doubted(self, context: ssl.SSLContext, pair: _Pair) -> str:
+        """Return why the API server would not believe a context that serves the pair, or ""."""
+        said = doubt(context, pair.authority or pair.certificate, self._name)
+        if said == "certificate has expired" and self._clock() < der.expiry(pair.certificate):
+            return f"its authority in {self._authority} has expired"
+        return said
+
     def _fail(self, why: str) -> None:
-        if self._differs_since is None:
-            self._differs_since = self._clock()
         if why != self._failure:
             self._failure = why
             self.reloads["failed"] += 1
-            _log.warning("certificate not reloaded: %s", why)
+            _log.warning("certificate not reloaded, the former one is served on: %s", why)
 
     def _hand_over(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _: ssl.SSLContext) -> None:
         connection.context = self._current
@@ -121,49 +171,36 @@ class Certificate:
     def _read(self) -> _Pair:
         try:
             client_ca = self._client_ca.read_bytes() if self._client_ca else b""
-            return _Pair(self._certificate.read_bytes(), self._key.read_bytes(), client_ca)
+            authority = self._authority.read_bytes() if self._authority.exists() else b""
+            return _Pair(self._certificate.read_bytes(), self._key.read_bytes(), authority, client_ca)
         except OSError as error:
             raise CertificateError(f"{error.filename}: {error.strerror}") from error
 
     def _build(self, pair: _Pair) -> ssl.SSLContext:
         """Return a context that serves the pair, after a handshake with it; raise ``CertificateError``."""
-        context = _bare_context()
+        context = server_context()
         try:
             der.expiry(pair.certificate)
             context.load_cert_chain(self._certificate, self._key, password=_refuse_password)
-            if pair.client_ca:
-                context.load_verify_locations(cadata=pair.client_ca.decode("ascii"))
-                context.verify_mode = ssl.CERT_OPTIONAL
-            _try(context)
+            shown(context)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             raise CertificateError(f"{self._certificate} with {self._key}: {error}") from error
+        self._verify_clients(context, pair)
         if self._read() != pair:
             raise CertificateError(f"{self._certificate} changed while it was read")
         return context
 
-
-def _bare_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET | ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.num_tickets = 0  # the API server resumes no session, and a ticket would outlive its certificate
-    context.set_alpn_protocols(["http/1.1"])  # the API server speaks nothing else to webhooks
-    return context
+    def _verify_clients(self, context: ssl.SSLContext, pair: _Pair) -> None:
+        if not self._client_ca:
+            return
+        try:
+            der.last_expiry(pair.client_ca)
+            context.load_verify_locations(cadata=pair.client_ca.decode("ascii"))
+        except (ssl.SSLError, ValueError) as error:
+            raise CertificateError(f"{self._client_ca}: {error}") from error
+        context.verify_mode = ssl.CERT_OPTIONAL
 
 
 def _refuse_password() -> str:
     """Instead of OpenSSL's prompt, which would hang a server that has a terminal."""
     raise CertificateError("the key is encrypted; supply it in the clear, readable by this user alone")
-
-
-def _try(context: ssl.SSLContext) -> None:
-    """Shake hands with the context in memory; raise ``ssl.SSLError`` when it cannot be done."""
-    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
-    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = context.wrap_bio(there, back, server_side=True)
-    client = anyone.wrap_bio(back, there)
-    for side in (client, server) * 3:
-        with contextlib.suppress(ssl.SSLWantReadError):
-            side.do_handshake()
-    server.do_handshake()

@@ -10,6 +10,7 @@ CHART = Path(__file__).resolve().parents[2] / "charts" / "computegate"
 RELEASE, NAMESPACE = "computegate", "computegate-system"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 PROVIDED = ("--set=tls.mode=provided", "--set=tls.existingSecret=serving", f"--set-literal=tls.caBundle={PEM}")
+OUTSIDE = ("--set=webhook.url=https://127.0.0.1:8443", f"--set-literal=tls.caBundle={PEM}")
 
 Manifest = dict[str, Any]
 

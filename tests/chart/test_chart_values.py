@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from admission.server.settings import read_settings
-from tests.chart.rendering import CHART, NAMESPACE, PEM, PROVIDED, RELEASE, Chart, Manifest
+from tests.chart.features import SCREENING
+from tests.chart.rendering import CHART, NAMESPACE, OUTSIDE, PEM, PROVIDED, RELEASE, Chart, Manifest
 
 WEBHOOK = ("ValidatingWebhookConfiguration", RELEASE)
-SCREENING = ("--set=screening.enabled=true", "--set=screening.volume.persistentVolumeClaim.claimName=lists")
-OUTSIDE = ("--set=webhook.url=https://127.0.0.1:8443", f"--set-literal=tls.caBundle={PEM}")
+LEAST = "--set=podDisruptionBudget.maxUnavailable="
 
 
 def entries(objects: dict[tuple[str, str], Manifest]) -> dict[str, Manifest]:
@@ -104,7 +104,7 @@ def test_bindings_are_judged_only_if_the_operator_says_so(chart: Chart) -> None:
 
 
 def test_cert_manager_issues_the_certificate_the_deployment_mounts(chart: Chart) -> None:
-    objects = chart.render()
+    objects = chart.render("--set=tls.mode=certManager")
     certificate = objects["Certificate", RELEASE]["spec"]
     volumes = {v["name"]: v for v in objects["Deployment", RELEASE]["spec"]["template"]["spec"]["volumes"]}
     assert certificate["secretName"] == volumes["tls"]["secret"]["secretName"]
@@ -144,7 +144,7 @@ def test_the_pods_run_without_privileges_and_the_old_ones_leave_last(chart: Char
 
 
 def test_the_reference_key_is_mounted_or_kept_by_the_server(chart: Chart) -> None:
-    own, given = chart.render(), chart.render("--set=reference.existingSecret=hmac")
+    own, given = chart.render(*PROVIDED), chart.render(*PROVIDED, "--set=reference.existingSecret=hmac")
     config = [yaml.safe_load(o["ConfigMap", RELEASE]["data"]["config.yaml"]) for o in (own, given)]
     assert config[0]["referenceSecret"] == f"{RELEASE}-reference"
     assert config[1]["referenceKeyFile"] == "/etc/computegate/reference/key"
@@ -203,12 +203,39 @@ def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
     [
         (["--set=tls.mode=provided"], "name the Secret with tls.crt and tls.key in tls.existingSecret"),
         (["--set=tls.mode=provided", "--set=tls.existingSecret=s"], "give the CA that signed the certificate"),
-        (["--set=tls.existingSecret=s"], "tls.mode is certManager, but tls.existingSecret or tls.caBundle is set"),
+        (["--set=tls.existingSecret=s"], "tls.mode is selfManaged, but tls.existingSecret or tls.caBundle is set"),
         ([*PROVIDED[:2], "--set=tls.caBundle=TUlJQg=="], "tls.caBundle is not a PEM certificate"),
+        (["--set=tls.clientCA=TUlJQg=="], "tls.clientCA is not a PEM certificate"),
+        ([f"--set-literal=tls.clientCA={PEM}"], "name in tls.clientNames who of those that it signs"),
+        (["--set=tls.clientNames={api}"], "give the CA that signs them in tls.clientCA"),
+        (["--set=tls.selfManaged.authorityDays=90"], "certificateDays must be fewer than authorityDays"),
+        (["--set=tls.mode=selfmanaged"], "/tls/mode"),
         (["--set=webhook.url=https://127.0.0.1:1"], "webhook.url is set: give the CA"),
         (["--set=screening.enabled=true"], "name the volume that holds the list in screening.volume"),
         ([*SCREENING, "--set=screening.file=../list.csv"], "/screening/file"),
         (["--set=podDisruptionBudget.minAvailable=2"], "either minAvailable or maxUnavailable"),
+        ([LEAST, "--set=podDisruptionBudget.minAvailable=3"], "none of 3 replicas be evicted"),
+        ([LEAST, "--set=podDisruptionBudget.minAvailable=100%"], "none of 3 replicas be evicted"),
+        (["--set=podDisruptionBudget.maxUnavailable=0"], "none of 3 replicas be evicted"),
+        (
+            ['--set-json=updateStrategy.rollingUpdate={"maxUnavailable":0,"maxSurge":0}'],
+            "nothing could ever be replaced",
+        ),
+        (['--set-json=updateStrategy={"type":"Recreate","rollingUpdate":{}}'], "remove updateStrategy.rollingUpdate"),
+        (["--set=hostNetwork=true", "--set=networkPolicy.enabled=true"], "close the ports on the nodes instead"),
+        (["--set=hostNetwork=true", "--set=config.listen.port=10250"], "port 10250 of each node is the kubelet's"),
+        (
+            ["--set=serviceMonitor.enabled=true", "--set=podMonitor.enabled=true"],
+            "every replica would be scraped twice",
+        ),
+        (["--set=podLabels.app\\.kubernetes\\.io/instance=x"], "podLabels must not set app.kubernetes.io/instance"),
+        (["--set=extraEnv[0].name=POD_NAME"], "extraEnv must not set POD_NAME"),
+        (["--set=extraVolumes[0].name=tls"], "extraVolumes must not use the name tls"),
+        (["--set=podSecurityContext.runAsNonRoot=false"], "the server needs no root"),
+        (["--set=securityContext.privileged=true"], "securityContext must give no privileges"),
+        (["--set=serviceAccount.tokenSeconds=3607"], "/serviceAccount/tokenSeconds"),
+        (["--set=networkPolicy.apiServerTo={10.0.0.1}"], "/networkPolicy/apiServerTo/0"),
+        (["--set=prometheusRule.disabled={Watchdog}"], "/prometheusRule/disabled/0"),
         (["--set=config.listen.metricsPort=8443"], "choose two ports"),
         (["--set=resources.limits.cpu=1"], "resources.limits.cpu throttles admission"),
         (["--set=serviceAccount.create=false"], "name the existing ServiceAccount in serviceAccount.name"),
@@ -243,5 +270,5 @@ def test_screening_runs_apart_from_the_server_and_writes_as_itself(chart: Chart)
     assert pod["spec"]["serviceAccountName"] == name == objects["ServiceAccount", name]["metadata"]["name"]
     assert (binding["roleRef"]["name"], binding["subjects"][0]["name"]) == (name, name)
     assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items(), "it serves no reviews"
-    assert pod["spec"]["volumes"] == [{"name": "lists", "persistentVolumeClaim": {"claimName": "lists"}}]
-    assert container["volumeMounts"] == [{"name": "lists", "mountPath": "/lists", "readOnly": True}]
+    assert {"name": "lists", "persistentVolumeClaim": {"claimName": "lists"}} in pod["spec"]["volumes"]
+    assert {"name": "lists", "mountPath": "/lists", "readOnly": True} in container["volumeMounts"]

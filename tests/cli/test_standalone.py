@@ -15,7 +15,7 @@ from admission.cli import standalone
 from admission.cli.files import FileError
 from admission.cli.standalone import FolderSource
 from admission.decide.registry import Registry
-from admission.server.settings import Settings
+from admission.server.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     import pathlib
@@ -107,12 +107,20 @@ def test_the_key_of_references_outlives_the_process_and_is_nobody_elses(folder: 
     assert FolderSource(folder, Registry(Catalogue.builtin()), SETTINGS).reference_key != first
 
 
+def test_an_authority_in_a_secret_is_refused_where_there_is_no_cluster(folder: pathlib.Path) -> None:
+    managed = {"secret": "tls", "names": ["localhost"], "webhookConfigurations": ["gate"]}
+    settings = Settings.model_validate({"tls": {"selfManaged": managed}})
+    source = FolderSource(folder, Registry(Catalogue.builtin()), settings)
+    with pytest.raises(SettingsError, match=r"tls\.selfManaged keeps its authority in a Secret of a cluster"):
+        asyncio.run(source.certificate())
+
+
 def test_what_the_server_makes_in_the_folder_is_not_read_as_objects(folder: pathlib.Path) -> None:
     registry = Registry(Catalogue.builtin())
 
     async def opened() -> None:
         async with FolderSource(folder, registry, SETTINGS) as source:
-            source.certificate()
+            await source.certificate()
             (folder / ".computegate" / "x.yaml").write_text("kind: [")
             (folder / "notes.txt").write_text("kind: [")
             await asyncio.sleep(0.2)

@@ -64,7 +64,7 @@ async def serving(folder: pathlib.Path) -> AsyncIterator[Gate]:
             unready=source.unready,
         )
         metrics = Metrics(("enforced",))
-        metrics.watch(lambda: source.figures(0, 0))
+        metrics.watch(lambda: source.figures(0))
         gate, _ = _gates(source, SETTINGS, judge, Kinds(None), metrics=metrics, record=lambda _: None)  # type: ignore[arg-type]
         try:
             yield gate

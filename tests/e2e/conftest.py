@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NAMED = frozenset(["AG", "CN", "DE", "FR", "IN", "JP", "KR", "MX", "SG", "TW", "ZA"])
+NAMED = frozenset(["AG", "CN", "DE", "FR", "IN", "JP", "KR", "LI", "MX", "SG", "TW", "ZA"])
 """Countries that the examples' objects or a test of the shared installation name."""
 
 VALUES = {
@@ -44,7 +44,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
     directory = tmp_path_factory.mktemp("e2e")
     ledger: dict[str, float] = {"rebuildSeconds": 1, "expireSeconds": 44}
     plane = ControlPlane(directory / "plane", gates=("GenericWorkload", "DRAWorkloadResourceClaims"))
-    with plane, Installation(plane, directory / "gate", ledger=ledger, values=VALUES) as gate:
+    server = {"gate": {"graceSeconds": 1}}
+    with plane, Installation(plane, directory / "gate", ledger=ledger, values=VALUES, server=server) as gate:
         World(gate).apply(
             *examples("policy", "pools"),
             of("AccessPolicy", "one-class", {"ambiguousClass": "Deny"}),

@@ -47,7 +47,7 @@ class Line:
     """One connection to a replica; a context manager."""
 
     def __init__(self, replica: Replica) -> None:
-        context = ssl.create_default_context(cafile=replica.directory / "ca.crt")
+        context = ssl.create_default_context(cafile=replica.authority)
         self._connection = http.client.HTTPSConnection("127.0.0.1", replica.port, timeout=20, context=context)
 
     def __enter__(self) -> Self:

@@ -25,9 +25,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     thread.start()
     started: list[Running] = []
 
-    def begin(limits: Limits | None = None, *, client_ca: bool = False, **settings: Any) -> Running:
+    def begin(limits: Limits | None = None, *, client_ca: bool = False, name: str = "", **settings: Any) -> Running:
         config = dataclasses.replace(CONFIG, limits=limits or Limits(linger_seconds=0.5), **settings)
-        started.append(build(loop, tmp_path, config, client_ca=client_ca))
+        started.append(build(loop, tmp_path, config, client_ca=client_ca, name=name))
         return started[-1]
 
     yield begin

@@ -25,9 +25,9 @@ def tell() -> None:
     sys.stdout.flush()
 
 
-async def main(folder: Path, drain_seconds: float) -> None:
+async def main(folder: Path, drain_seconds: float, keep_seconds: float) -> None:
     await serve(
-        replace(CONFIG, drain_seconds=drain_seconds),
+        replace(CONFIG, drain_seconds=drain_seconds, keep_seconds=keep_seconds),
         Handlers(review=review, busy=busy, ready=list, registry=CollectorRegistry()),
         certificate=Certificate(folder / "tls.crt", folder / "tls.key"),
         counts=Counts(),
@@ -37,4 +37,4 @@ async def main(folder: Path, drain_seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(Path(sys.argv[1]), float(sys.argv[2])))
+    uvloop.run(main(Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])))

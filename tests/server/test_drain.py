@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import os
 import signal
 import ssl
@@ -28,11 +29,11 @@ HERE = Path(__file__).parent
 class Process:
     """A serving process and a client's way to it."""
 
-    def __init__(self, folder: Path, drain_seconds: float) -> None:
+    def __init__(self, folder: Path, drain_seconds: float, keep_seconds: float) -> None:
         authority = selfsigned.Authority.make(now())
         selfsigned.write(folder, *authority.issue(["localhost"], now()))
         self.context = ssl.create_default_context(cadata=authority.pem().decode())
-        command = [sys.executable, str(HERE / "draining.py"), str(folder), str(drain_seconds)]
+        command = [sys.executable, str(HERE / "draining.py"), str(folder), str(drain_seconds), str(keep_seconds)]
         environment = os.environ | {"PYTHONPATH": str(HERE.parent.parent)}
         self.popen = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
         self.port = int(self.line())
@@ -51,11 +52,11 @@ class Process:
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Callable[[float], Process]]:
+def begin(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     started: list[Process] = []
 
-    def start(drain_seconds: float) -> Process:
-        started.append(Process(tmp_path, drain_seconds))
+    def start(drain_seconds: float, keep_seconds: float = 0.0) -> Process:
+        started.append(Process(tmp_path, drain_seconds, keep_seconds))
         return started[-1]
 
     yield start
@@ -82,7 +83,7 @@ def keep_asking(process: Process, answers: list[int], done: threading.Event) -> 
     connection.close()
 
 
-def test_no_request_is_lost_between_sigterm_and_the_end(begin: Callable[[float], Process]) -> None:
+def test_no_request_is_lost_between_sigterm_and_the_end(begin: Callable[..., Process]) -> None:
     process, answers, done = begin(2.0), list[int](), threading.Event()
     threads = [threading.Thread(target=keep_asking, args=(process, answers, done)) for _ in range(8)]
     for thread in threads:
@@ -98,8 +99,65 @@ def test_no_request_is_lost_between_sigterm_and_the_end(begin: Callable[[float],
     assert process.popen.wait(PATIENCE) == 0
 
 
+def ask_on_each(kept: list[http.client.HTTPSConnection], pause: float, statuses: list[int]) -> None:
+    """Use each kept connection once more, one after another, as a client does that has been told nothing."""
+    for connection in kept:
+        time.sleep(pause)
+        connection.auto_open = 0  # what the server has closed is lost, not opened anew
+        try:
+            statuses.append(ask(connection).status)
+        except (OSError, http.client.HTTPException):
+            statuses.append(0)
+        connection.close()
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_kept_connection_is_answered_once_more_whenever_it_is_used(
+    begin: Callable[..., Process], number: int
+) -> None:
+    process, statuses = begin(0.3 * number, PATIENCE), list[int]()
+    kept = [[process.client() for _ in range(100)] for _ in range(8)]
+    for connection in itertools.chain(*kept):
+        ask(connection)
+    threads = [threading.Thread(target=ask_on_each, args=(each, 0.01, statuses)) for each in kept]
+    for thread in threads:
+        thread.start()
+    wait(lambda: len(statuses) > 100)
+    process.popen.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join(PATIENCE * 3)
+    assert (len(statuses), set(statuses)) == (800, {200})
+    assert process.popen.wait(PATIENCE) == 0, "told each of its clients, it need not wait for them"
+
+
+@pytest.mark.parametrize(("keep", "signals"), [(0.5, 1), (PATIENCE * 9, 2)], ids=["idle too long", "second signal"])
+def test_the_wait_for_a_client_that_never_comes_back_ends(
+    begin: Callable[..., Process], keep: float, signals: int
+) -> None:
+    process = begin(0.1, keep)
+    kept = process.client()
+    ask(kept)
+    for number in range(signals):
+        process.popen.send_signal(signal.SIGTERM)
+        if number == 0:
+            wait(lambda: _refuses(process))
+    assert process.popen.wait(PATIENCE) == 0
+    kept.close()
+
+
+def _refuses(process: Process) -> bool:
+    """Whether the port is closed."""
+    try:
+        ask(process.client())
+    except ConnectionRefusedError:
+        return True
+    except (OSError, http.client.HTTPException):
+        pass
+    return False
+
+
 def test_while_draining_it_is_unready_and_every_answer_is_the_last_of_its_connection(
-    begin: Callable[[float], Process],
+    begin: Callable[..., Process],
 ) -> None:
     process = begin(PATIENCE)
     kept = process.client()
@@ -115,7 +173,7 @@ def test_while_draining_it_is_unready_and_every_answer_is_the_last_of_its_connec
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_what_is_in_work_when_the_port_closes_is_still_answered(
-    begin: Callable[[float], Process], number: signal.Signals
+    begin: Callable[..., Process], number: signal.Signals
 ) -> None:
     process, statuses = begin(0.1), list[int]()
     idle = process.client()

@@ -56,7 +56,7 @@ def test_a_client_that_never_shakes_hands_is_cut(start: Callable[..., Running]) 
 @pytest.mark.parametrize(
     ("sent", "cause"),
     [
-        (b"", "head"),
+        (b"", "idle"),
         (b"POST /validate", "head"),
         (HEAD, "head"),
         (b"\r\n\r\n", "head"),

@@ -119,12 +119,14 @@ def now() -> dt.datetime:
 CONFIG = ServerConfig(port=0, metrics_port=0, margin_seconds=0.1, finish_seconds=5.0)
 
 
-def build(loop: asyncio.AbstractEventLoop, folder: Path, config: ServerConfig, *, client_ca: bool) -> Running:
+def build(
+    loop: asyncio.AbstractEventLoop, folder: Path, config: ServerConfig, *, client_ca: bool, name: str
+) -> Running:
     """Start a server on a loop that runs in another thread, with files in a folder."""
     authority = selfsigned.Authority.make(now())
     files = selfsigned.write(folder, *authority.issue(["localhost", "127.0.0.1"], now()))
     (folder / "ca.crt").write_bytes(authority.pem())
-    certificate = Certificate(*files, client_ca=folder / "ca.crt" if client_ca else None)
+    certificate = Certificate(*files, client_ca=folder / "ca.crt" if client_ca else None, name=name)
     counts, reasons, registry = Counts(), list[str](), CollectorRegistry()
     PrometheusCounter("things", "Things that happened", registry=registry).inc()
     handlers = Handlers(review=review, busy=busy, ready=lambda: list(reasons), registry=registry)

@@ -32,11 +32,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "computegate.image" -}}
 {{- $tag := default .Chart.AppVersion .Values.image.tag -}}
-{{- printf "%s:%s" .Values.image.repository $tag }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
+{{- with .Values.image.registry }}{{ . }}/{{ end }}{{ printf "%s:%s" .Values.image.repository $tag }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 
 {{- define "computegate.tlsSecret" -}}
 {{- ternary .Values.tls.existingSecret (printf "%s-tls" (include "computegate.fullname" .)) (eq .Values.tls.mode "provided") -}}
+{{- end -}}
+
+{{/* The name by which the API server calls the server. */}}
+{{- define "computegate.serverName" -}}
+{{ include "computegate.fullname" . }}.{{ .Release.Namespace }}.svc
 {{- end -}}
 
 {{/* JSON list of the namespaces that are not judged. */}}
@@ -100,8 +105,12 @@ ask the cluster's operator for it{{ with .Values.config.contact }} ({{ . }}){{ e
 {{- fail "tls.mode is provided: give the CA that signed the certificate in tls.caBundle (--set-file tls.caBundle=ca.crt)" -}}
 {{- end -}}
 {{- else if or $tls.existingSecret $tls.caBundle -}}
-{{- fail "tls.mode is certManager, but tls.existingSecret or tls.caBundle is set: remove them, or set tls.mode to provided" -}}
+{{- fail (printf "tls.mode is %s, but tls.existingSecret or tls.caBundle is set: remove them, or set tls.mode to provided" $tls.mode) -}}
 {{- end -}}
+{{- include "computegate.checkReplicas" . -}}
+{{- include "computegate.checkNetwork" . -}}
+{{- include "computegate.checkPods" . -}}
+{{- include "computegate.checkClients" . -}}
 {{- $pdb := .Values.podDisruptionBudget -}}
 {{- $least := ne (toString $pdb.minAvailable) "" -}}
 {{- $most := ne (toString $pdb.maxUnavailable) "" -}}
@@ -117,11 +126,31 @@ ask the cluster's operator for it{{ with .Values.config.contact }} ({{ . }}){{ e
 {{- if and .Values.resources.limits (hasKey .Values.resources.limits "cpu") -}}
 {{- fail "resources.limits.cpu throttles admission of the whole cluster: remove it and set resources.requests.cpu" -}}
 {{- end -}}
+{{- if and .Values.guards.blockWhenMissing (not (and .Values.guards.enabled .Values.guards.narrowed)) -}}
+{{- fail "guards.blockWhenMissing is a part of guards.narrowed: set guards.enabled and guards.narrowed, or leave it out" -}}
+{{- end -}}
 {{- if .Values.commonLabels -}}
 {{- range $key := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
 {{- if hasKey $.Values.commonLabels $key -}}
 {{- fail (printf "commonLabels must not set %s: the Service selects by it" $key) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Contradictions between values of the certificates of clients, and of the authority of our own. */}}
+{{- define "computegate.checkClients" -}}
+{{- $tls := .Values.tls -}}
+{{- if and $tls.clientCA (not (contains "-----BEGIN CERTIFICATE-----" $tls.clientCA)) -}}
+{{- fail "tls.clientCA is not a PEM certificate: pass the file's text, as with --set-file tls.clientCA=ca.crt" -}}
+{{- end -}}
+{{- if and $tls.clientCA (not $tls.clientNames) -}}
+{{- fail "tls.clientCA is set: name in tls.clientNames who of those that it signs may ask for reviews" -}}
+{{- end -}}
+{{- if and $tls.clientNames (not $tls.clientCA) -}}
+{{- fail "tls.clientNames is set, but no certificate is asked for: give the CA that signs them in tls.clientCA" -}}
+{{- end -}}
+{{- if ge (int $tls.selfManaged.certificateDays) (int $tls.selfManaged.authorityDays) -}}
+{{- fail "tls.selfManaged.certificateDays must be fewer than authorityDays: what an authority signs ends before it" -}}
 {{- end -}}
 {{- end -}}

@@ -1,0 +1,54 @@
+"""Tells, in the log and by events, when the gate is no longer what was installed, and when it is again."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from admission.cluster.events import Regarding
+from admission.enforce.alarm.watch import GateWatch
+from admission.review import messages
+
+if TYPE_CHECKING:
+    from admission.cluster.client import Client
+    from admission.cluster.events import Events
+    from admission.cluster.lease import Lease
+    from admission.enforce.alarm.watch import Problem
+    from admission.server.settings import GateSettings
+
+logger = logging.getLogger(__name__)
+
+
+class GateAlarm:
+    """Every replica watches, logs and measures; the leader alone records events, on the ConfigMap of the release."""
+
+    def __init__(self, client: Client, namespace: str, gate: GateSettings, events: Events, lease: Lease) -> None:
+        self._namespace, self._events, self._lease = namespace, events, lease
+        self.watch = GateWatch(client, namespace, gate.config_map, tell=self._tell, grace=gate.grace_seconds)
+
+    def _tell(self, began: list[Problem], ended: list[Problem]) -> None:
+        for problem in began:
+            text = _sentence(problem)
+            logger.error("gate: %s", text)
+            self._record(f"Gate{problem.problem.capitalize()}", text, warning=True)
+        for problem in ended:
+            logger.warning("gate: no longer so: %s %s %s", problem.kind, problem.name, problem.problem)
+        if not self.watch.problems:
+            logger.warning("gate: %s", messages.gate_intact())
+            self._record("GateIntact", messages.gate_intact(), warning=False)
+
+    def _record(self, reason: str, text: str, *, warning: bool) -> None:
+        if self._lease.held:
+            held = self.watch.regarding
+            about = Regarding("v1", "ConfigMap", held.name, held.uid, self._namespace)
+            self._events.record(about, reason, text, action="Watch", warning=warning, transition=text)
+
+
+def _sentence(problem: Problem) -> str:
+    match problem.problem:
+        case "missing":
+            return messages.gate_missing(problem.kind, problem.name)
+        case "changed":
+            return messages.gate_changed(problem.kind, problem.name, problem.detail)
+        case "unseen":
+            return messages.gate_unseen(problem.kind, problem.name, problem.detail)

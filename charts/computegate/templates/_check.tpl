@@ -1,0 +1,59 @@
+{{/* More contradictions between values, a part each. */}}
+
+{{/* How many there are, and how many must stay. */}}
+{{- define "computegate.checkReplicas" -}}
+{{- $pdb := .Values.podDisruptionBudget -}}
+{{- $replicas := int .Values.replicas -}}
+{{- $least := toString $pdb.minAvailable -}}
+{{- $most := toString $pdb.maxUnavailable -}}
+{{- if $pdb.enabled -}}
+{{- if or (has $most (list "0" "0%")) (eq $least "100%") (and $replicas $least (not (hasSuffix "%" $least)) (ge (int $least) $replicas)) -}}
+{{- fail (printf "podDisruptionBudget lets none of %d replicas be evicted, so that no node could be drained: lower minAvailable or raise maxUnavailable" $replicas) -}}
+{{- end -}}
+{{- end -}}
+{{- $rolling := default dict .Values.updateStrategy.rollingUpdate -}}
+{{- if and (hasKey $rolling "maxUnavailable") (hasKey $rolling "maxSurge") (has (toString $rolling.maxUnavailable) (list "0" "0%")) (has (toString $rolling.maxSurge) (list "0" "0%")) -}}
+{{- fail "updateStrategy.rollingUpdate has maxUnavailable 0 and maxSurge 0: nothing could ever be replaced" -}}
+{{- end -}}
+{{- if and (eq (default "" .Values.updateStrategy.type) "Recreate") (hasKey .Values.updateStrategy "rollingUpdate") -}}
+{{- fail "updateStrategy.type is Recreate: remove updateStrategy.rollingUpdate" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "computegate.checkNetwork" -}}
+{{- if .Values.hostNetwork -}}
+{{- if .Values.networkPolicy.enabled -}}
+{{- fail "hostNetwork and networkPolicy.enabled are both set: a NetworkPolicy does not bind pods on the network of the node; close the ports on the nodes instead" -}}
+{{- end -}}
+{{- if has 10250 (list (int .Values.config.listen.port) (int .Values.config.listen.metricsPort)) -}}
+{{- fail "hostNetwork is set, and port 10250 of each node is the kubelet's: choose another for config.listen, such as 10260" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
+{{- fail "serviceMonitor.enabled and podMonitor.enabled are both set: every replica would be scraped twice; choose one" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "computegate.checkPods" -}}
+{{- range $key := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
+{{- if hasKey $.Values.podLabels $key -}}
+{{- fail (printf "podLabels must not set %s: the Service selects by it" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if has .name (list "POD_NAME" "POD_NAMESPACE") -}}
+{{- fail (printf "extraEnv must not set %s: the server finds its Lease and its Secret by it" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumes -}}
+{{- if has .name (list "clients" "config" "kinds" "reference" "tls" "tmp" "token") -}}
+{{- fail (printf "extraVolumes must not use the name %s: the chart has a volume of that name" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- if not .Values.podSecurityContext.runAsNonRoot -}}
+{{- fail "podSecurityContext.runAsNonRoot must be true: the server needs no root" -}}
+{{- end -}}
+{{- if or .Values.securityContext.privileged .Values.securityContext.allowPrivilegeEscalation -}}
+{{- fail "securityContext must give no privileges: the server needs none" -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,128 @@
+"""An installation whose replicas keep an authority of their own, and whom the API server shows a client certificate."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+
+from tests.e2e.objects import gpu_pod
+from tools.direct import Direct
+from tools.installation import CHART, NAMESPACE, Installation
+from tools.process import binaries
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tools.controlplane import ControlPlane
+
+SECRET, NAME = "computegate-tls", "computegate"
+API_SERVER = "kube-apiserver-to-webhooks"
+"""Common name of the certificate that the API server shows."""
+
+DAYS = {"certificateDays": 90, "authorityDays": 730, "settleSeconds": 1}
+_REMOVED = ("Deployment", "PodDisruptionBudget", "ResourceQuota")
+
+
+def admission_control(directory: Path, certificate: str, key: str) -> Path:
+    """Write what makes an API server show a certificate to every webhook; return the file for its flag."""
+    user = {"client-certificate": certificate, "client-key": key}
+    access = {"apiVersion": "v1", "kind": "Config", "users": [{"name": "*", "user": user}]}
+    (directory / "webhooks.kubeconfig").write_text(yaml.safe_dump(access))
+    version = "apiserver.config.k8s.io/v1"
+    configuration = {
+        "apiVersion": version,
+        "kind": "WebhookAdmissionConfiguration",
+        "kubeConfigFile": str(directory / "webhooks.kubeconfig"),
+    }
+    plugins = [{"name": "ValidatingAdmissionWebhook", "configuration": configuration}]
+    path = directory / "admission.yaml"
+    path.write_text(yaml.safe_dump({"apiVersion": version, "kind": "AdmissionConfiguration", "plugins": plugins}))
+    return path
+
+
+class Certified(Installation):
+    """The chart in its default `tls.mode`, the Service replaced by the balancer's address."""
+
+    def __init__(self, plane: ControlPlane, directory: Path, *, clients: Path | None = None, **settings: Any) -> None:
+        super().__init__(plane, directory, **settings)
+        for replica in self.replicas:
+            path, folder = replica.directory / "config.yaml", replica.directory / "tls"
+            managed = {"secret": SECRET, "names": ["127.0.0.1", "localhost"], "webhookConfigurations": [NAME], **DAYS}
+            tls: dict[str, Any] = {"certFile": f"{folder}/tls.crt", "keyFile": f"{folder}/tls.key"}
+            tls["selfManaged"] = managed
+            if clients is not None:
+                tls |= {"clientCaFile": str(clients), "clientNames": [API_SERVER]}
+            path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"tls": tls}))
+            replica.authority = folder / "ca.crt"
+
+    def rendered(self, values: dict[str, str]) -> list[dict[str, Any]]:
+        """Return what the chart renders but for the pods; the API server is to call the balancer."""
+        command: list[str | Path] = [binaries("helm")["helm"], "template", "computegate", CHART, "-n", NAMESPACE]
+        # The guard and the gate's alarm would take the balancer's address for somebody else's server.
+        ours = {"config.mode": self.mode, "test.enabled": "false", "guards.narrowed": "false"}
+        for key, value in {**ours, **values}.items():
+            command += ["--set", f"{key}={value}"]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found = [each for each in yaml.safe_load_all(text) if each and each["kind"] not in _REMOVED]
+        for each in found:
+            for hook in each.get("webhooks", ()):
+                path = hook["clientConfig"]["service"]["path"]
+                hook["clientConfig"] = {"url": f"https://127.0.0.1:{self.balancer.port}{path}"}
+        return found
+
+    def secret(self) -> dict[str, bytes]:
+        """Return the Secret's data."""
+        found = json.loads(self.kubectl("get", "secret", SECRET, "-n", NAMESPACE, "-o", "json").stdout)
+        return {key: base64.b64decode(value) for key, value in found.get("data", {}).items()}
+
+    def configuration(self) -> dict[str, Any]:
+        """Return the webhook configuration."""
+        shown = self.kubectl("get", "validatingwebhookconfiguration", NAME, "-o", "json")
+        return dict(json.loads(shown.stdout))
+
+    def trusted(self) -> set[bytes]:
+        """Return what its entries trust."""
+        hooks = self.configuration()["webhooks"]
+        return {base64.b64decode(each["clientConfig"].get("caBundle", "")) for each in hooks}
+
+    def ask(self, what: str) -> None:
+        """Ask for a new certificate or authority."""
+        self.kubectl("annotate", "secret", SECRET, "-n", NAMESPACE, f"computegate.io/rotate={what}", "--overwrite")
+
+
+class Questions:
+    """Asks the API server, from several connections, for accelerator pods that are refused, until the block ends.
+
+    `answers` are ours; `lost` is whatever else was answered.
+    """
+
+    def __init__(self, plane: ControlPlane, namespace: str, connections: int = 4) -> None:
+        self._plane, self._namespace = plane, namespace
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(connections)]
+        self.answers, self.lost = 0, list[str]()
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, number: int) -> None:
+        path = f"/api/v1/namespaces/{self._namespace}/pods?dryRun=All"
+        with Direct(self._plane) as direct:
+            while not self._over.is_set():
+                answer = direct("POST", path, gpu_pod(f"asked-{number}", self._namespace, 1))
+                if "denied the request: [InfoNeeded]" in answer.message:
+                    self.answers += 1
+                else:
+                    self.lost.append(answer.message)

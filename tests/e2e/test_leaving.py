@@ -1,0 +1,78 @@
+"""A replica that goes away: who leads next, and that a crash loses nothing that was promised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.objects import gpu_pod, namespace, quota, tenant
+from tests.e2e.world import eventually, value
+from tools.installation import Replica
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.world import World
+
+LEASE_SECONDS = 15
+
+
+@pytest.fixture
+def second(world: World, tmp_path: Path) -> Iterator[Replica]:
+    """A replica beside the first one, which asks for a drain of minutes; it leads, as the first was away."""
+    ledger = {"rebuildSeconds": 1, "expireSeconds": 44}
+    settings = {"mode": world.installed.mode, "ledger": ledger, "drainSeconds": 300}
+    replica = Replica(world.installed.plane, tmp_path / "second", world.installed._certificate, settings)
+    with world.installed.stopped():
+        replica.start()
+        replica.wait()
+        eventually(lambda: _leads(replica))
+    yield replica
+    replica.kill()
+    eventually(lambda: _leads(world.installed.replicas[0]))
+
+
+def _leads(replica: Replica) -> bool:
+    return value(replica.metrics(), "computegate_leader") == 1
+
+
+def test_a_leader_that_is_told_to_stop_hands_over_before_it_has_drained(world: World, second: Replica) -> None:
+    assert second.popen is not None
+    first = world.installed.replicas[0]
+    assert not _leads(first)
+    second.popen.terminate()
+    eventually(lambda: _leads(first), seconds=LEASE_SECONDS * 2 / 3)
+    assert (second.popen.poll(), second.get("/readyz"), _leads(second)) == (None, "draining", False)
+
+
+def test_a_leader_that_is_killed_leaves_exact_ledgers(world: World, second: Replica, country: str, unique: str) -> None:
+    first = world.installed.replicas[0]
+    world.apply(quota(unique, country, 3), tenant(unique, country), namespace(unique, unique))
+    world.installed.balancer.backends = [second.port, first.port]
+    world.admit(gpu_pod("before", unique))
+    second.kill()
+    world.installed.balancer.backends = [first.port]
+    eventually(lambda: world.try_create(gpu_pod("after", unique)).returncode == 0)
+    eventually(lambda: _leads(first), seconds=LEASE_SECONDS * 4)
+    world.await_use(unique, 2)
+    assert "exceeded quota" in world.denial(gpu_pod("over", unique, 2))
+
+
+def test_a_replica_is_ready_when_everything_was_read_and_denies_until_the_ledger_was_counted(
+    world: World, country: str, unique: str
+) -> None:
+    world.apply(quota(unique, country, 1), tenant(unique, country), namespace(unique, unique))
+    world.leave_uncounted(country)
+    first = world.installed.replicas[0]
+    with world.installed.stopped():
+        first.start()
+        said = eventually(lambda: first.get("/readyz"))
+        while said != "ok":
+            assert all(line.endswith("not read yet") for line in said.splitlines()), said
+            said = eventually(lambda: first.get("/readyz"))
+        first.stop()
+    assert world.denial(gpu_pod("early", unique)).startswith("[TryAgain] ")
+    world.count_again(country)
+    eventually(lambda: world.try_create(gpu_pod("late", unique)).returncode == 0)
