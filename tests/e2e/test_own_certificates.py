@@ -67,6 +67,7 @@ def logged(gate: Certified) -> str:
 
 
 def test_a_first_start_needs_nobody(gate: Certified) -> None:
+    assert f"secret {SECRET} holds no certificate" in logged(gate)
     held = gate.secret()
     assert set(held) == {"ca.crt", "ca.key", "tls.crt", "tls.key"}
     assert gate.trusted() == {held["ca.crt"]}

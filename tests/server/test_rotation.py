@@ -237,8 +237,8 @@ def test_a_configuration_that_is_gone_delays_nothing_and_is_told_when_it_is_back
         before = {**json.loads(shown), "metadata": {"name": configuration}}
         kubectl("delete", "validatingwebhookconfiguration", configuration)
         ask(kubectl, configuration, "authority")
-        for _ in range(4):
-            await one.once()
+        for turn in [one] * 4:
+            await turn.once()
         assert (one.problem, len(held(kubectl, configuration).trusted())) == ("", 2)
         kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(before))
         await one.once()
