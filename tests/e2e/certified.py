@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tools.controlplane import ControlPlane
 
-SECRET, NAME = "computegate-tls", "computegate"
+SECRET, NAME = "computegate-authority", "computegate"
 API_SERVER = "kube-apiserver-to-webhooks"
 """Common name of the certificate that the API server shows."""
 

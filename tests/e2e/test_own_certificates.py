@@ -150,7 +150,7 @@ def without_rights(gate: Certified, kind: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("role", "secret computegate-tls cannot be read, the last certificate is served on"),
+        ("role", "secret computegate-authority cannot be read, the last certificate is served on"),
         ("clusterrole", "webhook configuration computegate cannot be read"),
     ],
 )
@@ -171,6 +171,19 @@ def test_missing_rights_are_told_of_and_what_is_valid_is_served_on(gate: Certifi
     eventually(lambda: figure(gate, "computegate_certificate_rotation_works") == 1)
     await_served(gate)
     assert asked.lost == []
+
+
+def test_an_api_server_that_went_and_came_is_told_of_the_next_one(gate: Certified) -> None:
+    before, words = gate.secret(), "certificates cannot be renewed as they should be"
+    said = logged(gate).count(words)
+    gate.plane.stop_apiserver(crash=True)
+    assert [each.get("/healthz") for each in gate.replicas] == ["ok", "ok"]
+    eventually(lambda: logged(gate).count(words) > said)
+    gate.plane.start_apiserver()
+    gate.ask("authority")
+    eventually(lambda: gate.secret()["tls.crt"] != before["tls.crt"], seconds=90)
+    await_served(gate)
+    gate.wait_in_force()
 
 
 def test_a_replica_that_starts_takes_what_there_is(gate: Certified) -> None:
