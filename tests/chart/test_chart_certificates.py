@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from admission.server.settings import SelfManaged
 
 WEBHOOK = ("ValidatingWebhookConfiguration", RELEASE)
-SECRET = f"{RELEASE}-tls"
+SECRET = f"{RELEASE}-authority"
 CLIENTS = (f"--set-literal=tls.clientCA={PEM}", "--set=tls.clientNames={kube-apiserver}")
 CERT_MANAGER = ("--set=tls.mode=certManager",)
 
