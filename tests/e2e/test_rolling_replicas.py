@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tests.e2e.objects import gpu_pod, namespace, quota, tenant
 from tests.e2e.world import eventually
@@ -34,7 +34,7 @@ class Traffic:
                 answer = direct("POST", path, self._pod)
                 self.answers.append((answer.code, answer.message))
 
-    def __enter__(self) -> Traffic:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
