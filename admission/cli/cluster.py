@@ -105,6 +105,7 @@ class ClusterSource:
         self._events = Events(client, os.environ.get("POD_NAME", "computegate"), now=_now)
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: list[asyncio.Task[None]] = []
+        self._until_resigned: list[asyncio.Task[None]] = []
         self.reflectors = self._reflectors()
         self.upkeep: Upkeep | None = None
         self._said = ""
@@ -128,11 +129,10 @@ class ClusterSource:
             *(reflector.run for reflector in self.reflectors.values()),
             self._notes.run,
             self._events.run,
-            self.alarm.watch.run,
         ):
             self._tasks.append(asyncio.create_task(kept_alive(run)))
-        self._standing = asyncio.create_task(kept_alive(self.lease.run))
-        self._tasks.append(self._standing)
+        self._until_resigned = [asyncio.create_task(kept_alive(run)) for run in (self.lease.run, self.alarm.watch.run)]
+        self._tasks += self._until_resigned
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -141,8 +141,12 @@ class ClusterSource:
         await self.client.close()
 
     def resign(self) -> None:
-        """Give the lease back, so that another replica leads while this one drains; what is under way ends."""
-        self._standing.cancel()
+        """Give the lease back, so that another replica leads while this one drains; what is under way ends.
+
+        The gate is no longer watched either: it may be on its way out, too.
+        """
+        for task in self._until_resigned:
+            task.cancel()
 
     # -- what the server asks --------------------------------------------------------------------
 
