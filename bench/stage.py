@@ -24,7 +24,7 @@ from tests.e2e.objects import examples, namespace, quota, tenant
 from tests.e2e.world import World, eventually, samples
 from tools.controlplane import ControlPlane
 from tools.direct import Direct
-from tools.installation import NAMESPACE, Installation, Replica
+from tools.installation import ACCOUNT, NAMESPACE, Installation, Replica
 from tools.process import Process
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class Stage:
 
     def _install(self) -> None:
         self.installed.apply()
+        self._use_tokens()
         self._install_peer()
         self.run_replicas(1)
         labels = {NONE: "", QUOTA: "", PEER: "peer"} | {
@@ -114,6 +115,17 @@ class Stage:
         self._world.apply(*examples("policy", "pools"), limit, tenant("bench", COUNTRY), *namespaces)
         for name in (QUOTA, PEER):
             self._limit(name)
+
+    def _use_tokens(self) -> None:
+        """Have replicas authenticate as in a cluster: a token is remembered, a certificate is verified each time."""
+        account = ACCOUNT.rpartition(":")[2]
+        asked = ("create", "token", account, "--namespace", NAMESPACE, "--duration=24h")
+        token = self.installed.kubectl(*asked).stdout.strip()
+        for replica in self.installed.replicas:
+            access = json.loads(replica.kubeconfig.read_text())
+            access["users"][0]["user"] = {"token": token}
+            replica.kubeconfig = replica.directory / "kubeconfig"
+            replica.kubeconfig.write_text(json.dumps(access))
 
     def _install_peer(self) -> None:
         certificate = self.plane.issue("peer", (f"peer.{NAMESPACE}.svc",))

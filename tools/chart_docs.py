@@ -79,7 +79,7 @@ def alerts_text() -> str:
 
 
 def _section(alert: dict[str, Any]) -> str:
-    lasting = "" if alert["for"] == "0m" else f" for {alert['for']}"
+    begun = "at once" if alert["for"] == "0m" else f"when it has held for {alert['for']}"
     return "\n".join(
         [
             f"### {alert['alert']}",
@@ -87,7 +87,7 @@ def _section(alert: dict[str, Any]) -> str:
             "",
             f"    ({alert['of']}) {alert['fires']}",
             "",
-            f"holds{lasting}. {alert['todo']}",
+            f"Fires {begun}. {alert['todo']}",
         ]
     )
 

@@ -69,11 +69,11 @@ class Replica:
         self._config = self.directory / "config.yaml"
         self._config.write_text(yaml.safe_dump(config))
         self.wire = Balancer([urlsplit(plane.server).port or 443]) if wired else None
-        self._kubeconfig = plane.kubeconfig_for(ACCOUNT, ACCOUNT_GROUPS)
+        self.kubeconfig = plane.kubeconfig_for(ACCOUNT, ACCOUNT_GROUPS)
         if self.wire is not None:
-            access = self._kubeconfig.read_text().replace(plane.server, f"https://127.0.0.1:{self.wire.port}")
-            self._kubeconfig = self.directory / "kubeconfig"
-            self._kubeconfig.write_text(access)
+            access = self.kubeconfig.read_text().replace(plane.server, f"https://127.0.0.1:{self.wire.port}")
+            self.kubeconfig = self.directory / "kubeconfig"
+            self.kubeconfig.write_text(access)
         self.authority = self.directory / "ca.crt"
         self.authority.write_text(certificate.authority)
         self.record = self.directory / "record.jsonl"
@@ -83,7 +83,7 @@ class Replica:
     def start(self) -> None:
         """Start the process; `wait` waits until it is ready."""
         command = [sys.executable, "-m", "admission.cli.main", "serve"]
-        command += ["--config", str(self._config), "--kubeconfig", str(self._kubeconfig)]
+        command += ["--config", str(self._config), "--kubeconfig", str(self.kubeconfig)]
         environment = {**os.environ, "POD_NAMESPACE": NAMESPACE, "POD_NAME": self.directory.name}
         with self.record.open("ab") as record, self.log.open("ab") as log:
             self.popen = subprocess.Popen(command, stdout=record, stderr=log, env=environment, process_group=0)

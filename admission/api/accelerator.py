@@ -41,7 +41,9 @@ class AcceleratorClassSpec(Model):
     die_area_mm2: Annotated[float, pydantic.Field(gt=0, le=1_000_000)] | None = None
     """Area of all logic dies on a non-planar process, in mm2; absent means unknown."""
     memory_bandwidth_gb_per_second: Annotated[float, pydantic.Field(gt=0, le=10_000_000)] | None = None
-    """Memory bandwidth in GB/s; recorded, no control entry in the catalogue tests it."""
+    """Memory bandwidth in GB/s; lines of bandwidth test it, no control entry does. Absent means unknown."""
+    interconnect_gb_per_second: Annotated[float, pydantic.Field(gt=0, le=10_000_000)] | None = None
+    """Bandwidth to everything but memory in GB/s, both directions together: the rule of 2022 and the lines of letters test it. Absent means unknown."""
     data_center: bool = True
     """Designed or marketed for data centres."""
     source: Text = ""

@@ -1,4 +1,4 @@
-"""What is known of a tenant: what was verified and found, where it stands, and where it is charged."""
+"""What others find out of a tenant: the verification, the screening, and where its users log in from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from admission.api.identity import PartyID
-from admission.api.object import Condition, Country, Model, Text, rules
+from admission.api.object import Country, Model, Text, rules
 from admission.api.screening import ScreeningHit
 
 
@@ -113,76 +113,3 @@ class AccessEvidence(Model):
     """Countries seen (ISO 3166-1 alpha-2)."""
     as_of: pydantic.AwareDatetime | None = None
     """When this was last refreshed; `factAges` of AccessPolicies say for how long it counts."""
-
-
-class StandingStatus(Model):
-    """Computed by computegate from spec and status: the jurisdictions that govern this tenant."""
-
-    cleared: bool = False
-    """Whether the tenant is cleared now for every controlled class that the cluster has."""
-    reason: str = ""
-    """The first reason when it is not."""
-    governing: str = ""
-    """The governing jurisdiction: the strictest of all."""
-    jurisdictions: list[str] = []
-    """Every jurisdiction of the tenant: headquarters, ultimate parent, owners of 50 percent or more."""
-    why: str = ""
-    """Which fact made the governing jurisdiction."""
-    group: str = ""
-    """Key of the ownership group, the same for all tenants under the same party at the top: the ultimate parent, else the owner of 50 percent or more that no other owns so, else the tenant itself. Parties are the same when their registered names are, whatever their case, spaces and punctuation."""
-    identity_digest: str = ""
-    """Digest of the identity facts as they are now; a clearance whose `covers` differs is stale."""
-    stale_facts: list[str] = []
-    """Facts that nobody attests any more, or that are older than `factAges` allow: unknown to every rule. What is charged stays where they last led."""
-
-
-class ChargedTo(Model):
-    """Where one account of the tenant is charged."""
-
-    party: Annotated[str, pydantic.Field(max_length=127)]
-    """The account: the tenant's name, or reseller/customer."""
-    jurisdictions: Annotated[list[Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=250)]
-    """Jurisdictions in whose ledgers its charges stand. More than one only while they move from one to another."""
-
-
-class ChargedNamespace(Model):
-    """A namespace that holds charges of the tenant."""
-
-    name: Annotated[str, pydantic.Field(max_length=63)]
-    """The namespace."""
-    parties: Annotated[list[Annotated[str, pydantic.Field(max_length=127)]], pydantic.Field(max_length=16)]
-    """The accounts that are charged for what it holds. More than one only while they move from one to another."""
-
-
-class TenantStatus(Model):
-    """What was found out, by the parties who are entitled to write it."""
-
-    kyc: KYC | None = None
-    """Verification of identity and ownership; absent means unverified."""
-    screening: Screening | None = None
-    """Restricted-party screening; absent means never screened, which rules may refuse."""
-    access: AccessEvidence | None = None
-    """Evidence of where access comes from; absent means unknown."""
-    standing: StandingStatus | None = None
-    """Computed by computegate."""
-    charged_to: Annotated[
-        list[ChargedTo],
-        pydantic.Field(
-            max_length=10_000,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["party"]},
-        ),
-    ] = []
-    """Whose ledgers carry the tenant's live charges. Written by computegate ahead of each move, and kept whatever the tenant's facts say since."""
-    namespaces: Annotated[
-        list[ChargedNamespace],
-        pydantic.Field(
-            max_length=10_000,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
-        ),
-    ] = []
-    """The namespaces that hold live charges of the tenant. One leaves only when none is left in it, whatever its label says."""
-    conditions: Annotated[
-        list[Condition],
-        pydantic.Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
-    ] = []
-    """Conditions; `Cleared` is that of standing, for `kubectl wait`."""

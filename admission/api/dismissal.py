@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from admission.api.exemption import Approval
+from admission.api.approval import Approval
 from admission.api.identity import PartyID
 from admission.api.object import CRD, Model, Name, Object, rules
 from admission.api.screening import Digest, EntryID

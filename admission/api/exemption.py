@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003
 from typing import Annotated, Literal, Self
 
 import pydantic
 
+from admission.api.approval import Approval, check_end
 from admission.api.object import CRD, Model, Name, Object, rules
 
 _COVERS_NOTHING = "give serviceAccountName or images: what of the namespace is covered"
 _FIXED = "an exemption is never changed; delete it and ask for a new one"
 
 LONGEST_DAYS = 366
-"""Days from its creation after which an exemption must be asked for anew; a guard of the chart holds it to that."""
+"""Days from its creation, in files without one from its approval, after which an exemption must be asked for anew."""
 
 
 class ExemptionSpec(Model):
@@ -46,26 +46,13 @@ class ExemptionSpec(Model):
     requested_by: Annotated[str, pydantic.Field(min_length=1, max_length=256)]
     """User name of who creates the exemption; the API server's own word for it is required to match."""
     valid_until: pydantic.AwareDatetime
-    """It ends at this instant, a year from its creation at most."""
+    """It ends at this instant, 366 days from its creation at most."""
 
     @pydantic.model_validator(mode="after")
     def _covers_something(self) -> Self:
         if self.service_account_name is None and not self.images:
             raise ValueError(_COVERS_NOTHING)
         return self
-
-
-class Approval(Model):
-    """Who approved, and when."""
-
-    by: Annotated[str, pydantic.Field(min_length=1, max_length=256)]
-    """User name of the approver: another one than requestedBy, with the verb approve on the object."""
-    at: pydantic.AwareDatetime
-    """It counts from this instant."""
-
-    def counts(self, requested_by: str, now: dt.datetime) -> bool:
-        """Whether it is a second person's and has begun: one who writes a name in other letters is the same."""
-        return self.by.casefold() != requested_by.casefold() and self.at <= now
 
 
 class ExemptionStatus(Model):
@@ -98,3 +85,8 @@ class Exemption(Object):
     """What is exempt."""
     status: ExemptionStatus = ExemptionStatus()
     """Whether it was approved."""
+
+    @pydantic.model_validator(mode="after")
+    def _ends_in_time(self) -> Self:
+        check_end(self.metadata, self.status.approval, self.spec.valid_until, LONGEST_DAYS)
+        return self

@@ -17,7 +17,11 @@ class Model(pydantic.BaseModel):
     """
 
     model_config = pydantic.ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, use_attribute_docstrings=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,  # an error's text goes to the log, and what it is about does not
     )
 
 
@@ -115,9 +119,12 @@ Name = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9
 
 ClassRef = Annotated[
     str,
-    pydantic.Field(pattern=r"^(\*|Controlled|Uncontrolled|3A090\.[ab]\.[12]|[a-z0-9][a-z0-9.-]{0,62})$", max_length=63),
+    pydantic.Field(
+        pattern=r"^(\*|Controlled|Uncontrolled|LetterBandwidth|CaseByCase|PresumptionOfDenial|3A090\.[ab]\.[12]|[a-z0-9][a-z0-9.-]{0,62})$",
+        max_length=63,
+    ),
 ]
-"""An accelerator class by name, a control entry, or ``Controlled``, ``Uncontrolled`` or ``*``."""
+"""An accelerator class by name, a control entry, a side of a line of bandwidth, or ``Controlled``, ``Uncontrolled`` or ``*``."""
 
 Text = Annotated[str, pydantic.Field(max_length=1024)]
 """Free text for people; never interpreted."""

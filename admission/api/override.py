@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
 from typing import Annotated, Literal, Self
 
 import pydantic
 
-from admission.api.exemption import Approval
+from admission.api.approval import Approval, check_end
 from admission.api.object import CRD, Model, Name, Object, rules
 
 _FIXED = "an override is never changed; delete it and ask for a new one"
 
 LONGEST_DAYS = 31
 """Days from its creation, in files without one from its approval, after which an override must be asked for anew."""
-
-_TOO_LONG = f"validUntil is more than {LONGEST_DAYS} days away; choose an earlier instant and ask anew before it"
 
 OverridableReason = Literal[
     "KYCMissing", "KYCPending", "KYCExpired", "KYCRejected", "KYCSuspended", "KYCStale", "NeedsReview"
@@ -75,10 +72,5 @@ class KYCOverride(Object):
 
     @pydantic.model_validator(mode="after")
     def _ends_in_time(self) -> Self:
-        approval = self.status.approval
-        since = self.metadata.creation_timestamp or (approval.at if approval else None)
-        # Only a file can hold a creation without a zone.
-        since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
-        if since is not None and self.spec.valid_until - since > timedelta(days=LONGEST_DAYS):
-            raise ValueError(_TOO_LONG)
+        check_end(self.metadata, self.status.approval, self.spec.valid_until, LONGEST_DAYS)
         return self

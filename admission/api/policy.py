@@ -154,7 +154,7 @@ class Rule(Model):
     expires: pydantic.AwareDatetime | None = None
     """The rule ends at this instant; absent means never."""
     classes: Annotated[list[ClassRef], pydantic.Field(min_length=1, max_length=64)] = ["Controlled"]
-    """Classes the rule is about: names, control entries (3A090.a.1), Controlled, Uncontrolled or *. A class of unknown entry has, for every effect but Allow, also the strictest entry it can have."""
+    """Classes the rule is about: names, control entries (3A090.a.1), sides of lines of bandwidth (LetterBandwidth, CaseByCase, PresumptionOfDenial), Controlled, Uncontrolled or *. A class of unknown entry has, for every effect but Allow, also the strictest entry it can have; one of unknown bandwidth is on each side."""
     when: Annotated[list[Test], pydantic.Field(max_length=16)] = []
     """Tests that must all hold; none means always."""
     effect: Effect

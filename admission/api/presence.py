@@ -29,6 +29,15 @@ class SeenLabel(Model):
     """Whether some of the nodes had no such label."""
 
 
+class SeenSlices(Model):
+    """A resource whose devices were slices of a chip on some of the nodes."""
+
+    resource: Annotated[str, pydantic.Field(max_length=317)]
+    """Extended resource name."""
+    counted_as: Annotated[list[Annotated[str, pydantic.Field(max_length=127)]], pydantic.Field(max_length=64)]
+    """What its devices were counted as on the nodes that offered it: slices, and the class where some were whole chips."""
+
+
 class SeenNodes(Model):
     """Nodes with the same taints."""
 
@@ -38,6 +47,8 @@ class SeenNodes(Model):
         list[Annotated[str, pydantic.Field(max_length=317)]], pydantic.Field(max_length=MOST_RESOURCES)
     ] = []
     """Extended resource names that they offered."""
+    slices: Annotated[list[SeenSlices], pydantic.Field(max_length=MOST_RESOURCES)] = []
+    """Those of them that were slices of a chip; the others were whole chips."""
     awaited: Annotated[str, pydantic.Field(max_length=63)] | None = None
     """Vendor of the class where some of them had not announced it yet; empty is any vendor."""
     labels: Annotated[list[SeenLabel], pydantic.Field(max_length=MOST_LABELS)] = []

@@ -36,9 +36,11 @@ class ComputeQuotaSpec(Model):
     jurisdictions: Annotated[list[Jurisdiction], pydantic.Field(min_length=1, max_length=250)]
     """Country codes or groups. A request counts here when its governing jurisdiction is among them."""
     classes: Annotated[list[ClassRef], pydantic.Field(min_length=1, max_length=64)] = ["Controlled"]
-    """Classes that count: names, control entries, Controlled, Uncontrolled or *."""
+    """Classes that count: names, control entries, sides of lines of bandwidth, Controlled, Uncontrolled or *."""
     limits: Limits
     """Limits of all tenants of these jurisdictions together."""
+    slices: Literal["Whole", "Weighed"] = "Whole"
+    """How a slice of a chip (MIG) counts in limits of TPP: as the whole chip, or by its part of the chip, rounded up, where its node names its profile and the part is known. As a device, and in device-hours, each slice counts as one."""
     per_tenant: Limits | None = None
     """Limits of each tenant by itself."""
     per_reseller: Limits | None = None

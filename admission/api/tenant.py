@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import pydantic
 
-from admission.api.clearance import TenantStatus
+from admission.api.clearance import KYC, AccessEvidence, Screening
 from admission.api.identity import TenantSpec
-from admission.api.object import CRD, Object, rules
+from admission.api.object import CRD, Condition, Model, Object, rules
+from admission.api.standing import ChargedNamespace, ChargedTo, StandingStatus
 
 _SUPPLIES_ITSELF = "a tenant cannot supply itself; name the reseller's Tenant in suppliedBy"
+
+
+class TenantStatus(Model):
+    """What was found out, by the parties who are entitled to write it."""
+
+    kyc: KYC | None = None
+    """Verification of identity and ownership; absent means unverified."""
+    screening: Screening | None = None
+    """Restricted-party screening; absent means never screened, which rules may refuse."""
+    access: AccessEvidence | None = None
+    """Evidence of where access comes from; absent means unknown."""
+    standing: StandingStatus | None = None
+    """Computed by computegate."""
+    charged_to: Annotated[
+        list[ChargedTo],
+        pydantic.Field(
+            max_length=10_000,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["party"]},
+        ),
+    ] = []
+    """Whose ledgers carry the tenant's live charges. Written by computegate ahead of each move, and kept whatever the tenant's facts say since."""
+    namespaces: Annotated[
+        list[ChargedNamespace],
+        pydantic.Field(
+            max_length=10_000,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = []
+    """The namespaces that hold live charges of the tenant. One leaves only when none is left in it, whatever its label says."""
+    conditions: Annotated[
+        list[Condition],
+        pydantic.Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    ] = []
+    """Conditions; `Cleared` is that of standing, for `kubectl wait`; `Consistent` is False while something that the spec states cannot be true, and says what."""
 
 
 class Tenant(Object):

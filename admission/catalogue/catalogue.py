@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from admission.catalogue import tables
 from admission.catalogue.control import Entry, assumed_entry, control_entry
+from admission.catalogue.lines import Sides, lines, sides
 from admission.catalogue.recognition import (
     GENERIC_LABELS,
     INSTANCE_LABEL,
@@ -21,6 +22,7 @@ from admission.catalogue.recognition import (
     chip_of_virtual,
     product_key,
 )
+from admission.catalogue.slices import profile_in, shares, slice_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -83,6 +85,10 @@ class Catalogue:
         chip = self.chips.get(name)
         return Entry.A1 if chip is None else assumed_entry(chip, at)
 
+    def sides(self, name: str, at: datetime) -> Sides:
+        """Return on which sides of the lines of bandwidth the class is at ``at``."""
+        return sides(self.chips.get(name), at)
+
     def tpp(self, name: str) -> int:
         """Return the class's total processing performance for quotas, rounded.
 
@@ -100,6 +106,13 @@ class Catalogue:
         """Return the class of a driver's product name, as in a label or a DRA attribute (``NVIDIA H100 80GB HBM3``)."""
         key = product_key(product)
         return self._products.get(key) or self._products.get(chip_of_virtual(key))
+
+    def by_slice(self, product: str) -> str:
+        """Return how a slice with this product name is counted; "" where it is none, or its part is not known."""
+        profile = profile_in(product)
+        name = self.by_product(product) if profile else None
+        found = slice_of(name, profile) if name else ""
+        return "" if found == name else found
 
     def by_node_labels(self, labels: Mapping[str, str]) -> str | None:
         """Return the class of a node's devices; ``None`` if no label is known.
@@ -129,6 +142,8 @@ def _tpps(chips: Iterable[Chip]) -> list[int]:
 
 @functools.cache
 def _builtin() -> Catalogue:
+    for table in (shares, lines):
+        table()  # read with the rest, and not by the first request
     chips = {chip.name: chip for chip in tables.chips()}
     return Catalogue(
         chips=chips,

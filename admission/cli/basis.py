@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from admission.decide.rulebook import ResolvedRule, RulesInForce
+    from admission.decide.rules import ResolvedRule, RulesInForce
     from admission.review.finding import Finding
     from admission.server.judge import Judgement
 

@@ -10,6 +10,7 @@ import msgspec
 
 from admission.api.accelerator import AcceleratorClass
 from admission.catalogue.catalogue import Catalogue
+from admission.catalogue.lines import lines
 from admission.cli import files
 from admission.cli.instant import instant
 from admission.decide.registry import Registry
@@ -19,12 +20,29 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator
 
-COLUMNS = ("name", "entry", "tpp", "die_mm2", "pd", "bandwidth_gb_s", "certainty", "vendor", "aliases", "source")
+COLUMNS = (
+    "name",
+    "entry",
+    "tpp",
+    "die_mm2",
+    "pd",
+    "bandwidth_gb_s",
+    "letter_bandwidth",
+    "case_by_case",
+    "certainty",
+    "vendor",
+    "aliases",
+    "source",
+)
 """Columns of the table; JSON has the other fields too."""
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One chip; ``None`` means not published.  ``assumed`` is the entry that restrictions take it for."""
+    """One chip; ``None`` means not published.  ``assumed`` is the entry that restrictions take it for.
+
+    The last two say whether it is within the lines of bandwidth of these names (``yes``, ``no``, ``unknown``); ``None``
+    where the line is not about it, or not in force yet.
+    """
 
     name: str
     display_name: str
@@ -38,6 +56,8 @@ class Row(msgspec.Struct, frozen=True):
     data_center: bool
     entry: str
     assumed: str
+    letter_bandwidth: str | None
+    case_by_case: str | None
     certainty: str
     source: str
     note: str
@@ -93,6 +113,7 @@ def _catalogue(paths: Iterable[pathlib.Path]) -> Catalogue:
 def rows(catalogue: Catalogue, at: dt.datetime) -> Iterator[Row]:
     """Yield a row for each chip, in the order of the catalogue."""
     for chip in catalogue.chips.values():
+        within = {line.within: line.side(chip, at) for line in lines()}
         yield Row(
             name=chip.name,
             display_name=chip.display_name,
@@ -106,6 +127,8 @@ def rows(catalogue: Catalogue, at: dt.datetime) -> Iterator[Row]:
             data_center=chip.data_center,
             entry=catalogue.entry(chip.name, at).short,
             assumed=catalogue.assumed(chip.name, at).short,
+            letter_bandwidth=within["LetterBandwidth"],
+            case_by_case=within["CaseByCase"],
             certainty=chip.certainty,
             source=chip.source,
             note=chip.note,

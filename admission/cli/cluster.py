@@ -29,6 +29,7 @@ from admission.cli.alarm import GateAlarm
 from admission.cli.certificates import Certificates
 from admission.cli.files import node_of
 from admission.cli.upkeep import Upkeep, kept_alive, start_anew
+from admission.cli.weakened import Weakened
 from admission.cluster import wire
 from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.clock import steady
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
     from admission.api.object import Object
     from admission.decide.registry import Registry
+    from admission.review.pod import Meta
     from admission.server.judge import Judgement
     from admission.server.record import Recorder
     from admission.server.settings import Settings
@@ -103,9 +105,11 @@ class ClusterSource:
         self._events = Events(client, os.environ.get("POD_NAME", "computegate"), now=_now)
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: list[asyncio.Task[None]] = []
+        self._until_resigned: list[asyncio.Task[None]] = []
         self.reflectors = self._reflectors()
         self.upkeep: Upkeep | None = None
         self._said = ""
+        self._weakened = Weakened(registry)
         self._certificates = Certificates(client, _own_namespace(), settings.tls)
         identity = f"{os.environ.get('POD_NAME', 'computegate')}_{uuid.uuid4()}"
         self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
@@ -125,11 +129,10 @@ class ClusterSource:
             *(reflector.run for reflector in self.reflectors.values()),
             self._notes.run,
             self._events.run,
-            self.alarm.watch.run,
         ):
             self._tasks.append(asyncio.create_task(kept_alive(run)))
-        self._standing = asyncio.create_task(kept_alive(self.lease.run))
-        self._tasks.append(self._standing)
+        self._until_resigned = [asyncio.create_task(kept_alive(run)) for run in (self.lease.run, self.alarm.watch.run)]
+        self._tasks += self._until_resigned
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -138,8 +141,12 @@ class ClusterSource:
         await self.client.close()
 
     def resign(self) -> None:
-        """Give the lease back, so that another replica leads while this one drains; what is under way ends."""
-        self._standing.cancel()
+        """Give the lease back, so that another replica leads while this one drains; what is under way ends.
+
+        The gate is no longer watched either: it may be on its way out, too.
+        """
+        for task in self._until_resigned:
+            task.cancel()
 
     # -- what the server asks --------------------------------------------------------------------
 
@@ -197,6 +204,7 @@ class ClusterSource:
         """Return what is read at each scrape."""
         return (
             *figures_of(self, self._registry, _now(), dropped),
+            *self._weakened.figures(),
             *self._certificates.figures(leads=self.lease.held),
             *gate_figures(self.alarm.watch.problems),
         )
@@ -232,6 +240,8 @@ class ClusterSource:
         return Reflector(self.client, path, decoder, on_change=handler, optional=optional)
 
     def _on_object(self, kind: type[Object], event: Event[Any]) -> None:
+        if kind is AccessPolicy and isinstance(event, Modified):
+            self._weakened.policy(event.key, event.old.spec.mode, event.item.spec.mode, event.item.metadata.annotations)
         match event:
             case Added(key=key, item=item) | Modified(key=key, item=item):
                 try:
@@ -247,11 +257,20 @@ class ClusterSource:
             logger.warning("controlled requests wait: %s", self._said or "no longer")
 
     def _on_namespace(self, event: Event[wire.Namespace]) -> None:
+        if isinstance(event, Modified):
+            self._heed(event.key, event.old.metadata, event.item.metadata)
         match event:
             case Added(key=key, item=item) | Modified(key=key, item=item):
                 self._registry.put_namespace(key, item.metadata.labels or {})
             case Deleted(key=key) | Malformed(key=key):
                 self._registry.namespaces.pop(key, None)
+
+    def _heed(self, name: str, old: Meta, new: Meta) -> None:
+        """Note a namespace that is less enforced than before; the leader tells of it, on the namespace."""
+        weaker = self._weakened.namespace(name, old.labels or {}, new.labels or {}, new.annotations or {})
+        if weaker and self.lease.held:
+            about = Regarding("v1", "Namespace", name, new.uid)
+            self._events.record(about, "Weakened", messages.weakened(), action="Mode", warning=True)
 
     def _on_node(self, event: Event[wire.Node]) -> None:
         match event:

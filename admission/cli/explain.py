@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the decisions with this reference; 1 when there is none, 2 when the record cannot be read."""
     try:
         with opened(arguments.source) as stream:
-            found = [record for record in _records(stream) if record.reference == arguments.reference]
+            found = [record for record in records(stream) if record.reference == arguments.reference]
     except OSError as error:
         print(f"computegate explain: {error}", file=sys.stderr)
         return 2
@@ -54,7 +54,7 @@ def opened(source: str) -> Iterator[BinaryIO]:
             yield stream
 
 
-def _records(stream: BinaryIO) -> Iterator[Record]:
+def records(stream: BinaryIO) -> Iterator[Record]:
     """Yield the records of a log; other lines of the log are passed over."""
     for line in stream:
         if SCHEMA.encode() in line:

@@ -50,7 +50,7 @@ class Features(msgspec.Struct, frozen=True, rename="camel"):
 async def features_of(client: Client) -> Features:
     """Ask the cluster; raises ``ClusterError``."""
     version = msgspec.json.decode(await client.get("/version"))
-    release = await _configuration(client)
+    release = await configuration_of(client)
     there, bound = await _guards(client, release)
     runtimes = await _every(client, "/apis/node.k8s.io/v1/runtimeclasses")
     return Features(
@@ -68,7 +68,8 @@ async def features_of(client: Client) -> Features:
     )
 
 
-async def _configuration(client: Client) -> dict[str, Any]:
+async def configuration_of(client: Client) -> dict[str, Any]:
+    """Return our ValidatingWebhookConfiguration, {} where there is none; raises ``ClusterError``."""
     for each in await _every(client, f"{_REGISTRATION}/v1/validatingwebhookconfigurations"):
         if any(entry["name"] == ENFORCED for entry in each.get("webhooks") or ()):
             return each

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import pathlib
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from admission.cli.attesting import CannotAttest, write_all
 from admission.cluster.clearances import Clearances, NoTenant
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
+from admission.server import log
 from admission.server.receiving import receive
 from admission.server.settings import SettingsError, read_receiver_settings
 from admission.server.tls import CertificateError
@@ -86,12 +86,14 @@ def _cluster(parser: argparse.ArgumentParser) -> None:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Take deliveries until told to stop; 2 when the configuration cannot be used."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    return _done("kyc serve", lambda: uvloop.run(_served(arguments)))
+    with log.telling() as choose:
+        return _done("kyc serve", lambda: uvloop.run(_served(arguments, choose)))
 
 
-async def _served(arguments: argparse.Namespace) -> int:
+async def _served(arguments: argparse.Namespace, choose: Callable[[log.Level, log.Format], None]) -> int:
     settings = read_receiver_settings(arguments.config)
+    choose(settings.log.level, settings.log.format)
+    log.listen(asyncio.get_running_loop())
     client = await Client.connect(arguments.kubeconfig)
     try:
         await receive(settings, Clearances(client))

@@ -9,6 +9,7 @@ from admission import __version__
 from admission.cli import (
     catalogue,
     check,
+    debug,
     demand,
     digest,
     explain,
@@ -17,9 +18,11 @@ from admission.cli import (
     ownership,
     preflight,
     profile,
+    report,
     screening,
     serve,
     static,
+    switch,
     tenants,
     trial,
     usage,
@@ -32,6 +35,7 @@ _COMMANDS = (
     preflight,
     trial,
     explain,
+    report,
     ledger,
     usage,
     digest,
@@ -41,6 +45,8 @@ _COMMANDS = (
     profile,
     ownership,
     screening,
+    switch,
+    debug,
     static,
 )
 """In the order in which help lists them."""

@@ -13,7 +13,7 @@ from admission.api.policy import AccessPolicy
 from admission.cli.files import Document
 from admission.cli.files import parse as parsed
 from admission.cli.instant import instant
-from admission.decide.rulebook import APPLIED, in_force
+from admission.decide.applied import APPLIED, in_force
 
 if TYPE_CHECKING:
     import argparse

@@ -21,6 +21,7 @@ from admission.screening.csl import read_list
 from admission.screening.entry import ListError
 from admission.screening.index import Index
 from admission.screening.screen import Searchable, screen
+from admission.server import log
 from admission.tenants.identity import digest_of
 
 if TYPE_CHECKING:
@@ -58,11 +59,11 @@ class Changed(NamedTuple):
 
 def run(arguments: argparse.Namespace) -> int:
     """Screen once, or go on for ever; 0 nobody is on the list, 1 somebody is or may be, 2 it cannot be done."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         if arguments.tenants != CLUSTER and (arguments.write or arguments.every):
             raise ListError("--write and --every are for --tenants cluster; files are only read")
-        return asyncio.run(_screened(arguments))
+        with log.telling():
+            return asyncio.run(_screened(arguments))
     except _UNUSABLE as error:
         print(printable(f"computegate screen: {error}"), file=sys.stderr)
         return 2

@@ -20,6 +20,7 @@ from admission.cluster.credentials import NoCredentialsError
 from admission.decide.registry import Registry
 from admission.demand.workloads.table import TableError
 from admission.ledger.database import Unusable
+from admission.server import log
 from admission.server.certificates import certificate_figures
 from admission.server.config import ENTRIES, Counts, ServerConfig
 from admission.server.gate import Gate
@@ -59,17 +60,19 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop; 2 when the configuration cannot be used."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        settings = read_settings(arguments.config)
-        uvloop.run(_serve(arguments, settings))
-    except (*_UNUSABLE, OSError) as error:
-        print(f"computegate serve: {error}", file=sys.stderr)
-        return 2
+    with log.telling() as choose:
+        try:
+            settings = read_settings(arguments.config)
+            choose(settings.log.level, settings.log.format)
+            uvloop.run(_serve(arguments, settings))
+        except (*_UNUSABLE, OSError) as error:
+            logger.critical("computegate serve: %s", error)
+            return 2
     return 0
 
 
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
+    log.listen(asyncio.get_running_loop())
     registry = Registry(
         Catalogue.builtin(),
         default_mode=settings.mode,
@@ -168,6 +171,7 @@ def _config(settings: Settings) -> ServerConfig:
         port=settings.listen.port,
         metrics_host=settings.listen.metrics_host,
         metrics_port=settings.listen.metrics_port,
+        debug_port=settings.debug_port,
         drain_seconds=settings.drain_seconds,
         client_certificates=settings.tls.client_ca_file is not None,
         client_names=frozenset(settings.tls.client_names),

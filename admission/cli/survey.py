@@ -164,7 +164,7 @@ _identities = msgspec.json.Decoder(wire.Identified)
 
 async def survey(client: Client, exempt: frozenset[str], only: frozenset[str] = frozenset()) -> Survey:
     """Look at every pod outside the exempt namespaces, or at those of some only; raises ``ClusterError``."""
-    registry = await _read(client)
+    registry = await registry_of(client, _KINDS)
     surveyor = _Surveyor(registry, exempt, ClusterLookup(client))
     for path in [f"/api/v1/namespaces/{name}/pods" for name in sorted(only)] or ["/api/v1/pods"]:
         async for page in pages(client, path):
@@ -180,9 +180,9 @@ async def survey(client: Client, exempt: frozenset[str], only: frozenset[str] = 
     )
 
 
-async def _read(client: Client) -> Registry:
-    """Return the objects that decide what a pod reaches and whose it is; rules and quotas are not asked for."""
-    registry = Registry(Catalogue.builtin())
+async def registry_of(client: Client, kinds: Iterable[type[Object]], default_country: str = "") -> Registry:
+    """Return namespaces, nodes and the objects of some kinds as they stand; raises ``ClusterError``."""
+    registry = Registry(Catalogue.builtin(), default_country=default_country)
     async for page in pages(client, "/api/v1/namespaces"):
         for raw in page:
             metadata = _namespaces.decode(raw).metadata
@@ -190,7 +190,7 @@ async def _read(client: Client) -> Registry:
     async for page in pages(client, "/api/v1/nodes"):
         for raw in page:
             registry.put_node(node_of(_nodes.decode(raw)))
-    for kind in _KINDS:
+    for kind in kinds:
         async for page in pages(client, f"/apis/{API_VERSION}/{kind.crd.plural}"):
             for raw in page:
                 _put(registry, kind, bytes(raw))

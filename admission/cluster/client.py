@@ -241,9 +241,17 @@ def _abort(response: aiohttp.ClientResponse) -> None:
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     """Split a stream at newlines; a last line without one was cut and is dropped."""
     rest = b""
-    async for chunk in content.iter_any():
+    async for chunk in _chunks(content):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield line
         if len(rest) > LONGEST_LINE:
             raise Unreachable(f"a watch line is longer than {LONGEST_LINE} bytes")
+
+
+async def _chunks(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in content.iter_any():
+            yield chunk
+    except RuntimeError as error:  # so aiohttp says that the connection is closing, until it is closed
+        raise Unreachable(str(error)) from error

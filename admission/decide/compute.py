@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from admission.api.quota import Authorization, ComputeQuota, Limits
+    from admission.decide.limits import Unit
     from admission.decide.party import Result
-    from admission.decide.rulebook import RulesInForce
+    from admission.decide.rules import RulesInForce
     from admission.demand.access import Access
 
 
@@ -147,7 +148,7 @@ def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, st
 def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     """The quotas that count this request: its governing jurisdiction and any of its classes; found once."""
     if governing not in question.counting:
-        classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
+        classes = question.demand.every_class()
         found = tuple(
             quota for quota in governed(question, governing) if any(_counts(question, quota, name) for name in classes)
         )
@@ -158,7 +159,7 @@ def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
 def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:
     """The quotas of where the party's charges still stand, as it was governed by another jurisdiction before."""
     left = question.requester.charged - {governing}
-    classes = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
+    classes = question.demand.every_class()
     for quota in question.quotas if left else ():
         countries = question.rules.countries(quota.spec.jurisdictions)
         stands = scope_of(quota) in left or not countries.isdisjoint(left)
@@ -266,6 +267,11 @@ def beside(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
     return tuple(name for kind in kinds_of(quota, shards) for name in shards_beside(scope_of(quota), shards, kind))
 
 
+def weights_in(rules: RulesInForce, quota: ComputeQuota, unit: Unit) -> Mapping[str, int]:
+    """What one device weighs in a limit of a quota: a slice of a chip its part of the TPP, where the quota says so."""
+    return rules.weights(quota.spec.classes, unit, weighs_slices=quota.spec.slices == "Weighed")
+
+
 def _caps(
     rules: RulesInForce,
     quota: ComputeQuota,
@@ -277,7 +283,7 @@ def _caps(
         weights = rules.weights(quota.spec.classes, "devices")
         yield Limit(quota.name, "devices", limits.devices, weights, parties, own)
     if limits.tpp is not None:
-        yield Limit(quota.name, "tpp", limits.tpp, rules.weights(quota.spec.classes, "tpp"), parties, own)
+        yield Limit(quota.name, "tpp", limits.tpp, weights_in(rules, quota, "tpp"), parties, own)
     if limits.device_hours is not None:
         weights = rules.weights(quota.spec.classes, "devices")
         amount, window = limits.device_hours * HOUR, seconds_of(quota.spec.window)
@@ -286,8 +292,7 @@ def _caps(
 
 def _hold_of(question: Question, quota: ComputeQuota) -> Iterator[Limit]:
     """The longest hold of a quota, over the classes asked for that it counts."""
-    names = {name for devices in question.demand.devices for name in (*devices.classes, *devices.counted_as)}
-    classes = (name for name in names if _counts(question, quota, name))
+    classes = (name for name in question.demand.every_class() if _counts(question, quota, name))
     limit = hold_limit(quota, classes, of_reseller="/" in question.requester.party)
     if limit is not None:
         yield limit

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from admission.api.clearance import Screening
 from admission.api.identity import TenantKind, TenantSpec
 from admission.api.policy import Effect, Fact
+from admission.catalogue import lines
 from admission.catalogue.control import Entry
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.catalogue.jurisdictions import GROUPS
-from admission.decide.rulebook import COUNTRY_FACTS, named
+from admission.decide.applied import named
+from admission.decide.rulebook import COUNTRY_FACTS
 from admission.tenants.screening import OF_WHOM
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from admission.api.policy import AccessPolicy, Rule
     from admission.api.quota import ComputeQuota
 
-ANY_CLASS = frozenset({"*", "Controlled", "Uncontrolled", *map(str, Entry)})
+ANY_CLASS = frozenset({"*", "Controlled", "Uncontrolled", *map(str, Entry), *lines.names()})
 
 
 def _words(annotation: object) -> frozenset[str]:

@@ -8,7 +8,7 @@ from admission.api.policy import Fact
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
-    from admission.decide.rulebook import ResolvedRule, ResolvedTest, RulesInForce
+    from admission.decide.rules import ResolvedRule, ResolvedTest, RulesInForce
     from admission.tenants.standing import Standing, Values
 
 

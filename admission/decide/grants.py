@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from admission.catalogue.slices import with_slices
 from admission.decide.limits import Limit
 from admission.demand.reach import UNKNOWN_CLASS
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.api.quota import Authorization
-    from admission.decide.rulebook import Lists, RulesInForce
+    from admission.decide.rules import Lists, RulesInForce
 
     Cover = frozenset[int]
 
@@ -94,4 +95,4 @@ def _sets(asked: Iterable[Cover], covers: Mapping[str, Cover]) -> set[Cover]:
 def _weights(covers: Mapping[str, Cover], together: Cover) -> Mapping[str, int]:
     # What nobody can name counts in every limit: unknown is not cleared.
     counted = {name: int(bool(cover) and cover <= together) for name, cover in covers.items()}
-    return counted | {UNKNOWN_CLASS: 1}
+    return with_slices(counted | {UNKNOWN_CLASS: 1})

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from admission.api.quota import ComputeQuota
     from admission.decide.question import Question
-    from admission.decide.rulebook import ResolvedRule
+    from admission.decide.rules import ResolvedRule
     from admission.tenants.standing import Standing
 
 _PREFIX = "level"

@@ -17,7 +17,7 @@ from admission.tenants.ternary import Ternary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from admission.decide.rulebook import ResolvedRule
+    from admission.decide.rules import ResolvedRule
     from admission.tenants.standing import Standing
 
 Result = tuple[Check, Finding | None]
@@ -232,6 +232,7 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
         reason = _unknown(party, unknown[0])
         known = "too old" if reason is Reason.FactStale else "unknown"
         detail = f"{rule.rule.basis.title}: {', '.join(unknown)} {known}"
+        detail += f"; {party.problem}" if party.problem and reason is not Reason.FactStale else ""
     else:
         tested = [_DENIED_BY[test.fact] for test in rule.tests if test.fact in _DENIED_BY]
         reason = tested[0] if tested else Reason.JurisdictionNotAllowed

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from admission.api.quota import Authorization, ComputeQuota
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.limits import Charge, Scope
-    from admission.decide.rulebook import RulesInForce
+    from admission.decide.rules import RulesInForce
     from admission.demand.pod import Demand
     from admission.review.finding import Finding
     from admission.review.reasons import Reason

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.catalogue.catalogue import Catalogue
-    from admission.decide.rulebook import RulesInForce
+    from admission.decide.rules import RulesInForce
     from admission.review.claim import DeviceClass, ResourceSlice
 
 DECISIVE = frozenset(
@@ -285,4 +285,5 @@ def _chip(declared: AcceleratorClass) -> Chip:
         data_center=spec.data_center,
         certainty="M",
         source=spec.source,
+        interconnect_gb_s=spec.interconnect_gb_per_second,
     )

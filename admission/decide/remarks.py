@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect
-from admission.decide.rulebook import APPLIED, in_force, named, takes_its_place
+from admission.decide.applied import APPLIED, in_force, named, takes_its_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

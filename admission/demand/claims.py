@@ -192,7 +192,8 @@ def _devices(one: Alternative, spec: PodSpec, inventory: Inventory, *, selective
     found = reach(one.resource, spec, inventory, conditions)
     anywhere = reach(one.resource, ANYWHERE, inventory, conditions).classes
     number = one.number if one.number is not None else _most(one.resource, inventory, conditions)
-    return Devices(one.resource, number, *found, counted_as=tuple(sorted({*found.classes, *anywhere})))
+    # Counted whole: another pod of the namespace may use the claim, one that sees more than the slice too.
+    return Devices(one.resource, number, *found._replace(counted_as=tuple(sorted({*found.classes, *anywhere}))))
 
 
 def _most(resource: str, inventory: Inventory, conditions: tuple[Condition, ...]) -> int:

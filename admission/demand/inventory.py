@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.catalogue.resources import DEVICE_CLASS_PREFIX, ResourceRole, role
 from admission.demand.device import Condition, Device, conditions_of_all, devices_of, expressions
+from admission.demand.partition import counted_as, of_labels, of_pool
 from admission.demand.presence import seen_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from admission.api.accelerator import AcceleratorPool
     from admission.api.presence import AcceleratorPresence
     from admission.catalogue.catalogue import Catalogue
+    from admission.demand.partition import Slices
     from admission.demand.presence import Seen
     from admission.review.claim import DeviceClass, ResourceSlice
 
@@ -83,6 +85,8 @@ class Target:
     """What drivers publish for the node."""
     seen: Seen | None = None
     """Set for nodes that are remembered: what their labels were; ``labels`` has those that all of them shared."""
+    slices: Slices = field(default_factory=dict)
+    """By resource name, what its devices are counted as where they are slices of a chip."""
 
 
 class Reach(NamedTuple):
@@ -93,6 +97,8 @@ class Reach(NamedTuple):
     targets: tuple[str, ...]
     narrowing: tuple[tuple[str, str], ...]
     """For each of several classes, a ``label=value`` that would narrow the pod to it, where a target shows one."""
+    counted_as: tuple[str, ...] = ()
+    """What the devices are counted as, where some are slices of these classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +128,13 @@ class Inventory:
     def offers(self, target: Target, resource: str, conditions: tuple[Condition, ...] = ()) -> frozenset[str] | None:
         """Return the classes of the target's devices of this resource ("" where one is not known); None if it has none.
 
-        Its device plugin may still have to announce them.  ``conditions`` narrow what drivers publish.
+        Its device plugin may still have to announce them.  ``conditions`` narrow what drivers publish.  What a plugin
+        announces as slices of a class is returned as these (``catalogue.slices``).
         """
         classes: set[str] = set()
-        plugged = resource in target.resources
-        if plugged or (target.awaited is not None and _may_be_of(target.awaited, resource, self.makers)):
+        if resource in target.resources:
+            classes |= counted_as(target.classes, target.slices.get(resource, frozenset())) or {""}
+        elif target.awaited is not None and _may_be_of(target.awaited, resource, self.makers):
             classes |= target.classes or {""}
         for device in self._matching(target.devices, resource, conditions):
             classes |= {device.accelerator_class} if device.accelerator_class else target.classes or {""}
@@ -176,7 +184,7 @@ def take_inventory(
     at_hand = {node.name: target(node) for node in nodes}
     found = (
         *(each for each in at_hand.values() if each.resources or each.devices or each.awaited is not None),
-        *(_of_pool(p, default_country) for p in declared),
+        *(_of_pool(p, catalogue, default_country) for p in declared),
         *_remembered_of(presences, declared, catalogue, frozenset(at_hand), default_country),
     )
     return Inventory(
@@ -221,6 +229,7 @@ def _of_node(
         classes=frozenset({pool.spec.accelerator_class for pool in mine} | ({own} if own else set())),
         country=countries.pop() if len(countries) == 1 else "" if countries else default_country,
         awaited=_awaited(own, node, catalogue, makers) if own else None,
+        slices=of_labels(node.labels, node.resources, catalogue),
     )
 
 
@@ -248,7 +257,7 @@ def _may_be_of(vendor: str, resource: str, makers: frozenset[str]) -> bool:
     return not vendor or named == vendor or named not in makers
 
 
-def _of_pool(pool: AcceleratorPool, default_country: str) -> Target:
+def _of_pool(pool: AcceleratorPool, catalogue: Catalogue, default_country: str) -> Target:
     spec = pool.spec
     return Target(
         name=pool.name,
@@ -258,6 +267,7 @@ def _of_pool(pool: AcceleratorPool, default_country: str) -> Target:
         resources=frozenset(spec.resources),
         classes=frozenset({spec.accelerator_class}),
         country=spec.place.country if spec.place else default_country,
+        slices=of_pool(spec, catalogue),
     )
 
 
@@ -282,6 +292,7 @@ def _remembered(
         seen = seen_of(nodes, live)
         mine = [pool for pool in pools if _may_have(seen, pool.spec.node_labels)]
         countries = {pool.spec.place.country for pool in mine if pool.spec.place} or {"" if mine else default_country}
+        slices = {each.resource: frozenset(each.counted_as) for each in nodes.slices}
         for country in sorted(countries):
             yield Target(
                 name=f"seen/{presence.name}",
@@ -295,6 +306,7 @@ def _remembered(
                 country=country,
                 awaited=nodes.awaited,
                 seen=seen,
+                slices=slices,
             )
 
 

@@ -22,7 +22,7 @@ from admission.demand.claims import (
     reads_selectors,
     wanted_of,
 )
-from admission.demand.devices import MOST_DEVICES, Devices
+from admission.demand.devices import MOST_DEVICES, Devices, largest
 from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
 from admission.demand.reach import MOST_NAMED_TARGETS, keep, reach
 from admission.demand.request import DemandError, effective_request, implied_devices
@@ -78,6 +78,10 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
         """Whether there is nothing here to decide."""
         return not self.devices and not self.access and not self.missing
 
+    def every_class(self) -> frozenset[str]:
+        """Return the classes that its devices can be, here or wherever else they are counted for."""
+        return frozenset(name for devices in self.devices for name in devices.every_class)
+
     def requested(self) -> Demand:
         """Return what is asked for by resources and annotations, without ways around it and without claims."""
         return Demand(tuple(each for each in self.devices if not each.claim), deadline_seconds=self.deadline_seconds)
@@ -98,6 +102,8 @@ def demand_of(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim] | N
     if devices is not asked.devices:
         _check_counts(devices)
     access = asked.access + find_access(pod, granted=bool(devices), fractions_counted=True)
+    if access:
+        devices = _whole(devices)
     if not found and not access:
         return Demand(devices, access, longest_of(spec), asked.requests)
     access += tuple(each for claim, wanted in found for each in claimed_access(wanted, f"claim {claim.name}"))
@@ -148,7 +154,18 @@ def _asked(spec: PodSpec, inventory: Inventory) -> _Asked:
 
 def requested_devices(pod: Pod, inventory: Inventory) -> tuple[Devices, ...]:
     """Return the devices that a pod asks for itself, by resources and annotations; raises ``DemandError``."""
-    return _with_shares(_asked(pod.spec, inventory), pod, inventory)
+    asked = _asked(pod.spec, inventory)
+    devices = _with_shares(asked, pod, inventory)
+    if any(each.has_slices for each in devices) and (
+        asked.access or find_access(pod, granted=True, fractions_counted=True)
+    ):
+        return _whole(devices)
+    return devices
+
+
+def _whole(devices: tuple[Devices, ...]) -> tuple[Devices, ...]:
+    """Count slices as whole chips: a pod that reaches devices past its request can use all of a chip."""
+    return tuple(each.whole() if each.has_slices else each for each in devices)
 
 
 def _with_shares(asked: _Asked, pod: Pod, inventory: Inventory) -> tuple[Devices, ...]:
@@ -241,7 +258,14 @@ def _same(named: list[Devices]) -> Devices:
         places=_united(each.places for each in named),
         targets=_united(each.targets for each in named)[:MOST_NAMED_TARGETS],
         narrowing=tuple(sorted(dict(pair for each in named for pair in each.narrowing).items())),
+        counted_as=_same_counted(named),
     )
+
+
+def _same_counted(named: list[Devices]) -> tuple[str, ...]:
+    if not any(each.has_slices for each in named):
+        return ()
+    return largest(name for each in named for name in each.counted_as or each.classes)
 
 
 def _united(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

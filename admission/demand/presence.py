@@ -19,7 +19,9 @@ from admission.api.presence import (
     MOST_VALUES,
     SeenLabel,
     SeenNodes,
+    SeenSlices,
 )
+from admission.demand.partition import counted_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,7 +80,7 @@ def sighted(inventory: Inventory, known: Mapping[str, Iterable[SeenNodes]]) -> M
             key = _key_of(target)
             if key not in groups and (len(groups) >= MOST_GROUPS - 1 or len(key) > MOST_TAINTS):
                 key = ()  # of what is too much to keep apart, no taint keeps a pod away
-            groups[key] = _joined(groups.get(key), key, target, inventory.catalogue)
+            groups[key] = _joined(groups.get(key), key, name, target, inventory.catalogue)
     return {
         name: tuple(groups.values())
         for name, groups in found.items()
@@ -95,8 +97,8 @@ def _key_of(target: Target) -> _Key:
     return tuple(sorted(lasting))
 
 
-def _joined(nodes: SeenNodes | None, taints: _Key, target: Target, catalogue: Catalogue) -> SeenNodes:
-    """Return the remembered nodes with one more; equal to what they were where it adds nothing."""
+def _joined(nodes: SeenNodes | None, taints: _Key, name: str, target: Target, catalogue: Catalogue) -> SeenNodes:
+    """Return the remembered nodes of a class with one more; equal to what they were where it adds nothing."""
     before = nodes or SeenNodes(taints=[DeclaredTaint(key=k, value=v, effect=e) for k, v, e in taints])
     labels = {key: value for key, value in target.labels.items() if key != HOSTNAME and not key.startswith(_OPEN)}
     known = {label.key: label for label in before.labels}
@@ -105,11 +107,23 @@ def _joined(nodes: SeenNodes | None, taints: _Key, target: Target, catalogue: Ca
     return before.model_copy(
         update={
             "resources": sorted({*before.resources, *target.resources})[:MOST_RESOURCES],
+            "slices": _slices(before, name, target)[:MOST_RESOURCES],
             "awaited": before.awaited if target.awaited is None else _vendor(before.awaited, target.awaited),
             "labels": [_label(key, known.get(key), labels.get(key), first=nodes is None) for key in sorted(kept)],
             "more": more,
         }
     )
+
+
+def _slices(before: SeenNodes, name: str, target: Target) -> list[SeenSlices]:
+    """What devices of the class are counted as, by resource, where some are slices: over all nodes that offered it."""
+    known = {each.resource: set(each.counted_as) for each in before.slices}
+    for resource in target.resources:
+        found = counted_as((name,), target.slices.get(resource, ()))
+        if resource in known or found != {name}:
+            whole = {name} if resource in before.resources and resource not in known else set[str]()
+            known[resource] = known.get(resource, whole) | found
+    return [SeenSlices(resource=each, counted_as=sorted(known[each])) for each in sorted(known)]
 
 
 def _chosen(keys: Iterable[str], labels: Mapping[str, str], catalogue: Catalogue) -> set[str]:

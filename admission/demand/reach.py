@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from admission.catalogue.slices import class_of
+from admission.demand.devices import largest
 from admission.demand.inventory import Reach
 from admission.demand.scheduling import can_land
 
@@ -66,23 +68,25 @@ def _found(
     offered = tuple(_offered(resource, spec, inventory, conditions, narrows=narrows))
     targets = tuple(target for target, _ in offered)
     pinned = inventory.catalogue.by_resource(resource)
-    classes = {name or pinned or UNKNOWN_CLASS for _, names in offered for name in names}
+    counted = {name or pinned or UNKNOWN_CLASS for _, names in offered for name in names}
     if pinned or all(target.seen and resource not in target.resources for target in targets):
         # Not in place of what the nodes say: any device can be given any name.  That a node which is gone had not
         # announced its devices yet names nothing; it only adds to what else the name can stand for.
-        classes.add(pinned or UNKNOWN_CLASS)
+        counted.add(pinned or UNKNOWN_CLASS)
+    classes, slices = set(map(class_of, counted)), largest(counted)
     return Reach(
         classes=tuple(sorted(classes)),
         places=tuple(sorted({target.country for target in targets} or {""})),
         targets=tuple(sorted({target.name for target in targets})[:MOST_NAMED_TARGETS]),
         narrowing=_narrowing(targets, classes, inventory.catalogue) if len(classes) > 1 else (),
+        counted_as=slices if not classes.issuperset(slices) else (),
     )
 
 
 def _offered(
     resource: str, spec: PodSpec, inventory: Inventory, conditions: tuple[Condition, ...], *, narrows: bool
 ) -> Iterator[tuple[Target, frozenset[str]]]:
-    """Yield each target on which the pod can land, with the classes of its devices of the resource."""
+    """Yield each target on which the pod can land, with the classes, or slices, of its devices of the resource."""
     if spec.node_name:
         node = inventory.nodes.get(spec.node_name)
         if node:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from admission.api.allowance import AllowanceStatus, ClassUse, LastDenial, OwnLimit
-from admission.api.clearance import StandingStatus
-from admission.api.object import Condition
 from admission.api.override import KYCOverride
 from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
+from admission.api.standing import StandingStatus
 from admission.decide.attested import check_attestation
+from admission.decide.compute import weights_in
 from admission.decide.duration import HOUR, seconds_of
 from admission.decide.grants import valid_grants
 from admission.decide.limits import held
@@ -20,6 +20,7 @@ from admission.decide.question import Question, Requester
 from admission.decide.screening import screened
 from admission.demand.devices import Devices
 from admission.demand.pod import Demand
+from admission.enforce.conditions import condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,7 +62,7 @@ def quota_status(
     rules = registry.rules(now)
 
     def use(unit: Unit, limit: int | None) -> Use:
-        weights = rules.weights(quota.spec.classes, unit)
+        weights = weights_in(rules, quota, unit)
         return Use(used=held(view.used, weights), reserved=held(view.reserved, weights), limit=limit)
 
     weights = rules.weights(quota.spec.classes, "devices")
@@ -135,29 +136,6 @@ def _most_held(tenant: str, views: Iterable[View | None]) -> dict[str, int]:
                 holds[key] += count
         most |= holds
     return dict(sorted(most.items()))
-
-
-def condition(
-    kind: str,
-    reason: str,
-    *,
-    holds: bool,
-    current: Iterable[Condition],
-    now: datetime,
-    generation: int,
-    message: str = "",
-) -> Condition:
-    """Return the condition, with the time of the current one while its status stays the same."""
-    status: Literal["True", "False"] = "True" if holds else "False"
-    since = [each.last_transition_time for each in current if each.type == kind and each.status == status]
-    return Condition(
-        type=kind,
-        status=status,
-        reason=reason,
-        message=message,
-        last_transition_time=since[0] if since else now.replace(microsecond=0),
-        observed_generation=generation,
-    )
 
 
 def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | None:

@@ -16,11 +16,11 @@ from admission.api import API_VERSION, TENANT_LABEL
 from admission.api.quota import Authorization, ComputeQuota
 from admission.cluster.client import ClusterError
 from admission.decide.compute import beside, scope_of
+from admission.enforce.conditions import tenant_conditions
 from admission.enforce.own import own_limits
 from admission.enforce.shown import (
     allowance_status,
     authorization_uses,
-    condition,
     obstacle,
     passing,
     quota_status,
@@ -163,17 +163,9 @@ class StatusWriter:
     async def _standing(self, standing: Standing) -> None:
         reason, shown = self._obstacle(standing), standing.tenant.status
         status = standing_status(standing, reason, self._registry, self._now())
-        cleared = condition(
-            "Cleared",
-            str(reason or "Cleared"),
-            holds=reason is None,
-            current=shown.conditions,
-            now=self._now(),
-            generation=standing.tenant.metadata.generation,
-            message=standing.problem,
-        )
-        if status != shown.standing or [cleared] != shown.conditions:
-            wanted = {"standing": _dumped(status), "conditions": [_dumped(cleared)]}
+        conditions = tenant_conditions(standing, reason, self._now())
+        if status != shown.standing or conditions != shown.conditions:
+            wanted = {"standing": _dumped(status), "conditions": list(map(_dumped, conditions))}
             await self._patcher.patch(f"tenants/{standing.name}", wanted)
 
     async def _authorizations(self) -> None:

@@ -32,13 +32,19 @@ CROWD = 2
 """Requests in one commit from which on the ledger counts as loaded."""
 
 
-def pace(batch: int) -> float:
-    """Return the least seconds between two commits, given how many requests the last one carried.
+BACKLOG = 128
+"""Entries in flight from which on commits make room: the fold that takes entries out is another replica's."""
 
-    Alone, a request is never held up; under load 4 ms gather a larger batch, which lowers the writes for
-    each admission threefold and raises throughput.
+
+def pace(batch: int, inflight: int) -> float:
+    """Return the least seconds between two commits, given how many requests the last one carried, and what stands.
+
+    Alone, a request is never held up; under load 8 ms gather a larger batch, which lowers the writes for
+    each admission fourfold and raises throughput.
     """
-    return 0.004 if batch >= CROWD else 0.0
+    if inflight >= BACKLOG:
+        return 0.05
+    return 0.008 if batch >= CROWD else 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,8 +59,8 @@ class Tuning:
     """Failed attempts after which withdrawals that no request waits with are left to expiry."""
     queue: int = 2048
     """Requests that may wait for one scope; more are told LedgerBusy at once."""
-    pace: Callable[[int], float] = pace
-    """Least seconds between commits, given the size of the last batch."""
+    pace: Callable[[int, int], float] = pace
+    """Least seconds between commits, given the size of the last batch and the entries in flight."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -189,7 +195,8 @@ class Committer:
             draft = self._draft(snapshot, waiters, pending)
         if draft.state is not None:
             await self._write(draft, snapshot.version, waiters)
-        self._next = self._clock() + self._tuning.pace(len(waiters))
+        inflight = (draft.state or snapshot.state).inflight
+        self._next = self._clock() + self._tuning.pace(len(waiters), len(inflight))
         self._answer(draft, waiters)
         self._finish(pending)
 

@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.decide.limits import ENDING
+from admission.demand.devices import classes_in
 from admission.ledger.state import Hold, Hours
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def held_on(hours: Hours, stays: Iterable[Stay], gap: int | None, now: int) -> M
         return {}
     times: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for stay in stays:
-        for name in {name for key, _ in stay.counts for name in key.split("|")} if stay.since else ():
+        for name in {name for key, _ in stay.counts for name in classes_in(key)} if stay.since else ():
             times[stay.group or stay.party, name].append((stay.since, stay.until))
     holds = {}
     for key in {*times, *hours.holds}:

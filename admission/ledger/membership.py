@@ -9,6 +9,7 @@ from admission.decide.compute import beside, scope_of
 from admission.decide.duration import seconds_of
 from admission.decide.grants import scope_of_grant
 from admission.decide.shards import is_used, shard_of
+from admission.demand.devices import classes_in
 from admission.ledger.hours import Terms
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def limited_in(registry: Registry, scope: str, now: datetime) -> Callable[[str],
     quotas = (quota.spec.classes for quota in registry.every(ComputeQuota) if scope_of(quota) == total)
     grants = (grant.spec.classes for grant in registry.every(Authorization) if scope_of_grant(grant) == total)
     references = {reference for classes in (*quotas, *grants) for reference in classes}
-    return lambda key: any(rules.class_matches(name, references) for name in key.split("|"))
+    return lambda key: any(rules.class_matches(name, references) for name in classes_in(key))
 
 
 class KeptTerms:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from admission.decide.shards import account_of
 from admission.demand.claims import given_devices
-from admission.demand.devices import added, counted
+from admission.demand.devices import added, classes_in, counted
 from admission.demand.pod import demand_of_claim, longest_of, requested_devices
 from admission.demand.reach import UNKNOWN_CLASS
 from admission.demand.request import DemandError
@@ -124,7 +124,7 @@ class PodCensus:
             asked = promise.counts if promise else counted(demand_of_claim(claim, self._registry.inventory).devices)
         except DemandError:
             asked = ()
-        known = {name for key, _ in asked for name in key.split("|")}
+        known = {name for key, _ in asked for name in classes_in(key)}
         strange = counted(each for each in given if not known.issuperset(each.classes))
         self._hold(
             claim.metadata.uid,

@@ -177,6 +177,11 @@ def counted_late(devices: int) -> str:
     )
 
 
+def weakened() -> str:
+    """Of an event on a namespace: it is less enforced than before."""
+    return "less is enforced here than before; annotations computegate.io/weaken-* say who asked for it"
+
+
 def gate_missing(kind: str, name: str) -> str:
     """Something that the gate rests on is gone."""
     return f"{kind} {name} is gone: what it saw, or refused, passes now; {_RESTORE}"
@@ -390,6 +395,77 @@ def verification_due(tenant: str, day: str) -> str:
     return _warning(f"the verification of tenant {tenant} is due on {day}; have it renewed")
 
 
+def letter_subject(tenant: str) -> str:
+    """The subject of the letter to a tenant before its namespaces are enforced."""
+    return printable(f"Requests for accelerators of tenant {tenant} that would be denied")
+
+
+def letter_opening(tenant: str, requests: int, first: str, last: str) -> str:
+    """What the letter is about, from the first to the last instant."""
+    return (
+        f"Between {first} and {last}, {_many(requests, 'request')} of tenant {tenant} for accelerators passed that "
+        "would be denied in an enforced namespace. Nothing was denied yet, and pods that run are not touched. Once a "
+        "namespace is enforced, such pods are not created any more."
+    )
+
+
+def letter_case(namespace: str, requests: int, devices: int, *, such_as: str, first: str, last: str) -> str:
+    """One case of the letter: what is concerned, and how often."""
+    return (
+        f"namespace {namespace}: {_many(requests, 'request')} for {_many(devices, 'accelerator')}, first {first}, "
+        f"last {last}, such as {such_as}"
+    )
+
+
+def letter_advice(code: PublicCode) -> str:
+    """What a tenant does about a public code."""
+    return _ADVICE[code]
+
+
+def letter_more(cases: int) -> str:
+    """Cases that a letter leaves out."""
+    return f"And {_many(cases, 'further case')} with fewer requests; ask for them."
+
+
+def letter_closing(contact: str) -> str:
+    """How to go on from a letter."""
+    whom = f" to {printable(contact)[:LONGEST_CONTACT]}" if contact else " to your contact"
+    return f"Write{whom} when this is done, or where you cannot do it, and give the reference of the case."
+
+
+_ADVICE = {
+    PublicCode.NotPermitted: (
+        "Remove the field that the line names; where the workload cannot do without it, ask for an exemption."
+    ),
+    PublicCode.InfoNeeded: "Add what the line says is missing, or ask for it.",
+    PublicCode.NotCleared: "Ask for clearance, with the reference.",
+    PublicCode.UnderReview: "Nothing is needed from you now; ask how long the review takes.",
+    PublicCode.LimitReached: "Hold fewer accelerators at once, or for a shorter time, or ask for more.",
+    PublicCode.TryAgain: "Nothing; it passes.",
+}
+
+
+def switched_off(name: str, at: datetime) -> str:
+    """The gate was taken out of the way."""
+    return (
+        f"off: ValidatingWebhookConfiguration {name} is deleted, and the API server stops asking within seconds; pods "
+        f"are created unjudged since {at.isoformat()}; computegate on puts it back"
+    )
+
+
+def switched_unrecorded(problem: str, reason: str) -> str:
+    """What could not be kept of it."""
+    return f"; not kept in the cluster ({problem}), so helm upgrade puts it back; note yourself who, and why: {reason}"
+
+
+def switched_on(name: str, since: datetime, until: datetime) -> str:
+    """The gate is back."""
+    return (
+        f"on: ValidatingWebhookConfiguration {name} is back; what was created meanwhile: computegate report admitted "
+        f"--cluster --since {since.isoformat()} --until {until.isoformat()}"
+    )
+
+
 def _warning(text: str, ending: str = "") -> str:
     text, room = printable(text), LONGEST_WARNING - len(" ...") - len(ending)
     return text if len(text) <= LONGEST_WARNING else f"{text[:room]} ...{ending}"
@@ -400,6 +476,10 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(char if " " <= char <= "~" else "?" for char in text)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _some(items: Sequence[str], most: int = 4) -> Sequence[str]:

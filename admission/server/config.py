@@ -43,6 +43,7 @@ class ServerConfig:
     port: int = 8443
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9090
+    debug_port: int | None = None  # of the profile, on the loopback; None means that there is none
     entries: tuple[tuple[str, int], ...] = ENTRIES
     limits: Limits = Limits()
     default_seconds: float = 10.0

@@ -20,6 +20,7 @@ from admission.review import messages, wire
 from admission.review.answer import answer
 from admission.review.finding import Finding
 from admission.review.reasons import Reason
+from admission.server import log
 from admission.server.asking import JUDGED, ask_of, completed
 from admission.server.claims import MAKERS
 from admission.server.line import annotations_of, line_of
@@ -113,6 +114,7 @@ class Gate:
         known = request.namespace in registry.namespaces or await self._find_namespace(request.namespace)
         unknown = "" if known else f"namespace {request.namespace} is not known here yet"
         ask = ask_of(request, enforced=entry == ENFORCED, unknown=unknown)
+        log.REVIEWED.set(ask.uid)
         mode = Mode.Enforce if ask.enforced else registry.mode(ask.namespace)
         key = (ask.uid, request.operation, ask.dry_run, mode, hash(bytes(request.object)))
         joined = self._repeats.get(key) if ask.uid and not ask.node else None

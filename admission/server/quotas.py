@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from admission.api.quota import ComputeQuota
-from admission.decide.compute import longest_hold, scope_of
+from admission.decide.compute import longest_hold, scope_of, weights_in
 from admission.decide.duration import HOUR, seconds_of
 from admission.decide.limits import held
 from admission.server.metrics import gauge
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from admission.decide.limits import Unit
     from admission.decide.registry import Registry
-    from admission.decide.rulebook import RulesInForce
+    from admission.decide.rules import RulesInForce
     from admission.ledger.ledger import Ledger, View
 
 Samples = dict[tuple[str, ...], float]
@@ -63,7 +63,7 @@ def _at_once(
     reserved: Samples = {}
     limits: Samples = {}
     for quota in quotas:
-        weights, limit = rules.weights(quota.spec.classes, unit), getattr(quota.spec.limits, unit)
+        weights, limit = weights_in(rules, quota, unit), getattr(quota.spec.limits, unit)
         if view := views.get(quota.name):
             used[quota.name,] = held(view.used, weights)
             reserved[quota.name,] = held(view.reserved, weights)

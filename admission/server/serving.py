@@ -22,6 +22,7 @@ from admission.server.app import App, Busy, Ready, Review
 from admission.server.config import Counts, ServerConfig
 from admission.server.exposition import Exposition
 from admission.server.listener import Listener
+from admission.server.profile import HOST, Profile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,6 +63,9 @@ class Server:
         metrics = (config.metrics_host, config.metrics_port)
         # Scrapes have counts of their own, so that the server's connections are the API server's.
         self._scrapes = Listener(self._exposition, metrics, limits=config.limits, counts=Counts())
+        self._profile, self._debug = Profile(), None
+        if config.debug_port is not None:
+            self._debug = Listener(self._profile, (HOST, config.debug_port), limits=config.limits, counts=Counts())
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -74,11 +78,18 @@ class Server:
         """The port of ``/metrics``."""
         return self._scrapes.port
 
+    @property
+    def debug_port(self) -> int | None:
+        """The port of the profile, where there is one."""
+        return self._debug.port if self._debug else None
+
     def start(self) -> None:
-        """Listen on both ports and watch the certificate."""
+        """Listen on the ports and watch the certificate."""
         self._watch = asyncio.create_task(self._certificate.watch())
         self._reviews.start(self._certificate.listening)
         self._scrapes.start()
+        if self._debug is not None:
+            self._debug.start()
 
     def drain(self) -> None:
         """Go unready and make every answer the last of its connection; go on accepting and answering."""
@@ -90,6 +101,9 @@ class Server:
         await self._reviews.stop(self._config.finish_seconds, keep_seconds)
         await self._scrapes.stop(_LAST_SCRAPE_SECONDS)
         self._exposition.close()
+        self._profile.close()
+        if self._debug is not None:
+            await self._debug.stop(_LAST_SCRAPE_SECONDS)
         if self._watch is not None:
             self._watch.cancel()
 

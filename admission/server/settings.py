@@ -13,6 +13,7 @@ from admission.api.object import Country, distinct
 from admission.api.policy import Mode
 from admission.decide.shards import FEWEST, MOST
 from admission.server.claims import MAKERS
+from admission.server.log import Format, Level
 from admission.tenants.providers.delivery import Provider
 
 
@@ -45,6 +46,15 @@ class TLS(_Part):
 
     cert_file: pathlib.Path = pathlib.Path("/etc/computegate/tls/tls.crt")
     key_file: pathlib.Path = pathlib.Path("/etc/computegate/tls/tls.key")
+
+
+class LogSettings(_Part):
+    """What is said on standard error."""
+
+    level: Level = "info"
+    """The least that is said; of other libraries only warnings are."""
+    format: Format = "json"
+    """One JSON object in a line, or text for a terminal."""
 
 
 class SelfManaged(_Part):
@@ -139,6 +149,9 @@ class Settings(_Part):
     keep_seconds: Annotated[float, pydantic.Field(ge=0, le=300)] = 95
     """How long after its last answer a kept connection is served then; an API server drops it after 90 s."""
     listen: Listen = Listen()
+    log: LogSettings = LogSettings()
+    debug_port: Annotated[int, pydantic.Field(ge=0, le=65535)] | None = None
+    """Port of the profile, on 127.0.0.1 alone, 0 for a free one; absent means that there is none."""
     tls: ServingTLS = ServingTLS()
     ledger: LedgerSettings = LedgerSettings()
     workloads: WorkloadSettings = WorkloadSettings()
@@ -163,6 +176,7 @@ class ReceiverSettings(_Part):
     drain_seconds: Annotated[float, pydantic.Field(ge=0, le=300)] = 5
     """How long to go on answering after SIGTERM."""
     listen: Listen = Listen(port=8444, metrics_port=9091)
+    log: LogSettings = LogSettings()
     tls: TLS | None = None
     """The serving certificate; absent means plain HTTP, for where TLS ends before it."""
 

@@ -21,6 +21,7 @@ from admission.review import messages, wire
 from admission.review.answer import answer
 from admission.review.pod import Pod
 from admission.review.reasons import Reason
+from admission.server import log
 from admission.server.asking import LONGEST_NAME
 from admission.server.case import Ask
 from admission.server.deadline import ended
@@ -106,6 +107,7 @@ class WorkloadGate:
             read = await self._reader.read(request)
         except (CountError, DemandError, wire.BadReview) as error:
             return wire.encode(self._untold(entry, request, str(error), time.monotonic() - begun))
+        log.REVIEWED.set(read.uid)
         unknown = "" if known else f"namespace {request.namespace} is not known here yet"
         foreseen = [each async for each in self._foresee(request, read, begun + budget, unknown)]
         self._account(entry, request, foreseen, time.monotonic() - begun)

@@ -174,9 +174,12 @@ def graph_of(spec: TenantSpec) -> OwnershipGraph:
     )
 
 
-def contradiction_of(spec: TenantSpec) -> str:
-    """Return what is wrong with statements that cannot all be true, for whoever writes them; "" when they can."""
-    graph = graph_of(spec)
+def contradiction_of(spec: TenantSpec, known: OwnershipGraph | None = None) -> str:
+    """Return what is wrong with statements that cannot all be true, for whoever writes them; "" when they can.
+
+    ``known`` is the graph of these statements, where somebody has made it already.
+    """
+    graph = known or graph_of(spec)
     if not graph.contradictory:
         return _top_contradicted(spec, graph)
     party = graph.contradictory[0]

@@ -54,6 +54,31 @@ def test_figures_are_those_of_the_table() -> None:
         assert density == (None if row["pd"] == "-" else pytest.approx(float(row["pd"]), abs=0.011)), name
 
 
+LINES = {
+    "2022-10-21": (),
+    "2023-11-17": (),
+    "2025-04-08": (),
+    "2025-04-09": ("letter",),
+    "2026-01-14": ("letter",),
+    "2026-01-15": ("letter", "review"),
+    "2026-11-21": ("letter", "review"),
+}
+"""Days, and the columns of the lines of bandwidth in force: the letters of April 2025, the review of January 2026."""
+
+
+@pytest.mark.parametrize(("day", "drawn"), LINES.items())
+def test_on_each_day_every_sure_chip_is_on_the_side_of_the_lines_that_the_table_says(
+    day: str, drawn: tuple[str, ...]
+) -> None:
+    sure = {row.name: row for row in _listed(day).values() if row.certainty in ("H", "M")}
+    computed = {name: (row.letter_bandwidth or "-", row.case_by_case or "-") for name, row in sure.items()}
+
+    assert computed == {
+        name: tuple(row[line] if line in drawn else "-" for line in ("letter", "review"))
+        for name, row in _expected().items()
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "entries"),
     [

@@ -70,6 +70,7 @@ CASES: dict[str, Case] = {
     "ComputegateUnreachable": unreachable(REFUSED, "enforced"),
     "ComputegateFailsOpen": unreachable(OPENED, "observed"),
     "ComputegateGateNotIntact": flag("computegate_gate_intact", "0", "1"),
+    "ComputegateWeakened": counter('computegate_weakened_total{what="namespace"}'),
     "ComputegateCertificateEnds": flag(f'{ENDS}{{certificate="serving"}}', str(7 * DAY), str(9 * DAY)),
     "ComputegateCertificateNotCurrent": flag("computegate_certificate_current", "0", "1"),
     "ComputegateRotationFails": flag("computegate_certificate_rotation_works", "0", "1"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from admission.server.settings import SelfManaged
 
 WEBHOOK = ("ValidatingWebhookConfiguration", RELEASE)
-SECRET = f"{RELEASE}-tls"
+SECRET = f"{RELEASE}-authority"
 CLIENTS = (f"--set-literal=tls.clientCA={PEM}", "--set=tls.clientNames={kube-apiserver}")
 CERT_MANAGER = ("--set=tls.mode=certManager",)
 
@@ -43,11 +43,12 @@ def volume(objects: dict[tuple[str, str], Manifest], name: str) -> dict[str, Any
 
 
 def granted(objects: dict[tuple[str, str], Manifest], kind: str, resource: str) -> list[tuple[Any, list[str]]]:
-    """Return for which names what may be done to a resource, but for the key of references."""
+    """Return for which names what may be done to a resource, but for the key of references, and for looking on."""
     return [
         (rule.get("resourceNames"), rule["verbs"])
         for rule in objects[kind, RELEASE]["rules"]
         if resource in rule["resources"] and rule.get("resourceNames") != [f"{RELEASE}-reference"]
+        if rule["verbs"] != ["get", "list", "watch"]
     ]
 
 
@@ -56,7 +57,7 @@ def test_by_default_the_server_keeps_a_secret_that_the_chart_leaves_empty(chart:
     assert not {kind for kind, _ in objects} & {"Certificate", "Issuer"}
     assert {"data", "stringData"} & set(objects["Secret", SECRET]) == set()
     assert all("caBundle" not in each["clientConfig"] for each in objects[WEBHOOK]["webhooks"])
-    assert "annotations" not in objects[WEBHOOK]["metadata"]
+    assert "cert-manager.io/inject-ca-from" not in objects[WEBHOOK]["metadata"]["annotations"]
     tls = server_settings(objects, tmp_path)
     managed: SelfManaged = tls.self_managed
     assert (managed.secret, managed.webhook_configurations) == (SECRET, [RELEASE])

@@ -11,6 +11,7 @@ from tests.chart.features import SCREENING
 from tests.chart.rendering import CHART, NAMESPACE, OUTSIDE, PEM, PROVIDED, RELEASE, Chart, Manifest
 
 WEBHOOK = ("ValidatingWebhookConfiguration", RELEASE)
+INJECT = "cert-manager.io/inject-ca-from"
 LEAST = "--set=podDisruptionBudget.maxUnavailable="
 
 
@@ -109,14 +110,14 @@ def test_cert_manager_issues_the_certificate_the_deployment_mounts(chart: Chart)
     volumes = {v["name"]: v for v in objects["Deployment", RELEASE]["spec"]["template"]["spec"]["volumes"]}
     assert certificate["secretName"] == volumes["tls"]["secret"]["secretName"]
     assert f"{RELEASE}.{NAMESPACE}.svc" in certificate["dnsNames"]
-    assert objects[WEBHOOK]["metadata"]["annotations"] == {"cert-manager.io/inject-ca-from": f"{NAMESPACE}/{RELEASE}"}
+    assert objects[WEBHOOK]["metadata"]["annotations"][INJECT] == f"{NAMESPACE}/{RELEASE}"
     assert ("Issuer", certificate["issuerRef"]["name"]) in objects
 
 
 def test_a_provided_certificate_needs_no_cert_manager(chart: Chart) -> None:
     objects = chart.render(*PROVIDED)
     assert not [kind for kind, _ in objects if kind in {"Certificate", "Issuer"}]
-    assert "annotations" not in objects[WEBHOOK]["metadata"]
+    assert INJECT not in objects[WEBHOOK]["metadata"]["annotations"]
     assert all(entry["clientConfig"]["caBundle"] for entry in entries(objects).values())
 
 

@@ -98,6 +98,23 @@ def test_a_no_says_which_and_whether_the_write_may_have_happened(
     assert expected == (error.status, error.reason, error.message, error.retry_after, error.outcome_unknown)
 
 
+def test_a_watch_whose_connection_is_closing_is_unreachable(tmp_path: Path) -> None:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        response = await open_watch(request, b"one")
+        await asyncio.sleep(60)
+        return response
+
+    async def watch() -> None:
+        async with api_server(answer, tmp_path) as client, client.stream("/", {}, timeout=60) as lines:
+            assert await anext(lines) == b"one"
+            for connection in client._transport.open().connector._acquired:  # type: ignore[union-attr]
+                connection.close()
+            with pytest.raises(Unreachable):
+                await anext(lines)
+
+    asyncio.run(watch())
+
+
 def test_a_watch_that_lives_too_long_is_unreachable_after_its_lines(tmp_path: Path) -> None:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         response = await open_watch(request, b"one", b"two")

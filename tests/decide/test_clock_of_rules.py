@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admission.catalogue import control, jurisdictions
+from admission.catalogue import control, jurisdictions, lines
 from admission.cli.profile import profiles
-from admission.decide.rulebook import NEVER
+from admission.decide.rules import NEVER
 from admission.enforce.shown import obstacle
 from admission.review.reasons import Reason
 from tests.decide.questions import ALLOW, grant, party, policy, pool, quota, rule, tenant, world
@@ -66,6 +66,12 @@ CASES: dict[str, tuple[str, str, Any, dict[str, list[str]]]] = {
     ),
     "a letter": ("transfer-tests", "h20", CN, {"2025-04-08T23:59:59": ALLOWED, "2025-04-09": NEEDED}),
     "a letter, for others": ("transfer-tests", "h20", VN, {"2025-04-08T23:59:59": ALLOWED, "2025-04-09": ALLOWED}),
+    "a letter's line of bandwidth": (
+        *("transfer-tests", "rtx-5090-d", CN),
+        {"2025-04-08T23:59:59": ALLOWED, "2025-04-09": NEEDED},
+    ),
+    "a letter's line, for others": ("transfer-tests", "rtx-5090-d", VN, {"2025-04-09": ALLOWED}),
+    "a chip below the letter's line": ("transfer-tests", "rtx-4090-d", CN, {"2025-04-09": ALLOWED}),
     "Cambodia leaves the headquarters test": (
         *("transfer-tests", "h100-sxm", who("DE", independent=False, **parent("KH"))),
         {"2026-02-02T23:59:59": NEEDED, "2026-02-03": ALLOWED},
@@ -130,9 +136,10 @@ def test_one_registry_answers_by_the_rules_of_each_instant_that_it_announced() -
         ("2022-10-21", 4, "none"),
         ("2023-01-18", 4, "none"),
         ("2023-11-17", 9, "a.1"),
-        ("2025-04-09", 13, "a.1"),
-        ("2026-02-03", 13, "a.1"),
-        ("2026-07-10", 13, "a.1"),
+        ("2025-04-09", 17, "a.1"),
+        ("2026-01-15", 19, "a.1"),
+        ("2026-02-03", 19, "a.1"),
+        ("2026-07-10", 19, "a.1"),
     ]
     assert registry.rules(at).until == NEVER
 
@@ -147,7 +154,7 @@ def test_an_authorization_is_announced_when_it_begins_and_when_it_ends() -> None
 def test_rules_that_are_not_applied_announce_nothing() -> None:
     begins = day("2027-01-01")
     applied, proposed = (rule("r", "Deny", status=status, effective=begins) for status in ("ByLetter", "Proposed"))
-    last = max(*jurisdictions.changes(), *control.changes())
+    last = max(*jurisdictions.changes(), *control.changes(), *lines.changes())
 
     assert world(policy(ALLOW, applied)).registry().next_change(last) == begins
     assert world(policy(ALLOW, proposed)).registry().next_change(last) is None
@@ -223,5 +230,5 @@ def test_what_is_shown_of_a_tenant_follows_the_clock_too() -> None:
     shown = [obstacle(standing, registry, at) for at in (ends - SECOND, ends, returns - SECOND, returns)]
 
     assert shown == [Reason.ListedParty, None, None, Reason.ListedParty]
-    assert registry.next_change(ends) == day("2026-02-03")
+    assert registry.next_change(ends) == day("2026-01-15")
     assert registry.next_change(day("2026-07-10")) == returns

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from admission.api.exemption import Exemption
 from tests.decide.questions import NOW, World, exemption, quota, world
 from tests.demand.cluster import pod
-
-if TYPE_CHECKING:
-    from admission.api.exemption import Exemption
 
 AGENT, OTHER = "registry.example.com/agent@sha256:aa", "registry.example.com/shell:1"
 PRIVILEGED = {"image": AGENT, "securityContext": {"privileged": True}}
@@ -64,6 +63,20 @@ LEFT = {
     "approved from tomorrow": (pod(PRIVILEGED), exemption(**IN_IMAGE, at="2026-11-23T00:00:00Z")),
     "at its end": (pod(PRIVILEGED), exemption(**IN_IMAGE, validUntil=NOW.isoformat())),
 }
+
+
+@pytest.mark.parametrize("since", [{"metadata": {"creationTimestamp": "2026-11-01T00:00:00Z"}}, {}])
+def test_an_exemption_ends_366_days_after_it_was_made_or_approved(since: dict[str, Any]) -> None:
+    spec = exemption(by=None, **AGENTS).spec.model_dump(by_alias=True)
+    known = {"status": {"approval": {"by": "bob", "at": "2026-11-01T00:00:00Z"}}, **since}
+    fits = {**known, "spec": {**spec, "validUntil": "2027-11-02T00:00:00Z"}}
+    assert Exemption.model_validate(fits).spec.valid_until.day == 2
+    with pytest.raises(ValidationError, match="validUntil is more than 366 days away"):
+        Exemption.model_validate({**fits, "spec": {**spec, "validUntil": "2027-11-02T00:00:01Z"}})
+
+
+def test_an_exemption_that_nobody_has_made_or_approved_yet_may_end_when_it_will() -> None:
+    assert exemption(by=None, **AGENTS, validUntil="2099-01-01T00:00:00Z").spec.valid_until.year == 2099
 
 
 @pytest.mark.parametrize("case", COVERED)

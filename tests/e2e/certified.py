@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import ssl
 import subprocess
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 import yaml
@@ -20,11 +23,15 @@ if TYPE_CHECKING:
 
     from tools.controlplane import ControlPlane
 
-SECRET, NAME = "computegate-tls", "computegate"
+SECRET, NAME = "computegate-authority", "computegate"
 API_SERVER = "kube-apiserver-to-webhooks"
 """Common name of the certificate that the API server shows."""
 
-DAYS = {"certificateDays": 90, "authorityDays": 730, "settleSeconds": 1}
+SETTLE = 3
+DAYS = {"certificateDays": 90, "authorityDays": 730, "settleSeconds": SETTLE}
+LATE = 2.5
+"""Seconds by which the watch of an API server may be late, and less than those above."""
+
 _REMOVED = ("Deployment", "PodDisruptionBudget", "ResourceQuota")
 
 
@@ -126,3 +133,47 @@ class Questions:
                     self.answers += 1
                 else:
                     self.lost.append(answer.message)
+
+
+class Newcomers:
+    """Shakes hands with each replica anew, again and again, as an API server would whose watch is late.
+
+    It trusts what stood in the configuration a while ago.  `greeted` counts; `refused` is why it did not believe.
+    """
+
+    def __init__(self, gate: Certified) -> None:
+        self._gate = gate
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._greet)
+        self.greeted, self.refused = 0, list[str]()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _greet(self) -> None:
+        path = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{NAME}"
+        seen: list[tuple[float, str]] = []
+        with Direct(self._gate.plane) as direct:
+            while not self._over.is_set():
+                hook = direct("GET", path).body["webhooks"][0]
+                seen.append((time.monotonic(), base64.b64decode(hook["clientConfig"]["caBundle"]).decode()))
+                while len(seen) > 1 and seen[1][0] <= time.monotonic() - LATE:
+                    seen.pop(0)
+                for replica in self._gate.replicas:
+                    self._shake_hands(replica.port, *seen[0])
+
+    def _shake_hands(self, port: int, when: float, trusted: str) -> None:
+        context = ssl.create_default_context(cadata=trusted)
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
+                context.wrap_socket(plain, server_hostname="localhost").close()
+        except ssl.SSLError as error:
+            if time.monotonic() - when < SETTLE:  # on a busy machine it may be later than any API server is
+                self.refused.append(str(error))
+        else:
+            self.greeted += 1

@@ -39,13 +39,48 @@ def test_one_command_says_who_is_cleared_and_how_full_quotas_are(world: World, c
     assert rows[unique] == [f'["{country}"]', '["h100-sxm"]', "3+0/8", "0", str(3 * 15832), "1"]
 
 
-def test_a_country_of_a_tenant_that_is_none_is_named_in_its_condition(world: World, country: str, unique: str) -> None:
+def _conditions(world: World, name: str) -> dict[str, Object]:
+    """Return the conditions of a Tenant by type, once they are there."""
+    said = eventually(lambda: world.get("tenants.computegate.io", name).get("status", {}).get("conditions", []))
+    return {each["type"]: each for each in said}
+
+
+def test_a_country_of_a_tenant_that_is_none_is_named_in_its_conditions(world: World, country: str, unique: str) -> None:
     world.apply(tenant(unique, "UK"), quota(unique, country, 8))
-    said = eventually(
-        lambda: world.get("tenants.computegate.io", unique).get("status", {}).get("conditions", []),
-        lambda conditions: [each["status"] for each in conditions if each["type"] == "Cleared"] == ["False"],
+    said = _conditions(world, unique)
+    wrong = "spec.headquarters: UK is no country code of ISO 3166-1; GB is"
+    assert {name: (each["status"], each["message"]) for name, each in said.items()} == {
+        "Cleared": ("False", wrong),
+        "Consistent": ("False", wrong),
+    }
+
+
+def test_a_declared_parent_that_stated_owners_belie_is_told_in_a_condition_and_in_the_record(
+    world: World, country: str, unique: str
+) -> None:
+    """The API server takes such a Tenant: no rule of a schema follows owners from step to step."""
+    parties = [{"id": name, "name": name, "headquarters": place} for name, place in (("h", country), ("cn", "CN"))]
+    owned = [{"owner": "h", "share": {"exact": 100}}, {"owner": "cn", "owned": "h", "share": {"exact": 60}}]
+    good, bad = f"{unique}-good", f"{unique}-belied"
+    belied: Object = {"parties": parties, "ultimateParent": "h"}
+    world.apply(
+        quota(unique, country, 8),
+        tenant(good, country, ownership=owned[:1], **belied),
+        tenant(bad, country, ownership=owned, **belied),
+        namespace(bad, bad),
     )
-    assert [each["message"] for each in said] == ["spec.headquarters: UK is no country code of ISO 3166-1; GB is"]
+    consistent = _conditions(world, good)["Consistent"]
+    assert (consistent["status"], consistent["reason"], consistent["message"]) == ("True", "Consistent", "")
+    said = _conditions(world, bad)["Consistent"]
+    assert (said["status"], said["reason"]) == ("False", "FactsContradict")
+    assert said["message"].startswith(
+        "spec.ultimateParent: cn owns half or more by what spec.ownership states, and is "
+    )
+    line = world.denial(gpu_pod("trainer", bad))
+    assert line
+    assert "cn owns half" not in line, "a tenant reads no owner"
+    details = [finding["detail"] for finding in world.record_of("trainer")["findings"]]
+    assert any(said["message"] in each for each in details)
 
 
 def test_a_quota_counts_only_tenants_that_hold_what_it_limits(world: World, country: str, unique: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
-from tests.e2e.certified import API_SERVER, NAME, SECRET, Certified, Questions, admission_control
+from tests.e2e.certified import API_SERVER, NAME, SECRET, Certified, Newcomers, Questions, admission_control
 from tests.e2e.objects import examples, gpu_pod, namespace, quota, tenant
 from tests.e2e.wire import review
 from tests.e2e.world import World, eventually, value
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 WHERE = "asked"
 """A namespace of nobody, in enforce: each pod with a device is refused, and so answered."""
+
+KEPT = ("Secret", "ValidatingWebhookConfiguration")
+"""Kinds of what the server fills."""
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,7 @@ def logged(gate: Certified) -> str:
 
 
 def test_a_first_start_needs_nobody(gate: Certified) -> None:
+    assert f"secret {SECRET} holds no certificate" in logged(gate)
     held = gate.secret()
     assert set(held) == {"ca.crt", "ca.key", "tls.crt", "tls.key"}
     assert gate.trusted() == {held["ca.crt"]}
@@ -77,8 +81,8 @@ def test_a_first_start_needs_nobody(gate: Certified) -> None:
 
 @pytest.mark.parametrize("what", ["certificate", "authority"])
 def test_no_answer_is_lost_while_it_is_rotated(gate: Certified, what: str) -> None:
-    """Each time until every replica serves the new one; connections that are kept, and the API server's new ones."""
-    with Questions(gate.plane, WHERE) as asked:
+    """Each time until every replica serves it: the API server's connections, and new ones of another that is late."""
+    with Questions(gate.plane, WHERE) as asked, Newcomers(gate) as newcomers:
         for _ in range(2):
             before = gate.secret()
             gate.ask(what)
@@ -88,24 +92,25 @@ def test_no_answer_is_lost_while_it_is_rotated(gate: Certified, what: str) -> No
             eventually(lambda: gate.trusted() == {gate.secret()["ca.crt"]})
             seen = asked.answers
             eventually(lambda seen=seen: asked.answers > seen + 20)  # type: ignore[misc]
-    assert asked.lost == []
-    assert asked.answers > 100
+    assert (asked.lost, newcomers.refused) == ([], [])
+    assert asked.answers > 100 < newcomers.greeted
 
 
 def test_an_upgrade_keeps_what_is_trusted_and_can_take_an_entry_away(gate: Certified) -> None:
     """By server-side apply, as Helm and Argo CD do it: of an entry that we applied as well, a part would stay."""
     before = gate.trusted(), gate.secret()
+
+    def applied(workloads: str) -> list[str]:
+        rendered = gate.rendered({"workloads.enabled": workloads})
+        gate._apply([each for each in rendered if each["metadata"]["name"] in (NAME, SECRET) and each["kind"] in KEPT])
+        return [each["name"] for each in gate.configuration()["webhooks"]]
+
     with Questions(gate.plane, WHERE) as asked:
-        for _ in range(2):
-            gate.apply()
+        entries = applied("true")
         assert (gate.trusted(), gate.secret()) == before
-        gate._apply(gate.rendered({"workloads.enabled": "false"}))
-        assert [each["name"] for each in gate.configuration()["webhooks"]] == [
-            "observed.computegate.io",
-            "enforced.computegate.io",
-        ]
-        gate.apply()
-        assert len(gate.configuration()["webhooks"]) == 3
+        assert applied("false") == entries[:2]
+        assert (gate.trusted(), gate.secret()) == before
+        assert applied("true") == entries
         eventually(lambda: gate.trusted() == before[0])
     assert asked.lost == []
 
@@ -145,7 +150,7 @@ def without_rights(gate: Certified, kind: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("role", "secret computegate-tls cannot be read, the last certificate is served on"),
+        ("role", "secret computegate-authority cannot be read, the last certificate is served on"),
         ("clusterrole", "webhook configuration computegate cannot be read"),
     ],
 )
@@ -156,12 +161,29 @@ def test_missing_rights_are_told_of_and_what_is_valid_is_served_on(gate: Certifi
         gate.ask("authority")
         eventually(lambda: figure(gate, "computegate_certificate_rotation_works") == 0)
         eventually(lambda: words in logged(gate))
+        if kind == "clusterrole":
+            eventually(lambda: "next.key" in gate.secret())
+        seen = asked.answers
+        eventually(lambda: asked.answers > seen + 50)
         assert [each.get("/readyz") for each in gate.replicas] == ["ok", "ok"]
         assert gate.secret()["tls.crt"] == before["tls.crt"]
     eventually(lambda: gate.secret()["tls.crt"] != before["tls.crt"])
     eventually(lambda: figure(gate, "computegate_certificate_rotation_works") == 1)
     await_served(gate)
     assert asked.lost == []
+
+
+def test_an_api_server_that_went_and_came_is_told_of_the_next_one(gate: Certified) -> None:
+    before, words = gate.secret(), "certificates cannot be renewed as they should be"
+    said = logged(gate).count(words)
+    gate.plane.stop_apiserver(crash=True)
+    assert [each.get("/healthz") for each in gate.replicas] == ["ok", "ok"]
+    eventually(lambda: logged(gate).count(words) > said)
+    gate.plane.start_apiserver()
+    gate.ask("authority")
+    eventually(lambda: gate.secret()["tls.crt"] != before["tls.crt"], seconds=90)
+    await_served(gate)
+    gate.wait_in_force()
 
 
 def test_a_replica_that_starts_takes_what_there_is(gate: Certified) -> None:

@@ -232,7 +232,7 @@ def test_the_operators_kinds_are_followed_and_a_broken_table_changes_nothing(den
     eventually(lambda: value(denying.metrics(), "computegate_kinds_readable") == 1)
     denying.admit(fleet)
     log = denying.installed.replicas[0].log.read_text()
-    assert log.count("the kinds of workloads stay as they were: ") == 1
+    assert log.count('"message":"the kinds of workloads stay as they were: ') == 1
 
 
 def _rewrite(path: Path, text: str) -> None:

@@ -47,7 +47,7 @@ class Shown:
     def told(self) -> tuple[str, str, str]:
         """Return what the Allowance, the standing and the condition say."""
         standing = self.statuses.get(TENANT, {})
-        conditions = [each["reason"] for each in standing.get("conditions", ())]
+        conditions = [each["reason"] for each in standing.get("conditions", ()) if each["type"] == "Cleared"]
         clearance = self.statuses.get(ALLOWANCE, {}).get("clearance", "")
         return clearance, standing.get("standing", {}).get("reason", "-"), "".join(conditions)
 

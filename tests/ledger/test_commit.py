@@ -175,14 +175,17 @@ def test_two_reviews_of_one_object_are_not_undone_by_the_one_that_is_denied() ->
     stage(play, "CN", "group")
 
 
-def test_under_load_commits_keep_their_distance_and_alone_nobody_waits() -> None:
+def test_commits_keep_their_distance_under_load_and_before_a_backlog_and_alone_nobody_waits() -> None:
     async def play(scene: Scene) -> None:
-        scene.ledger = Ledger(ObjectStore(scene.server), clock=now, tuning=Tuning(pace=lambda n: 0.5 if n > 1 else 0.0))
+        tuning = Tuning(pace=lambda batch, inflight: 2.0 if inflight >= 4 else 0.5 if batch > 1 else 0.0)
+        scene.ledger = Ledger(ObjectStore(scene.server), clock=now, tuning=tuning)
         await scene.reserve(wanted("u0"))
         await scene.reserve(wanted("u1"))
         assert now() == 0.0
         await asyncio.gather(scene.reserve(wanted("u2")), scene.reserve(wanted("u3", 9)))
         await scene.reserve(wanted("u4"))
         assert now() == 0.5
+        await scene.reserve(wanted("u5"))
+        assert now() == 2.5
 
     stage(play)

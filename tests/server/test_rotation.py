@@ -167,6 +167,24 @@ def test_nobody_writes_over_what_another_wrote_meanwhile(
     run(control_plane, configuration, passes)
 
 
+def test_who_stood_still_between_reading_and_writing_takes_no_trust_away(
+    control_plane: ControlPlane, kubectl: Kubectl, configuration: str
+) -> None:
+    async def passes(one: Rotation, other: Rotation) -> None:
+        await one.once()
+        stale, former, said = await one._configurations([]), held(kubectl, configuration).bundle(), list[str]()
+        ask(kubectl, configuration, "authority")
+        for _ in range(4):
+            await other.once()
+        now = held(kubectl, configuration).bundle()
+        await one._spread(former, stale, said)
+        assert len(said) == 1
+        assert "cannot be told" in said[0]
+        assert bundles(kubectl, configuration) == [now, now] != [former, former]
+
+    run(control_plane, configuration, passes)
+
+
 @pytest.mark.parametrize("ahead", [86400.0, -86400.0, 4e8], ids=["a day ahead", "a day behind", "years ahead"])
 def test_a_clock_that_is_wrong_renews_nothing(
     control_plane: ControlPlane, kubectl: Kubectl, configuration: str, ahead: float
@@ -219,8 +237,8 @@ def test_a_configuration_that_is_gone_delays_nothing_and_is_told_when_it_is_back
         before = {**json.loads(shown), "metadata": {"name": configuration}}
         kubectl("delete", "validatingwebhookconfiguration", configuration)
         ask(kubectl, configuration, "authority")
-        for _ in range(4):
-            await one.once()
+        for turn in [one] * 4:
+            await turn.once()
         assert (one.problem, len(held(kubectl, configuration).trusted())) == ("", 2)
         kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(before))
         await one.once()

@@ -39,18 +39,18 @@ class Release:
     """A release, as the administrator of a cluster handles it."""
 
     def __init__(self, plane: ControlPlane, helm: Path) -> None:
-        self.kubectl, self._plane, self._helm = Kubectl(plane), plane, helm
+        self.kubectl, self.plane, self._helm = Kubectl(plane), plane, helm
 
     def helm(self, *arguments: str | Path) -> str:
         """Run helm to its end; fail with its words if it fails."""
-        command = [self._helm, *arguments, "--namespace", NAMESPACE, "--kubeconfig", self._plane.kubeconfig]
+        command = [self._helm, *arguments, "--namespace", NAMESPACE, "--kubeconfig", self.plane.kubeconfig]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def put(self, verb: str, chart: Path, *flags: str) -> None:
         """Install or upgrade to a chart, with the certificate of a Secret that need not be there."""
-        authority = f"--set-file=tls.caBundle={self._plane.ca}"
+        authority = f"--set-file=tls.caBundle={self.plane.ca}"
         tls = ("--set=tls.mode=provided", "--set=tls.existingSecret=serving", authority)
         more = ("--create-namespace",) if verb == "install" else ()
         self.helm(verb, RELEASE, chart, *more, *tls, "--set=config.mode=enforce", *flags)
@@ -110,9 +110,9 @@ def older(tmp_path: Path) -> Path:
     return chart
 
 
-def test_an_upgrade_and_its_rollback_keep_everything_and_say_intact_throughout(release: Release, older: Path) -> None:
+def test_an_upgrade_and_its_rollback_keep_everything_and_are_intact_throughout(release: Release, older: Path) -> None:
     release.put("install", older)
-    gate = Gate(release.kubectl, release.kubectl._plane.kubeconfig, grace=GRACE)
+    gate = Gate(release.kubectl, release.plane.kubeconfig, grace=GRACE)
     gate.until(lambda found: found == frozenset())
     release.kubectl("create", "-f", "-", stdin=json.dumps(TENANT))
     release.until('failed calling webhook "enforced.computegate.io"', **{"nvidia.com/gpu": "1"})
@@ -133,6 +133,7 @@ def test_an_upgrade_and_its_rollback_keep_everything_and_say_intact_throughout(r
         assert release.versions() == {("v1alpha1",)}
         release.until('failed calling webhook "enforced.computegate.io"', **{"nvidia.com/gpu": "1"})
         gate.until(lambda found: found == frozenset())
+        release.plane.restart_apiserver(crash=True)
     gate.close()
     assert gate.told == []
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from admission.catalogue.slices import SEPARATOR
+from admission.demand.devices import classes_in
 from admission.ledger.usage.interval import written
 
 if TYPE_CHECKING:
@@ -37,12 +39,16 @@ class HolderOf(_Line, frozen=True, kw_only=True):
 
 
 class HeldOf(_Line, frozen=True, kw_only=True, rename={"accelerator_class": "class"}):
-    """Devices of one class.  ``tpp`` is of one device, the highest of the catalogue where its own is not known."""
+    """Devices of one class.  ``tpp`` is of one device, the highest of the catalogue where its own is not known.
+
+    ``slice`` has the profile where these are slices of a chip (MIG); ``tpp`` is the whole chip's.
+    """
 
     accelerator_class: str
     chip: str
     count: int
     tpp: int
+    slice: str = ""
 
 
 class UsageLine(_Line, frozen=True, kw_only=True):
@@ -115,11 +121,12 @@ def gap_of(first: int, last: int, now: int) -> GapLine:
 
 def _held(key: str, count: int, catalogue: Catalogue) -> HeldOf:
     """Of a device that can be of several classes, the heaviest counts, as in a limit."""
-    names = key.split("|")
+    names = classes_in(key)
     chips = (catalogue.chip(name) for name in names)
     return HeldOf(
-        accelerator_class=key,
+        accelerator_class="|".join(names),
         chip="|".join(chip.display_name if chip else name for chip, name in zip(chips, names, strict=True)),
         count=count,
         tpp=max(catalogue.tpp(name) for name in names),
+        slice="|".join(profile for _, _, profile in (each.partition(SEPARATOR) for each in key.split("|")) if profile),
     )

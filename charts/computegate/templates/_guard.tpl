@@ -1,6 +1,6 @@
 {{/*
 One ValidatingAdmissionPolicy and its binding.
-root; name; rules (YAML list of resource rules); variables and validations (YAML lists); namespaces (selector, optional).
+root; name; rules (YAML list of resource rules); variables, validations and audit (YAML lists); namespaces (selector, optional).
 */}}
 {{- define "computegate.guard" -}}
 {{- $name := printf "%s-%s" (include "computegate.fullname" .root) .name -}}
@@ -21,6 +21,9 @@ spec:
   variables: {{- . | nindent 4 }}
   {{- end }}
   validations: {{- .validations | nindent 4 }}
+  {{- with .audit }}
+  auditAnnotations: {{- . | nindent 4 }}
+  {{- end }}
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding

@@ -36,7 +36,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "computegate.tlsSecret" -}}
-{{- ternary .Values.tls.existingSecret (printf "%s-tls" (include "computegate.fullname" .)) (eq .Values.tls.mode "provided") -}}
+{{- if eq .Values.tls.mode "provided" -}}
+{{- .Values.tls.existingSecret -}}
+{{- else -}}{{/* two names: what cert-manager made stays behind, and helm takes over nothing */}}
+{{- include "computegate.fullname" . }}-{{ ternary "tls" "authority" (eq .Values.tls.mode "certManager") }}
+{{- end -}}
 {{- end -}}
 
 {{/* The name by which the API server calls the server. */}}

@@ -1,0 +1,97 @@
+"""What rules do that name a side of a line of bandwidth instead of chips."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from admission.api.accelerator import AcceleratorClass
+from admission.cli.profile import profiles
+from tests.decide.questions import ALLOW, grant, policy, pool, quota, rule, tenant, world
+from tests.demand.cluster import pod
+
+PROFILE = profiles()["transfer-tests"].policy
+LASTING = {"kyc": {"verifiedAt": "2020-01-01T00:00:00Z", "expiresAt": "2099-01-01T00:00:00Z", "level": 3}}
+CN = tenant(headquarters="CN", incorporation="CN", status=LASTING)
+
+
+def asking(chip: str, *objects: Any, day: str = "2026-11-21") -> Any:
+    """Return the world of a pod that asks for one device of a class."""
+    wanted = pod({"nvidia.com/gpu": 1}, nodeSelector={"pool": chip})
+    made = world(pool(chip, chip, "DE"), *objects, pod=wanted)
+    return made._replace(now=datetime.fromisoformat(day).replace(tzinfo=UTC))
+
+
+def chip(name: str, **figures: Any) -> AcceleratorClass:
+    spec = {"throughput": [{"bits": 8, "teraOps": 50}], "dieAreaMm2": 400, **figures}
+    return AcceleratorClass.model_validate({"metadata": {"name": name}, "spec": spec})
+
+
+@pytest.mark.parametrize(
+    ("name", "rules"),
+    [
+        ("h200-sxm", {"case-by-case"}),
+        ("a30", {"case-by-case"}),
+        ("b200", {"presumption-of-denial"}),
+        ("mi308x", {"case-by-case", "presumption-of-denial", "letter-bandwidth-headquarters"}),
+        ("rtx-5090-d", {"letter-bandwidth-headquarters"}),
+        ("h20", {"letter-bandwidth-headquarters"}),
+        ("rtx-4090-d", set()),
+    ],
+)
+def test_the_profile_says_under_which_review_and_by_which_letter_an_authorization_is_needed(
+    name: str, rules: set[str]
+) -> None:
+    found = {each.rule.removeprefix("transfer-tests/") for each in asking(name, CN, PROFILE).verdict().findings}
+
+    assert {each for each in found if each.startswith(("case", "presumption", "letter-bandwidth"))} == rules
+
+
+def test_an_operator_can_refuse_what_is_reviewed_under_a_presumption_of_denial() -> None:
+    refusing = policy(ALLOW, rule("no", "Deny", classes=["PresumptionOfDenial"]))
+
+    verdicts = {name: asking(name, refusing).reasons() for name in ("h200-sxm", "b200", "mi308x", "t4")}
+    refused = ["JurisdictionNotAllowed"]
+    assert verdicts == {"h200-sxm": [], "b200": refused, "mi308x": refused, "t4": []}
+    assert asking("b200", refusing, day="2026-01-14").reasons() == []
+
+
+def test_an_authorization_covers_a_side_only_where_a_chip_is_on_it_for_certain() -> None:
+    asked = policy(rule("licensed", "Authorization"))
+    licence = grant(classes=["CaseByCase"])
+
+    verdicts = {name: asking(name, asked, licence).reasons() for name in ("h200-sxm", "b200", "mi308x")}
+    missing = ["AuthorizationRequired"]
+    assert verdicts == {"h200-sxm": [], "b200": missing, "mi308x": missing}
+
+
+def test_a_letter_that_draws_a_line_makes_the_chips_at_it_controlled() -> None:
+    letter = policy(
+        ALLOW, rule("letter", "Deny", ("Headquarters", "In", "CN"), status="ByLetter", classes=["LetterBandwidth"])
+    )
+    names = ("h20", "rtx-5090-d", "t4", "h100-sxm", "no-such-chip")
+    before, after = (
+        asking("t4", letter, day=day).registry().rules(datetime.fromisoformat(day).replace(tzinfo=UTC))
+        for day in ("2025-04-08", "2025-04-09")
+    )
+
+    assert [before.controlled(name) for name in names] == [False, False, False, True, True]
+    assert [after.controlled(name) for name in names] == [True, True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [
+        ({"memoryBandwidthGbPerSecond": 1399, "interconnectGbPerSecond": 64}, []),
+        ({"memoryBandwidthGbPerSecond": 1400, "interconnectGbPerSecond": 64}, ["AuthorizationRequired"]),
+        ({"memoryBandwidthGbPerSecond": 64, "interconnectGbPerSecond": 1100}, ["AuthorizationRequired"]),
+        ({"memoryBandwidthGbPerSecond": 64}, ["AuthorizationRequired"]),
+        ({}, ["AuthorizationRequired"]),
+    ],
+)
+def test_a_chip_of_an_operators_own_is_judged_by_the_figures_that_it_states(
+    figures: dict[str, Any], expected: list[str]
+) -> None:
+    assert asking("own", CN, PROFILE, chip("own", **figures), quota("cn", "CN")).reasons() == expected

@@ -1,0 +1,128 @@
+"""What support gets of a real installation: enough to see what is wrong, and nobody's name."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.objects import gpu_pod, namespace, of, quota, tenant
+from tests.e2e.receivers import computegate
+from tests.e2e.world import eventually
+from tools.installation import NAMESPACE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.world import World
+
+CUSTOMER, OWNER, PERSON = "quarzwind-labs", "Quarzwind Holding AG", "helga.brandt@quarzwind.example"
+
+
+def read(path: Path) -> dict[str, str]:
+    with tarfile.open(fileobj=io.BytesIO(path.read_bytes())) as archive:
+        files = {each.name.partition("/")[2]: archive.extractfile(each) for each in archive.getmembers()}
+        return {name: stream.read().decode() for name, stream in files.items() if stream is not None}
+
+
+def bundled(world: World, path: Path, *options: str) -> tuple[int, str]:
+    (replica,) = world.installed.replicas
+    logs = ("--log", str(replica.record), "--log", str(replica.log))
+    metrics = ("--metrics", f"http://127.0.0.1:{replica.metrics_port}/metrics")
+    done = computegate(world, "debug", "bundle", "-o", str(path), *logs, *metrics, *options)
+    return done.returncode, done.stderr
+
+
+def make_trouble(world: World, country: str) -> None:
+    """A customer with owners and people, a quota and a namespace that carry its name, denials, and a weaker mode."""
+    owner = {"id": "top", "name": OWNER, "headquarters": country}
+    customer = tenant(CUSTOMER, country, legalName="Quarzwind Labs GmbH", parties=[owner])
+    exemption = {
+        "namespace": CUSTOMER,
+        "images": ["registry.quarzwind.example/agent:1"],
+        "ways": ["privileged"],
+        "reason": f"asked for by {PERSON}",
+        "requestedBy": "admin",
+        "validUntil": "2026-12-20T00:00:00Z",
+    }
+    world.apply(customer, quota(f"{CUSTOMER}-all", country, 1), namespace(CUSTOMER, CUSTOMER))
+    world.kubectl("create", "-f", "-", stdin=json.dumps(of("Exemption", f"{CUSTOMER}-agent", exemption)))
+    settings = {"config.yaml": (world.installed.replicas[0].directory / "config.yaml").read_text()}
+    labels = {"app.kubernetes.io/name": "computegate"}
+    metadata = {"name": "computegate", "namespace": NAMESPACE, "labels": labels}
+    world.kubectl(
+        "apply",
+        "-f",
+        "-",
+        stdin=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": settings}),
+    )
+    world.admit(gpu_pod("trainer-of-helga", CUSTOMER))
+    assert world.denial(gpu_pod("second", CUSTOMER, 1)) != ""
+    note = (f"weaken-reason=told {PERSON}", "weaken-to=observe", "weaken-requested-by=admin")
+    world.kubectl("annotate", "namespace", CUSTOMER, *(f"computegate.io/{each}" for each in note))
+    world.kubectl("label", "namespace", CUSTOMER, "computegate.io/mode=observe", "--overwrite")
+    eventually(lambda: world.denial(gpu_pod("third", CUSTOMER, 1)), lambda line: line == "")
+
+
+def test_a_bundle_shows_states_and_counts_and_no_name_of_a_customer(world: World, country: str, tmp_path: Path) -> None:
+    make_trouble(world, country)
+    (replica,) = world.installed.replicas
+    eventually(lambda: PERSON in replica.log.read_text(), bool)
+    eventually(lambda: world.record_of("third")["decision"], lambda decision: decision == "would_deny")
+    eventually(lambda: CUSTOMER in world.metrics(), bool)
+    code, said = bundled(world, tmp_path / "a.tar.gz")
+    assert (code, said) == (0, "")
+    files = read(tmp_path / "a.tar.gz")
+    everything = "\n".join(files.values()).lower()
+    for name in ("quarzwind", "helga", "brandt", "trainer-of", "@", "example.com", "holding"):
+        assert name not in everything, [line for line in everything.splitlines() if name in line][:3]
+    _reference_key_is_nowhere(world, everything)
+    assert json.loads(files["bundle.json"])["problems"] == []
+    assert (tmp_path / "a.tar.gz").stat().st_mode & 0o777 == 0o600
+
+    objects = json.loads(files["objects.json"])
+    alias = _alias(objects, "Tenant", "status.kyc.state")
+    assert {each["name"] for each in objects["Tenant"]["objects"]} >= {alias}
+    decisions = [json.loads(line) for line in files["logs/0.jsonl"].splitlines()]
+    assert {"denied", "would_deny"} <= {each.get("decision") for each in decisions if each.get("tenant") == alias}
+    templates = [json.loads(line).get("template") for line in files["logs/1.jsonl"].splitlines()]
+    assert "%s %s went from %s to %s; asked for by %s: %s" in templates
+    assert re.search(
+        r'^computegate_quota_used_devices\{quota="computequota-[0-9a-f]{10}"\} ', files["metrics/0.txt"], re.MULTILINE
+    )
+    entry = next(each for each in json.loads(files["webhook.json"]) if each["name"] == "enforced.computegate.io")
+    assert (entry["failurePolicy"], entry["where"]) == ("Fail", "url")
+    settings = json.loads(files["configuration.json"])
+    assert (settings["mode"], settings["contact"], settings["excludedNamespaces"]) == ("enforce", True, [])
+
+    assert bundled(world, tmp_path / "b.tar.gz")[0] == 0
+    again = json.loads(read(tmp_path / "b.tar.gz")["objects.json"])
+    assert _alias(again, "Tenant", "status.kyc.state") == alias, "the same name is the same word"
+    world.kubectl("delete", "pods", "--all", "-n", CUSTOMER, "--force", "--grace-period=0")
+
+
+def _alias(objects: dict[str, Any], kind: str, fact: str) -> str:
+    """The pseudonym of the customer: the only Tenant with one party."""
+    found = [each for each in objects[kind]["objects"] if each["facts"]["spec.parties#"] == 1 and fact in each["facts"]]
+    (one,) = [each["name"] for each in found]
+    return str(one)
+
+
+def _reference_key_is_nowhere(world: World, everything: str) -> None:
+    secret = world.get("secret", "computegate-reference", "-n", "computegate-system")
+    assert secret["data"]["key"].lower() not in everything
+    assert world.get("namespace", "kube-system")["metadata"]["uid"] not in everything
+
+
+def test_what_cannot_be_had_is_named_and_the_rest_is_there(world: World, tmp_path: Path) -> None:
+    nowhere = ("--log", "/nowhere/log", "--metrics", "http://127.0.0.1:1/metrics")
+    code, said = bundled(world, tmp_path / "c.tar.gz", "-n", "default", *nowhere)
+    assert code == 1
+    assert said.splitlines() == [
+        "computegate debug bundle: not in it: configuration.json: ValueError",
+        "computegate debug bundle: not in it: logs/2.jsonl: FileNotFoundError",
+        "computegate debug bundle: not in it: metrics/1.txt: URLError",
+    ]
+    assert "cluster.json" in read(tmp_path / "c.tar.gz")

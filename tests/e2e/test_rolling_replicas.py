@@ -1,0 +1,90 @@
+"""Replicas that come and go under traffic through the API server: no review is lost."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+from tests.e2e.objects import gpu_pod, namespace, quota, tenant
+from tests.e2e.world import eventually
+from tools.direct import Direct
+from tools.installation import Replica
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.objects import Object
+    from tests.e2e.world import World
+
+ROUNDS, CLIENTS, EACH = 3, 8, 500
+
+
+class Traffic:
+    """Clients that create the same pod, as a dry run, again and again; `answers` are what the API server said."""
+
+    def __init__(self, world: World, pod: Object) -> None:
+        self._world, self._pod, self._over = world, pod, threading.Event()
+        self.answers: list[tuple[int, str]] = []
+        self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
+
+    def _ask(self) -> None:
+        path = f"/api/v1/namespaces/{self._pod['metadata']['namespace']}/pods?dryRun=All"
+        with Direct(self._world.installed.plane) as direct:
+            while not self._over.is_set():
+                answer = direct("POST", path, self._pod)
+                self.answers.append((answer.code, answer.message))
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def go_on(self, number: int) -> None:
+        """Wait for so many further answers."""
+        wanted = len(self.answers) + number
+        eventually(lambda: len(self.answers) >= wanted, seconds=60)
+
+
+def test_nothing_is_lost_while_replicas_follow_one_another(
+    world: World, country: str, unique: str, tmp_path: Path
+) -> None:
+    world.apply(quota(unique, country, 100), tenant(unique, country), namespace(unique, unique))
+    settings = {"mode": world.installed.mode, "keepSeconds": 95}
+    made = [
+        Replica(world.installed.plane, tmp_path / f"replica-{number}", world.installed._certificate, settings)
+        for number in range(ROUNDS + 1)
+    ]
+    try:
+        with world.installed.stopped():
+            traffic = Traffic(world, gpu_pod("probe", unique))
+            _follow(world, made, traffic)
+    finally:
+        for replica in made:
+            replica.kill()
+    assert len(traffic.answers) >= 2 * EACH * ROUNDS
+    assert set(traffic.answers) == {(201, "")}
+
+
+def _follow(world: World, made: list[Replica], traffic: Traffic) -> None:
+    """Start one replica after another, and tell the one before to stop; the API server keeps its connections to it."""
+    first, *others = made
+    first.start()
+    first.wait()
+    world.installed.balancer.backends = [first.port]
+    eventually(lambda: world.try_create(gpu_pod("ready", traffic._pod["metadata"]["namespace"])).returncode == 0)
+    with traffic:
+        before = first
+        for replica in others:
+            replica.start()
+            replica.wait()
+            traffic.go_on(EACH)
+            world.installed.balancer.backends = [replica.port]
+            assert before.popen is not None
+            before.popen.terminate()
+            traffic.go_on(EACH)
+            before = replica
