@@ -38,9 +38,13 @@ class Chart:
         assert done.returncode != 0, "helm rendered values that contradict each other"
         return done.stderr
 
+    def objects(self, *flags: str) -> list[Manifest]:
+        """Return every rendered object."""
+        return [each for each in yaml.safe_load_all(self.text(*flags)) if each]
+
     def render(self, *flags: str) -> dict[tuple[str, str], Manifest]:
         """Return every rendered object by kind and name."""
-        objects = [each for each in yaml.safe_load_all(self.text(*flags)) if each]
+        objects = self.objects(*flags)
         found = {(each["kind"], each["metadata"]["name"]): each for each in objects}
         assert len(found) == len(objects), "two objects of one kind and name"
         return found

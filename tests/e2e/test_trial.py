@@ -44,8 +44,8 @@ def trial(world: World, helm: Path) -> Iterator[Trial]:
     world.apply(pool("trial", "h100-sxm", "LI"), node("trial", "trial", "h100-sxm"))
     world.apply(quota("trial", "LI", 4), tenant("trial", "LI"), namespace(CLEARED, "trial"))
     label = f"test.clearedNodeSelector.nvidia\\.com/gpu\\.product={PRODUCTS['h100-sxm']}"
-    objects = Chart(helm).render(f"--set=test.clearedNamespace={CLEARED}", f"--set={label}")
-    hooks = [each for each in objects.values() if each["metadata"].get("annotations", {}).get("helm.sh/hook") == "test"]
+    objects = Chart(helm).objects(f"--set=test.clearedNamespace={CLEARED}", f"--set={label}")
+    hooks = [each for each in objects if each["metadata"].get("annotations", {}).get("helm.sh/hook") == "test"]
     (asking,) = (each for each in hooks if each["kind"] == "Pod")
     world.apply(*(each for each in hooks if each["kind"] != "Pod"))
     account = f"system:serviceaccount:{NAMESPACE}:{asking['spec']['serviceAccountName']}"
