@@ -43,8 +43,11 @@ class Chart:
         return [each for each in yaml.safe_load_all(self.text(*flags)) if each]
 
     def render(self, *flags: str) -> dict[tuple[str, str], Manifest]:
-        """Return every rendered object by kind and name."""
-        objects = self.objects(*flags)
-        found = {(each["kind"], each["metadata"]["name"]): each for each in objects}
-        assert len(found) == len(objects), "two objects of one kind and name"
+        """Return every rendered object by kind and name; a further one of that name by its namespace too."""
+        found: dict[tuple[str, str], Manifest] = {}
+        for each in self.objects(*flags):
+            key = each["kind"], each["metadata"]["name"]
+            key = (key[0], f"{key[1]} in {each['metadata'].get('namespace')}") if key in found else key
+            assert key not in found, "two objects of one kind, name and namespace"
+            found[key] = each
         return found
