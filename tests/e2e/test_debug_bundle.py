@@ -60,9 +60,7 @@ def make_trouble(world: World, country: str) -> None:
     )
     world.admit(gpu_pod("trainer-of-helga", CUSTOMER))
     assert world.denial(gpu_pod("second", CUSTOMER, 1)) != ""
-    note = (f"weaken-reason=told {PERSON}", "weaken-to=observe", "weaken-requested-by=admin")
-    world.kubectl("annotate", "namespace", CUSTOMER, *(f"computegate.io/{each}" for each in note))
-    world.kubectl("label", "namespace", CUSTOMER, "computegate.io/mode=observe", "--overwrite")
+    world.observe(CUSTOMER, f"told {PERSON}")
     eventually(lambda: world.denial(gpu_pod("third", CUSTOMER, 1)), lambda line: line == "")
 
 

@@ -60,9 +60,7 @@ def test_a_namespace_that_ceases_to_be_enforced_is_said_counted_and_told_of(
     before = value(world.metrics(), "computegate_weakened_total", what="namespace")
     refused = world.kubectl("label", "namespace", unique, "computegate.io/mode=observe", check=False).stderr
     assert "going from enforce to observe enforces less: first annotate the object" in refused
-    asked = ("weaken-to=observe", "weaken-reason=ticket 4711", "weaken-requested-by=admin")
-    world.kubectl("annotate", "namespace", unique, *(f"computegate.io/{each}" for each in asked))
-    world.kubectl("label", "namespace", unique, "computegate.io/mode=observe")
+    world.observe(unique)
     eventually(
         lambda: value(world.metrics(), "computegate_weakened_total", what="namespace"), lambda now: now == before + 1
     )

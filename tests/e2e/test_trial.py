@@ -76,7 +76,7 @@ def test_a_cluster_whose_webhook_nobody_answers_fails(world: World, trial: Trial
 
 
 def test_a_cluster_that_is_not_enforced_fails(world: World, trial: Trial) -> None:
-    world.kubectl("label", "namespace", NAME, "computegate.io/mode=observe", "--overwrite")
+    world.observe(NAME)
     code, said = trial.run("--seconds=0")
     world.kubectl("label", "namespace", NAME, "computegate.io/mode=enforce", "--overwrite")
     assert code == 1

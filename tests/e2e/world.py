@@ -121,6 +121,12 @@ class Cluster:
             said = self.denial(each)
             assert said == "", said
 
+    def observe(self, name: str, reason: str = "ticket 4711") -> None:
+        """Have a namespace enforced no more, as the chart's guard lets an administrator alone."""
+        asked = ("weaken-to=observe", f"weaken-reason={reason}", "weaken-requested-by=admin")
+        self.kubectl("annotate", "namespace", name, *(f"computegate.io/{each}" for each in asked))
+        self.kubectl("label", "namespace", name, "computegate.io/mode=observe", "--overwrite")
+
     def ledger(self, country: str) -> Object:
         """Return the status of a country's ledger; what is empty is not stored."""
         return {"used": "", "inflight": "", **self.get("quotaledgers", object_name(country))["status"]}
