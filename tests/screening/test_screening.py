@@ -203,6 +203,34 @@ def test_a_dismissal_by_two_people_takes_one_hit_away_and_what_changes_brings_it
     assert value(screened(of, by(alias, digest="list-2")), given) == "Candidate"
 
 
+@pytest.mark.parametrize(
+    ("written", "dismissed", "undismissed"),
+    [
+        ({"state": "Match", "matched_parties": ["above"]}, "Match", "Match"),
+        ({"state": "Match", "matched_parties": ["above", "tenant"]}, "Match", "Match"),
+        ({"state": "Clear", "matched_parties": ["above"]}, "Match", "Match"),
+        ({"state": "Match", "matched_parties": []}, "Match", "Match"),
+        ({"state": "Match", "matched_parties": ["tenant"]}, "Clear", "Candidate"),
+        ({"state": "Match", "matched_parties": ["aside"]}, "Candidate", "Candidate"),
+        ({"state": "Candidate"}, "Clear", "Candidate"),
+    ],
+    ids=["an owner", "an owner too", "whatever the state", "nobody named", "by the hit alone", "a small owner", "no"],
+)
+def test_whom_an_integration_calls_listed_is_not_cleared_by_dismissing_a_hit_of_another(
+    written: dict[str, Any], dismissed: str, undismissed: str
+) -> None:
+    shares = {"above": 90, "aside": 10}
+    above: dict[str, Any] = {
+        "parties": [party(each) for each in shares],
+        "ownership": [{"owner": each, "share": {"exact": share}} for each, share in shares.items()],
+    }
+    of = screened(tenant(**TOLMAVIR, **above), by(ALIKE))
+    assert of.status.screening is not None
+    screening = of.status.screening.model_copy(update=written)
+    of = of.model_copy(update={"status": of.status.model_copy(update={"screening": screening})})
+    assert (value(of, dismissal(of)), value(of)) == (dismissed, undismissed)
+
+
 def test_a_hit_that_somebody_confirmed_is_a_match_that_no_dismissal_and_no_new_list_undoes() -> None:
     of = screened(tenant(**TOLMAVIR), by(ALIKE))
     assert of.status.screening is not None
