@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from admission.decide.decide import decide
+from admission.enforce.shown import allowance_status, obstacle
 from admission.review import messages
 from admission.review.reasons import PublicCode, Reason
 from tests.decide.questions import (
@@ -14,6 +15,8 @@ from tests.decide.questions import (
     COUNT,
     EITHER,
     H100,
+    NODES,
+    NOW,
     UNCONTROLLED,
     World,
     grant,
@@ -423,6 +426,33 @@ def test_the_same_question_has_the_same_verdict(asked: World) -> None:
     assert first.checks == again.checks == anew.checks
     assert first.charge == again.charge == anew.charge
     assert [scope.name for scope in first.scopes] == [scope.name for scope in anew.scopes]
+
+
+OF_THE_REQUEST = {Reason.ClassAmbiguous, Reason.HoldUnbounded, Reason.HoldTooLong, Reason.QuotaExceeded}
+OF_THE_PARTY = [
+    pytest.param(asked, reasons - OF_THE_REQUEST, id=name)
+    for name, (asked, reasons) in CASES.items()
+    if asked.pod is H100 and asked.labels.get("computegate.io/tenant") in asked.registry().standings
+]
+
+
+@pytest.mark.parametrize(("asked", "reasons"), OF_THE_PARTY)
+def test_what_is_shown_of_a_tenant_is_what_a_pod_of_its_would_be_told(asked: World, reasons: set[Reason]) -> None:
+    registry = asked._replace(nodes=(NODES[1],)).registry()
+    standing = registry.standings[asked.labels["computegate.io/tenant"]]
+    found = obstacle(standing, registry, asked.now, "lab")
+    assert {found} - {None} <= reasons
+    assert bool(found) is bool(reasons)
+    shown = allowance_status(standing, found, use={}, limits=[], denial=None, contact="")
+    assert (shown.clearance == "Cleared") is not bool(reasons)
+
+
+def test_a_reseller_is_shown_as_cleared_where_it_names_its_customer_and_its_tenant_wherever_it_does() -> None:
+    for labels, expected in ((SOLD, None), ({"computegate.io/tenant": "kumo"}, Reason.EndCustomerMissing)):
+        registry = world(RESELLER, CUSTOMER, policy(ALLOW), labels=labels).registry()
+        standing = registry.standings["kumo"]
+        assert obstacle(standing, registry, NOW, "lab") is expected
+        assert obstacle(standing, registry, NOW) is None
 
 
 def test_everybodys_reasons_stand_in_one_verdict() -> None:
