@@ -29,6 +29,9 @@ UNNAMED = "?"
 OWNERLESS = frozenset({TenantKind.Individual, TenantKind.Government, TenantKind.StateBody})
 """Kinds of tenants that nobody holds shares of."""
 
+TOPMOST = OWNERLESS - {TenantKind.StateBody}
+"""Kinds above which nobody stands either, unless somebody is stated; a state body has a state above it."""
+
 
 class _Held(NamedTuple):
     """One holding as its owner sees it; ``pool`` is the place among all pools."""
@@ -240,12 +243,17 @@ def _top_contradicted(spec: TenantSpec, graph: OwnershipGraph) -> str:
 
 def top_declared(spec: TenantSpec) -> bool:
     """Whether it is declared who is at the top: a parent, or the tenant itself."""
-    return spec.independent or spec.ultimate_parent is not None
+    return spec.ultimate_parent is not None or _is_top(spec)
+
+
+def _is_top(spec: TenantSpec) -> bool:
+    """Whether nobody stands above the tenant: by its own word, or by its kind where it states nobody."""
+    return spec.independent or (spec.kind in TOPMOST and not spec.parties)
 
 
 def _tops(spec: TenantSpec) -> set[str | None]:
     """Return those of whom it is declared that nobody stands above them, besides natural persons and states."""
-    return {spec.ultimate_parent} | ({TENANT_ITSELF} if spec.independent else set())
+    return {spec.ultimate_parent} | ({TENANT_ITSELF} if _is_top(spec) else set())
 
 
 def _accounted(pools: tuple[Pool, ...]) -> tuple[Pool, ...]:

@@ -64,6 +64,11 @@ def _attesting(kind: str, until: str = "2027-01-01T00:00:00Z", name: str = "acme
 
 NAMED = policy(ALLOW, beneficialOwnerThreshold=25)
 
+PERSON: dict[str, Any] = {"kind": "Individual", "independent": False}
+NONE_ABOVE = [
+    rule(fact.lower(), "Deny", (fact, "In", "CN")) for fact in ("UltimateParentHeadquarters", "OwnerHeadquarters")
+]
+
 CASES: dict[str, tuple[World, set[Reason]]] = {
     "a cleared tenant with an open policy": (world(), set()),
     "a privileged pod": (
@@ -244,6 +249,23 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     ),
     "a parent unknown": (
         world(_deny("UltimateParentHeadquarters", "In", "CN"), tenant(independent=False)),
+        {Reason.OwnerUnknown},
+    ),
+    **{
+        f"{kind} that states nobody above it": (
+            world(
+                policy(ALLOW, *NONE_ABOVE, beneficialOwnerThreshold=25),
+                tenant(kind=kind, independent=False),
+            ),
+            reasons,
+        )
+        for kind, reasons in (
+            *(("Individual", set()), ("Government", set())),
+            *(("StateBody", {Reason.OwnerUnknown}), ("Company", {Reason.OwnerUnknown})),
+        )
+    },
+    "a person above whom somebody stands": (
+        world(_deny("UltimateParentHeadquarters", "In", "CN"), tenant(parties=[party("top")], **PERSON)),
         {Reason.OwnerUnknown},
     ),
     "a place denied": (world(_deny("Place", "In", "DE")), {Reason.JurisdictionNotAllowed}),
