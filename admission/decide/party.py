@@ -113,12 +113,8 @@ def _customer_known(question: Question) -> Result:
     if supplied_by == requester.tenant_name:
         return check, None
     detail = f"suppliedBy is {supplied_by!r}" if requester.customer else "no such Tenant"
-    finding = Finding(
-        Reason.EndCustomerNotCleared,
-        messages.not_cleared(requester.customer_name, what(question)),
-        detail,
-        requester.customer_name,
-    )
+    sentence = messages.end_customer_not_supplied(requester.tenant_name, requester.customer_name)
+    finding = Finding(Reason.EndCustomerMissing, sentence, detail, requester.customer_name)
     return check._replace(outcome="fail"), finding
 
 

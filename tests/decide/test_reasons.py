@@ -366,8 +366,12 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
         set(),
     ),
     "a reseller and its end customer": (world(RESELLER, CUSTOMER, labels=SOLD), set()),
-    "a reseller and a stranger": (world(RESELLER, tenant("tanuki"), labels=SOLD), {Reason.EndCustomerNotCleared}),
-    "a reseller and nobody": (world(RESELLER, labels=SOLD), {Reason.EndCustomerNotCleared}),
+    "a reseller and a stranger": (world(RESELLER, tenant("tanuki"), labels=SOLD), {Reason.EndCustomerMissing}),
+    "a reseller and another's customer": (
+        world(RESELLER, tenant("tanuki", suppliedBy="other"), labels=SOLD),
+        {Reason.EndCustomerMissing},
+    ),
+    "a reseller and nobody": (world(RESELLER, labels=SOLD), {Reason.EndCustomerMissing}),
     "a reseller and an end customer that is not cleared": (
         world(RESELLER, tenant("tanuki", {"kyc": {"state": "Pending"}}, suppliedBy="kumo"), labels=SOLD),
         {Reason.EndCustomerNotCleared},
