@@ -63,7 +63,7 @@ class AllowanceStatus(Model):
     tenant: str = ""
     """The tenant this namespace belongs to."""
     clearance: str = ""
-    """Cleared, or the public code of what stands in the way."""
+    """Cleared, or the public code of what stands in the way of any controlled class that the cluster has, as a pod of this namespace would be told; how much fits is told by limits."""
     expires_at: pydantic.AwareDatetime | None = None
     """When the clearance lapses."""
     use: list[ClassUse] = []

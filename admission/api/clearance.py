@@ -83,11 +83,11 @@ class Screening(Model):
     """What screening against restricted-party lists found, written by the screening integration (`computegate screen`, or your own)."""
 
     state: Literal["Clear", "Candidate", "Match"]
-    """Clear; Candidate: a name hit not yet judged (under review); Match: a listed party. As it was when this was written: where there are hits, each request is judged by these and by the ScreeningDismissals."""
+    """Clear; Candidate: a name hit not yet judged (under review); Match: a listed party. As it was when this was written: where there are hits, each request is judged by these and by the ScreeningDismissals; Match with no matchedParties is the tenant itself, and stands."""
     lists_as_of: pydantic.AwareDatetime | None = None
     """Date of the lists that were searched."""
     matched_parties: Annotated[list[PartyID], pydantic.Field(max_length=201)] = []
-    """Party ids, or `tenant`, that are on a list. Ownership of 50 percent or more by them, in aggregate, counts as listed."""
+    """Party ids, or `tenant`, that are on a list. Ownership of 50 percent or more by them, in aggregate, counts as listed. One of whom there is no hit is listed whatever the hits are; one with hits is judged by these."""
     candidate_since: pydantic.AwareDatetime | None = None
     """When the first of the hits that wait for judgement was seen."""
     cleared_since: pydantic.AwareDatetime | None = None

@@ -148,7 +148,7 @@ class TenantSpec(Model):
     headquarters: Country | None = None
     """Country of the principal place of business (ISO 3166-1 alpha-2). Absent means unknown, and unknown is not cleared."""
     independent: bool = False
-    """True declares that no party, and no several together, stand above this one. False without ultimateParent means that the parent is unknown."""
+    """True declares that no party, and no several together, stand above this one. False without ultimateParent means that the parent is unknown, but for an Individual or a Government without parties: nobody stands above these."""
     ultimate_parent: PartyID | None = None
     """Id, among parties, of the party at the top of the chain of control."""
     others_below: Percent | None = None

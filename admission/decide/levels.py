@@ -10,13 +10,14 @@ import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from admission.api.policy import Effect
+from admission.api.policy import Effect, Fact
 from admission.decide import compute
 from admission.decide.compute import governed, kinds_of, scope_of
 from admission.decide.facts import applicable
 from admission.decide.limits import Limit, Scope
-from admission.decide.party import Result, named, what
+from admission.decide.party import Result, is_by_screening, named, not_cleared, what
 from admission.decide.question import Check
+from admission.decide.screening import screened
 from admission.decide.shards import Shard
 from admission.review import messages
 from admission.review.finding import Finding
@@ -84,6 +85,12 @@ def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> tupl
 
 
 def _too_low(question: Question, party: str, rule: str, level: int) -> Finding:
+    parties = [each for each in screened(question.now_known()).requester.standings() if each.name == party]
+    for asks in (asks for asks in question.rules.rules if asks.name == rule):
+        if any(is_by_screening(asks, each) for each in parties):
+            listed = any("Match" in (each.facts[Fact.Screening] or ()) for each in parties)
+            reason = Reason.ListedParty if listed else Reason.NeedsReview
+            return not_cleared(question, party, reason, f"level {level} needed with what is held", asks)[1]
     sentence = messages.level_too_low_for_so_much(named(question, party), what(question), level)
     return Finding(Reason.KYCLevelTooLow, sentence, "with what is held", party, rule)
 

@@ -12,6 +12,7 @@ from admission.demand.devices import counted
 from admission.review import messages
 from admission.review.finding import Finding
 from admission.review.reasons import PublicCode, Reason
+from admission.tenants.screening import CANDIDATE, CLEAR
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _DENIED_BY = {
     Fact.OwnerHeadquarters: Reason.OwnershipNotCleared,
     Fact.DeclaredUse: Reason.EndUseNotCleared,
 }
-_CANDIDATE = frozenset({"Candidate"})
 _UNKNOWN_FACT = {
     Fact.Place: Reason.JurisdictionNotAllowed,
     Fact.DeclaredUse: Reason.EndUseNotCleared,
@@ -113,12 +113,8 @@ def _customer_known(question: Question) -> Result:
     if supplied_by == requester.tenant_name:
         return check, None
     detail = f"suppliedBy is {supplied_by!r}" if requester.customer else "no such Tenant"
-    finding = Finding(
-        Reason.EndCustomerNotCleared,
-        messages.not_cleared(requester.customer_name, what(question)),
-        detail,
-        requester.customer_name,
-    )
+    sentence = messages.end_customer_not_supplied(requester.tenant_name, requester.customer_name)
+    finding = Finding(Reason.EndCustomerMissing, sentence, detail, requester.customer_name)
     return check._replace(outcome="fail"), finding
 
 
@@ -227,7 +223,13 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
         return _below(question, rule, at)
     if rule.effect is not Effect.Deny:
         return None
-    unknown = undecided(rule, party, at.place, at.governing)
+    reason, detail = _why(rule, at)
+    return not_cleared(question, party.name, reason, detail, rule)[1]
+
+
+def _why(rule: ResolvedRule, at: _At) -> tuple[Reason, str]:
+    """What a rule that applies, or may, holds against the party by what it tests, and the detail for the record."""
+    party, unknown = at.party, undecided(rule, at.party, at.place, at.governing)
     if unknown:
         reason = _unknown(party, unknown[0])
         known = "too old" if reason is Reason.FactStale else "unknown"
@@ -236,16 +238,23 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
     else:
         tested = [_DENIED_BY[test.fact] for test in rule.tests if test.fact in _DENIED_BY]
         reason = tested[0] if tested else Reason.JurisdictionNotAllowed
-        if reason is Reason.ListedParty and party.facts[Fact.Screening] == _CANDIDATE:
+        if reason is Reason.ListedParty and party.facts[Fact.Screening] == CANDIDATE:
             reason = Reason.NeedsReview
         detail = f"{rule.rule.basis.title} ({rule.rule.basis.type}, {rule.rule.status})"
-    return not_cleared(question, party.name, reason, detail + _hits(rule, party), rule)[1]
+    return reason, detail + (f"; {party.judged.told}" if _tests_screening(rule) and party.judged else "")
 
 
-def _hits(rule: ResolvedRule, party: Standing) -> str:
-    """What a screening found that a rule tests, for the record."""
-    is_tested = any(test.fact is Fact.Screening for test in rule.tests)
-    return f"; {party.judged.told}" if is_tested and party.judged else ""
+def _tests_screening(rule: ResolvedRule) -> bool:
+    return any(test.fact is Fact.Screening for test in rule.tests)
+
+
+def is_by_screening(rule: ResolvedRule, party: Standing) -> bool:
+    """Whether a rule asks something of the party for what a screening found, or did not look for.
+
+    What it asks for would tell the party so: it reads what everybody reads who is found.
+    """
+    is_clear = party.facts[Fact.Screening] == CLEAR and Fact.Screening not in party.stale
+    return _tests_screening(rule) and not is_clear
 
 
 def _below(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:
@@ -256,6 +265,9 @@ def _below(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:
     if party.level >= needed:
         return None
     detail = f"level {party.level}, {needed} needed"
+    if is_by_screening(rule, party):
+        reason, told = _why(rule, at)
+        return not_cleared(question, party.name, reason, f"{detail}; {told}", rule)[1]
     if party.name == question.requester.supplier_name:
         return not_cleared(question, party.name, Reason.KYCLevelTooLow, detail, rule)[1]
     say = messages.level_too_low_for_so_much if party.level >= (rule.rule.level or 0) else messages.level_too_low

@@ -63,6 +63,7 @@ class Registry:
         self._catalogue: Catalogue | None = None
         self._inventory: Inventory | None = None
         self._rulebook: Rulebook | None = None
+        self._grants: dict[str, tuple[Authorization, ...]] | None = None
         self._held_back: str | None = None
         self.generation = object()
         """Another one after each change of an object; namespaces and nodes are not among them."""
@@ -132,6 +133,8 @@ class Registry:
             self._inventory = None
         if kind == "AccessPolicy":
             self._rulebook = None
+        if kind == "Authorization":
+            self._grants = None
 
     def put_namespace(self, name: str, labels: Mapping[str, str]) -> None:
         """Take in a namespace by its labels."""
@@ -167,6 +170,14 @@ class Registry:
         """Forget what a driver published."""
         self.slices.pop(name, None)
         self._inventory = None
+
+    def grants_of(self, tenant: str) -> tuple[Authorization, ...]:
+        """The authorizations of one tenant, those that do not hold now too."""
+        if self._grants is None:
+            self._grants = {}
+            for grant in self.every(Authorization):
+                self._grants[grant.spec.tenant] = (*self._grants.get(grant.spec.tenant, ()), grant)
+        return self._grants.get(tenant, ())
 
     @property
     def held_back(self) -> str:
@@ -241,7 +252,13 @@ class Registry:
     def requester(self, namespace: str) -> Requester:
         """Who is behind a namespace."""
         labels = self.namespaces.get(namespace, {})
-        name, customer = labels.get(TENANT_LABEL, ""), labels.get(END_CUSTOMER_LABEL, "")
+        return self._behind(namespace, labels.get(TENANT_LABEL, ""), labels.get(END_CUSTOMER_LABEL, ""))
+
+    def requester_of(self, name: str) -> Requester:
+        """Who is behind whatever a tenant asks for, in no namespace and for no end customer."""
+        return self._behind("", name, "")
+
+    def _behind(self, namespace: str, name: str, customer: str) -> Requester:
         tenant = self._active(name)
         supplier = (tenant.tenant.spec.supplied_by or "") if tenant else ""
         return Requester(

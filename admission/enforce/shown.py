@@ -10,17 +10,19 @@ from admission.api.override import KYCOverride
 from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
 from admission.api.standing import StandingStatus
 from admission.decide.attested import check_attestation
-from admission.decide.compute import weights_in
+from admission.decide.compute import check_grants, weights_in
+from admission.decide.decide import governing_of
 from admission.decide.duration import HOUR, seconds_of
 from admission.decide.grants import valid_grants
 from admission.decide.limits import held
 from admission.decide.override import clearance_of, overriding
-from admission.decide.party import check_clearance, check_rules, check_tenant
-from admission.decide.question import Question, Requester
+from admission.decide.party import check_clearance, check_owners, check_rules, check_supply, check_tenant
+from admission.decide.question import Question
 from admission.decide.screening import screened
 from admission.demand.devices import Devices
 from admission.demand.pod import Demand
 from admission.enforce.conditions import condition
+from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from admission.decide.limits import Account, Unit
     from admission.decide.registry import Registry
     from admission.ledger.ledger import View
-    from admission.review.reasons import Reason
     from admission.tenants.standing import Standing
 
 
@@ -138,10 +139,15 @@ def _most_held(tenant: str, views: Iterable[View | None]) -> dict[str, int]:
     return dict(sorted(most.items()))
 
 
-def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | None:
+_CHECKS = (check_clearance, check_attestation, check_rules, check_tenant, check_owners, check_supply, check_grants)
+"""What is asked of a request whatever it asks for; how much fits is shown beside it."""
+
+
+def obstacle(standing: Standing, registry: Registry, now: datetime, namespace: str = "") -> Reason | None:
     """Why the tenant would be denied some controlled class that the cluster has, or None.
 
-    The same checks as at admission, asked for each controlled class at each of its places.
+    The same checks as at admission, asked for each controlled class at each of its places, in a namespace of the tenant
+    or, without one, in any: then who its end customer is does not count, nor ever whether there is a quota.
     """
     rules, places = registry.rules(now), defaultdict[str, set[str]](set)
     for target in registry.inventory.targets:
@@ -151,20 +157,25 @@ def obstacle(standing: Standing, registry: Registry, now: datetime) -> Reason | 
     devices = tuple(
         Devices(name, 1, (name,), tuple(sorted(where)), charged=False) for name, where in sorted(places.items())
     )
-    requester = Requester("", standing.name, standing)
-    overrides = registry.every(KYCOverride)
+    requester = registry.requester(namespace) if namespace else registry.requester_of(standing.name)
+    grants, overrides = registry.grants_of(standing.name), registry.every(KYCOverride)
     asked = Question(
-        Demand(devices), requester, rules, registry.catalogue, (), (), now, registry.group_of, overrides=overrides
+        Demand(devices), requester, rules, registry.catalogue, (), grants, now, registry.group_of, overrides=overrides
     )
     question = screened(asked.now_known())
-    findings = [
-        finding
-        for check in (check_clearance, check_attestation, check_rules, check_tenant)
-        for _, finding in check(question, rules.strictest(standing.jurisdictions()))
-        if finding is not None
-    ]
+    governing = governing_of(question)
+    found = (finding.reason for check in _CHECKS for _, finding in check(question, governing) if finding is not None)
+    besides = {Reason.QuotaExceeded} if namespace else {Reason.QuotaExceeded, Reason.EndCustomerMissing}
     lapsed, override = clearance_of(question, standing)
-    return findings[0].reason if findings else None if override else lapsed
+    return next((reason for reason in found if reason not in besides), None if override else lapsed)
+
+
+def deciding(standing: Standing, registry: Registry, now: datetime, namespace: str = "") -> tuple[object, ...]:
+    """Return what decides the ``obstacle``; the same objects while it stays what it is."""
+    requester = registry.requester(namespace) if namespace else registry.requester_of(standing.name)
+    parties = (each for party in requester.standings() for each in passing(party, registry, now))
+    grants = valid_grants(registry.grants_of(standing.name), standing.name, now)
+    return (registry.rules(now), registry.inventory, *passing(standing, registry, now), *parties, *grants)
 
 
 def passing(standing: Standing, registry: Registry, now: datetime) -> tuple[object, ...]:

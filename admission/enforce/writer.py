@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import operator
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from admission.api import API_VERSION, TENANT_LABEL
+from admission.api import API_VERSION, END_CUSTOMER_LABEL, TENANT_LABEL
 from admission.api.quota import Authorization, ComputeQuota
 from admission.cluster.client import ClusterError
 from admission.decide.compute import beside, scope_of
@@ -21,8 +22,8 @@ from admission.enforce.own import own_limits
 from admission.enforce.shown import (
     allowance_status,
     authorization_uses,
+    deciding,
     obstacle,
-    passing,
     quota_status,
     standing_status,
 )
@@ -110,7 +111,7 @@ class StatusWriter:
         self._allowances, self._contact, self._now = allowances, contact, now
         self._written: dict[str, tuple[float, str, Reason | None]] = {}
         self._change: datetime | None = None
-        self._obstacles: dict[str, tuple[tuple[object, ...], Reason | None]] = {}
+        self._obstacles: dict[tuple[str, str], tuple[tuple[object, ...], Reason | None]] = {}
 
     async def run(self) -> None:
         """Go round until cancelled."""
@@ -143,18 +144,31 @@ class StatusWriter:
             if status != quota.status:
                 await self._patcher.patch(f"computequotas/{quota.name}", _dumped(status))
 
-    def _obstacle(self, standing: Standing) -> Reason | None:
-        """What stands in the tenant's way, found anew when anything that decides it has changed."""
-        now = self._now()
-        basis = (self._registry.rules(now), self._registry.inventory, *passing(standing, self._registry, now))
-        known = self._obstacles.get(standing.name)
-        if known is None or any(a is not b for a, b in zip(known[0], basis, strict=True)):
-            known = self._obstacles[standing.name] = (basis, obstacle(standing, self._registry, now))
+    def _obstacle(self, standing: Standing, namespace: str = "") -> Reason | None:
+        """What stands in the tenant's way, found anew when anything that decides it has changed.
+
+        In a namespace it is another one only where somebody else computes there.
+        """
+        now, within = self._now(), namespace if standing.is_intermediary or self._names_customer(namespace) else ""
+        basis = deciding(standing, self._registry, now, within)
+        known = self._obstacles.get((standing.name, within))
+        if known is None or len(known[0]) != len(basis) or any(map(operator.is_not, known[0], basis)):
+            known = (basis, obstacle(standing, self._registry, now, within))
+            self._obstacles[standing.name, within] = known
         return known[1]
 
+    def _names_customer(self, namespace: str) -> bool:
+        return END_CUSTOMER_LABEL in self._registry.namespaces.get(namespace, {})
+
+    def _forget(self) -> None:
+        """Forget what stood in the way of tenants and in namespaces that are gone."""
+        tenants, namespaces = self._registry.standings, self._registry.namespaces
+        for tenant, namespace in tuple(self._obstacles):
+            if tenant not in tenants or (namespace and namespace not in namespaces):
+                del self._obstacles[tenant, namespace]
+
     async def _standings(self) -> None:
-        for name in self._obstacles.keys() - self._registry.standings.keys():
-            del self._obstacles[name]
+        self._forget()
         for place, standing in enumerate(tuple(self._registry.standings.values())):
             await self._standing(standing)
             if place % _BATCH == 0:
@@ -184,7 +198,7 @@ class StatusWriter:
         for namespace, labels in tuple(self._registry.namespaces.items()):
             tenant = labels.get(TENANT_LABEL, "")
             standing = self._registry.standings.get(tenant)
-            stands = (tenant, self._obstacle(standing) if standing else None)
+            stands = (tenant, self._obstacle(standing, namespace) if standing else None)
             at, *before = self._written.get(namespace, (-LEAST_SECONDS, "", None))
             late = clock - at >= LEAST_SECONDS or tuple(before) != stands
             if late and await self._own(namespace, tenant, use):
@@ -204,7 +218,7 @@ class StatusWriter:
             governing = self._registry.rules(self._now()).strictest(standing.jurisdictions())
             status = allowance_status(
                 standing,
-                self._obstacle(standing),
+                self._obstacle(standing, namespace),
                 use=use.get(party, {}),
                 limits=own_limits(party, governing, self._ledger.view, self._registry, self._now()),
                 denial=denial,

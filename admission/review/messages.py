@@ -59,6 +59,14 @@ def end_customer_missing(tenant: str, namespace: str) -> str:
     return f"tenant {tenant} supplies others, and namespace {namespace} names no end customer; ask for it to be named"
 
 
+def end_customer_not_supplied(tenant: str, customer: str) -> str:
+    """A reseller's namespace names an end customer who is nobody, or not the reseller's: which of these is not said."""
+    return (
+        f"tenant {tenant} is not declared to supply tenant {customer}, which the namespace names as end customer; ask "
+        "for it to be declared, or for another to be named"
+    )
+
+
 def level_too_low(tenant: str, what: str, required: int) -> str:
     """Verified, but not deeply enough for this class."""
     return (

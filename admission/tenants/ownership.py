@@ -29,6 +29,9 @@ UNNAMED = "?"
 OWNERLESS = frozenset({TenantKind.Individual, TenantKind.Government, TenantKind.StateBody})
 """Kinds of tenants that nobody holds shares of."""
 
+TOPMOST = OWNERLESS - {TenantKind.StateBody}
+"""Kinds above which nobody stands either, unless somebody is stated; a state body has a state above it."""
+
 
 class _Held(NamedTuple):
     """One holding as its owner sees it; ``pool`` is the place among all pools."""
@@ -49,6 +52,8 @@ class OwnershipGraph:
     """Of each party that may have owners: the most that one of whom nothing is stated may hold."""
     contradictory: tuple[str, ...]
     """The owned parties whose statements cannot all be true."""
+    _controlled: Mapping[str, tuple[str, ...]]
+    """Whom each party controls by what is stated, whatever it owns."""
     _held: Mapping[str, tuple[_Held, ...]]
     _lower: tuple[int, ...]
     """What is held for certain of each pool, by its place among all pools."""
@@ -92,7 +97,18 @@ class OwnershipGraph:
             inside = self._closure((party,), certain=True) if not self._is_natural(party) else set()
             if (top in inside and party not in owned) or (TENANT_ITSELF in inside and party not in spared):
                 return party
-        return ""
+        return self._controls_beside(top)
+
+    def _controls_beside(self, top: str) -> str:
+        """Return a firm or a state that controls ``top``, or the tenant where ``top`` is not stated to; "" for none.
+
+        Step by step, over those whom it controls or owns for certain; whoever may be below ``top`` is not meant.
+        """
+        below = self._closure((top,), certain=False, control=True)
+        above = {party: self._closure(them, certain=True, control=True) for party, them in self._controlled.items()}
+        meant = {top} if TENANT_ITSELF in above.get(top, ()) else {top, TENANT_ITSELF}
+        firms = (each for each in sorted(above.keys() - below) if each != TENANT_ITSELF and not self._is_natural(each))
+        return next((party for party in firms if not meant.isdisjoint(above[party])), "")
 
     def _is_natural(self, party: str) -> bool:
         return party in self.parties and self.parties[party].type == "NaturalPerson"
@@ -120,14 +136,21 @@ class OwnershipGraph:
     def _is_named(self, party: str) -> bool:
         return party == TENANT_ITSELF or (party in self.parties and bool(self.parties[party].name.strip()))
 
-    def _closure(self, start: Iterable[str], *, certain: bool) -> set[str]:
-        """Return these parties and all that they hold half or more of, step by step: each holding is looked at once."""
+    def _closure(self, start: Iterable[str], *, certain: bool, control: bool = False) -> set[str]:
+        """Return these parties and all that they hold half or more of, step by step: each holding is looked at once.
+
+        With ``control`` also all whom they control.
+        """
         inside = set(start)
         waiting = list(inside)
         lower: defaultdict[int, int] = defaultdict(int)
         upper: defaultdict[int, int] = defaultdict(int)
         while waiting:
-            for held in self._held.get(waiting.pop(), ()):
+            party = waiting.pop()
+            controlled = set(self._controlled.get(party, ()) if control else ()) - inside
+            inside |= controlled
+            waiting += controlled
+            for held in self._held.get(party, ()):
                 lower[held.pool] += held.bounds.lower
                 upper[held.pool] += held.bounds.upper
                 if held.owned in inside:
@@ -169,9 +192,18 @@ def graph_of(spec: TenantSpec) -> OwnershipGraph:
         parties=parties,
         unaccounted=_unaccounted(spec, pools),
         contradictory=tuple(party for party, each in full.items() if any(_contradicts(pool, full) for pool in each)),
+        _controlled=_controlled_by(spec.ownership),
         _held=held,
         _lower=lower,
     )
+
+
+def _controlled_by(statements: Iterable[Ownership]) -> dict[str, tuple[str, ...]]:
+    controlled: defaultdict[str, list[str]] = defaultdict(list)
+    for each in statements:
+        if each.interest == "Control":
+            controlled[each.owner].append(each.owned)
+    return {owner: tuple(each) for owner, each in controlled.items()}
 
 
 def contradiction_of(spec: TenantSpec, known: OwnershipGraph | None = None) -> str:
@@ -204,19 +236,24 @@ def _top_contradicted(spec: TenantSpec, graph: OwnershipGraph) -> str:
     if not owner:
         return ""
     return (
-        f"spec.{field}: {owner} owns half or more by what spec.ownership states, and is not below who is declared to "
-        "be at the top; name the party at the top as ultimateParent, or correct the statements"
+        f"spec.{field}: {owner} owns half or more, or controls, by what spec.ownership states, and is not below who is "
+        "declared to be at the top; name the party at the top as ultimateParent, or correct the statements"
     )
 
 
 def top_declared(spec: TenantSpec) -> bool:
     """Whether it is declared who is at the top: a parent, or the tenant itself."""
-    return spec.independent or spec.ultimate_parent is not None
+    return spec.ultimate_parent is not None or _is_top(spec)
+
+
+def _is_top(spec: TenantSpec) -> bool:
+    """Whether nobody stands above the tenant: by its own word, or by its kind where it states nobody."""
+    return spec.independent or (spec.kind in TOPMOST and not spec.parties)
 
 
 def _tops(spec: TenantSpec) -> set[str | None]:
     """Return those of whom it is declared that nobody stands above them, besides natural persons and states."""
-    return {spec.ultimate_parent} | ({TENANT_ITSELF} if spec.independent else set())
+    return {spec.ultimate_parent} | ({TENANT_ITSELF} if _is_top(spec) else set())
 
 
 def _accounted(pools: tuple[Pool, ...]) -> tuple[Pool, ...]:

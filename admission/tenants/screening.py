@@ -90,16 +90,17 @@ class Judged:
 
     def _value(self, hits: Iterable[ScreeningHit], *, waits: bool) -> frozenset[str]:
         screening, standing = self.screening, tuple(hits)
-        if not screening.hits:
-            listed, undecided = frozenset(screening.matched_parties), screening.state == "Candidate"
-        else:
-            listed = frozenset(hit.party for hit in standing if hit.is_match)
-            undecided = any(not hit.is_match for hit in standing) or screening.more_hits > 0
+        if screening.state == "Match" and not screening.matched_parties:
+            return frozenset({"Match", MATCH_ITSELF})
+        listed = self._listed_without_hit() | {hit.party for hit in standing if hit.is_match}
         if listed:
             return self._of_whom(listed)
-        if not screening.hits and screening.state == "Match":
-            return frozenset({"Match", MATCH_ITSELF})
-        return CANDIDATE if undecided and not waits else CLEAR
+        undecided = any(not hit.is_match for hit in standing) if screening.hits else screening.state == "Candidate"
+        return CANDIDATE if (undecided or screening.more_hits) and not waits else CLEAR
+
+    def _listed_without_hit(self) -> frozenset[str]:
+        """Whom the integration calls listed and shows no hit of: nobody can have judged that, so its word stands."""
+        return frozenset(self.screening.matched_parties) - {hit.party for hit in self.screening.hits}
 
     def _of_whom(self, listed: frozenset[str]) -> frozenset[str]:
         """A listed party that owns less than half, or how much nobody knows, is to be reviewed, and that at once."""

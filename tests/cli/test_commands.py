@@ -271,7 +271,7 @@ BAD: dict[str, tuple[str, str]] = {
     "an owner that is denied": (
         OURS + "kind: Tenant\nmetadata: {name: a}\nspec: {legalName: A, kind: Company, independent: true, "
         "parties: [{id: b, name: B}], ownership: [{owner: b, share: {exact: 100}}]}",
-        "spec.independent: b owns half or more by what spec.ownership states",
+        "spec.independent: b owns half or more, or controls, by what spec.ownership states",
     ),
     "a namespace without a name": ("apiVersion: v1\nkind: Namespace\nmetadata: {}", "metadata.name is missing"),
     "a namespace with a number": (

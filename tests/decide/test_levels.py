@@ -160,6 +160,23 @@ def test_a_ledger_without_room_names_the_highest_level_that_is_needed() -> None:
     assert "needs verification level 4" in found[0].sentence
 
 
+@pytest.mark.parametrize(
+    ("screening", "reason"),
+    [
+        ({"state": "Match", "matchedParties": ["tenant"]}, "ListedParty"),
+        ({"state": "Candidate"}, "NeedsReview"),
+        (None, "NeedsReview"),
+        ({"state": "Clear"}, "KYCLevelTooLow"),
+    ],
+)
+def test_a_ledger_without_room_does_not_tell_of_a_screening_either(screening: Any, reason: str) -> None:
+    rules = stepped(when=[{"fact": "Screening", "operator": "NotIn", "values": ["MatchOwners"]}])
+    found = tenant(status={"kyc": {"level": 1}, "screening": screening})
+    question = world(rules, found, quota()).question()
+    (finding,) = exceeded(question, [Shortage("level/acme/access/amount/3", "devices", 1, 20, 0)])
+    assert (str(finding.reason), "level" in finding.sentence) == (reason, reason == "KYCLevelTooLow")
+
+
 AMOUNTS = st.lists(
     st.builds(
         lambda unit, amount, level: {unit: amount * (1 if unit == "devices" else 15_000), "level": level},

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from admission.decide.decide import decide
+from admission.enforce.shown import allowance_status, obstacle
 from admission.review import messages
 from admission.review.reasons import PublicCode, Reason
 from tests.decide.questions import (
@@ -14,6 +15,8 @@ from tests.decide.questions import (
     COUNT,
     EITHER,
     H100,
+    NODES,
+    NOW,
     UNCONTROLLED,
     World,
     grant,
@@ -60,6 +63,11 @@ def _attesting(kind: str, until: str = "2027-01-01T00:00:00Z", name: str = "acme
 
 
 NAMED = policy(ALLOW, beneficialOwnerThreshold=25)
+
+PERSON: dict[str, Any] = {"kind": "Individual", "independent": False}
+NONE_ABOVE = [
+    rule(fact.lower(), "Deny", (fact, "In", "CN")) for fact in ("UltimateParentHeadquarters", "OwnerHeadquarters")
+]
 
 CASES: dict[str, tuple[World, set[Reason]]] = {
     "a cleared tenant with an open policy": (world(), set()),
@@ -243,6 +251,23 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
         world(_deny("UltimateParentHeadquarters", "In", "CN"), tenant(independent=False)),
         {Reason.OwnerUnknown},
     ),
+    **{
+        f"{kind} that states nobody above it": (
+            world(
+                policy(ALLOW, *NONE_ABOVE, beneficialOwnerThreshold=25),
+                tenant(kind=kind, independent=False),
+            ),
+            reasons,
+        )
+        for kind, reasons in (
+            *(("Individual", set()), ("Government", set())),
+            *(("StateBody", {Reason.OwnerUnknown}), ("Company", {Reason.OwnerUnknown})),
+        )
+    },
+    "a person above whom somebody stands": (
+        world(_deny("UltimateParentHeadquarters", "In", "CN"), tenant(parties=[party("top")], **PERSON)),
+        {Reason.OwnerUnknown},
+    ),
     "a place denied": (world(_deny("Place", "In", "DE")), {Reason.JurisdictionNotAllowed}),
     "a place unknown": (world(_deny("Place", "In", "CN"), country=""), {Reason.JurisdictionNotAllowed}),
     "owners denied": (world(_deny("OwnerHeadquarters", "In", "CN"), _owned(50)), {Reason.OwnershipNotCleared}),
@@ -341,8 +366,12 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
         set(),
     ),
     "a reseller and its end customer": (world(RESELLER, CUSTOMER, labels=SOLD), set()),
-    "a reseller and a stranger": (world(RESELLER, tenant("tanuki"), labels=SOLD), {Reason.EndCustomerNotCleared}),
-    "a reseller and nobody": (world(RESELLER, labels=SOLD), {Reason.EndCustomerNotCleared}),
+    "a reseller and a stranger": (world(RESELLER, tenant("tanuki"), labels=SOLD), {Reason.EndCustomerMissing}),
+    "a reseller and another's customer": (
+        world(RESELLER, tenant("tanuki", suppliedBy="other"), labels=SOLD),
+        {Reason.EndCustomerMissing},
+    ),
+    "a reseller and nobody": (world(RESELLER, labels=SOLD), {Reason.EndCustomerMissing}),
     "a reseller and an end customer that is not cleared": (
         world(RESELLER, tenant("tanuki", {"kyc": {"state": "Pending"}}, suppliedBy="kumo"), labels=SOLD),
         {Reason.EndCustomerNotCleared},
@@ -423,6 +452,33 @@ def test_the_same_question_has_the_same_verdict(asked: World) -> None:
     assert first.checks == again.checks == anew.checks
     assert first.charge == again.charge == anew.charge
     assert [scope.name for scope in first.scopes] == [scope.name for scope in anew.scopes]
+
+
+OF_THE_REQUEST = {Reason.ClassAmbiguous, Reason.HoldUnbounded, Reason.HoldTooLong, Reason.QuotaExceeded}
+OF_THE_PARTY = [
+    pytest.param(asked, reasons - OF_THE_REQUEST, id=name)
+    for name, (asked, reasons) in CASES.items()
+    if asked.pod is H100 and asked.labels.get("computegate.io/tenant") in asked.registry().standings
+]
+
+
+@pytest.mark.parametrize(("asked", "reasons"), OF_THE_PARTY)
+def test_what_is_shown_of_a_tenant_is_what_a_pod_of_its_would_be_told(asked: World, reasons: set[Reason]) -> None:
+    registry = asked._replace(nodes=(NODES[1],)).registry()
+    standing = registry.standings[asked.labels["computegate.io/tenant"]]
+    found = obstacle(standing, registry, asked.now, "lab")
+    assert {found} - {None} <= reasons
+    assert bool(found) is bool(reasons)
+    shown = allowance_status(standing, found, use={}, limits=[], denial=None, contact="")
+    assert (shown.clearance == "Cleared") is not bool(reasons)
+
+
+def test_a_reseller_is_shown_as_cleared_where_it_names_its_customer_and_its_tenant_wherever_it_does() -> None:
+    for labels, expected in ((SOLD, None), ({"computegate.io/tenant": "kumo"}, Reason.EndCustomerMissing)):
+        registry = world(RESELLER, CUSTOMER, policy(ALLOW), labels=labels).registry()
+        standing = registry.standings["kumo"]
+        assert obstacle(standing, registry, NOW, "lab") is expected
+        assert obstacle(standing, registry, NOW) is None
 
 
 def test_everybodys_reasons_stand_in_one_verdict() -> None:

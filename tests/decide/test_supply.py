@@ -46,6 +46,15 @@ def test_nobody_along_a_chain_goes_unjudged(objects: Any, labels: dict[str, str]
     assert [str(reason) for reason in world(*objects, OPEN, quota(), labels=labels).reasons()] == reasons
 
 
+@pytest.mark.parametrize("customers", [(), (tenant("tanuki"),), (tenant("tanuki", suppliedBy="another"),)])
+def test_a_customer_of_another_is_not_called_uncleared_and_reads_as_one_who_is_not_there(customers: Any) -> None:
+    (finding,) = world(KUMO, *customers, OPEN, quota(), labels=RESOLD).verdict().findings
+    assert finding.sentence == (
+        "tenant kumo is not declared to supply tenant tanuki, which the namespace names as end customer; ask for it to "
+        "be declared, or for another to be named"
+    )
+
+
 def test_a_resellers_authorization_counts_all_its_customers_wherever_they_are_governed() -> None:
     asks = policy(ALLOW, rule("asks", "Authorization"))
     at_home = limits_of(KUMO, customer(), asks, grant(holder="kumo"), labels=RESOLD)

@@ -74,7 +74,7 @@ def test_a_declared_parent_that_stated_owners_belie_is_told_in_a_condition_and_i
     said = _conditions(world, bad)["Consistent"]
     assert (said["status"], said["reason"]) == ("False", "FactsContradict")
     assert said["message"].startswith(
-        "spec.ultimateParent: cn owns half or more by what spec.ownership states, and is "
+        "spec.ultimateParent: cn owns half or more, or controls, by what spec.ownership states, and is "
     )
     line = world.denial(gpu_pod("trainer", bad))
     assert line

@@ -203,6 +203,34 @@ def test_a_dismissal_by_two_people_takes_one_hit_away_and_what_changes_brings_it
     assert value(screened(of, by(alias, digest="list-2")), given) == "Candidate"
 
 
+@pytest.mark.parametrize(
+    ("written", "dismissed", "undismissed"),
+    [
+        ({"state": "Match", "matched_parties": ["above"]}, "Match", "Match"),
+        ({"state": "Match", "matched_parties": ["above", "tenant"]}, "Match", "Match"),
+        ({"state": "Clear", "matched_parties": ["above"]}, "Match", "Match"),
+        ({"state": "Match", "matched_parties": []}, "Match", "Match"),
+        ({"state": "Match", "matched_parties": ["tenant"]}, "Clear", "Candidate"),
+        ({"state": "Match", "matched_parties": ["aside"]}, "Candidate", "Candidate"),
+        ({"state": "Candidate"}, "Clear", "Candidate"),
+    ],
+    ids=["an owner", "an owner too", "whatever the state", "nobody named", "by the hit alone", "a small owner", "no"],
+)
+def test_whom_an_integration_calls_listed_is_not_cleared_by_dismissing_a_hit_of_another(
+    written: dict[str, Any], dismissed: str, undismissed: str
+) -> None:
+    shares = {"above": 90, "aside": 10}
+    above: dict[str, Any] = {
+        "parties": [party(each) for each in shares],
+        "ownership": [{"owner": each, "share": {"exact": share}} for each, share in shares.items()],
+    }
+    of = screened(tenant(**TOLMAVIR, **above), by(ALIKE))
+    assert of.status.screening is not None
+    screening = of.status.screening.model_copy(update=written)
+    of = of.model_copy(update={"status": of.status.model_copy(update={"screening": screening})})
+    assert (value(of, dismissal(of)), value(of)) == (dismissed, undismissed)
+
+
 def test_a_hit_that_somebody_confirmed_is_a_match_that_no_dismissal_and_no_new_list_undoes() -> None:
     of = screened(tenant(**TOLMAVIR), by(ALIKE))
     assert of.status.screening is not None
@@ -285,6 +313,53 @@ def test_a_tenant_reads_no_more_than_its_code_and_the_record_has_the_hit(
     told = (entry.id, entry.source, *entry.names, "scr-1", "list", "match", "hit", "screen", str(finding.reason))
     assert [word for word in told if word.lower() in line.lower()] == []
     assert entry.id in finding.detail
+
+
+OWNED: dict[str, Any] = {"parties": [party("above")], "ownership": [{"owner": "above", "share": {"exact": 60}}]}
+FOUND: dict[str, dict[str, Any] | None] = {
+    "itself": {"state": "Match", "matchedParties": ["tenant"]},
+    "an owner": {"state": "Match", "matchedParties": ["above"]},
+    "both": {"state": "Match", "matchedParties": ["above", "tenant"]},
+    "a candidate": {"state": "Candidate"},
+    "a small owner": {"state": "Match", "matchedParties": ["aside"]},
+    "a list of tomorrow": {"state": "Clear", "listsAsOf": NOW + DAY},
+    "never": None,
+}
+_OF_OWNERS = ("Screening", "In", "MatchOwners")
+RULES = {
+    "denied": (rule("listed", "Deny", ("Screening", "NotIn", "Clear")),),
+    "owners by a level": (
+        rule("listed", "Deny", ("Screening", "In", "MatchItself", "Candidate")),
+        rule("owners", "Level", _OF_OWNERS, level=3),
+    ),
+    "owners denied and by a level": (
+        rule("listed", "Deny", ("Screening", "In", "Match", "Candidate")),
+        rule("owners", "Level", _OF_OWNERS, level=3),
+    ),
+    "all by a level": (rule("listed", "Level", ("Screening", "NotIn", "Clear"), level=3),),
+}
+
+
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
+def test_a_line_does_not_tell_a_listed_owner_from_a_listed_tenant_nor_a_hit_from_no_screening(
+    rules: tuple[dict[str, Any], ...],
+) -> None:
+    lines: dict[str, set[str]] = {"NotCleared": set(), "UnderReview": set()}
+    for found in FOUND.values():
+        of = tenant(status={"screening": found}, **OWNED)
+        verdict = world(of, policy(*rules, rule("allow", "Allow"))).verdict()
+        line = messages.denial(verdict.findings, "0123456789", "access@example.com")
+        is_match = found is not None and "aside" not in found.get("matchedParties", ["aside"])
+        lines["NotCleared" if is_match else "UnderReview"].add(line)
+        assert "level" not in line
+    for code, (line,) in lines.items():
+        assert (line.count("["), line.startswith(f"[{code}] ")) == (1, True)
+
+
+def test_a_level_that_a_clear_tenant_needs_is_told() -> None:
+    asks = rule("all", "Level", ("Screening", "In", "Clear", "Candidate"), level=3)
+    verdict = world(tenant(), policy(asks, rule("allow", "Allow"))).verdict()
+    assert [finding.reason for finding in verdict.findings] == ["KYCLevelTooLow"]
 
 
 def test_a_dismissal_that_comes_back_for_another_tenant_leaves_the_first_one_without() -> None:

@@ -108,7 +108,6 @@ def test_deliveries_advance_the_clearance(served: Served) -> None:
     assert served.deliver(state="Verified", at="2026-11-26T10:00:01Z") == "200 applied"
     assert served.deliver(at="2026-11-26T09:00:00Z") == "200 out_of_order"
     assert served.deliver(at="2026-11-26T10:00:02Z") == "200 kept"
-    assert served.deliver(state="Opened") == "200 ignored"
     assert served.kept.kyc is not None
     assert (served.kept.kyc.state, served.kept.kyc.covers) == (KYCState.Verified, DIGEST)
 
@@ -118,6 +117,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"sent": NOW - dt.timedelta(seconds=301)}, "400 signed more than 300 s ago, or by a clock that is ahead", "stale"),
     ({"at": "2026-11-27T10:00:00Z"}, "400 asOf: 2026-11-27T10:00:00+00:00 lies ahead", "malformed"),
     ({"tenant": "Acme Ltd."}, "400 tenant: write NAME or NAME@sha256:...", "malformed"),
+    ({"state": "revoked"}, "400 state: write one of Pending, Verified, NeedsReview", "malformed"),
     ({"state": "Verified"}, "409 Unverified does not become Verified, only Pending; begin with Pending", "not_allowed"),
     ({"tenant": "nobody"}, "404 there is no Tenant nobody", "unknown_tenant"),
     ({"tenant": "unreachable"}, "503 the clearance cannot be written now; deliver again", "unavailable"),
@@ -148,14 +148,13 @@ def test_what_is_not_a_delivery_is_refused(served: Served) -> None:
 def test_an_event_whose_instant_alone_is_signed_grows_stale(tmp_path: Path) -> None:
     served = Served(tmp_path, "sumsub")
 
-    def deliver(created: str) -> str:
-        body = json.dumps(
-            {"type": "applicantPending", "externalUserId": "acme", "applicantId": "1", "createdAtMs": created}
-        ).encode()
+    def deliver(created: str, kind: str = "applicantPending") -> str:
+        body = json.dumps({"type": kind, "externalUserId": "acme", "applicantId": "1", "createdAtMs": created}).encode()
         return served.ask(body, (b"x-payload-digest", hmac.new(SECRET, body, hashlib.sha256).hexdigest().encode()))
 
     assert deliver("2026-11-24 09:59:59.000").startswith("400 signed more than 172800 s ago")
     assert deliver("2026-11-25 10:00:00.000") == "200 applied"
+    assert deliver("2026-11-25 10:00:00.000", "applicantTagsChanged") == "200 ignored"
 
 
 def test_a_secret_is_rotated_without_losing_a_delivery(served: Served) -> None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from admission.api.policy import Fact
 from admission.tenants.ownership import contradiction_of, graph_of
+from admission.tenants.standing import standing_of
 from admission.tenants.ternary import Ternary
 from tests.tenants.statements import Stated, among, graph, tenant
 
@@ -91,6 +93,42 @@ def test_a_parent_that_the_statements_belie_is_told_by_its_field(declared: dict[
         tenant({**declared, "parties": known, "ownership": [{"owner": "a", "share": {"exact": 50}}]}).spec
     )
     assert found[: found.find(" owns")] == (f"spec.{field}: a" if field else "")
+
+
+CONTROL = {"interest": "Control"}
+WHOLLY = {"share": {"exact": 100}}
+
+
+@pytest.mark.parametrize(
+    ("stated", "top", "expected"),
+    [
+        ([("a", ME, CONTROL)], ME, "a"),
+        ([("a", "b", CONTROL), ("b", ME, CONTROL)], ME, "a"),
+        ([("a", "p", CONTROL), ("p", ME, WHOLLY)], ME, "a"),
+        ([("p", ME, CONTROL)], ME, ""),
+        ([("a", "b", CONTROL), ("b", ME, {"share": {"exact": 49}})], ME, ""),
+        ([("h", ME, WHOLLY), ("a", "h", CONTROL)], "h", "a"),
+        ([("h", ME, WHOLLY), ("a", "b", CONTROL), ("b", "h", CONTROL)], "h", "a"),
+        ([("h", ME, WHOLLY), ("a", ME, CONTROL)], "h", "a"),
+        ([("a", ME, CONTROL)], "h", "a"),
+        ([("h", ME, WHOLLY), ("p", "h", CONTROL)], "h", ""),
+        ([("a", ME, CONTROL), ("h", "a", CONTROL)], "h", ""),
+        ([("a", ME, CONTROL), ("h", "a", {"share": {"exact": 60}})], "h", ""),
+        ([("a", ME, CONTROL), ("h", "a", {})], "h", ""),
+        ([("a", ME, CONTROL), ("h", ME, CONTROL)], "h", ""),
+        ([("a", "h", CONTROL), ("h", "a", CONTROL), ("h", ME, CONTROL)], "h", ""),
+    ],
+)
+def test_who_controls_belies_that_another_is_at_the_top(
+    stated: list[tuple[str, str, dict[str, Any]]], top: str, expected: str
+) -> None:
+    known = [{"id": each, "name": each} for each in "abh"] + [{"id": "p", "name": "P", "type": "NaturalPerson"}]
+    ownership = [{"owner": owner, "owned": owned, **what} for owner, owned, what in stated]
+    declared = {"independent": True} if top == ME else {"ultimateParent": top}
+    standing = standing_of(tenant({"parties": known, "ownership": ownership, **declared}))
+    assert standing.graph.contradicts(top) == expected
+    assert bool(standing.problem) is bool(expected)
+    assert (standing.facts[Fact.UltimateParentHeadquarters] is None) is bool(expected or top == "h")
 
 
 def test_control_without_ownership_is_not_ownership() -> None:

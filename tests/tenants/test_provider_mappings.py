@@ -88,7 +88,6 @@ DELIVERIES: list[tuple[str, dict[str, Any], KYCState | None, str]] = [
     ("sumsub", sumsub("applicantReviewed", reviewAnswer="GREEN") | {"sandboxMode": True}, None, ""),
     ("sumsub", sumsub("applicantTagsChanged"), None, ""),
     ("generic", generic("Suspended", reason="asked by the bank"), State.Suspended, "asked by the bank"),
-    ("generic", generic("Cleared"), None, ""),
 ]
 
 
@@ -126,7 +125,12 @@ def test_a_delivery_says_less_than_its_provider_is_set_to_and_never_more(
     assert verification.level == level
 
 
+UNREADABLE: list[Any] = ["revoked", "REJECTED", "Expired", "Cleared", "", None, True, ["Revoked"], {}]
 BAD = [
+    *(
+        ({"state": wrong}, "state: write one of Pending, Verified, NeedsReview, Rejected, Suspended, Revoked$")
+        for wrong in UNREADABLE
+    ),
     ({"tenant": "Acme"}, "tenant: write NAME or NAME@sha256:"),
     ({"tenant": "acme@sha256:12"}, "tenant: write NAME or NAME@sha256:"),
     ({"tenant": 7}, "tenant: missing, or not a text"),
@@ -148,6 +152,13 @@ BAD = [
 def test_a_bad_delivery_is_refused_by_its_field(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(BadDelivery, match=said):
         read(json.dumps(generic("Verified") | changed).encode(), builtin()["generic"], Provider(name="ours"))
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b"null", b'"Revoked"', b"7", b'[{"state": "Revoked"}]'])
+def test_a_body_of_another_shape_is_refused_by_the_field_that_it_lacks(body: bytes) -> None:
+    with pytest.raises(BadDelivery, match=r"^state: write one of"):
+        read(body, builtin()["generic"], Provider(name="ours"))
+    assert read(body, builtin()["persona"], Provider(name="ours")) is None
 
 
 JSON = st.recursive(

@@ -66,7 +66,18 @@ def read(body: bytes, mapping: Mapping, provider: Provider) -> Verification | No
     if any(_at(payload, path) in words for path, words in mapping.test_mode.items()):
         return None
     meaning = next((each for each in mapping.meanings if _fits(each, payload)), None)
+    if meaning is None and mapping.only:
+        raise BadDelivery(_expected(mapping))
     return _verification(payload, mapping, provider, meaning.state) if meaning else None
+
+
+def _expected(mapping: Mapping) -> str:
+    """Say what has to stand where, of a payload that means nothing."""
+    words: dict[str, dict[str, None]] = {}
+    for meaning in mapping.meanings:
+        for path, known in meaning.when.items():
+            words.setdefault(path, {}).update(dict.fromkeys(map(str, known)))
+    return "; ".join(f"{path}: write one of {', '.join(known)}" for path, known in words.items())
 
 
 def _fits(meaning: Meaning, payload: Any) -> bool:

@@ -84,6 +84,8 @@ class Mapping(_Part):
     """Values by which the provider marks what it only tries; any of them, and the delivery is none of ours."""
     fields: Fields
     meanings: Annotated[list[Meaning], pydantic.Field(min_length=1, max_length=64)]
+    only: bool = False
+    """Whether the sender has nothing else to say: then a delivery that no meaning fits is malformed, not ignored."""
 
 
 @functools.cache
