@@ -12,6 +12,7 @@ from admission.demand.devices import counted
 from admission.review import messages
 from admission.review.finding import Finding
 from admission.review.reasons import PublicCode, Reason
+from admission.tenants.places import no_country
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
@@ -233,6 +234,7 @@ def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | No
         known = "too old" if reason is Reason.FactStale else "unknown"
         detail = f"{rule.rule.basis.title}: {', '.join(unknown)} {known}"
         detail += f"; {party.problem}" if party.problem and reason is not Reason.FactStale else ""
+        detail += f"; {no_country(at.place)}" if Fact.Place in unknown and at.place else ""
     else:
         tested = [_DENIED_BY[test.fact] for test in rule.tests if test.fact in _DENIED_BY]
         reason = tested[0] if tested else Reason.JurisdictionNotAllowed

@@ -142,7 +142,7 @@ class Standing:
 
         For operators.  What a fact that cannot be says is unknown to every rule.
         """
-        found = unknown_countries(self.tenant.spec)
+        found = unknown_countries(self.tenant)
         countries = (f"{'.'.join(map(str, path))}: {said}" for path, said in found.items())
         return "; ".join(each for each in (*countries, contradiction_of(self.tenant.spec, self.graph)) if each)
 

@@ -245,6 +245,11 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     ),
     "a place denied": (world(_deny("Place", "In", "DE")), {Reason.JurisdictionNotAllowed}),
     "a place unknown": (world(_deny("Place", "In", "CN"), country=""), {Reason.JurisdictionNotAllowed}),
+    "a place that is no country": (world(_deny("Place", "In", "CN"), country="ZZ"), {Reason.JurisdictionNotAllowed}),
+    "a place that is no country, where only known ones are let in": (
+        world(policy(rule("place", "Allow", ("Place", "NotIn", "CN"))), country="ZZ"),
+        {Reason.JurisdictionNotAllowed},
+    ),
     "owners denied": (world(_deny("OwnerHeadquarters", "In", "CN"), _owned(50)), {Reason.OwnershipNotCleared}),
     "owners of less than half": (world(_deny("OwnerHeadquarters", "In", "CN"), _owned(49)), set()),
     "owners of nobody knows how much": (
@@ -283,6 +288,25 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     "access from nobody knows where": (world(_deny("AccessCountry", "In", "CN")), {Reason.NeedsReview}),
     "access from a denied country": (
         world(_deny("AccessCountry", "In", "CN"), tenant(status={"access": {"countries": ["DE", "CN"]}})),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "access from a country that is none": (
+        world(_deny("AccessCountry", "In", "CN"), tenant(status={"access": {"countries": ["DE", "ZZ"]}})),
+        {Reason.NeedsReview},
+    ),
+    "access from a country that is none, where there is evidence": (
+        world(
+            policy(ALLOW, rule("seen", "Deny", ("AccessCountry", "Exists"), ("AccessCountry", "In", "CN"))),
+            tenant(status={"access": {"countries": ["ZZ"]}}),
+        ),
+        {Reason.NeedsReview},
+    ),
+    "access from a denied country and from one that is none": (
+        world(_deny("AccessCountry", "In", "CN"), tenant(status={"access": {"countries": ["CN", "ZZ"]}})),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "access from a country that is none, where it must be known": (
+        world(_deny("AccessCountry", "Unknown"), tenant(status={"access": {"countries": ["ZZ"]}})),
         {Reason.JurisdictionNotAllowed},
     ),
     "no authorization": (world(policy(AUTHORIZE)), {Reason.AuthorizationRequired}),
