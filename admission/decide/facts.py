@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from admission.tenants.standing import Standing, Values
 
 
-_SAID_BY = (Fact.Place, Fact.AccessCountry)
-"""Facts whose codes come from no Tenant's spec: one that is no country says as little as none at all."""
+_CODES = frozenset({Fact.Place, Fact.AccessCountry})
+"""Facts whose values may be codes of no country; those of a Tenant's spec are sorted out where it is read."""
 
 MOST_KEPT = 100_000
 """So many answers of ``applicable`` are kept for one set of rules; past that they are found anew."""
@@ -92,7 +92,10 @@ def _among(test: ResolvedTest, values: Values) -> Ternary:
 
 
 def _are_known(fact: Fact, values: Values) -> bool:
-    return values is not None and (fact not in _SAID_BY or values <= COUNTRIES)
+    """Whether every value says something: a code that is no country does not, nor does the word Unknown."""
+    if values is None or (fact is Fact.Payment and "Unknown" in values):
+        return False
+    return fact not in _CODES or values <= COUNTRIES
 
 
 def _values(fact: Fact, party: Standing, place: str, governing: str) -> Values:

@@ -285,6 +285,22 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
         world(_deny("DeclaredUse", "In", "WeaponsOfMassDestruction"), tenant(declaredUse=[])),
         {Reason.EndUseNotCleared},
     ),
+    "a means of payment that billing does not know": (
+        world(_deny("Payment", "In", "Cash"), tenant(payment=["BankTransfer", "Unknown"])),
+        {Reason.NeedsReview},
+    ),
+    "an unknown means of payment beside one that is denied": (
+        world(_deny("Payment", "In", "Cash"), tenant(payment=["Cash", "Unknown"])),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "an unknown means of payment, where it must be known": (
+        world(_deny("Payment", "Unknown"), tenant(payment=["Unknown"])),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "an unknown means of payment, where any lets in": (
+        world(policy(rule("paid", "Allow", ("Payment", "Exists"))), tenant(payment=["Unknown"])),
+        {Reason.NeedsReview},
+    ),
     "access from nobody knows where": (world(_deny("AccessCountry", "In", "CN")), {Reason.NeedsReview}),
     "access from a denied country": (
         world(_deny("AccessCountry", "In", "CN"), tenant(status={"access": {"countries": ["DE", "CN"]}})),
