@@ -171,7 +171,7 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
         Fact.Incorporation: _known(spec.incorporation),
         Fact.UltimateParentHeadquarters: _parent_headquarters(spec, standing.graph),
         Fact.OwnerHeadquarters: _owner_headquarters(spec, standing.graph),
-        Fact.AccessCountry: frozenset(status.access.countries) if status.access else None,
+        Fact.AccessCountry: (frozenset(status.access.countries) or None) if status.access else None,
         Fact.TenantKind: frozenset({str(spec.kind)}),
         Fact.Payment: frozenset(spec.payment) or None,
         Fact.DeclaredUse: frozenset(spec.declared_use) or None,
