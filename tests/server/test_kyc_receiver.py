@@ -108,9 +108,13 @@ def test_deliveries_advance_the_clearance(served: Served) -> None:
     assert served.deliver(state="Verified", at="2026-11-26T10:00:01Z") == "200 applied"
     assert served.deliver(at="2026-11-26T09:00:00Z") == "200 out_of_order"
     assert served.deliver(at="2026-11-26T10:00:02Z") == "200 kept"
-    assert served.deliver(state="Opened") == "200 ignored"
     assert served.kept.kyc is not None
     assert (served.kept.kyc.state, served.kept.kyc.covers) == (KYCState.Verified, DIGEST)
+
+
+def test_an_event_that_says_nothing_of_a_clearance_is_ignored(tmp_path: Path) -> None:
+    served, body = Served(tmp_path, "persona"), b'{"data": {"attributes": {"name": "inquiry.completed"}}}'
+    assert served.ask(body, (b"persona-signature", _signature(SECRET, NOW, body))) == "200 ignored"
 
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
@@ -119,6 +123,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"at": "2026-11-27T10:00:00Z"}, "400 asOf: 2026-11-27T10:00:00+00:00 lies ahead", "malformed"),
     ({"tenant": "Acme Ltd."}, "400 tenant: write NAME or NAME@sha256:...", "malformed"),
     ({"state": "Verified"}, "409 Unverified does not become Verified, only Pending; begin with Pending", "not_allowed"),
+    (
+        {"state": "revoked"},
+        "400 state: write one of Pending, Verified, NeedsReview, Rejected, Suspended, Revoked",
+        "malformed",
+    ),
     ({"tenant": "nobody"}, "404 there is no Tenant nobody", "unknown_tenant"),
     ({"tenant": "unreachable"}, "503 the clearance cannot be written now; deliver again", "unavailable"),
     ({"tenant": "faulty"}, "500 internal error; see the log of the receiver", "error"),

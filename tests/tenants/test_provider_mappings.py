@@ -88,7 +88,6 @@ DELIVERIES: list[tuple[str, dict[str, Any], KYCState | None, str]] = [
     ("sumsub", sumsub("applicantReviewed", reviewAnswer="GREEN") | {"sandboxMode": True}, None, ""),
     ("sumsub", sumsub("applicantTagsChanged"), None, ""),
     ("generic", generic("Suspended", reason="asked by the bank"), State.Suspended, "asked by the bank"),
-    ("generic", generic("Cleared"), None, ""),
 ]
 
 
@@ -141,6 +140,10 @@ BAD = [
     ({"reference": ""}, "reference: missing, or not a text"),
     *(({"level": wrong}, "level: write a level from 0 to 4") for wrong in (5, -1, True, "4", 2.0)),
     ({"verifiedAt": "9999-12-31T00:00:00Z"}, "verifiedAt: too far ahead"),
+    *(
+        ({"state": wrong}, "state: write one of Pending, ")
+        for wrong in ("revoked", "REJECTED", "Expired", "", None, 1, ["Verified"])
+    ),
 ]
 
 
@@ -148,6 +151,13 @@ BAD = [
 def test_a_bad_delivery_is_refused_by_its_field(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(BadDelivery, match=said):
         read(json.dumps(generic("Verified") | changed).encode(), builtin()["generic"], Provider(name="ours"))
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"7", b'"Revoked"', b'[{"state": "Revoked"}]'])
+@pytest.mark.parametrize("mapping", sorted(builtin()))
+def test_a_body_that_is_no_object_is_refused(body: bytes, mapping: str) -> None:
+    with pytest.raises(BadDelivery, match="the body is no JSON object"):
+        read(body, builtin()[mapping], Provider(name="ours"))
 
 
 JSON = st.recursive(
