@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from admission.api.accelerator import AcceleratorClass
 from admission.api.policy import AccessPolicy, Mode
 from admission.catalogue.catalogue import Catalogue
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
@@ -23,7 +24,7 @@ from admission.cli.embedded import embedded_ledger
 from admission.cli.instant import instant
 from admission.cli.surroundings import Surroundings
 from admission.decide.registry import Registry
-from admission.decide.remarks import Remark, find_remarks
+from admission.decide.remarks import Remark, find_overridden, find_remarks
 from admission.demand.request import DemandError
 from admission.demand.workloads.count import CountError
 from admission.demand.workloads.fields import at, mapped
@@ -129,7 +130,9 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     waiting = [document for document in documents if not files.take(registry, document)]
     if registry.held_back:
         raise files.FileError(f"{registry.held_back}{_places(documents, registry.held_back)}")
-    for remark in find_remarks(registry.every(AccessPolicy), now):
+    classes = registry.every(AcceleratorClass)
+    overridden = find_overridden(classes, Catalogue.builtin(), registry.catalogue, now)
+    for remark in (*find_remarks(registry.every(AccessPolicy), now), *overridden):
         print(f"computegate check: {_placed(remark, documents)}", file=sys.stderr)
     ledger = embedded_ledger()
     judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
@@ -158,9 +161,9 @@ def _places(documents: Iterable[Document], problem: str) -> str:
 
 def _placed(remark: Remark, documents: Iterable[Document]) -> str:
     """Say a remark with the line and the field that it is about."""
-    named = [each for each in documents if each.kind == "AccessPolicy" and _name(each) == remark.policy]
+    named = [each for each in documents if each.kind == remark.kind and _name(each) == remark.name]
     where = f"{named[-1].where} line {named[-1].line(remark.field)} " if named else ""
-    return f"{where}AccessPolicy {remark.policy}: {'.'.join(map(str, remark.field))}: {remark.sentence}"
+    return f"{where}{remark.kind} {remark.name}: {'.'.join(map(str, remark.field))}: {remark.sentence}"
 
 
 def _name(document: Document) -> str:

@@ -102,6 +102,45 @@ def test_a_denial_is_told_with_the_rule_and_what_it_rests_on(
     assert told in capsys.readouterr().out
 
 
+OVERRIDING = {
+    "weaker": (
+        "h100-sxm",
+        {"throughput": [{"bits": 16, "teraOps": 1}], "dieAreaMm2": 814, "source": "me"},
+        "(entry a.1, TPP 15832) stands this one (entry none, TPP 16); that is WEAKER",
+    ),
+    "as strict": (
+        "h100-sxm",
+        {"throughput": [{"bits": 8, "teraOps": 2000}], "dieAreaMm2": 814, "source": "me"},
+        "(entry a.1, TPP 15832) stands this one (entry a.1, TPP 16000)",
+    ),
+    "weaker by a line": (
+        "h20",
+        {
+            "throughput": [{"bits": 8, "teraOps": 296}],
+            "dieAreaMm2": 814,
+            "memoryBandwidthGbPerSecond": 100,
+            "interconnectGbPerSecond": 100,
+        },
+        "(entry none, TPP 2368) stands this one (entry none, TPP 2368); that is WEAKER",
+    ),
+    "a chip of one's own": ("ours", {"throughput": [{"bits": 16, "teraOps": 1}]}, ""),
+}
+
+
+@pytest.mark.parametrize(("name", "spec", "said"), OVERRIDING.values(), ids=OVERRIDING)
+def test_a_class_in_the_place_of_a_built_in_chip_is_told(
+    folder: pathlib.Path, name: str, spec: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = {"apiVersion": "computegate.io/v1alpha1", "kind": "AcceleratorClass"}
+    text = yaml.safe_dump({**made, "metadata": {"name": name}, "spec": spec}, sort_keys=False)
+    (folder / "chip.yaml").write_text(text)
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    where = f"computegate check: {folder}/chip.yaml[0] line 4 AcceleratorClass {name}: metadata.name"
+
+    expected = [f"{where}: in place of the built-in chip {said}"] if said else []
+    assert capsys.readouterr().err.splitlines() == expected
+
+
 REMARKS = {
     "stricter": (
         [rule("r", "Deny", replaces="transfer-tests/headquarters")],
