@@ -16,7 +16,7 @@ from admission.tenants.places import no_country
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from admission.decide.rules import ResolvedRule
     from admission.tenants.standing import Standing
@@ -31,7 +31,7 @@ _DENIED_BY = {
 _CANDIDATE = frozenset({"Candidate"})
 _UNKNOWN_FACT = {
     Fact.Place: Reason.JurisdictionNotAllowed,
-    Fact.DeclaredUse: Reason.EndUseNotCleared,
+    Fact.DeclaredUse: Reason.EndUseMissing,
     Fact.Screening: Reason.NeedsReview,
     Fact.AccessCountry: Reason.NeedsReview,
     Fact.Payment: Reason.NeedsReview,
@@ -270,6 +270,12 @@ def named(question: Question, party: str) -> str:
     return requester.tenant_name if party == requester.supplier_name else party
 
 
+def _sentence(reason: Reason) -> Callable[[str, str], str]:
+    if reason is Reason.EndUseMissing:
+        return messages.end_use_missing
+    return messages.under_review if reason.code is PublicCode.UnderReview else messages.not_cleared
+
+
 def not_cleared(
     question: Question, party: str, reason: Reason, detail: str, rule: ResolvedRule | None = None
 ) -> tuple[Check, Finding]:
@@ -282,6 +288,9 @@ def not_cleared(
         reason, detail = Reason.EndCustomerNotCleared, f"{reason}: {detail}"
     elif reason is Reason.TenantUnknown:
         reason = Reason.EndCustomerNotCleared
-    say = messages.under_review if reason.code is PublicCode.UnderReview else messages.not_cleared
-    finding = Finding(reason, say(named(question, party), what(question)), detail, party, rule.name if rule else "")
+    elif reason is Reason.EndUseMissing and party == requester.supplier_name:
+        reason = Reason.EndUseNotCleared
+    finding = Finding(
+        reason, _sentence(reason)(named(question, party), what(question)), detail, party, rule.name if rule else ""
+    )
     return Check("party", party, "fail", {"detail": detail}), finding

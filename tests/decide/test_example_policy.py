@@ -73,7 +73,7 @@ def test_who_resells_names_its_customers_or_attests_what_it_supplies(kind: Tenan
         ({"payment": []}, 2, ["KYCLevelTooLow"]),
         ({"declaredUse": ["Training", "MilitaryOrIntelligence"]}, 4, ["EndUseNotCleared"]),
         ({"declaredUse": ["WeaponsOfMassDestruction"]}, 4, ["EndUseNotCleared"]),
-        ({"declaredUse": []}, 4, ["EndUseNotCleared"]),
+        ({"declaredUse": []}, 4, ["EndUseMissing"]),
     ],
     ids=str,
 )

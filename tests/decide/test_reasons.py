@@ -283,6 +283,24 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     "an end use denied": (world(_deny("DeclaredUse", "In", "Training")), {Reason.EndUseNotCleared}),
     "no end use declared": (
         world(_deny("DeclaredUse", "In", "WeaponsOfMassDestruction"), tenant(declaredUse=[])),
+        {Reason.EndUseMissing},
+    ),
+    "no end use declared by an end customer": (
+        world(
+            _deny("DeclaredUse", "In", "WeaponsOfMassDestruction"),
+            RESELLER,
+            tenant("tanuki", suppliedBy="kumo", declaredUse=[]),
+            labels=SOLD,
+        ),
+        {Reason.EndCustomerNotCleared},
+    ),
+    "no end use declared by a supplier": (
+        world(
+            _deny("DeclaredUse", "In", "WeaponsOfMassDestruction"),
+            tenant("kumo", kind="Reseller", declaredUse=[]),
+            CUSTOMER,
+            labels={"computegate.io/tenant": "tanuki"},
+        ),
         {Reason.EndUseNotCleared},
     ),
     "a means of payment that billing does not know": (
@@ -477,7 +495,7 @@ def test_everybodys_reasons_stand_in_one_verdict() -> None:
     assert set(world(bad, rules, pod=H100).verdict().reasons()) == {
         Reason.KYCRejected,
         Reason.JurisdictionNotAllowed,
-        Reason.EndUseNotCleared,
+        Reason.EndUseMissing,
         Reason.KYCLevelTooLow,
         Reason.AuthorizationRequired,
         Reason.QuotaExceeded,
