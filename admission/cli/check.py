@@ -239,7 +239,7 @@ async def _row(judge: Judge, document: Document, subject: _Subject, now: dt.date
         decision=judgement.decision,
         pods=pods,
         admitted=min(admitted, pods),
-        reasons=tuple(dict.fromkeys(str(each.reason) for each in judgement.findings)),
+        reasons=tuple(dict.fromkeys(str(each.reason) for each in judgement.findings or judgement.advisory)),
         message=judgement.message,
         role=subject.role,
         findings=found_of(judgement, judge.registry.rules(now)),

@@ -102,6 +102,22 @@ def test_a_denial_is_told_with_the_rule_and_what_it_rests_on(
     assert told in capsys.readouterr().out
 
 
+def test_what_would_be_denied_is_told_with_its_reason_and_rule(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "rules.yaml").write_text(profiles()["transfer-tests"].text.replace("spec:", "spec:\n  mode: observe", 1))
+    own(folder, rule("open", "Allow"))
+    main(["check", "-f", str(folder), "-o", "json", "--at", "2026-11-21"])
+    row = json.loads(capsys.readouterr().out)
+    (found,) = (each for each in row["findings"] if each["rule"] == "transfer-tests/headquarters")
+    assert (row["decision"], row["reasons"]) == ("would_deny", ["AuthorizationRequired"])
+    assert (found["advisory"], found["facts"], found["basis"]["type"]) == (True, ["Headquarters"], "ProviderPolicy")
+
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    told = "transfer-tests/headquarters (advisory): Headquarters test of 3A090, applied to access (ProviderPolicy; "
+    assert told in capsys.readouterr().out
+
+
 OVERRIDING = {
     "weaker": (
         "h100-sxm",
