@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from admission.cli.files import Document
+    from admission.decide.dangling import Dangling
     from admission.demand.workloads.expand import Role
     from admission.demand.workloads.table import Table
 
@@ -129,7 +130,7 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     documents = tuple(files.read(arguments.files))
     waiting = [document for document in documents if not files.take(registry, document)]
     if registry.held_back:
-        raise files.FileError(f"{registry.held_back}{_places(documents, registry.held_back)}")
+        raise files.FileError("; ".join(_refused(each, documents) for each in registry.dangling()))
     classes = registry.every(AcceleratorClass)
     overridden = find_overridden(classes, Catalogue.builtin(), registry.catalogue, now)
     for remark in (*find_remarks(registry.every(AccessPolicy), now), *overridden):
@@ -152,11 +153,11 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     return rows
 
 
-def _places(documents: Iterable[Document], problem: str) -> str:
-    """Say where the objects stand that a problem names."""
-    named = {f"{document.kind} {_name(document)}": document for document in documents}
-    found = [f"{document.where} line {document.line(())}" for name, document in named.items() if f"{name}:" in problem]
-    return f" ({', '.join(found)})" if found else ""
+def _refused(dangling: Dangling, documents: Iterable[Document]) -> str:
+    """Say what means nothing, with the file, the line and the field in which it stands."""
+    named = [each for each in documents if each.kind == dangling.kind and _name(each) == dangling.name]
+    where = f"{named[-1].where} line {named[-1].line(dangling.field)}, " if named else ""
+    return f"{dangling.sentence} ({where}{'.'.join(map(str, dangling.field))})"
 
 
 def _placed(remark: Remark, documents: Iterable[Document]) -> str:

@@ -118,6 +118,65 @@ def test_what_would_be_denied_is_told_with_its_reason_and_rule(
     assert told in capsys.readouterr().out
 
 
+TWO_RULES = """
+apiVersion: computegate.io/v1alpha1
+kind: AccessPolicy
+metadata: {name: two}
+spec:
+  jurisdictionOrder: [CN]
+  rules:
+    - {name: a, basis: {type: ProviderPolicy, title: t}, effect: Allow}
+    - name: b
+      basis: {type: ProviderPolicy, title: t}
+      effect: Deny
+      classes:
+        - h100-sxm
+      when:
+        - {fact: Headquarters, operator: In, values: [DE]}
+        - {fact: Payment, operator: In, values: [Cash]}
+---
+apiVersion: computegate.io/v1alpha1
+kind: ComputeQuota
+metadata: {name: q}
+spec:
+  jurisdictions: [DE]
+  classes: [Controlled]
+  limits: {devices: 4}
+---
+apiVersion: computegate.io/v1alpha1
+kind: AcceleratorClass
+metadata: {name: ours}
+spec: {resources: [example.com/a]}
+---
+apiVersion: computegate.io/v1alpha1
+kind: AcceleratorClass
+metadata: {name: theirs}
+spec:
+  resources: [example.com/b]
+"""
+MISSPELT = [
+    ("[DE]}", "[DE, UK]}", "GB is ({}[0] line 15, spec.rules.1.when.0.values.1)"),
+    ("[Cash]", "[Gold]", "Unknown, VirtualCurrency ({}[0] line 16, spec.rules.1.when.1.values.0)"),
+    ("- h100-sxm", "- h100", "class h100, which nobody defines ({}[0] line 13, spec.rules.1.classes.0)"),
+    ("[CN]", "[CN, d5]", "group d5, which nobody defines ({}[0] line 6, spec.jurisdictionOrder.1)"),
+    ("jurisdictions: [DE]", "jurisdictions: [UK]", "GB is ({}[1] line 22, spec.jurisdictions.0)"),
+    ("[Controlled]", "[controlled]", "which nobody defines ({}[1] line 23, spec.classes.0)"),
+    ("effect: Deny", "effect: Deny\n      replaces: two/a", "change that ({}[0] line 12, spec.rules.1.replaces)"),
+    ("example.com/b", "example.com/a", "ours, theirs; leave one ({}[3] line 35, spec.resources.0)"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), MISSPELT)
+def test_a_word_that_means_nothing_is_refused_with_file_line_and_field(
+    tmp_path: pathlib.Path, right: str, wrong: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(TWO_RULES.replace(right, wrong, 1))
+    assert main(["check", "-f", str(file), "--at", "2026-11-21"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(said.format(file)), line
+
+
 OVERRIDING = {
     "weaker": (
         "h100-sxm",
