@@ -110,6 +110,6 @@ class AccessEvidence(Model):
     """Where the tenant's users log in from, fed by the identity provider."""
 
     countries: Annotated[list[Country], pydantic.Field(max_length=250)] = []
-    """Countries seen (ISO 3166-1 alpha-2)."""
+    """Countries seen (ISO 3166-1 alpha-2). None at all means that it is not known from where users log in."""
     as_of: pydantic.AwareDatetime | None = None
     """When this was last refreshed; `factAges` of AccessPolicies say for how long it counts."""

@@ -171,7 +171,7 @@ class TenantSpec(Model):
         list[Literal["BankTransfer", "Card", "Invoice", "Cash", "VirtualCurrency", "Unknown"]],
         pydantic.Field(max_length=6),
     ] = []
-    """Means of payment in use; rules may ask for a higher KYC level on some."""
+    """Means of payment in use; rules may ask for a higher KYC level on some. With Unknown among them, it is not known whether others are."""
     declared_use: Annotated[
         list[
             Literal[

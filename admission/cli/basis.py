@@ -26,7 +26,7 @@ class Basis(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """One reason of a denial.
+    """One reason of a denial; ``advisory`` is one that would deny besides, if every policy enforced.
 
     ``rule`` (policy/rule), the ``facts`` that it tests and its ``basis`` are empty where no rule decided.
     """
@@ -38,12 +38,14 @@ class Found(msgspec.Struct, frozen=True):
     rule: str = ""
     facts: tuple[str, ...] = ()
     basis: Basis | None = None
+    advisory: bool = False
 
 
 def found_of(judgement: Judgement, rules: RulesInForce) -> tuple[Found, ...]:
     """Return the reasons of a judgement with what they rest on, in the order in which they were found."""
-    by_name = {rule.name: rule for rule in rules.rules}
-    return tuple(_found(finding, by_name.get(finding.rule)) for finding in judgement.findings)
+    by_name = {rule.name: rule for each in (rules.proposed, rules) if each for rule in each.rules}
+    found = [(each, False) for each in judgement.findings] + [(each, True) for each in judgement.advisory]
+    return tuple(_found(finding, by_name.get(finding.rule), advisory=advisory) for finding, advisory in found)
 
 
 def applied_of(judgement: Judgement) -> tuple[str, ...]:
@@ -53,16 +55,16 @@ def applied_of(judgement: Judgement) -> tuple[str, ...]:
 
 
 def lines_of(found: Iterable[Found]) -> Iterator[str]:
-    """Yield a line for each rule that denied: its name and what it rests on."""
-    for rule, basis in dict.fromkeys((each.rule, each.basis) for each in found if each.basis):
+    """Yield a line for each rule that denied, or would: its name and what it rests on."""
+    for rule, basis, advisory in dict.fromkeys((each.rule, each.basis, each.advisory) for each in found if each.basis):
         assert basis is not None
         rests = "; ".join(part for part in (basis.type, basis.citation, basis.as_of and f"as of {basis.as_of}") if part)
-        yield f"{rule}: {basis.title} ({rests})"
+        yield f"{rule}{' (advisory)' if advisory else ''}: {basis.title} ({rests})"
 
 
-def _found(finding: Finding, resolved: ResolvedRule | None) -> Found:
+def _found(finding: Finding, resolved: ResolvedRule | None, *, advisory: bool) -> Found:
     reason = finding.reason
-    found = Found(str(reason), str(reason.code), finding.party, finding.detail, finding.rule)
+    found = Found(str(reason), str(reason.code), finding.party, finding.detail, finding.rule, advisory=advisory)
     if resolved is None:
         return found
     facts = dict.fromkeys(str(test.fact) for test in resolved.tests)

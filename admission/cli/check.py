@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from admission.api.accelerator import AcceleratorClass
 from admission.api.policy import AccessPolicy, Mode
 from admission.catalogue.catalogue import Catalogue
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
@@ -23,7 +24,7 @@ from admission.cli.embedded import embedded_ledger
 from admission.cli.instant import instant
 from admission.cli.surroundings import Surroundings
 from admission.decide.registry import Registry
-from admission.decide.remarks import Remark, find_remarks
+from admission.decide.remarks import Remark, find_overridden, find_remarks
 from admission.demand.request import DemandError
 from admission.demand.workloads.count import CountError
 from admission.demand.workloads.fields import at, mapped
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from admission.cli.files import Document
+    from admission.decide.dangling import Dangling
     from admission.demand.workloads.expand import Role
     from admission.demand.workloads.table import Table
 
@@ -128,8 +130,10 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     documents = tuple(files.read(arguments.files))
     waiting = [document for document in documents if not files.take(registry, document)]
     if registry.held_back:
-        raise files.FileError(f"{registry.held_back}{_places(documents, registry.held_back)}")
-    for remark in find_remarks(registry.every(AccessPolicy), now):
+        raise files.FileError("; ".join(_refused(each, documents) for each in registry.dangling()))
+    classes = registry.every(AcceleratorClass)
+    overridden = find_overridden(classes, Catalogue.builtin(), registry.catalogue, now)
+    for remark in (*find_remarks(registry.every(AccessPolicy), now), *overridden):
         print(f"computegate check: {_placed(remark, documents)}", file=sys.stderr)
     ledger = embedded_ledger()
     judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
@@ -149,18 +153,18 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     return rows
 
 
-def _places(documents: Iterable[Document], problem: str) -> str:
-    """Say where the objects stand that a problem names."""
-    named = {f"{document.kind} {_name(document)}": document for document in documents}
-    found = [f"{document.where} line {document.line(())}" for name, document in named.items() if f"{name}:" in problem]
-    return f" ({', '.join(found)})" if found else ""
+def _refused(dangling: Dangling, documents: Iterable[Document]) -> str:
+    """Say what means nothing, with the file, the line and the field in which it stands."""
+    named = [each for each in documents if each.kind == dangling.kind and _name(each) == dangling.name]
+    where = f"{named[-1].where} line {named[-1].line(dangling.field)}, " if named else ""
+    return f"{dangling.sentence} ({where}{'.'.join(map(str, dangling.field))})"
 
 
 def _placed(remark: Remark, documents: Iterable[Document]) -> str:
     """Say a remark with the line and the field that it is about."""
-    named = [each for each in documents if each.kind == "AccessPolicy" and _name(each) == remark.policy]
+    named = [each for each in documents if each.kind == remark.kind and _name(each) == remark.name]
     where = f"{named[-1].where} line {named[-1].line(remark.field)} " if named else ""
-    return f"{where}AccessPolicy {remark.policy}: {'.'.join(map(str, remark.field))}: {remark.sentence}"
+    return f"{where}{remark.kind} {remark.name}: {'.'.join(map(str, remark.field))}: {remark.sentence}"
 
 
 def _name(document: Document) -> str:
@@ -236,7 +240,7 @@ async def _row(judge: Judge, document: Document, subject: _Subject, now: dt.date
         decision=judgement.decision,
         pods=pods,
         admitted=min(admitted, pods),
-        reasons=tuple(dict.fromkeys(str(each.reason) for each in judgement.findings)),
+        reasons=tuple(dict.fromkeys(str(each.reason) for each in judgement.findings or judgement.advisory)),
         message=judgement.message,
         role=subject.role,
         findings=found_of(judgement, judge.registry.rules(now)),

@@ -12,6 +12,7 @@ import pydantic
 import yaml
 
 from admission.api import GROUP
+from admission.api.accelerator import AcceleratorPool
 from admission.api.crd import KINDS
 from admission.api.tenant import Tenant
 from admission.cluster import wire
@@ -19,7 +20,7 @@ from admission.demand.inventory import Node, Taint
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.settings import explain_validation
 from admission.tenants.ownership import contradicting, contradiction_of
-from admission.tenants.places import unknown_countries
+from admission.tenants.places import unknown_countries, unknown_place
 
 if TYPE_CHECKING:
     import pathlib
@@ -233,10 +234,12 @@ def parse(document: Document) -> Object:
         raise FileError(f"{document.where} {document.kind}: {told}") from None
     _named(document, named.name)
     if isinstance(obj, Tenant):
-        _refuse(document, unknown_countries(obj.spec))
+        _refuse(document, unknown_countries(obj))
         if contradiction := contradiction_of(obj.spec):
             told = contradiction + _lines(document, (("spec", "ownership", place) for place in contradicting(obj.spec)))
             raise FileError(f"{document.where} {document.kind}: {told}")
+    elif isinstance(obj, AcceleratorPool):
+        _refuse(document, unknown_place(obj))
     return obj.model_copy(update={"metadata": named.metadata})
 
 

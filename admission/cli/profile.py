@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import yaml
 
-from admission.api.policy import AccessPolicy
+from admission.api.policy import AccessPolicy, Mode
 from admission.cli.files import Document
 from admission.cli.files import parse as parsed
 from admission.cli.instant import instant
@@ -38,6 +38,7 @@ class Row(msgspec.Struct, frozen=True):
     name: str
     as_of: str
     summary: str
+    mode: str
     rules: int
     applied: tuple[str, ...]
     not_applied: dict[str, str]
@@ -106,6 +107,7 @@ def _row(profile: Profile, at: dt.datetime) -> Row:
         name=policy.name,
         as_of=profile.as_of,
         summary=profile.summary,
+        mode=str(policy.spec.mode),
         rules=len(policy.spec.rules),
         applied=tuple(applied),
         not_applied={name: "OutsideItsDates" if status in APPLIED else status for name, status in others.items()},
@@ -115,7 +117,9 @@ def _row(profile: Profile, at: dt.datetime) -> Row:
 
 def _print(rows: Iterable[Row]) -> None:
     for row in rows:
-        print(f"{row.name:20}  as of {row.as_of}  {len(row.applied)} of {row.rules} rules applied  {row.summary}")
+        denies = "" if row.mode == Mode.Enforce else f" in mode {row.mode}, which denies nothing"
+        rules = f"{len(row.applied)} of {row.rules} rules applied{denies}"
+        print(f"{row.name:20}  as of {row.as_of}  {rules}  {row.summary}")
         for name, why in row.not_applied.items():
             print(f"{'':20}  not applied: {name} ({why})")
         for name in row.unconfirmed:

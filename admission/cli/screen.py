@@ -72,16 +72,25 @@ def run(arguments: argparse.Namespace) -> int:
 async def _screened(arguments: argparse.Namespace) -> int:
     if arguments.tenants != CLUSTER:
         parties = from_files(pathlib.Path(arguments.tenants))
+        _check_only(arguments.only, parties)
         return await _once(arguments, _listed(arguments, parties), parties, None)
     client = await Client.connect(arguments.kubeconfig)
     try:
         parties = await from_cluster(client)
+        _check_only(arguments.only, parties)
         by = _listed(arguments, parties)
         if arguments.every:
             await _for_ever(arguments, client, by)
         return await _once(arguments, by, parties, client)
     finally:
         await client.close()
+
+
+def _check_only(names: Iterable[str], parties: Parties) -> None:
+    """A misspelt name must not pass for a tenant on whom nothing was found."""
+    unknown = sorted(set(names) - {each.name for each in parties.tenants})
+    if unknown:
+        raise ListError(f"--only {', '.join(unknown)}: no such Tenant")
 
 
 async def _for_ever(arguments: argparse.Namespace, client: Client, by: Searchable) -> None:
@@ -174,9 +183,16 @@ def _tell(arguments: argparse.Namespace, by: Searchable, found: list[Changed], p
     if arguments.output == "json":
         print(msgspec.json.encode(_report(arguments, by, found, parties)).decode())
     elif differing or not arguments.every:
-        print("\n".join(map(printable, _table(arguments, by, found, differing))))
+        print("\n".join(map(_shown, _table(arguments, by, found, differing))))
     for problem in parties.problems:
         print(printable(f"computegate screen: not screened: {problem}"), file=sys.stderr)
+
+
+def _shown(text: str) -> str:
+    """Return the text as one line with names in their own script; what the terminal cannot show is escaped."""
+    plain = "".join(char if char.isprintable() else "?" for char in text)
+    encoding = sys.stdout.encoding or "ascii"
+    return plain.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _report(arguments: argparse.Namespace, by: Searchable, found: list[Changed], parties: Parties) -> dict[str, object]:

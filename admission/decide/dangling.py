@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.clearance import Screening
 from admission.api.identity import TenantKind, TenantSpec
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from admission.api.accelerator import AcceleratorClass
     from admission.api.policy import AccessPolicy, Rule
     from admission.api.quota import ComputeQuota
+
+Path = tuple[str | int, ...]
+_Said = tuple[Path, str]
 
 ANY_CLASS = frozenset({"*", "Controlled", "Uncontrolled", *map(str, Entry), *lines.names()})
 
@@ -48,77 +51,113 @@ WORDS: dict[Fact, frozenset[str]] = {
 """The closed set of words that a fact can have."""
 
 
+class Dangling(NamedTuple):
+    """What means nothing, in a sentence, and the field in which it stands."""
+
+    kind: str
+    name: str
+    field: Path
+    sentence: str
+
+
 def find_dangling(
     policies: Collection[AccessPolicy], quotas: Iterable[ComputeQuota], classes: Collection[str]
-) -> Iterator[str]:
-    """Yield a sentence for each word of a restricting rule, an order or a quota that means nothing."""
+) -> Iterator[Dangling]:
+    """Yield each word of a restricting rule, an order or a quota that means nothing."""
     everyones = GROUPS | {group.name for policy in policies for group in policy.spec.groups}
-    ordering = [policy.name for policy in policies if policy.spec.jurisdiction_order]
+    ordering = sorted(policy.name for policy in policies if policy.spec.jurisdiction_order)
     if len(ordering) > 1:
-        yield f"AccessPolicies {', '.join(sorted(ordering))} each set jurisdictionOrder; leave one"
+        said = f"AccessPolicies {', '.join(ordering)} each set jurisdictionOrder; leave one"
+        yield Dangling("AccessPolicy", ordering[-1], ("spec", "jurisdictionOrder"), said)
     yield from _replacing(policies)
     for policy in policies:
-        where = f"AccessPolicy {policy.name}"
-        yield from _jurisdictions(f"{where}: jurisdictionOrder", policy.spec.jurisdiction_order, everyones)
-        for rule in policy.spec.rules:
-            if rule.effect is not Effect.Allow:
-                own = GROUPS | {group.name for group in policy.spec.groups}
-                yield from _of_rule(f"{where}: rule {rule.name}", rule, own, classes)
+        for field, said in _of_policy(policy, everyones, classes):
+            yield Dangling("AccessPolicy", policy.name, ("spec", *field), f"AccessPolicy {policy.name}: {said}")
     for quota in quotas:
-        yield from _jurisdictions(f"ComputeQuota {quota.name}", quota.spec.jurisdictions, everyones)
-        yield from _classes(f"ComputeQuota {quota.name}", quota.spec.classes, classes)
+        for field, said in _of_quota(quota, everyones, classes):
+            yield Dangling("ComputeQuota", quota.name, ("spec", *field), f"ComputeQuota {quota.name} {said}")
 
 
-def _replacing(policies: Collection[AccessPolicy]) -> Iterator[str]:
+def _of_policy(policy: AccessPolicy, everyones: Collection[str], classes: Collection[str]) -> Iterator[_Said]:
+    for place, said in _jurisdictions(policy.spec.jurisdiction_order, everyones):
+        yield ("jurisdictionOrder", place), f"jurisdictionOrder {said}"
+    own = GROUPS | {group.name for group in policy.spec.groups}
+    for number, rule in enumerate(policy.spec.rules):
+        for field, said in _of_rule(rule, own, classes) if rule.effect is not Effect.Allow else ():
+            yield ("rules", number, *field), f"rule {rule.name}{said}"
+
+
+def _of_quota(quota: ComputeQuota, groups: Collection[str], classes: Collection[str]) -> Iterator[_Said]:
+    for place, said in _jurisdictions(quota.spec.jurisdictions, groups):
+        yield ("jurisdictions", place), said
+    for place, said in _classes(quota.spec.classes, classes):
+        yield ("classes", place), said
+
+
+def _replacing(policies: Collection[AccessPolicy]) -> Iterator[Dangling]:
     """A rule stands in the place of one of another policy, alone, and nothing stands in its own."""
-    replacing = defaultdict[str, list[str]](list)
+    replacing = defaultdict[str, list[tuple[str, str, int]]](list)
     for policy in policies:
-        for rule in policy.spec.rules:
+        for number, rule in enumerate(policy.spec.rules):
             if rule.replaces:
-                replacing[rule.replaces].append(named(policy, rule))
+                replacing[rule.replaces].append((named(policy, rule), policy.name, number))
                 if rule.replaces.startswith(f"{policy.name}/"):
-                    yield f"AccessPolicy {policy.name}: rule {rule.name} replaces one of its own policy; change that"
-    names = {name for found in replacing.values() for name in found}
+                    said = f"AccessPolicy {policy.name}: rule {rule.name} replaces one of its own policy; change that"
+                    yield _of_replaces(policy.name, number, said)
+    names = {name for found in replacing.values() for name, _, _ in found}
     for replaced, found in sorted(replacing.items()):
+        _, policy_name, number = max(found)
         if len(found) > 1:
-            yield f"the rules {', '.join(sorted(found))} replace {replaced} each; leave one"
+            said = f"the rules {', '.join(sorted(name for name, _, _ in found))} replace {replaced} each; leave one"
+            yield _of_replaces(policy_name, number, said)
         if replaced in names:
-            yield f"the rule {found[0]} replaces {replaced}, which replaces another; replace that one"
+            said = f"the rule {found[0][0]} replaces {replaced}, which replaces another; replace that one"
+            yield _of_replaces(found[0][1], found[0][2], said)
 
 
-def _of_rule(where: str, rule: Rule, groups: Collection[str], classes: Collection[str]) -> Iterator[str]:
-    yield from _classes(where, rule.classes, classes)
-    for test in rule.when:
+def _of_replaces(policy: str, number: int, said: str) -> Dangling:
+    return Dangling("AccessPolicy", policy, ("spec", "rules", number, "replaces"), said)
+
+
+def _of_rule(rule: Rule, groups: Collection[str], classes: Collection[str]) -> Iterator[_Said]:
+    for place, said in _classes(rule.classes, classes):
+        yield ("classes", place), f" {said}"
+    for number, test in enumerate(rule.when):
         if test.fact in COUNTRY_FACTS:
-            yield from _jurisdictions(where, test.values, groups)
-        else:
-            words = WORDS[test.fact]
-            unknown = [value for value in test.values if value not in words]
-            for value in unknown:
-                yield f"{where}: {test.fact} is never {value}; it is one of {', '.join(sorted(words))}"
+            for place, said in _jurisdictions(test.values, groups):
+                yield ("when", number, "values", place), f" {said}"
+            continue
+        words = WORDS[test.fact]
+        for place, value in enumerate(test.values):
+            if value not in words:
+                said = f": {test.fact} is never {value}; it is one of {', '.join(sorted(words))}"
+                yield ("when", number, "values", place), said
 
 
-def find_claimed_twice(chips: Iterable[AcceleratorClass]) -> Iterator[str]:
-    """Yield a sentence for each resource that two classes claim."""
-    claims = defaultdict[str, set[str]](set)
+def find_claimed_twice(chips: Iterable[AcceleratorClass]) -> Iterator[Dangling]:
+    """Yield each resource that two classes claim."""
+    claims = defaultdict[str, dict[str, int]](dict)
     for chip in chips:
-        for resource in chip.spec.resources:
-            claims[resource].add(chip.name)
-    for resource, names in sorted(claims.items()):
-        if len(names) > 1:
-            yield f"the resource {resource} is claimed by the AcceleratorClasses {', '.join(sorted(names))}; leave one"
+        for place, resource in enumerate(chip.spec.resources):
+            claims[resource][chip.name] = place
+    for resource, places in sorted(claims.items()):
+        if len(places) > 1:
+            last = max(places)
+            names = ", ".join(sorted(places))
+            said = f"the resource {resource} is claimed by the AcceleratorClasses {names}; leave one"
+            yield Dangling("AcceleratorClass", last, ("spec", "resources", places[last]), said)
 
 
-def _jurisdictions(where: str, references: Iterable[str], groups: Collection[str]) -> Iterator[str]:
-    for name in references:
+def _jurisdictions(references: Iterable[str], groups: Collection[str]) -> Iterator[tuple[int, str]]:
+    for place, name in enumerate(references):
         if name.isupper() and name not in COUNTRIES:
             meant = f"; {OFTEN_MEANT[name]} is" if name in OFTEN_MEANT else ""
-            yield f"{where} names {name}, which is no country code of ISO 3166-1{meant}"
+            yield place, f"names {name}, which is no country code of ISO 3166-1{meant}"
         elif not name.isupper() and name not in groups:
-            yield f"{where} names the group {name}, which nobody defines"
+            yield place, f"names the group {name}, which nobody defines"
 
 
-def _classes(where: str, references: Iterable[str], defined: Collection[str]) -> Iterator[str]:
-    for name in references:
+def _classes(references: Iterable[str], defined: Collection[str]) -> Iterator[tuple[int, str]]:
+    for place, name in enumerate(references):
         if name not in ANY_CLASS and name not in defined:
-            yield f"{where} names the class {name}, which nobody defines"
+            yield place, f"names the class {name}, which nobody defines"

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from admission.api.policy import Fact
+from admission.catalogue.countries import COUNTRIES
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
     from admission.decide.rules import ResolvedRule, ResolvedTest, RulesInForce
     from admission.tenants.standing import Standing, Values
 
+
+_CODES = frozenset({Fact.Place, Fact.AccessCountry})
+"""Facts whose values may be codes of no country; those of a Tenant's spec are sorted out where it is read."""
 
 MOST_KEPT = 100_000
 """So many answers of ``applicable`` are kept for one set of rules; past that they are found anew."""
@@ -56,12 +60,14 @@ def holds(test: ResolvedTest, party: Standing, place: str, governing: str) -> Te
 def _compared(test: ResolvedTest, values: Values) -> Ternary:
     match test.operator:
         case "Unknown":
-            return Ternary.TRUE if values is None else Ternary.FALSE
+            return Ternary.FALSE if _are_known(test.fact, values) else Ternary.TRUE
         case "Exists":
-            return Ternary.TRUE if values else Ternary.FALSE
+            if not values:
+                return Ternary.FALSE
+            return Ternary.TRUE if _are_known(test.fact, values) else Ternary.UNKNOWN
         case "In":
-            return _among(values, test.values)
-    return ~_among(values, test.values)
+            return _among(test, values)
+    return ~_among(test, values)
 
 
 def denies_everybody(rule: ResolvedRule, place: str) -> bool:
@@ -78,10 +84,18 @@ def _owners(test: ResolvedTest, party: Standing) -> Ternary:
     return owned if test.operator == "In" else ~owned
 
 
-def _among(values: Values, wanted: frozenset[str]) -> Ternary:
-    if values is None:
-        return Ternary.UNKNOWN
-    return Ternary.FALSE if values.isdisjoint(wanted) else Ternary.TRUE
+def _among(test: ResolvedTest, values: Values) -> Ternary:
+    """One known value among the wanted is enough; that none is, can be said only where all are known."""
+    if values and not values.isdisjoint(test.values):
+        return Ternary.TRUE
+    return Ternary.FALSE if _are_known(test.fact, values) else Ternary.UNKNOWN
+
+
+def _are_known(fact: Fact, values: Values) -> bool:
+    """Whether every value says something: a code that is no country does not, nor does the word Unknown."""
+    if values is None or (fact is Fact.Payment and "Unknown" in values):
+        return False
+    return fact not in _CODES or values <= COUNTRIES
 
 
 def _values(fact: Fact, party: Standing, place: str, governing: str) -> Values:

@@ -12,11 +12,12 @@ from admission.demand.devices import counted
 from admission.review import messages
 from admission.review.finding import Finding
 from admission.review.reasons import PublicCode, Reason
+from admission.tenants.places import no_country
 from admission.tenants.screening import CANDIDATE, CLEAR
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from admission.decide.rules import ResolvedRule
     from admission.tenants.standing import Standing
@@ -30,7 +31,7 @@ _DENIED_BY = {
 }
 _UNKNOWN_FACT = {
     Fact.Place: Reason.JurisdictionNotAllowed,
-    Fact.DeclaredUse: Reason.EndUseNotCleared,
+    Fact.DeclaredUse: Reason.EndUseMissing,
     Fact.Screening: Reason.NeedsReview,
     Fact.AccessCountry: Reason.NeedsReview,
     Fact.Payment: Reason.NeedsReview,
@@ -235,6 +236,7 @@ def _why(rule: ResolvedRule, at: _At) -> tuple[Reason, str]:
         known = "too old" if reason is Reason.FactStale else "unknown"
         detail = f"{rule.rule.basis.title}: {', '.join(unknown)} {known}"
         detail += f"; {party.problem}" if party.problem and reason is not Reason.FactStale else ""
+        detail += f"; {no_country(at.place)}" if Fact.Place in unknown and at.place else ""
     else:
         tested = [_DENIED_BY[test.fact] for test in rule.tests if test.fact in _DENIED_BY]
         reason = tested[0] if tested else Reason.JurisdictionNotAllowed
@@ -280,6 +282,12 @@ def named(question: Question, party: str) -> str:
     return requester.tenant_name if party == requester.supplier_name else party
 
 
+def _sentence(reason: Reason) -> Callable[[str, str], str]:
+    if reason is Reason.EndUseMissing:
+        return messages.end_use_missing
+    return messages.under_review if reason.code is PublicCode.UnderReview else messages.not_cleared
+
+
 def not_cleared(
     question: Question, party: str, reason: Reason, detail: str, rule: ResolvedRule | None = None
 ) -> tuple[Check, Finding]:
@@ -292,6 +300,9 @@ def not_cleared(
         reason, detail = Reason.EndCustomerNotCleared, f"{reason}: {detail}"
     elif reason is Reason.TenantUnknown:
         reason = Reason.EndCustomerNotCleared
-    say = messages.under_review if reason.code is PublicCode.UnderReview else messages.not_cleared
-    finding = Finding(reason, say(named(question, party), what(question)), detail, party, rule.name if rule else "")
+    elif reason is Reason.EndUseMissing and party == requester.supplier_name:
+        reason = Reason.EndUseNotCleared
+    finding = Finding(
+        reason, _sentence(reason)(named(question, party), what(question)), detail, party, rule.name if rule else ""
+    )
     return Check("party", party, "fail", {"detail": detail}), finding

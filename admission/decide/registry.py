@@ -18,7 +18,7 @@ from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.catalogue.chip import Chip
-from admission.decide.dangling import find_claimed_twice, find_dangling
+from admission.decide.dangling import Dangling, find_claimed_twice, find_dangling
 from admission.decide.question import Requester
 from admission.decide.rulebook import Rulebook
 from admission.demand.inventory import Inventory, Node, take_inventory
@@ -184,10 +184,13 @@ class Registry:
         """Why controlled requests must wait, or "": decisive objects that cannot be read or do not fit together."""
         if self._held_back is None:
             unreadable = [f"{kind} {name}: {why}" for (kind, name), why in self.unreadable.items() if kind in DECISIVE]
-            dangling = find_dangling(self.every(AccessPolicy), self.every(ComputeQuota), self.catalogue.chips)
-            twice = find_claimed_twice(self.every(AcceleratorClass))
-            self._held_back = "; ".join((*unreadable, *dangling, *twice))
+            self._held_back = "; ".join((*unreadable, *(each.sentence for each in self.dangling())))
         return self._held_back
+
+    def dangling(self) -> tuple[Dangling, ...]:
+        """What in decisive objects does not fit together, each with its field; found anew each time."""
+        found = find_dangling(self.every(AccessPolicy), self.every(ComputeQuota), self.catalogue.chips)
+        return (*found, *find_claimed_twice(self.every(AcceleratorClass)))
 
     @property
     def catalogue(self) -> Catalogue:

@@ -67,6 +67,11 @@ def end_customer_not_supplied(tenant: str, customer: str) -> str:
     )
 
 
+def end_use_missing(tenant: str, what: str) -> str:
+    """The tenant declares no end use, and a rule asks for one."""
+    return f"{what} needs a declared end use, and tenant {tenant} has declared none; ask for yours to be entered"
+
+
 def level_too_low(tenant: str, what: str, required: int) -> str:
     """Verified, but not deeply enough for this class."""
     return (

@@ -42,6 +42,7 @@ class Reason(enum.StrEnum):
     KYCLevelTooLow = "KYCLevelTooLow"
     AttestationLapsed = "AttestationLapsed"
     EndCustomerMissing = "EndCustomerMissing"
+    EndUseMissing = "EndUseMissing"
     ClassAmbiguous = "ClassAmbiguous"
     ClaimMissing = "ClaimMissing"
     HoldUnbounded = "HoldUnbounded"
@@ -69,6 +70,7 @@ _BEHIND: dict[PublicCode, tuple[Reason, ...]] = {
         Reason.KYCLevelTooLow,
         Reason.AttestationLapsed,
         Reason.EndCustomerMissing,
+        Reason.EndUseMissing,
         Reason.ClassAmbiguous,
         Reason.ClaimMissing,
         Reason.HoldUnbounded,

@@ -73,15 +73,17 @@ class ScreeningList(NamedTuple):
 
 
 class _Identifier(msgspec.Struct):
-    type: str | None = None
-    number: str | None = None
+    """Both may be null; without the fields the numbers of all entries would be gone, and nobody the wiser."""
+
+    type: str | None
+    number: str | None
 
 
 class _Row(msgspec.Struct):
     id: str
     source: str
     name: str
-    type: str | None = None
+    type: str | msgspec.UnsetType | None = msgspec.UNSET
     alt_names: list[str] | msgspec.UnsetType | None = msgspec.UNSET
     ids: list[_Identifier] | msgspec.UnsetType | None = msgspec.UNSET
 
@@ -122,9 +124,10 @@ def _of_csv(raw: bytes) -> Iterator[Entry]:
     try:
         header = next(rows, [])
         _check_columns(header)
+        seen: dict[str, str] = {}
         for row in rows:
             if row:  # an empty line is none
-                yield _of_row(rows.line_num, header, row)
+                yield _once(_of_row(rows.line_num, header, row), seen, f"line {rows.line_num}", "column _id")
     except csv.Error as error:
         raise ListError(f"line {rows.line_num}: {error}") from None
     if not text.endswith("\n"):
@@ -164,13 +167,31 @@ def _of_json(raw: bytes) -> Iterator[Entry]:
         rows = msgspec.json.decode(raw, type=_File).results
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ListError(_placed(str(error))) from None
-    for name in ("alt_names", "ids"):
-        if rows and all(getattr(row, name) is msgspec.UNSET for row in rows):
-            raise ListError(f"no entry has the field {name}; have the fields changed?")
+    _check_fields(rows)
+    seen: dict[str, str] = {}
     for place, row in enumerate(rows):
         known = (row.id, row.source, row.type or "")
         numbers = (Number(each.type or "", plain_number(each.number or "")) for each in _given(row.ids))
-        yield _entry(f"entry {place}, field", "id", known, (row.name, *_given(row.alt_names)), numbers)
+        entry = _entry(f"entry {place}, field", "id", known, (row.name, *_given(row.alt_names)), numbers)
+        yield _once(entry, seen, f"entry {place}", "field id")
+
+
+def _check_fields(rows: Sequence[_Row]) -> None:
+    """A field that an entry may be without is there in some: where it is in none, it has another name by now."""
+    for name in ("type", "alt_names", "ids"):
+        if rows and all(getattr(row, name) is msgspec.UNSET for row in rows):
+            raise ListError(f"no entry has the field {name}; have the fields changed?")
+    identifiers = [each for row in rows for each in _given(row.ids)]
+    if identifiers and not any(each.number for each in identifiers):
+        raise ListError("no entry has a number in the field ids; have the fields changed?")
+
+
+def _once(entry: Entry, seen: dict[str, str], place: str, field: str) -> Entry:
+    """Return the entry, and note where it stands; its id must not stand in another place."""
+    first = seen.setdefault(entry.id, place)
+    if first != place:
+        raise ListError(f"{place}, {field}: {entry.id} stands in {first} already")
+    return entry
 
 
 def _placed(problem: str) -> str:

@@ -142,7 +142,7 @@ class Standing:
 
         For operators.  What a fact that cannot be says is unknown to every rule.
         """
-        found = unknown_countries(self.tenant.spec)
+        found = unknown_countries(self.tenant)
         countries = (f"{'.'.join(map(str, path))}: {said}" for path, said in found.items())
         return "; ".join(each for each in (*countries, contradiction_of(self.tenant.spec, self.graph)) if each)
 
@@ -171,7 +171,7 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
         Fact.Incorporation: _known(spec.incorporation),
         Fact.UltimateParentHeadquarters: _parent_headquarters(spec, standing.graph),
         Fact.OwnerHeadquarters: _owner_headquarters(spec, standing.graph),
-        Fact.AccessCountry: frozenset(status.access.countries) if status.access else None,
+        Fact.AccessCountry: (frozenset(status.access.countries) or None) if status.access else None,
         Fact.TenantKind: frozenset({str(spec.kind)}),
         Fact.Payment: frozenset(spec.payment) or None,
         Fact.DeclaredUse: frozenset(spec.declared_use) or None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.chart.conftest import NOWHERE
+from tests.chart.conftest import NOWHERE, without_webhooks
 from tests.chart.gate import Gate
 from tests.chart.rendering import NAMESPACE, OUTSIDE, RELEASE, Chart
 
@@ -38,6 +38,8 @@ def gate(installed: Kubectl) -> Iterator[Gate]:
     gate = Gate(installed, installed._plane.kubeconfig)
     yield gate
     gate.close()
+    with without_webhooks(installed):  # made again by applying: what was replaced keeps what a later apply leaves out
+        pass
 
 
 def entry(operation: str, path: str, value: Any = None) -> str:

@@ -96,6 +96,10 @@ def test_profiles_are_listed_with_what_of_them_is_applied(capsys: pytest.Capture
     assert rows["ai-diffusion-2025"]["not_applied"] == {"worldwide": "NotEnforced", "tier-3": "NotEnforced"}
     assert rows["transfer-tests"]["not_applied"] == {}
     assert {row["as_of"] for row in rows.values()} == {"2026-11-21"}
+    assert {name for name, row in rows.items() if row["mode"] != "enforce"} == {
+        "ai-diffusion-2025",
+        "operator-template",
+    }
 
 
 def test_the_list_says_for_people_what_nobody_has_confirmed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +108,8 @@ def test_the_list_says_for_people_what_nobody_has_confirmed(capsys: pytest.Captu
 
     assert "not applied: affiliates (OutsideItsDates)" in lines
     assert "unconfirmed: affiliates" in lines
+    (template,) = (line for line in lines if line.startswith("operator-template "))
+    assert "6 of 6 rules applied in mode observe, which denies nothing" in template
 
 
 @pytest.mark.parametrize("name", PROFILES)

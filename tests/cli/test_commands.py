@@ -268,6 +268,16 @@ BAD: dict[str, tuple[str, str]] = {
         "  - {id: a, name: A}\n  - {id: b, name: B, incorporation: ZZ}",
         "spec.parties.1.incorporation: ZZ is no country code of ISO 3166-1 (line 9)",
     ),
+    "a country of log-ins that is none": (
+        OURS + "kind: Tenant\nmetadata: {name: a}\nspec: {legalName: A, kind: Company}\n"
+        "status:\n  access:\n    countries: [DE, XX]",
+        "work.yaml[0] Tenant: status.access.countries.1: XX is no country code of ISO 3166-1 (line 7)",
+    ),
+    "a pool's country that is none": (
+        OURS + "kind: AcceleratorPool\nmetadata: {name: a}\nspec:\n  nodeLabels: {a: b}\n"
+        "  acceleratorClass: t4\n  resources: [nvidia.com/gpu]\n  place: {country: ZZ}",
+        "work.yaml[0] AcceleratorPool: spec.place.country: ZZ is no country code of ISO 3166-1 (line 8)",
+    ),
     "an owner that is denied": (
         OURS + "kind: Tenant\nmetadata: {name: a}\nspec: {legalName: A, kind: Company, independent: true, "
         "parties: [{id: b, name: B}], ownership: [{owner: b, share: {exact: 100}}]}",

@@ -102,6 +102,120 @@ def test_a_denial_is_told_with_the_rule_and_what_it_rests_on(
     assert told in capsys.readouterr().out
 
 
+def test_what_would_be_denied_is_told_with_its_reason_and_rule(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "rules.yaml").write_text(profiles()["transfer-tests"].text.replace("spec:", "spec:\n  mode: observe", 1))
+    own(folder, rule("open", "Allow"))
+    main(["check", "-f", str(folder), "-o", "json", "--at", "2026-11-21"])
+    row = json.loads(capsys.readouterr().out)
+    (found,) = (each for each in row["findings"] if each["rule"] == "transfer-tests/headquarters")
+    assert (row["decision"], row["reasons"]) == ("would_deny", ["AuthorizationRequired"])
+    assert (found["advisory"], found["facts"], found["basis"]["type"]) == (True, ["Headquarters"], "ProviderPolicy")
+
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    told = "transfer-tests/headquarters (advisory): Headquarters test of 3A090, applied to access (ProviderPolicy; "
+    assert told in capsys.readouterr().out
+
+
+TWO_RULES = """
+apiVersion: computegate.io/v1alpha1
+kind: AccessPolicy
+metadata: {name: two}
+spec:
+  jurisdictionOrder: [CN]
+  rules:
+    - {name: a, basis: {type: ProviderPolicy, title: t}, effect: Allow}
+    - name: b
+      basis: {type: ProviderPolicy, title: t}
+      effect: Deny
+      classes:
+        - h100-sxm
+      when:
+        - {fact: Headquarters, operator: In, values: [DE]}
+        - {fact: Payment, operator: In, values: [Cash]}
+---
+apiVersion: computegate.io/v1alpha1
+kind: ComputeQuota
+metadata: {name: q}
+spec:
+  jurisdictions: [DE]
+  classes: [Controlled]
+  limits: {devices: 4}
+---
+apiVersion: computegate.io/v1alpha1
+kind: AcceleratorClass
+metadata: {name: ours}
+spec: {resources: [example.com/a]}
+---
+apiVersion: computegate.io/v1alpha1
+kind: AcceleratorClass
+metadata: {name: theirs}
+spec:
+  resources: [example.com/b]
+"""
+MISSPELT = [
+    ("[DE]}", "[DE, UK]}", "GB is ({}[0] line 15, spec.rules.1.when.0.values.1)"),
+    ("[Cash]", "[Gold]", "Unknown, VirtualCurrency ({}[0] line 16, spec.rules.1.when.1.values.0)"),
+    ("- h100-sxm", "- h100", "class h100, which nobody defines ({}[0] line 13, spec.rules.1.classes.0)"),
+    ("[CN]", "[CN, d5]", "group d5, which nobody defines ({}[0] line 6, spec.jurisdictionOrder.1)"),
+    ("jurisdictions: [DE]", "jurisdictions: [UK]", "GB is ({}[1] line 22, spec.jurisdictions.0)"),
+    ("[Controlled]", "[controlled]", "which nobody defines ({}[1] line 23, spec.classes.0)"),
+    ("effect: Deny", "effect: Deny\n      replaces: two/a", "change that ({}[0] line 12, spec.rules.1.replaces)"),
+    ("example.com/b", "example.com/a", "ours, theirs; leave one ({}[3] line 35, spec.resources.0)"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), MISSPELT)
+def test_a_word_that_means_nothing_is_refused_with_file_line_and_field(
+    tmp_path: pathlib.Path, right: str, wrong: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(TWO_RULES.replace(right, wrong, 1))
+    assert main(["check", "-f", str(file), "--at", "2026-11-21"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(said.format(file)), line
+
+
+OVERRIDING = {
+    "weaker": (
+        "h100-sxm",
+        {"throughput": [{"bits": 16, "teraOps": 1}], "dieAreaMm2": 814, "source": "me"},
+        "(entry a.1, TPP 15832) stands this one (entry none, TPP 16); that is WEAKER",
+    ),
+    "as strict": (
+        "h100-sxm",
+        {"throughput": [{"bits": 8, "teraOps": 2000}], "dieAreaMm2": 814, "source": "me"},
+        "(entry a.1, TPP 15832) stands this one (entry a.1, TPP 16000)",
+    ),
+    "weaker by a line": (
+        "h20",
+        {
+            "throughput": [{"bits": 8, "teraOps": 296}],
+            "dieAreaMm2": 814,
+            "memoryBandwidthGbPerSecond": 100,
+            "interconnectGbPerSecond": 100,
+        },
+        "(entry none, TPP 2368) stands this one (entry none, TPP 2368); that is WEAKER",
+    ),
+    "a chip of one's own": ("ours", {"throughput": [{"bits": 16, "teraOps": 1}]}, ""),
+}
+
+
+@pytest.mark.parametrize(("name", "spec", "said"), OVERRIDING.values(), ids=OVERRIDING)
+def test_a_class_in_the_place_of_a_built_in_chip_is_told(
+    folder: pathlib.Path, name: str, spec: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = {"apiVersion": "computegate.io/v1alpha1", "kind": "AcceleratorClass"}
+    text = yaml.safe_dump({**made, "metadata": {"name": name}, "spec": spec}, sort_keys=False)
+    (folder / "chip.yaml").write_text(text)
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    where = f"computegate check: {folder}/chip.yaml[0] line 4 AcceleratorClass {name}: metadata.name"
+
+    expected = [f"{where}: in place of the built-in chip {said}"] if said else []
+    assert capsys.readouterr().err.splitlines() == expected
+
+
 REMARKS = {
     "stricter": (
         [rule("r", "Deny", replaces="transfer-tests/headquarters")],

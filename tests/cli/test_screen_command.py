@@ -75,6 +75,14 @@ def test_one_tenant_is_screened_alone(folder: pathlib.Path, capsys: pytest.Captu
     ]
 
 
+def test_names_are_told_in_their_own_script_without_control_characters(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = {**TOLMAVIR, "name": "北京昆隆科技有限公司\u202e\x1b[31m"}
+    assert _screen(folder, text=csv_text(listed)) == 1
+    assert "~ 北京昆隆科技有限公司??[31m (Entity List" in capsys.readouterr().out
+
+
 def test_nobody_on_the_list_is_zero(folder: pathlib.Path) -> None:
     assert _screen(folder, text=csv_text(QUELLGRUND)) == 0
 
@@ -88,6 +96,11 @@ REFUSED: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "no date": (["--as-of", "yesterday"], {}, "not an instant"),
     "an older list": (["--as-of", "2025-11-23T23:59:59Z"], {}, "the last one was of 2025-11-24"),
     "a much shorter list": ([], {}, "the list has 2 entries, the last one had 3: cut short?"),
+    "tenants that are none": (
+        ["--only", "acme", "--only", "nether", "--only", "alik"],
+        {},
+        "--only alik, nether: no such Tenant",
+    ),
     "files to write to": (["--write"], {}, "files are only read"),
 }
 

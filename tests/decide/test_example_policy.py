@@ -55,6 +55,15 @@ def test_who_supplies_others_and_whom_it_supplies_are_both_judged(kind: TenantKi
     assert _asked(LEAST[kind], labels, shallow, kind=kind) == ["KYCLevelTooLow"]
 
 
+@pytest.mark.parametrize("kind", TenantKind)
+def test_who_resells_names_its_customers_or_attests_what_it_supplies(kind: TenantKind) -> None:
+    labels = {"computegate.io/tenant": "acme", "computegate.io/end-customer": "tanuki"} if kind in SUPPLIES else None
+    customer = tenant("tanuki", {"kyc": {"level": 4}, **SCREENED}, suppliedBy="acme")
+    resells = {*SUPPLIES, TenantKind.InferenceProvider}
+    expected = [] if kind in resells else ["EndUseNotCleared"]
+    assert _asked(4, labels, customer, kind=kind, declaredUse=["Inference", "Resale"]) == expected
+
+
 @pytest.mark.parametrize(
     ("spec", "level", "reasons"),
     [
@@ -64,7 +73,7 @@ def test_who_supplies_others_and_whom_it_supplies_are_both_judged(kind: TenantKi
         ({"payment": []}, 2, ["KYCLevelTooLow"]),
         ({"declaredUse": ["Training", "MilitaryOrIntelligence"]}, 4, ["EndUseNotCleared"]),
         ({"declaredUse": ["WeaponsOfMassDestruction"]}, 4, ["EndUseNotCleared"]),
-        ({"declaredUse": []}, 4, ["EndUseNotCleared"]),
+        ({"declaredUse": []}, 4, ["EndUseMissing"]),
     ],
     ids=str,
 )

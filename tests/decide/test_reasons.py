@@ -270,6 +270,11 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     ),
     "a place denied": (world(_deny("Place", "In", "DE")), {Reason.JurisdictionNotAllowed}),
     "a place unknown": (world(_deny("Place", "In", "CN"), country=""), {Reason.JurisdictionNotAllowed}),
+    "a place that is no country": (world(_deny("Place", "In", "CN"), country="ZZ"), {Reason.JurisdictionNotAllowed}),
+    "a place that is no country, where only known ones are let in": (
+        world(policy(rule("place", "Allow", ("Place", "NotIn", "CN"))), country="ZZ"),
+        {Reason.JurisdictionNotAllowed},
+    ),
     "owners denied": (world(_deny("OwnerHeadquarters", "In", "CN"), _owned(50)), {Reason.OwnershipNotCleared}),
     "owners of less than half": (world(_deny("OwnerHeadquarters", "In", "CN"), _owned(49)), set()),
     "owners of nobody knows how much": (
@@ -303,11 +308,64 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     "an end use denied": (world(_deny("DeclaredUse", "In", "Training")), {Reason.EndUseNotCleared}),
     "no end use declared": (
         world(_deny("DeclaredUse", "In", "WeaponsOfMassDestruction"), tenant(declaredUse=[])),
+        {Reason.EndUseMissing},
+    ),
+    "no end use declared by an end customer": (
+        world(
+            _deny("DeclaredUse", "In", "WeaponsOfMassDestruction"),
+            RESELLER,
+            tenant("tanuki", suppliedBy="kumo", declaredUse=[]),
+            labels=SOLD,
+        ),
+        {Reason.EndCustomerNotCleared},
+    ),
+    "no end use declared by a supplier": (
+        world(
+            _deny("DeclaredUse", "In", "WeaponsOfMassDestruction"),
+            tenant("kumo", kind="Reseller", declaredUse=[]),
+            CUSTOMER,
+            labels={"computegate.io/tenant": "tanuki"},
+        ),
         {Reason.EndUseNotCleared},
+    ),
+    "a means of payment that billing does not know": (
+        world(_deny("Payment", "In", "Cash"), tenant(payment=["BankTransfer", "Unknown"])),
+        {Reason.NeedsReview},
+    ),
+    "an unknown means of payment beside one that is denied": (
+        world(_deny("Payment", "In", "Cash"), tenant(payment=["Cash", "Unknown"])),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "an unknown means of payment, where it must be known": (
+        world(_deny("Payment", "Unknown"), tenant(payment=["Unknown"])),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "an unknown means of payment, where any lets in": (
+        world(policy(rule("paid", "Allow", ("Payment", "Exists"))), tenant(payment=["Unknown"])),
+        {Reason.NeedsReview},
     ),
     "access from nobody knows where": (world(_deny("AccessCountry", "In", "CN")), {Reason.NeedsReview}),
     "access from a denied country": (
         world(_deny("AccessCountry", "In", "CN"), tenant(status={"access": {"countries": ["DE", "CN"]}})),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "access from a country that is none": (
+        world(_deny("AccessCountry", "In", "CN"), tenant(status={"access": {"countries": ["DE", "ZZ"]}})),
+        {Reason.NeedsReview},
+    ),
+    "access from a country that is none, where there is evidence": (
+        world(
+            policy(ALLOW, rule("seen", "Deny", ("AccessCountry", "Exists"), ("AccessCountry", "In", "CN"))),
+            tenant(status={"access": {"countries": ["ZZ"]}}),
+        ),
+        {Reason.NeedsReview},
+    ),
+    "access from a denied country and from one that is none": (
+        world(_deny("AccessCountry", "In", "CN"), tenant(status={"access": {"countries": ["CN", "ZZ"]}})),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "access from a country that is none, where it must be known": (
+        world(_deny("AccessCountry", "Unknown"), tenant(status={"access": {"countries": ["ZZ"]}})),
         {Reason.JurisdictionNotAllowed},
     ),
     "no authorization": (world(policy(AUTHORIZE)), {Reason.AuthorizationRequired}),
@@ -493,7 +551,7 @@ def test_everybodys_reasons_stand_in_one_verdict() -> None:
     assert set(world(bad, rules, pod=H100).verdict().reasons()) == {
         Reason.KYCRejected,
         Reason.JurisdictionNotAllowed,
-        Reason.EndUseNotCleared,
+        Reason.EndUseMissing,
         Reason.KYCLevelTooLow,
         Reason.AuthorizationRequired,
         Reason.QuotaExceeded,

@@ -135,6 +135,7 @@ CASES = (
     _asks(Reason.KYCLevelTooLow, kyc={"level": 1}),
     _asks(Reason.AttestationLapsed, kind="InferenceProvider"),
     _asks(Reason.EndCustomerMissing, kind="Reseller"),
+    _asks(Reason.EndUseMissing, declaredUse=[]),
     _pod(Reason.ClassAmbiguous, _anything),
     _pod(Reason.ClaimMissing, _claiming),
     _pod(Reason.HoldUnbounded, lambda where: gpu_pod("trainer", where), country="TW"),

@@ -76,6 +76,14 @@ LINES: list[tuple[Reason, str, str]] = [
         ),
     ),
     (
+        Reason.EndUseMissing,
+        messages.end_use_missing("acme", "class h100-sxm"),
+        (
+            "[InfoNeeded] class h100-sxm needs a declared end use, and tenant acme has declared none; ask for yours to "
+            f"be entered{END}"
+        ),
+    ),
+    (
         Reason.AttestationLapsed,
         messages.attestation_lapsed("acme"),
         (
@@ -196,7 +204,7 @@ def test_every_public_code_has_a_line_above() -> None:
 
 def test_every_reason_has_one_public_code() -> None:
     assert [reason for reason in Reason if reason.code not in PublicCode] == []
-    assert len(Reason) == 31
+    assert len(Reason) == 32
 
 
 def test_the_most_actionable_code_leads_and_a_sentence_stands_once() -> None:

@@ -54,6 +54,10 @@ BAD_CSV = {
     "names without end": (csv_text({**TOLMAVIR, "alt_names": ["x;"] * 3000}), "alt_names: more than 2000 names"),
     "a field without end": (csv_text({**TOLMAVIR, "remarks": "x" * 200_000}), "line 2: field larger than field limit"),
     "a page of the web": ("<html>\n<body>404</body>\n", "line 1: column _id is missing"),
+    "an id twice": (
+        csv_text(TOLMAVIR, QUELLGRUND, {**QUELLGRUND, "id": "e1"}),
+        "line 4, column _id: e1 stands in line 2 already",
+    ),
     "only columns": (csv_text(), "no entry in it"),
     "nothing": ("", "line 1: column _id is missing"),
 }
@@ -64,8 +68,31 @@ BAD_JSON = {
         json_text(TOLMAVIR, {"id": "e2", "name": "x"}),
         "entry 1: Object missing required field `source`",
     ),
-    "aliases renamed": (json_text({**QUELLGRUND, "ids": None, "aliases": []}), "no entry has the field alt_names"),
-    "numbers renamed": (json_text({**QUELLGRUND, "alt_names": []}), "no entry has the field ids"),
+    "aliases renamed": (
+        json_text({**QUELLGRUND, "type": None, "ids": None, "aliases": []}),
+        "no entry has the field alt_names",
+    ),
+    "numbers renamed": (json_text({**QUELLGRUND, "type": None, "alt_names": []}), "no entry has the field ids"),
+    "types renamed": (
+        json_text({**QUELLGRUND, "alt_names": [], "ids": [], "kind": "Entity"}),
+        "no entry has the field type",
+    ),
+    "the number of an identifier renamed": (
+        json_text(QUELLGRUND, {**TOLMAVIR, "ids": [{"type": "Tax ID No.", "value": "7700 000 001"}]}),
+        "entry 1, field ids[0]: Object missing required field `number`",
+    ),
+    "the register of an identifier renamed": (
+        json_text({**TOLMAVIR, "ids": [{"register": "Tax ID No.", "number": "7700 000 001"}]}),
+        "entry 0, field ids[0]: Object missing required field `type`",
+    ),
+    "identifiers that say no number": (
+        json_text({**TOLMAVIR, "ids": [{"type": "Tax ID No.", "number": None}]}),
+        "no entry has a number in the field ids",
+    ),
+    "an id twice": (
+        json_text(TOLMAVIR, QUELLGRUND, {**QUELLGRUND, "id": "e1"}),
+        "entry 2, field id: e1 stands in entry 0 already",
+    ),
     "aliases that are a text": (json_text({**TOLMAVIR, "alt_names": "a; b"}), "entry 0, field alt_names: Expected"),
     "another document": ('{"items": []}', "Object missing required field `results`"),
     "deep": ("[" * 100_000, "not the JSON of the list"),

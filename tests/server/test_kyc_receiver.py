@@ -112,6 +112,11 @@ def test_deliveries_advance_the_clearance(served: Served) -> None:
     assert (served.kept.kyc.state, served.kept.kyc.covers) == (KYCState.Verified, DIGEST)
 
 
+def test_an_event_that_says_nothing_of_a_clearance_is_ignored(tmp_path: Path) -> None:
+    served, body = Served(tmp_path, "persona"), b'{"data": {"attributes": {"name": "inquiry.completed"}}}'
+    assert served.ask(body, (b"persona-signature", _signature(SECRET, NOW, body))) == "200 ignored"
+
+
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"secret": NEXT}, "401 Computegate-Signature: missing, or not by a secret of this provider", "not_signed"),
     ({"sent": NOW - dt.timedelta(seconds=301)}, "400 signed more than 300 s ago, or by a clock that is ahead", "stale"),
@@ -119,6 +124,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"tenant": "Acme Ltd."}, "400 tenant: write NAME or NAME@sha256:...", "malformed"),
     ({"state": "revoked"}, "400 state: write one of Pending, Verified, NeedsReview", "malformed"),
     ({"state": "Verified"}, "409 Unverified does not become Verified, only Pending; begin with Pending", "not_allowed"),
+    (
+        {"state": "revoked"},
+        "400 state: write one of Pending, Verified, NeedsReview, Rejected, Suspended, Revoked",
+        "malformed",
+    ),
     ({"tenant": "nobody"}, "404 there is no Tenant nobody", "unknown_tenant"),
     ({"tenant": "unreachable"}, "503 the clearance cannot be written now; deliver again", "unavailable"),
     ({"tenant": "faulty"}, "500 internal error; see the log of the receiver", "error"),

@@ -125,12 +125,7 @@ def test_a_delivery_says_less_than_its_provider_is_set_to_and_never_more(
     assert verification.level == level
 
 
-UNREADABLE: list[Any] = ["revoked", "REJECTED", "Expired", "Cleared", "", None, True, ["Revoked"], {}]
 BAD = [
-    *(
-        ({"state": wrong}, "state: write one of Pending, Verified, NeedsReview, Rejected, Suspended, Revoked$")
-        for wrong in UNREADABLE
-    ),
     ({"tenant": "Acme"}, "tenant: write NAME or NAME@sha256:"),
     ({"tenant": "acme@sha256:12"}, "tenant: write NAME or NAME@sha256:"),
     ({"tenant": 7}, "tenant: missing, or not a text"),
@@ -145,6 +140,10 @@ BAD = [
     ({"reference": ""}, "reference: missing, or not a text"),
     *(({"level": wrong}, "level: write a level from 0 to 4") for wrong in (5, -1, True, "4", 2.0)),
     ({"verifiedAt": "9999-12-31T00:00:00Z"}, "verifiedAt: too far ahead"),
+    *(
+        ({"state": wrong}, "state: write one of Pending, ")
+        for wrong in ("revoked", "REJECTED", "Expired", "", None, 1, ["Verified"])
+    ),
 ]
 
 
@@ -154,11 +153,11 @@ def test_a_bad_delivery_is_refused_by_its_field(changed: dict[str, Any], said: s
         read(json.dumps(generic("Verified") | changed).encode(), builtin()["generic"], Provider(name="ours"))
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{}", b"null", b'"Revoked"', b"7", b'[{"state": "Revoked"}]'])
-def test_a_body_of_another_shape_is_refused_by_the_field_that_it_lacks(body: bytes) -> None:
-    with pytest.raises(BadDelivery, match=r"^state: write one of"):
-        read(body, builtin()["generic"], Provider(name="ours"))
-    assert read(body, builtin()["persona"], Provider(name="ours")) is None
+@pytest.mark.parametrize("body", [b"[]", b"null", b"7", b'"Revoked"', b'[{"state": "Revoked"}]'])
+@pytest.mark.parametrize("mapping", sorted(builtin()))
+def test_a_body_that_is_no_object_is_refused(body: bytes, mapping: str) -> None:
+    with pytest.raises(BadDelivery, match="the body is no JSON object"):
+        read(body, builtin()[mapping], Provider(name="ours"))
 
 
 JSON = st.recursive(

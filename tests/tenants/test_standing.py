@@ -237,6 +237,17 @@ def test_what_is_not_declared_is_unknown_and_what_cannot_be_is_empty(
     assert found == (None if values is None else frozenset(values))
 
 
+def test_log_ins_from_no_country_are_unknown() -> None:
+    evidence = ({"countries": [], "asOf": "2026-11-25T00:00:00Z"}, {"countries": ["DE"]})
+    found = [standing_of(tenant({}, {"access": each})).facts[Fact.AccessCountry] for each in evidence]
+    assert found == [None, frozenset({"DE"})]
+
+
+def test_a_country_of_log_ins_that_is_none_is_told_with_its_field() -> None:
+    found = standing_of(tenant({}, {"access": {"countries": ["DE", "UK"]}}))
+    assert found.problem == "status.access.countries.1: UK is no country code of ISO 3166-1; GB is"
+
+
 def test_a_code_that_is_no_country_is_told_with_its_field() -> None:
     known = [{"id": "a", "name": "A", "headquarters": "DE"}, {"id": "b", "name": "B", "headquarters": "EL"}]
     assert [

@@ -63,21 +63,23 @@ def read(body: bytes, mapping: Mapping, provider: Provider) -> Verification | No
         payload = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise BadDelivery("the body is not JSON") from None
+    if not isinstance(payload, dict):
+        raise BadDelivery("the body is no JSON object")
     if any(_at(payload, path) in words for path, words in mapping.test_mode.items()):
         return None
     meaning = next((each for each in mapping.meanings if _fits(each, payload)), None)
-    if meaning is None and mapping.only:
-        raise BadDelivery(_expected(mapping))
-    return _verification(payload, mapping, provider, meaning.state) if meaning else None
+    if meaning is None:
+        _check_words(payload, mapping)
+        return None
+    return _verification(payload, mapping, provider, meaning.state)
 
 
-def _expected(mapping: Mapping) -> str:
-    """Say what has to stand where, of a payload that means nothing."""
-    words: dict[str, dict[str, None]] = {}
-    for meaning in mapping.meanings:
-        for path, known in meaning.when.items():
-            words.setdefault(path, {}).update(dict.fromkeys(map(str, known)))
-    return "; ".join(f"{path}: write one of {', '.join(known)}" for path, known in words.items())
+def _check_words(payload: Any, mapping: Mapping) -> None:
+    """A misspelt refusal must not pass for an event of no interest."""
+    for path in mapping.all_named:
+        words = mapping.words(path)
+        if _at(payload, path) not in words:
+            raise BadDelivery(f"{path}: write one of {', '.join(map(str, words))}")
 
 
 def _fits(meaning: Meaning, payload: Any) -> bool:

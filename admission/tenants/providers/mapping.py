@@ -84,8 +84,12 @@ class Mapping(_Part):
     """Values by which the provider marks what it only tries; any of them, and the delivery is none of ours."""
     fields: Fields
     meanings: Annotated[list[Meaning], pydantic.Field(min_length=1, max_length=64)]
-    only: bool = False
-    """Whether the sender has nothing else to say: then a delivery that no meaning fits is malformed, not ignored."""
+    all_named: Annotated[list[Path], pydantic.Field(max_length=8)] = []
+    """Places of which the meanings name every word: with another one, a delivery is malformed, not none of ours."""
+
+    def words(self, path: str) -> list[Word]:
+        """Return what the meanings name at a place, in their order."""
+        return [word for meaning in self.meanings for word in meaning.when.get(path, ())]
 
 
 @functools.cache
