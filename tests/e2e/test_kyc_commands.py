@@ -32,7 +32,7 @@ def stored(world: World, name: str) -> dict[str, Any]:
 
 
 def kyc(world: World, name: str) -> dict[str, Any]:
-    return dict(stored(world, name)["status"].get("kyc", {}))
+    return dict(stored(world, name).get("status", {}).get("kyc", {}))
 
 
 def write(world: World, name: str, status: dict[str, Any]) -> None:
