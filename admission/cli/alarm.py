@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from admission.cluster.events import Regarding
 from admission.enforce.alarm.watch import GateWatch
-from admission.review import messages
+from admission.review import notices
 
 if TYPE_CHECKING:
     from admission.cluster.client import Client
@@ -34,8 +34,8 @@ class GateAlarm:
         for problem in ended:
             logger.warning("gate: no longer so: %s %s %s", problem.kind, problem.name, problem.problem)
         if not self.watch.problems:
-            logger.warning("gate: %s", messages.gate_intact())
-            self._record("GateIntact", messages.gate_intact(), warning=False)
+            logger.warning("gate: %s", notices.gate_intact())
+            self._record("GateIntact", notices.gate_intact(), warning=False)
 
     def _record(self, reason: str, text: str, *, warning: bool) -> None:
         if self._lease.held:
@@ -47,8 +47,8 @@ class GateAlarm:
 def _sentence(problem: Problem) -> str:
     match problem.problem:
         case "missing":
-            return messages.gate_missing(problem.kind, problem.name)
+            return notices.gate_missing(problem.kind, problem.name)
         case "changed":
-            return messages.gate_changed(problem.kind, problem.name, problem.detail)
+            return notices.gate_changed(problem.kind, problem.name, problem.detail)
         case "unseen":
-            return messages.gate_unseen(problem.kind, problem.name, problem.detail)
+            return notices.gate_unseen(problem.kind, problem.name, problem.detail)

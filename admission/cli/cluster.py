@@ -41,7 +41,7 @@ from admission.enforce.writer import DenialNotes
 from admission.ledger.ledger import Ledger
 from admission.ledger.objects import LedgerObject, ObjectStore
 from admission.ledger.uncount import uncount_all
-from admission.review import messages
+from admission.review import fitting, notices
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.figures import figures_of, gate_figures
 
@@ -182,7 +182,7 @@ class ClusterSource:
         """Keep the denial for the namespace's Allowance."""
         if judgement.tenant and judgement.reference:
             self._event(judgement)
-            code = str(messages.leading(judgement.findings))
+            code = str(fitting.leading(judgement.findings))
             self._notes.note(
                 namespace, LastDenial(code=code, reference=judgement.reference, at=now.replace(microsecond=0))
             )
@@ -270,7 +270,7 @@ class ClusterSource:
         weaker = self._weakened.namespace(name, old.labels or {}, new.labels or {}, new.annotations or {})
         if weaker and self.lease.held:
             about = Regarding("v1", "Namespace", name, new.uid)
-            self._events.record(about, "Weakened", messages.weakened(), action="Mode", warning=True)
+            self._events.record(about, "Weakened", notices.weakened(), action="Mode", warning=True)
 
     def _on_node(self, event: Event[wire.Node]) -> None:
         match event:

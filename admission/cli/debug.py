@@ -13,7 +13,7 @@ import msgspec
 from admission.cli.bundle import Bundle
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
-from admission.review.messages import printable
+from admission.review.fitting import printable
 from admission.server.profile import HOST, LONGEST_SECONDS, PATH
 
 if TYPE_CHECKING:

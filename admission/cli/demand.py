@@ -15,7 +15,7 @@ from admission.demand.workloads.answer import Answer, RoleDemand, answer
 from admission.demand.workloads.count import CountError
 from admission.demand.workloads.fields import mapped, text
 from admission.demand.workloads.table import Table, TableError, with_files
-from admission.review.messages import printable
+from admission.review.fitting import printable
 
 if TYPE_CHECKING:
     import argparse

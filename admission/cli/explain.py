@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from admission.review.messages import printable
+from admission.review.fitting import printable
 from admission.server.record import SCHEMA, Record
 
 if TYPE_CHECKING:

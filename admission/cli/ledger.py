@@ -17,7 +17,7 @@ from admission.ledger.ledger import Ledger
 from admission.ledger.limits import Kind
 from admission.ledger.sqlite import SqliteStore
 from admission.ledger.store import Fault, StoreError
-from admission.review.messages import printable
+from admission.review.fitting import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from admission.review.messages import printable
+from admission.review.fitting import printable
 from admission.tenants.imports.bods import read_bods
 from admission.tenants.imports.fragment import Found, ImportProblem, fragment_of
 from admission.tenants.imports.gleif import read_gleif

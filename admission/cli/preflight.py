@@ -13,7 +13,7 @@ from admission.cli.features import Features, features_of
 from admission.cli.survey import Survey, survey
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
-from admission.review.messages import printable
+from admission.review.fitting import printable
 
 if TYPE_CHECKING:
     import argparse

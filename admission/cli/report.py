@@ -18,8 +18,8 @@ from admission.cli.instant import instant
 from admission.cli.running import judged
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
-from admission.review import messages
-from admission.review.messages import printable
+from admission.review import notices
+from admission.review.fitting import printable
 from admission.review.reasons import PublicCode
 
 if TYPE_CHECKING:
@@ -190,29 +190,29 @@ def _deliver(tenant: str, cases: list[Case], arguments: argparse.Namespace) -> N
 
 def _letter(tenant: str, cases: list[Case], contact: str) -> Iterator[str]:
     first, last = min(case.first for case in cases), max(case.last for case in cases)
-    yield f"Subject: {messages.letter_subject(tenant)}"
+    yield f"Subject: {notices.letter_subject(tenant)}"
     yield ""
     requests = sum(case.requests for case in cases)
-    yield textwrap.fill(messages.letter_opening(tenant, requests, _shown(first), _shown(last)), _WIDTH)
+    yield textwrap.fill(notices.letter_opening(tenant, requests, _shown(first), _shown(last)), _WIDTH)
     ordered = sorted(cases, key=lambda case: -case.requests)
     for number, case in enumerate(ordered[:MOST_TOLD], start=1):
         yield ""
         yield from _told(number, case)
     if len(ordered) > MOST_TOLD:
-        yield f"\n{messages.letter_more(len(ordered) - MOST_TOLD)}"
+        yield f"\n{notices.letter_more(len(ordered) - MOST_TOLD)}"
     yield ""
-    yield textwrap.fill(messages.letter_closing(contact), _WIDTH)
+    yield textwrap.fill(notices.letter_closing(contact), _WIDTH)
 
 
 def _told(number: int, case: Case) -> Iterator[str]:
-    what = messages.letter_case(
+    what = notices.letter_case(
         *(case.namespace, case.requests, case.devices),
         such_as=case.such_as,
         first=_shown(case.first),
         last=_shown(case.last),
     )
     yield textwrap.fill(f"{number}. {printable(what)}", _WIDTH, subsequent_indent="   ")
-    advice = (messages.letter_advice(code) for code in PublicCode if str(code) in case.codes)
+    advice = (notices.letter_advice(code) for code in PublicCode if str(code) in case.codes)
     for line in (printable(case.line), *advice):
         yield textwrap.fill(line, _WIDTH, initial_indent="   ", subsequent_indent="   ", break_on_hyphens=False)
     if case.reference:

@@ -16,7 +16,7 @@ from admission.cli.files import FileError
 from admission.cli.screened import CLUSTER, Parties, from_cluster, from_files, write
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
-from admission.review.messages import printable
+from admission.review.fitting import printable
 from admission.screening.csl import read_list
 from admission.screening.entry import ListError
 from admission.screening.index import Index

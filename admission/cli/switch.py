@@ -21,8 +21,8 @@ from admission.cli.features import configuration_of
 from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.cluster.lists import pages
-from admission.review import messages
-from admission.review.messages import printable
+from admission.review import notices
+from admission.review.fitting import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -93,11 +93,11 @@ async def off(switch: Switch, arguments: argparse.Namespace) -> str:
         since = await switch.note(name, "off", reason, [configuration, *bindings])
         kept = ""
     except ClusterError as error:  # what matters is that it goes off; the reason is in this process's output
-        since, kept = dt.datetime.now(dt.UTC), messages.switched_unrecorded(str(error), reason)
+        since, kept = dt.datetime.now(dt.UTC), notices.switched_unrecorded(str(error), reason)
     for binding in bindings:
         await switch.client.request("DELETE", f"{BINDINGS}/{binding['metadata']['name']}")
     await switch.client.request("DELETE", f"{CONFIGURATIONS}/{name}")
-    return messages.switched_off(name, since) + kept
+    return notices.switched_off(name, since) + kept
 
 
 async def on(switch: Switch, _arguments: argparse.Namespace) -> str:
@@ -108,7 +108,7 @@ async def on(switch: Switch, _arguments: argparse.Namespace) -> str:
     for each in kept:
         await switch.put_back(each)
     since = await switch.note(name, "on", "", [])
-    return messages.switched_on(name, switch.off_since or since, since)
+    return notices.switched_on(name, switch.off_since or since, since)
 
 
 class Switch:

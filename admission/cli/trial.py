@@ -12,7 +12,7 @@ import msgspec
 
 from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
-from admission.review.messages import printable
+from admission.review.fitting import printable
 
 if TYPE_CHECKING:
     import argparse

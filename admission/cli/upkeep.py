@@ -29,7 +29,7 @@ from admission.ledger.usage.journal import Journal
 from admission.ledger.usage.keeper import Keeper
 from admission.ledger.witness import ClusterWitness
 from admission.ledger.work import Waits
-from admission.review import messages
+from admission.review import notices
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 
@@ -249,7 +249,7 @@ class Upkeep:
         for quota in self._registry.every(ComputeQuota):
             if scope_of(quota) == (shard.total if shard else scope):
                 about = Regarding(API_VERSION, "ComputeQuota", quota.name, quota.metadata.uid)
-                note = messages.counted_late(devices)
+                note = notices.counted_late(devices)
                 self._events.record(about, "CountedLate", note, action="Recount", warning=True)
 
     async def _ensure(self) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from admission.cli.explain import opened
 from admission.ledger.usage.interval import millis_of
 from admission.ledger.usage.line import GAP_SCHEMA, SCHEMA, GapLine, UsageLine
-from admission.review.messages import printable
+from admission.review.fitting import printable
 
 if TYPE_CHECKING:
     import argparse

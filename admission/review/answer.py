@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Literal
 
-from admission.review import messages, wire
+from admission.review import fitting, wire
 from admission.review.reasons import PublicCode
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def answer(
     """
     if not findings or mode != "enforce":
         return wire.allowed(request.uid, warnings, annotations)
-    line = messages.denial(findings, reference, contact)
+    line = fitting.denial(findings, reference, contact)
     return wire.denied(request.uid, status_code(findings), line, _details(request, findings), annotations)
 
 
@@ -48,7 +48,7 @@ def status_code(findings: Sequence[Finding]) -> int:
 
 def _details(request: Request, findings: Sequence[Finding]) -> wire.Details:
     causes = dict.fromkeys(
-        wire.Cause(str(finding.reason.code), messages.fitted(finding.sentence)) for finding in findings
+        wire.Cause(str(finding.reason.code), fitting.fitted(finding.sentence)) for finding in findings
     )
     first = tuple(itertools.islice(causes, MOST_CAUSES))
     return wire.Details(request.resource.resource, request.name, request.resource.group, first)

@@ -21,7 +21,7 @@ from admission.decide.shards import Shard, account_of
 from admission.demand.pod import Demand
 from admission.demand.request import DemandError
 from admission.ledger.limits import Differs, Exceeded, Granted, Level, Outcome, Shortfall, Unavailable
-from admission.review import messages
+from admission.review import fitting, messages
 from admission.review.answer import status_code
 from admission.review.finding import Finding
 from admission.review.reasons import Reason
@@ -179,7 +179,7 @@ class Judge:
         if shown:
             reasons = [finding.reason for finding in shown]
             reference = reference_of(self._key, requester.tenant_name, case.ask.namespace, reasons, case.now)
-            message = messages.denial(shown, reference, self._contact)
+            message = fitting.denial(shown, reference, self._contact)
         rules = self.registry.rules(case.now)
         return Judgement(
             mode=case.mode,

@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.clearance import KYC, TRANSITIONS, KYCState
-from admission.review import messages
+from admission.review import notices
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -108,18 +108,18 @@ def check_dates(verification: Verification, now: datetime) -> None:
     """Raise ``BadDate`` for an instant that lies ahead, or an end that is not after its beginning."""
     latest = now + MOST_AHEAD
     if verification.as_of > latest:
-        raise BadDate(f"asOf: {messages.instant_ahead(verification.as_of)}")
+        raise BadDate(f"asOf: {notices.instant_ahead(verification.as_of)}")
     if verification.state is not KYCState.Verified:
         return
     verified_at = verification.verified_at or verification.as_of
     if verified_at > latest:
-        raise BadDate(f"verifiedAt: {messages.instant_ahead(verified_at)}")
+        raise BadDate(f"verifiedAt: {notices.instant_ahead(verified_at)}")
     if verification.expires_at is None:
-        raise BadDate(f"expiresAt: {messages.clearance_without_end()}")
+        raise BadDate(f"expiresAt: {notices.clearance_without_end()}")
     if verification.expires_at <= verified_at:
-        raise BadDate(f"expiresAt: {messages.ends_before(verification.expires_at, verified_at)}")
+        raise BadDate(f"expiresAt: {notices.ends_before(verification.expires_at, verified_at)}")
     if verification.reverify_by is not None and verification.reverify_by <= verified_at:
-        raise BadDate(f"reverifyBy: {messages.ends_before(verification.reverify_by, verified_at)}")
+        raise BadDate(f"reverifyBy: {notices.ends_before(verification.reverify_by, verified_at)}")
 
 
 def advance(current: KYC | None, verification: Verification, now: datetime, *, first: bool = False) -> Step:
@@ -153,7 +153,7 @@ def request(current: KYC | None, covers: str, verifier: str) -> KYC | None:
     if was.state is KYCState.Verified and was.covers == covers:
         return None
     if was.state is not KYCState.Pending and KYCState.Pending not in TRANSITIONS[was.state]:
-        raise NotAllowed(messages.transition_refused(was.state, KYCState.Pending, TRANSITIONS[was.state]))
+        raise NotAllowed(notices.transition_refused(was.state, KYCState.Pending, TRANSITIONS[was.state]))
     told = {"as_of": was.as_of or was.verified_at, "provider": was.provider}
     return KYC.model_validate({"state": KYCState.Pending, "covers": covers, "verifier": verifier, **told})
 
@@ -165,7 +165,7 @@ def restore(current: KYC | None, kept: KYC, now: datetime) -> KYC | None:
     """
     for field, instant in (("asOf", kept.as_of), ("verifiedAt", kept.verified_at)):
         if instant is not None and instant > now + MOST_AHEAD:
-            raise BadDate(f"{field}: {messages.instant_ahead(instant)}")
+            raise BadDate(f"{field}: {notices.instant_ahead(instant)}")
     if current is None:
         return kept
     if current == kept:
@@ -173,7 +173,7 @@ def restore(current: KYC | None, kept: KYC, now: datetime) -> KYC | None:
     as_of = kept.as_of or kept.verified_at
     known = current.as_of or current.verified_at
     if as_of is None or known is None or as_of <= known:
-        raise NotAllowed(messages.cluster_newer(known))
+        raise NotAllowed(notices.cluster_newer(known))
     _check(current.state, kept.state)
     return kept
 
@@ -201,7 +201,7 @@ def _is_unheard(was: KYC, verification: Verification, now: datetime) -> bool:
 
 def _reviewed(was: KYC, verification: Verification) -> KYC:
     """The last event stays that of ``was``: what is newer than the refusal, but not than that, is still old."""
-    reason = messages.refused_late(
+    reason = notices.refused_late(
         verification.provider, verification.state, verification.as_of, verification.reference, verification.reason
     )
     told = {"state": KYCState.NeedsReview, "verifier": verification.verifier, "reason": reason[:LONGEST_REASON]}
@@ -210,9 +210,9 @@ def _reviewed(was: KYC, verification: Verification) -> KYC:
 
 def _check(was: KYCState, state: KYCState) -> None:
     if was in HELD and _RANK[state] < _RANK[was]:
-        raise NotAllowed(messages.clearance_held(was))
+        raise NotAllowed(notices.clearance_held(was))
     if was is not state and state not in TRANSITIONS[was]:
-        raise NotAllowed(messages.transition_refused(was, state, TRANSITIONS[was]))
+        raise NotAllowed(notices.transition_refused(was, state, TRANSITIONS[was]))
 
 
 def _written(was: KYC, state: KYCState, verification: Verification) -> KYC:
@@ -236,7 +236,7 @@ def _clearance(was: KYC, verification: Verification) -> dict[str, object]:
     """A clearance covers what was given to the verifier, never what the facts happen to be when it answers."""
     covers = verification.covers or was.covers
     if not covers:
-        raise NotAllowed(messages.covers_nothing(verification.tenant))
+        raise NotAllowed(notices.covers_nothing(verification.tenant))
     return {
         "covers": covers,
         "level": verification.level,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from admission.cli.main import main
-from admission.review import messages
+from admission.review import fitting, messages, notices
 from admission.review.finding import Finding
 from admission.review.reasons import PublicCode, Reason
 
@@ -42,7 +42,7 @@ def line(at: str = AT, reason: Reason = Reason.ListedParty, **fields: Any) -> di
         "demand": [{"resource": "nvidia.com/gpu", "count": 8, "classes": ["h100-sxm"], "places": [], "targets": []}],
         "access": [],
         "reasons": [reason],
-        "message": messages.denial([Finding(reason, sentence)], reference, CONTACT),
+        "message": fitting.denial([Finding(reason, sentence)], reference, CONTACT),
         "rules": ["access/listed"],
         "findings": [{**finding, "advisory": False}],
         "checks": [],
@@ -190,4 +190,4 @@ def test_what_cannot_be_read_is_said(arguments: list[str], says: str, capsys: py
 
 
 def test_every_public_code_has_its_advice() -> None:
-    assert [code for code in PublicCode if not messages.letter_advice(code)] == []
+    assert [code for code in PublicCode if not notices.letter_advice(code)] == []

@@ -8,7 +8,7 @@ import pytest
 
 from admission.decide.decide import decide
 from admission.enforce.shown import allowance_status, obstacle
-from admission.review import messages
+from admission.review import fitting
 from admission.review.reasons import PublicCode, Reason
 from tests.decide.questions import (
     ALLOW,
@@ -497,7 +497,7 @@ def test_no_sentence_names_a_list_an_owner_a_rule_a_country_or_an_operators_reas
     secrets |= {"kyc", "cn", "de", "jp", "ear-d5", "access/"}
     operators = {str(reason).lower() for reason in Reason} - {str(code).lower() for code in PublicCode}
     for finding in asked.verdict().findings:
-        words = messages.denial([finding], "ref", "").lower()
+        words = fitting.denial([finding], "ref", "").lower()
         assert not {word for word in secrets if word in words.replace(";", " ").split()}
         assert not {word for word in operators | {"secret", "redgate", "ear-"} if word in words}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from admission.ledger.objects import object_name
-from admission.review import messages
+from admission.review import notices
 from tests.e2e.objects import gpu_pod, namespace, quota, tenant
 from tests.e2e.world import eventually, value
 
@@ -81,7 +81,7 @@ def test_pods_created_while_no_review_was_asked_for_are_counted_at_once_and_told
     assert world.denial(gpu_pod("next", unique)).startswith(f"exceeded quota: {unique}, ")
     (event,) = eventually(lambda: _told(world, unique))
     assert (event["type"], event["reason"], event["action"]) == ("Warning", "CountedLate", "Recount")
-    assert event["note"] == messages.counted_late(6)
+    assert event["note"] == notices.counted_late(6)
     missed = "computegate_ledger_missed_devices_total"
     assert [value(world.metrics(), missed, scope=country, party=kind) for kind in ("tenant", "customer")] == [6, 0]
 

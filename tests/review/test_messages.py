@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admission.review import messages, wire
+from admission.review import fitting, messages, wire
 from admission.review.answer import MOST_CAUSES, answer, status_code
 from admission.review.finding import Finding
-from admission.review.messages import Shortage, denial
+from admission.review.fitting import denial
+from admission.review.messages import Shortage
 from admission.review.reasons import PublicCode, Reason
 from admission.review.reference import reference_of
 from admission.review.wire import Request
@@ -222,7 +223,7 @@ def test_whatever_a_tenant_writes_a_denial_is_one_short_line_of_printable_ascii_
 ) -> None:
     sentence = messages.device_bypass(words)
     line = denial([Finding(reason, sentence), Finding(Reason.KYCMissing, words[0])], "7f3a9c0d12", contact)
-    assert len(line) <= messages.LONGEST
+    assert len(line) <= fitting.LONGEST
     assert all(" " <= char <= "~" for char in line)
     assert "ref 7f3a9c0d12" in line
 
@@ -287,7 +288,7 @@ def test_a_warning_is_one_short_line_of_printable_ascii(text: str) -> None:
         messages.workload_unread(text),
     )
     for warning in warnings:
-        assert len(warning) <= messages.LONGEST_WARNING
+        assert len(warning) <= fitting.LONGEST_WARNING
         assert all(" " <= char <= "~" for char in warning)
 
 
@@ -331,7 +332,7 @@ def test_the_causes_of_a_denial_are_few_short_and_printable(words: list[str]) ->
     assert response.status.details is not None
     causes = [cause.message for cause in response.status.details.causes]
     assert causes == [str(number) for number in range(MOST_CAUSES)]
-    assert len(wire.encode(response)) < (MOST_CAUSES + 1) * messages.LONGEST * 2
+    assert len(wire.encode(response)) < (MOST_CAUSES + 1) * fitting.LONGEST * 2
 
 
 @given(HOSTILE)
@@ -340,7 +341,7 @@ def test_a_cause_is_cut_as_the_line_is(text: str) -> None:
     assert response.status is not None
     assert response.status.details is not None
     (cause,) = response.status.details.causes
-    assert len(cause.message) <= messages.LONGEST
+    assert len(cause.message) <= fitting.LONGEST
     assert all(" " <= char <= "~" for char in cause.message)
 
 

@@ -10,7 +10,7 @@ import pytest
 from admission.api.dismissal import ScreeningDismissal
 from admission.api.policy import Fact
 from admission.api.screening import Confirmation
-from admission.review import messages
+from admission.review import fitting
 from admission.screening.entry import Entry, Number
 from admission.screening.index import Index
 from admission.screening.screen import Searchable, screen
@@ -308,7 +308,7 @@ def test_a_tenant_reads_no_more_than_its_code_and_the_record_has_the_hit(
 ) -> None:
     of = screened(tenant(**spec), by(entry))
     (finding,) = world(of, policy(REFUSING, rule("allow", "Allow"))).verdict().findings
-    line = messages.denial([finding], "0123456789", "access@example.com")
+    line = fitting.denial([finding], "0123456789", "access@example.com")
     assert line.startswith(f"[{code}] ")
     told = (entry.id, entry.source, *entry.names, "scr-1", "list", "match", "hit", "screen", str(finding.reason))
     assert [word for word in told if word.lower() in line.lower()] == []
@@ -348,7 +348,7 @@ def test_a_line_does_not_tell_a_listed_owner_from_a_listed_tenant_nor_a_hit_from
     for found in FOUND.values():
         of = tenant(status={"screening": found}, **OWNED)
         verdict = world(of, policy(*rules, rule("allow", "Allow"))).verdict()
-        line = messages.denial(verdict.findings, "0123456789", "access@example.com")
+        line = fitting.denial(verdict.findings, "0123456789", "access@example.com")
         is_match = found is not None and "aside" not in found.get("matchedParties", ["aside"])
         lines["NotCleared" if is_match else "UnderReview"].add(line)
         assert "level" not in line

@@ -1,0 +1,202 @@
+"""Every sentence about what is no request: notices of quotas and the gate, answers to deliveries, letters.
+
+Events, conditions, answers of the KYC receiver, the letters to tenants before they are
+enforced, and what the commands that switch the gate say.  They keep the rules of ``review.messages``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from admission.review.fitting import LONGEST_CONTACT, many, printable
+from admission.review.reasons import PublicCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+_RESTORE = "undo it: helm upgrade with the same values brings back what was removed or overwritten"
+
+
+def counted_late(devices: int) -> str:
+    """Of an event on a quota: pods exist that no reservation had announced."""
+    return (
+        f"{devices} devices of running or pending pods had been counted nowhere, and are counted now: they were "
+        "created while no review was asked for, or their namespace came under this quota only now"
+    )
+
+
+def weakened() -> str:
+    """Of an event on a namespace: it is less enforced than before."""
+    return "less is enforced here than before; annotations computegate.io/weaken-* say who asked for it"
+
+
+def gate_missing(kind: str, name: str) -> str:
+    """Something that the gate rests on is gone."""
+    return f"{kind} {name} is gone: what it saw, or refused, passes now; {_RESTORE}"
+
+
+def gate_changed(kind: str, name: str, detail: str) -> str:
+    """Something that the gate rests on is no longer what was installed."""
+    return f"{kind} {name} is not what was installed: {printable(detail)}; {_RESTORE}"
+
+
+def gate_unseen(kind: str, name: str, detail: str) -> str:
+    """Nobody can tell whether the gate is what was installed."""
+    what = f"{kind} {name}".strip()
+    return f"whether the gate is what was installed cannot be told, for want of {what}: {printable(detail)}"
+
+
+def gate_intact() -> str:
+    """The gate is what was installed, again."""
+    return "all webhooks and guards are again what was installed"
+
+
+def transition_refused(was: str, state: str, after: Iterable[str]) -> str:
+    """A clearance does not lead from one state to another; what it leads to."""
+    known = tuple(after)
+    begin = "; begin with Pending: computegate kyc request NAME" if "Pending" in known and state != "Pending" else ""
+    return f"{was} does not become {state}, only {', '.join(known)}{begin}"
+
+
+def clearance_held(was: str) -> str:
+    """A state that a person has to end."""
+    return f"{was} is not lifted by a provider or an import; whoever lifts it begins anew: computegate kyc request NAME"
+
+
+def refused_late(provider: str, state: str, at: datetime, reference: str, reason: str) -> str:
+    """Why a clearance is reviewed: a refusal came after an event that is later than it."""
+    why = f": {reason}" if reason else ""
+    return (
+        f"provider {provider} said {state} at {at.isoformat()}, heard after a later event; reference {reference}{why}"
+    )
+
+
+def covers_nothing(tenant: str) -> str:
+    """Nobody said which facts were verified."""
+    return (
+        f"nobody says which facts of {tenant} were verified; give the provider the subject NAME@DIGEST that "
+        "computegate kyc request prints"
+    )
+
+
+def cluster_newer(known: datetime | None) -> str:
+    """What is to be written is no newer than what is known."""
+    since = f" of {known.isoformat()}" if known else ""
+    return f"the cluster's clearance{since} is not older than this one; leave it out, or have it verified anew"
+
+
+def facts_differ(digest: str) -> str:
+    """A clearance of other facts than those of the Tenant in the cluster."""
+    return f"the Tenant in the cluster has other facts ({digest}); verify these, or restore its spec first"
+
+
+def export_changed(digest: str) -> str:
+    """An export whose facts are not those that were exported."""
+    return f"its facts are not those that were exported ({digest}); take the file as it was written"
+
+
+def instant_ahead(instant: datetime) -> str:
+    """An instant in the future."""
+    return f"{instant.isoformat()} lies ahead; correct the sender's clock, or the date"
+
+
+def clearance_without_end() -> str:
+    """A clearance must end."""
+    return "a clearance needs an end; give expiresAt, or validDays of the provider"
+
+
+def ends_before(expires_at: datetime, verified_at: datetime) -> str:
+    """An end before the beginning."""
+    return f"{expires_at.isoformat()} is not after {verified_at.isoformat()}, when it was verified"
+
+
+def not_signed(header: str) -> str:
+    """A delivery without a signature of ours."""
+    return f"{header}: missing, or not by a secret of this provider"
+
+
+def no_secret() -> str:
+    """A provider without a secret."""
+    return "this provider has no secret; deliver again later"
+
+
+def delivery_stale(seconds: int) -> str:
+    """A delivery that may be a replay."""
+    return f"signed more than {seconds} s ago, or by a clock that is ahead; sign and deliver again"
+
+
+def cluster_unavailable() -> str:
+    """A clearance that could not be written now."""
+    return "the clearance cannot be written now; deliver again"
+
+
+def letter_subject(tenant: str) -> str:
+    """The subject of the letter to a tenant before its namespaces are enforced."""
+    return printable(f"Requests for accelerators of tenant {tenant} that would be denied")
+
+
+def letter_opening(tenant: str, requests: int, first: str, last: str) -> str:
+    """What the letter is about, from the first to the last instant."""
+    return (
+        f"Between {first} and {last}, {many(requests, 'request')} of tenant {tenant} for accelerators passed that "
+        "would be denied in an enforced namespace. Nothing was denied yet, and pods that run are not touched. Once a "
+        "namespace is enforced, such pods are not created any more."
+    )
+
+
+def letter_case(namespace: str, requests: int, devices: int, *, such_as: str, first: str, last: str) -> str:
+    """One case of the letter: what is concerned, and how often."""
+    return (
+        f"namespace {namespace}: {many(requests, 'request')} for {many(devices, 'accelerator')}, first {first}, "
+        f"last {last}, such as {such_as}"
+    )
+
+
+def letter_advice(code: PublicCode) -> str:
+    """What a tenant does about a public code."""
+    return _ADVICE[code]
+
+
+def letter_more(cases: int) -> str:
+    """Cases that a letter leaves out."""
+    return f"And {many(cases, 'further case')} with fewer requests; ask for them."
+
+
+def letter_closing(contact: str) -> str:
+    """How to go on from a letter."""
+    whom = f" to {printable(contact)[:LONGEST_CONTACT]}" if contact else " to your contact"
+    return f"Write{whom} when this is done, or where you cannot do it, and give the reference of the case."
+
+
+_ADVICE = {
+    PublicCode.NotPermitted: (
+        "Remove the field that the line names; where the workload cannot do without it, ask for an exemption."
+    ),
+    PublicCode.InfoNeeded: "Add what the line says is missing, or ask for it.",
+    PublicCode.NotCleared: "Ask for clearance, with the reference.",
+    PublicCode.UnderReview: "Nothing is needed from you now; ask how long the review takes.",
+    PublicCode.LimitReached: "Hold fewer accelerators at once, or for a shorter time, or ask for more.",
+    PublicCode.TryAgain: "Nothing; it passes.",
+}
+
+
+def switched_off(name: str, at: datetime) -> str:
+    """The gate was taken out of the way."""
+    return (
+        f"off: ValidatingWebhookConfiguration {name} is deleted, and the API server stops asking within seconds; pods "
+        f"are created unjudged since {at.isoformat()}; computegate on puts it back"
+    )
+
+
+def switched_unrecorded(problem: str, reason: str) -> str:
+    """What could not be kept of it."""
+    return f"; not kept in the cluster ({problem}), so helm upgrade puts it back; note yourself who, and why: {reason}"
+
+
+def switched_on(name: str, since: datetime, until: datetime) -> str:
+    """The gate is back."""
+    return (
+        f"on: ValidatingWebhookConfiguration {name} is back; what was created meanwhile: computegate report admitted "
+        f"--cluster --since {since.isoformat()} --until {until.isoformat()}"
+    )
