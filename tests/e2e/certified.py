@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import socket
 import ssl
 import subprocess
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.e2e.loops import Loops
 from tests.e2e.objects import gpu_pod
 from tools.direct import Direct
 from tools.installation import CHART, NAMESPACE, Installation
@@ -102,32 +103,21 @@ class Certified(Installation):
         self.kubectl("annotate", "secret", SECRET, "-n", NAMESPACE, f"computegate.io/rotate={what}", "--overwrite")
 
 
-class Questions:
+class Questions(Loops):
     """Asks the API server, from several connections, for accelerator pods that are refused, until the block ends.
 
     `answers` are ours; `lost` is whatever else was answered.
     """
 
     def __init__(self, plane: ControlPlane, namespace: str, connections: int = 4) -> None:
+        super().__init__(*(functools.partial(self._ask, number) for number in range(connections)))
         self._plane, self._namespace = plane, namespace
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(connections)]
         self.answers, self.lost = 0, list[str]()
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
 
     def _ask(self, number: int) -> None:
         path = f"/api/v1/namespaces/{self._namespace}/pods?dryRun=All"
         with Direct(self._plane) as direct:
-            while not self._over.is_set():
+            while not self.over.is_set():
                 answer = direct("POST", path, gpu_pod(f"asked-{number}", self._namespace, 1))
                 if "denied the request: [InfoNeeded]" in answer.message:
                     self.answers += 1
@@ -135,31 +125,22 @@ class Questions:
                     self.lost.append(answer.message)
 
 
-class Newcomers:
+class Newcomers(Loops):
     """Shakes hands with each replica anew, again and again, as an API server would whose watch is late.
 
     It trusts what stood in the configuration a while ago.  `greeted` counts; `refused` is why it did not believe.
     """
 
     def __init__(self, gate: Certified) -> None:
+        super().__init__(self._greet)
         self._gate = gate
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._greet)
         self.greeted, self.refused = 0, list[str]()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
 
     def _greet(self) -> None:
         path = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{NAME}"
         seen: list[tuple[float, str]] = []
         with Direct(self._gate.plane) as direct:
-            while not self._over.is_set():
+            while not self.over.is_set():
                 hook = direct("GET", path).body["webhooks"][0]
                 seen.append((time.monotonic(), base64.b64decode(hook["clientConfig"]["caBundle"]).decode()))
                 while len(seen) > 1 and seen[1][0] <= time.monotonic() - LATE:

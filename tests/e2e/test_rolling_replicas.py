@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from tests.e2e.loops import Loops
 from tests.e2e.objects import gpu_pod, namespace, quota, tenant
 from tests.e2e.world import eventually
 from tools.direct import Direct
@@ -19,30 +19,20 @@ if TYPE_CHECKING:
 ROUNDS, CLIENTS, EACH = 3, 8, 500
 
 
-class Traffic:
+class DryRuns(Loops):
     """Clients that create the same pod, as a dry run, again and again; `answers` are what the API server said."""
 
     def __init__(self, world: World, pod: Object) -> None:
-        self._world, self._pod, self._over = world, pod, threading.Event()
+        super().__init__(*[self._ask] * CLIENTS)
+        self._world, self._pod = world, pod
         self.answers: list[tuple[int, str]] = []
-        self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
 
     def _ask(self) -> None:
         path = f"/api/v1/namespaces/{self._pod['metadata']['namespace']}/pods?dryRun=All"
         with Direct(self._world.installed.plane) as direct:
-            while not self._over.is_set():
+            while not self.over.is_set():
                 answer = direct("POST", path, self._pod)
                 self.answers.append((answer.code, answer.message))
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
 
     def go_on(self, number: int) -> None:
         """Wait for so many further answers."""
@@ -61,30 +51,30 @@ def test_nothing_is_lost_while_replicas_follow_one_another(
     ]
     try:
         with world.installed.stopped():
-            traffic = Traffic(world, gpu_pod("probe", unique))
-            _follow(world, made, traffic)
+            asked = DryRuns(world, gpu_pod("probe", unique))
+            _follow(world, made, asked)
     finally:
         for replica in made:
             replica.kill()
-    assert len(traffic.answers) >= 2 * EACH * ROUNDS
-    assert set(traffic.answers) == {(201, "")}
+    assert len(asked.answers) >= 2 * EACH * ROUNDS
+    assert set(asked.answers) == {(201, "")}
 
 
-def _follow(world: World, made: list[Replica], traffic: Traffic) -> None:
+def _follow(world: World, made: list[Replica], asked: DryRuns) -> None:
     """Start one replica after another, and tell the one before to stop; the API server keeps its connections to it."""
     first, *others = made
     first.start()
     first.wait()
     world.installed.balancer.backends = [first.port]
-    eventually(lambda: world.try_create(gpu_pod("ready", traffic._pod["metadata"]["namespace"])).returncode == 0)
-    with traffic:
+    eventually(lambda: world.try_create(gpu_pod("ready", asked._pod["metadata"]["namespace"])).returncode == 0)
+    with asked:
         before = first
         for replica in others:
             replica.start()
             replica.wait()
-            traffic.go_on(EACH)
+            asked.go_on(EACH)
             world.installed.balancer.backends = [replica.port]
             assert before.popen is not None
             before.popen.terminate()
-            traffic.go_on(EACH)
+            asked.go_on(EACH)
             before = replica
