@@ -104,7 +104,8 @@ def on_a_laptop() -> None:
         port, metrics_port = free_ports(2)
         settings = pathlib.Path(temporary) / "config.yaml"
         listen = {"host": "127.0.0.1", "port": port, "metricsHost": "127.0.0.1", "metricsPort": metrics_port}
-        settings.write_text(yaml.safe_dump({"contact": CONTACT, "listen": listen, "drainSeconds": 0}))
+        log = {"level": "warning", "format": "text"}
+        settings.write_text(yaml.safe_dump({"contact": CONTACT, "listen": listen, "drainSeconds": 0, "log": log}))
         command = [sys.executable, "-m", "admission.cli.main", "serve", "--config", str(settings)]
         with subprocess.Popen([*command, "--standalone", str(folder)], stdout=subprocess.PIPE) as server:
             try:
