@@ -77,7 +77,7 @@ class Release:
         """Have the `certificate` or the `authority` replaced, and wait until every replica serves what came of it."""
         before = self._serials()
         asked = f"computegate.io/rotate={what}"
-        self.kubectl("annotate", "secret", f"{NAME}-tls", "-n", NAMESPACE, asked, "--overwrite")
+        self.kubectl("annotate", "secret", f"{NAME}-authority", "-n", NAMESPACE, asked, "--overwrite")
         self._await("every replica to serve the new certificate", lambda: self._renewed(before))
 
     def test(self) -> str:
