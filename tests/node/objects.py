@@ -10,6 +10,8 @@ from tools.installation import pod
 CHIP, COUNTRY, QUOTA = "h100-sxm", "DE", "rack-de"
 CLEARED, UNCLEARED = "team-cleared", "team-uncleared"
 """Namespaces of a tenant whose clearance stands, and of one without any."""
+TENANT = "nordlicht"
+"""The one whose clearance stands."""
 LABELS: dict[str, str] = pool("rack", CHIP, COUNTRY)["spec"]["nodeLabels"]
 """Labels of the real node, by which the pool knows it."""
 SELECTOR = {"nvidia.com/gpu.product": LABELS["nvidia.com/gpu.product"]}
@@ -24,9 +26,9 @@ def everything(mode: str = "enforce") -> list[Object]:
         *examples("policy"),
         pool("rack", CHIP, COUNTRY),
         quota(QUOTA, COUNTRY, 1000),
-        tenant("nordlicht", COUNTRY),
+        tenant(TENANT, COUNTRY),
         tenant("halbinsel", COUNTRY, kyc={}),
-        namespace(CLEARED, "nordlicht", mode),
+        namespace(CLEARED, TENANT, mode),
         namespace(UNCLEARED, "halbinsel", mode),
     ]
 

@@ -5,14 +5,19 @@ A step that is added here is under the continuous check of test_continuous_check
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from admission import __version__
 from tests.e2e.world import eventually
+from tests.node.objects import TENANT
 from tools.installation import NAMESPACE
+from tools.node import later
 from tools.node.connections import open_replicas
 
 if TYPE_CHECKING:
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
 
     from tools.node.node import Node
     from tools.node.release import Release
+
+_VERSION = re.compile(r'computegate_build_info\{version="(.*)"\}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +38,29 @@ class Step:
     planned: bool = True
 
 
-def upgrade(release: Release, _node: Node) -> None:
+def change_settings(release: Release, _node: Node) -> None:
     """Upgrade to other settings, which replaces all replicas."""
     release.upgrade(config={**release.values["config"], "contact": "other-desk@example.com"})
+
+
+def upgrade(release: Release, node: Node) -> None:
+    """Upgrade to the chart and the image of a later version, whose field is then used."""
+    node.load(later.ARCHIVE)
+    release.upgrade(later.chart(later.SOURCES), image={**release.values["image"], "tag": "later"})
+    assert versions(release) == {later.VERSION}
+    set_field = json.dumps({"spec": {later.FIELD: "used"}})
+    release.kubectl("patch", "tenants.computegate.io", TENANT, "--type=merge", "-p", set_field)
+
+
+def roll_back(release: Release, _node: Node) -> None:
+    """Go back to this version, among objects that the later one wrote."""
+    release.roll_back()
+    assert versions(release) == {__version__}
+
+
+def versions(release: Release) -> set[str]:
+    """Return the versions that the replicas say they are."""
+    return {found for text in release.metrics() for found in _VERSION.findall(text)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +119,9 @@ STEPS = (
     *(Step(f"rolling restart {number}", lambda release, _: release.restart()) for number in range(1, 6)),
     *(Step(f"new certificate {number}", lambda release, _: release.rotate("certificate")) for number in range(1, 4)),
     *(Step(f"new authority {number}", lambda release, _: release.rotate("authority")) for number in range(1, 3)),
-    Step("upgrade", upgrade),
-    Step("rollback", lambda release, _: release.roll_back()),
+    Step("other settings", change_settings),
+    Step("upgrade to a later version", upgrade),
+    Step("rollback to this version", roll_back),
     Step("kill -9 of idle replicas", kill_idle, planned=False),
     Step("kill -9 of the serving replica", kill_serving, planned=False),
     Step("restart of the API server", lambda release, _: release.plane.restart_apiserver(), planned=False),

@@ -46,16 +46,16 @@ class Engine:
                 return cls(name)
         raise EngineError("no engine builds images here: start docker, or install podman or buildah")
 
-    def build(self, tag: str, arguments: dict[str, str], *, fresh: bool = False) -> None:
-        """Build the Dockerfile as `tag`; with `fresh`, from nothing that an earlier build left."""
-        command = [self.name, "build", f"--tag={tag}", f"--file={ROOT / 'Dockerfile'}"]
+    def build(self, tag: str, source: Path, arguments: dict[str, str], *, fresh: bool = False) -> None:
+        """Build the Dockerfile of `source` as `tag`; with `fresh`, from nothing that an earlier build left."""
+        command = [self.name, "build", f"--tag={tag}", f"--file={source / 'Dockerfile'}"]
         command += [f"--build-arg={name}={value}" for name, value in arguments.items()]
         if self.name == "buildah":
             command += ["--isolation=chroot", f"--layers={str(not fresh).lower()}"]
         elif fresh:
             command.append("--no-cache")
         with _secrets() as secrets:
-            self.run([*command, *secrets, str(ROOT)])
+            self.run([*command, *secrets, str(source)])
 
     def save(self, tag: str, archive: Path) -> None:
         """Write the image to an archive."""
@@ -104,7 +104,7 @@ def _is_program(path: str, entry: Entry) -> bool:
 
 def make(engine: Engine, options: argparse.Namespace, archive: Path, *, fresh: bool) -> None:
     """Build once, and write the archive."""
-    engine.build(options.tag, {"BASE_IMAGE": options.base} if options.base else {}, fresh=fresh)
+    engine.build(options.tag, options.source, {"BASE_IMAGE": options.base} if options.base else {}, fresh=fresh)
     engine.save(options.tag, archive)
 
 
@@ -112,6 +112,7 @@ def main(arguments: Sequence[str]) -> int:
     """Build the image, its archive and its SBOM."""
     parser = argparse.ArgumentParser(prog="python -m tools.image.build", description=main.__doc__)
     parser.add_argument("--base", help="another base image than the Dockerfile's")
+    parser.add_argument("--source", type=Path, default=ROOT, help="where the Dockerfile and the sources are")
     parser.add_argument("--tag", default="localhost/computegate:dev")
     parser.add_argument("--output", type=Path, default=ROOT / "dist" / "image")
     parser.add_argument("--check", action="store_true", help="build a second time from nothing, and compare")

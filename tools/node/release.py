@@ -30,7 +30,7 @@ class Release:
 
     def __init__(self, plane: ControlPlane, directory: Path, image: str, values: dict[str, Any] | None = None) -> None:
         self.plane, self.kubectl = plane, Kubectl(plane)
-        self._directory = directory
+        self._directory, self._chart = directory, CHART
         self._directory.mkdir(parents=True, exist_ok=True)
         repository, _, tag = image.rpartition(":")
         self.values = {
@@ -43,12 +43,13 @@ class Release:
 
     def install(self) -> None:
         """Install the chart and wait until all replicas are ready."""
-        self.helm("install", NAME, CHART, "--create-namespace", "--wait", "--timeout=180s", *self._valued())
+        self.helm("install", NAME, self._chart, "--create-namespace", "--wait", "--timeout=180s", *self._valued())
 
-    def upgrade(self, **values: Any) -> None:
-        """Upgrade to these values, added to those so far, and wait until all replicas are the new ones."""
+    def upgrade(self, chart: Path | None = None, **values: Any) -> None:
+        """Upgrade to a chart and these values, added to those so far, and wait until all replicas are the new ones."""
         self.values |= values
-        self.helm("upgrade", NAME, CHART, "--wait", "--timeout=180s", *self._valued())
+        self._chart = chart or self._chart
+        self.helm("upgrade", NAME, self._chart, "--wait", "--timeout=180s", *self._valued())
         self.await_rollout()
 
     def roll_back(self) -> None:
@@ -98,6 +99,11 @@ class Release:
     def living(self) -> list[dict[str, Any]]:
         """Return the pods of the replicas that were not told to stop."""
         return [pod for pod in self.pods() if "deletionTimestamp" not in pod["metadata"]]
+
+    def metrics(self) -> list[str]:
+        """Return the metrics of each living replica."""
+        paths = (f"pods/{pod['metadata']['name']}:9090/proxy/metrics" for pod in self.living())
+        return [self.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/{path}").stdout for path in paths]
 
     def addresses(self) -> dict[str, str]:
         """Return the replicas' names by their addresses."""
