@@ -109,6 +109,13 @@ class Release:
         """Return the replicas' names by their addresses."""
         return {pod["status"]["podIP"]: pod["metadata"]["name"] for pod in self.pods() if pod["status"].get("podIP")}
 
+    def endpoints(self) -> frozenset[str]:
+        """Return the names of the pods that the Service leads to."""
+        what = ("get", "endpointslices", "-n", NAMESPACE, "-l", f"kubernetes.io/service-name={NAME}", "-o", "json")
+        slices = json.loads(self.kubectl(*what).stdout)["items"]
+        found = (each for part in slices for each in part.get("endpoints") or () if each["conditions"]["ready"])
+        return frozenset(each["targetRef"]["name"] for each in found)
+
     def service(self) -> str:
         """Return the address of the Service."""
         what = ("get", "service", NAME, "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
