@@ -237,7 +237,7 @@ class Installation:
             Replica(plane, directory / f"replica-{number}", certificate, settings, wired=wired)
             for number in range(replicas)
         ]
-        self.certificate = certificate
+        self._certificate = certificate
 
     def __enter__(self) -> Self:
         try:
@@ -274,7 +274,7 @@ class Installation:
         """Return what the chart renders for this server, with further values."""
         authority = self.directory / "ca.crt"
         authority.parent.mkdir(parents=True, exist_ok=True)
-        authority.write_text(self.certificate.authority)
+        authority.write_text(self._certificate.authority)
         command: list[str | Path] = [binaries("helm")["helm"], "template", "computegate", CHART, "-n", NAMESPACE]
         command += [
             "--set",

@@ -79,9 +79,7 @@ CASES: dict[str, Case] = {
     "ComputegateGateOpen": canary("device", "admitted", "denied"),
     "ComputegateInTheWay": canary("plain", "obstructed", "passed"),
     "ComputegateCanaryUnanswered": canary("access", "unanswered", "denied"),
-    "ComputegateCanaryFails": flag(
-        'computegate_canary_last_good_timestamp_seconds{canary="device"}', "0", "99999999"
-    ),
+    "ComputegateCanaryFails": flag('computegate_canary_last_good_timestamp_seconds{canary="device"}', "0", "99999999"),
     "ComputegateAuditFails": flag('computegate_audit_problems{problem="rights"}', "2", "0"),
     "ComputegateWeakened": counter('computegate_weakened_total{what="namespace"}'),
     "ComputegateCertificateEnds": flag(f'{ENDS}{{certificate="serving"}}', str(7 * DAY), str(9 * DAY)),

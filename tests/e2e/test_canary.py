@@ -1,6 +1,6 @@
 """Each way to take the gate away, on a running installation: what the canary and the audit say, and how soon.
 
-The times are printed (`pytest -s`); the canary is asked for each second here, each half minute where the chart says.
+The times are logged (`pytest --log-cli-level=INFO`): the canary is asked for each second, by default each half minute.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,6 +39,8 @@ SETTINGS = {
 GOOD = {"device": "denied", "access": "denied", "plain": "passed"}
 OPEN = {**GOOD, "device": "admitted", "access": "admitted"}
 CLOSED = {**GOOD, "device": "unanswered", "access": "unanswered"}
+logger = logging.getLogger(__name__)
+
 NO_CDI = "!object.metadata.?annotations.orValue({}).exists(key, key.startsWith('cdi.k8s.io/'))"
 
 
@@ -98,22 +101,19 @@ def watched(world: World) -> Iterator[World]:
     """
     (replica,) = world.installed.replicas
     replica.stop()
-    with bound_to("Audit", world):
-        with replica.configured(**SETTINGS):
-            world.installed.start()
-        eventually(lambda: outcomes(world), lambda found: found == GOOD)
-        yield world
-        replica.stop()
-    world.installed.start()
+    bind(world, "Audit")
+    with replica.configured(**SETTINGS):
+        world.installed.start()
+    eventually(lambda: outcomes(world), lambda found: found == GOOD)
+    yield world
+    bind(world, "Deny")
+    with world.installed.stopped():
+        pass
 
 
-@contextlib.contextmanager
-def bound_to(action: str, world: World) -> Iterator[None]:
-    """What the policy about a narrowed webhook does, for the block."""
-    for each in (action, "Deny"):
-        world.kubectl("patch", *NARROWED, "--type=merge", "-p", json.dumps({"spec": {"validationActions": [each]}}))
-        if each == action:
-            yield
+def bind(world: World, action: str) -> None:
+    """Set what the policy about a narrowed webhook does."""
+    world.kubectl("patch", *NARROWED, "--type=merge", "-p", json.dumps({"spec": {"validationActions": [action]}}))
 
 
 @contextlib.contextmanager
@@ -165,14 +165,15 @@ def lacks(world: World) -> tuple[str, ...]:
 
 
 def detected(world: World, name: str, wanted: dict[str, str], lacking: tuple[str, ...] = ()) -> None:
-    """Wait until all is told, and print how long each took from now on."""
+    """Wait until all is told, and log how long each took from now on."""
     begun = time.monotonic()
     eventually(lambda: outcomes(world), lambda found: found == wanted, BOUND)
     if wanted != GOOD:
-        print(f"{name}: canary {sorted(set(wanted.values()) - {'denied', 'passed'})}: {time.monotonic() - begun:.1f} s")
+        said = ", ".join(sorted(set(wanted.values()) - set(GOOD.values())))
+        logger.info("%s: %s after %.1f s", name, said, time.monotonic() - begun)
     eventually(lambda: lacks(world), lambda found: found == lacking, BOUND)
     if lacking:
-        print(f"{name}: audit {lacking}: {time.monotonic() - begun:.1f} s")
+        logger.info("%s: audit: %s after %.1f s", name, ", ".join(lacking), time.monotonic() - begun)
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=[each.name for each in TAMPERINGS])
@@ -208,7 +209,7 @@ def test_a_server_that_denies_in_our_name_is_not_taken_for_us(watched: World, tm
     installed = watched.installed
     (tmp_path / "key").write_bytes(b"another installation's key, 32 B")
     settings = {"mode": "enforce", "referenceKeyFile": str(tmp_path / "key")}
-    other = Replica(installed.plane, tmp_path / "other", installed.certificate, settings)
+    other = Replica(installed.plane, tmp_path / "other", installed._certificate, settings)
     other.start()
     try:
         other.wait()
@@ -221,11 +222,12 @@ def test_a_server_that_denies_in_our_name_is_not_taken_for_us(watched: World, tm
 
 
 def test_a_policy_that_stands_in_for_a_narrowed_webhook_is_not_taken_for_it(watched: World) -> None:
-    with restored(watched), bound_to("Deny", watched):
+    bind(watched, "Deny")
+    with restored(watched):
         narrowed = [{"op": "replace", "path": "/webhooks/1/failurePolicy", "value": "Ignore"}]
         watched.kubectl("patch", WEBHOOK, "computegate", "--type=json", "-p", json.dumps(narrowed))
         detected(watched, "guarded", {**GOOD, "device": "guarded", "access": "guarded"})
-    watched.kubectl("patch", *NARROWED, "--type=merge", "-p", '{"spec":{"validationActions":["Audit"]}}')
+    bind(watched, "Audit")
 
 
 def test_a_right_that_was_taken_away_is_named(watched: World) -> None:

@@ -45,8 +45,8 @@ class Found(NamedTuple):
 class Surroundings(NamedTuple):
     """What is audited beside the API server's answers, as it is when asked.
 
-    ``configuration`` is our ValidatingWebhookConfiguration as the API server has it, {} where there is none: the gate's own
-    alarm tells of that.  ``enforced`` are the labels of the namespaces that are to be enforced.
+    ``configuration`` is our ValidatingWebhookConfiguration as the API server has it, {} where there is none: the alarm
+    tells of that.  ``enforced`` are the labels of the namespaces that are to be enforced.
     """
 
     configuration: Callable[[], Mapping[str, Any]]
