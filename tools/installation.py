@@ -80,6 +80,21 @@ class Replica:
         self.log = self.directory / "log.txt"
         self.popen: subprocess.Popen[bytes] | None = None
 
+    @property
+    def review_url(self) -> str:
+        """Where it answers reviews of enforced namespaces."""
+        return f"https://127.0.0.1:{self.port}/validate/enforced"
+
+    @contextlib.contextmanager
+    def configured(self, **settings: Any) -> Iterator[None]:
+        """Other settings, of what starts while the block lasts."""
+        before = self._config.read_text()
+        self._config.write_text(yaml.safe_dump({**yaml.safe_load(before), **settings}))
+        try:
+            yield
+        finally:
+            self._config.write_text(before)
+
     def start(self) -> None:
         """Start the process; `wait` waits until it is ready."""
         command = [sys.executable, "-m", "admission.cli.main", "serve"]

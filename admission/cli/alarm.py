@@ -30,14 +30,15 @@ class GateAlarm:
         for problem in began:
             text = _sentence(problem)
             logger.error("gate: %s", text)
-            self._record(f"Gate{problem.problem.capitalize()}", text, warning=True)
+            self.record(f"Gate{problem.problem.capitalize()}", text, warning=True)
         for problem in ended:
             logger.warning("gate: no longer so: %s %s %s", problem.kind, problem.name, problem.problem)
         if not self.watch.problems:
             logger.warning("gate: %s", notices.gate_intact())
-            self._record("GateIntact", notices.gate_intact(), warning=False)
+            self.record("GateIntact", notices.gate_intact(), warning=False)
 
-    def _record(self, reason: str, text: str, *, warning: bool) -> None:
+    def record(self, reason: str, text: str, *, warning: bool) -> None:
+        """Record an event about the gate, where this replica leads; the same again within the hour only counts."""
         if self._lease.held:
             held = self.watch.regarding
             about = Regarding("v1", "ConfigMap", held.name, held.uid, self._namespace)

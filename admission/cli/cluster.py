@@ -26,6 +26,7 @@ from admission.api.presence import AcceleratorPresence
 from admission.api.quota import Authorization, ComputeQuota
 from admission.api.tenant import Tenant
 from admission.cli.alarm import GateAlarm
+from admission.cli.canary import Proof
 from admission.cli.certificates import Certificates
 from admission.cli.files import node_of
 from admission.cli.upkeep import Upkeep, kept_alive, start_anew
@@ -114,6 +115,7 @@ class ClusterSource:
         identity = f"{os.environ.get('POD_NAME', 'computegate')}_{uuid.uuid4()}"
         self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
         self.alarm = GateAlarm(client, _own_namespace(), settings.gate, self._events, self.lease)
+        self._proof = Proof(client, registry, settings, key=reference_key, namespace=_own_namespace(), alarm=self.alarm)
 
     @classmethod
     async def connect(
@@ -131,7 +133,8 @@ class ClusterSource:
             self._events.run,
         ):
             self._tasks.append(asyncio.create_task(kept_alive(run)))
-        self._until_resigned = [asyncio.create_task(kept_alive(run)) for run in (self.lease.run, self.alarm.watch.run)]
+        runs = (self.lease.run, self.alarm.watch.run, *self._proof.everywhere())
+        self._until_resigned = [asyncio.create_task(kept_alive(run)) for run in runs]
         self._tasks += self._until_resigned
         return self
 
@@ -152,7 +155,7 @@ class ClusterSource:
 
     async def certificate(self) -> Certificate:
         """Return the serving certificate, which is followed from now on."""
-        found = await self._certificates.certificate()
+        found = self._proof.certificate = await self._certificates.certificate()
         self._tasks += [asyncio.create_task(kept_alive(run)) for run in self._certificates.everywhere()]
         return found
 
@@ -207,6 +210,7 @@ class ClusterSource:
             *self._weakened.figures(),
             *self._certificates.figures(leads=self.lease.held),
             *gate_figures(self.alarm.watch.problems),
+            *self._proof.figures(leads=self.lease.held),
         )
 
     # -- watches ---------------------------------------------------------------------------------
@@ -329,7 +333,7 @@ class ClusterSource:
         for task in self._leading:
             task.cancel()
         self._tasks = [task for task in (*self._tasks, *self._leading) if not task.done()]
-        runs = (self._term, *self._certificates.leading()) if held else ()
+        runs = (self._term, *self._certificates.leading(), *self._proof.leading()) if held else ()
         self._leading = [asyncio.create_task(kept_alive(run)) for run in runs]
 
     async def _term(self) -> None:

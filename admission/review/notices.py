@@ -52,6 +52,46 @@ def gate_intact() -> str:
     return "all webhooks and guards are again what was installed"
 
 
+def canary_answered(canary: str, outcome: str, detail: str) -> str:
+    """What the answer to a canary tells; ``outcome`` is one of ``reading.Outcome``, ``detail`` what was said."""
+    said = f"; the API server says: {printable(detail)[:_LONGEST_SAID]}" if detail else ""
+    return f"canary {canary}: {_CANARIES[outcome]}{said}"
+
+
+def lacking(lack: str, detail: str) -> str:
+    """What the audit of our own registration found; ``lack`` is one of ``audit.Lack``."""
+    return f"{_LACKS[lack]}: {printable(detail)}"
+
+
+def lacks_no_longer(lack: str) -> str:
+    """It is no longer so."""
+    return f"no longer so: {_LACKS[lack]}"
+
+
+_LONGEST_SAID = 600
+
+_CANARIES = {
+    "denied": "denied by this installation, as it must be: the gate stands",
+    "passed": "passed all that is ours, as it must",
+    "admitted": f"the gate is open: a pod that must be denied was admitted, and so are others; {_RESTORE}",
+    "foreign": "denied in our name, but not by this installation: see where the webhook configuration leads",
+    "guarded": f"denied by a policy of ours, as the webhook configuration covers less than was installed; {_RESTORE}",
+    "obstructed": "a pod without accelerators does not pass what is ours, so that others do not start either",
+    "unanswered": "the gate is closed, and the API server cannot ask us: pods that ask for accelerators are refused",
+    "waiting": "the gate is closed, and we answer TryAgain",
+    "obscured": "not known whether the gate stands: something that is not ours denied the pod before",
+    "unreachable": "not known whether the gate stands: the API server does not answer",
+}
+
+_LACKS = {
+    "rights": "the server's account is not granted",
+    "trust": "API servers do not believe the certificate that is served",
+    "endpoints": "no ready address stands behind the Service",
+    "namespaces": "enforced namespaces are not selected by the webhook configuration",
+    "unseen": "what is granted and registered cannot be told",
+}
+
+
 def transition_refused(was: str, state: str, after: Iterable[str]) -> str:
     """A clearance does not lead from one state to another; what it leads to."""
     known = tuple(after)
