@@ -58,7 +58,7 @@ class KYC(Model):
     ]
     """Where verification stands. Expiry is judged at decision time from expiresAt, whatever this says."""
     level: Annotated[int, pydantic.Field(ge=0, le=4)] = 0
-    """How deep the verification went: 1 identity, 2 ownership, 3 enhanced, 4 in person; rules ask for a least level."""
+    """How deep the verification went: 1 identity, 2 ownership, 3 enhanced, 4 in person; rules ask for a least level. At 0 nothing was verified: that clears nobody for a controlled class, whatever the state and the rules say."""
     verified_at: pydantic.AwareDatetime | None = None
     """When the verification was completed."""
     expires_at: pydantic.AwareDatetime | None = None

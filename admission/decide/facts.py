@@ -52,7 +52,7 @@ def holds(test: ResolvedTest, party: Standing, place: str, governing: str) -> Te
     """Whether one test holds; of a fact that is too old that is not known, nor whether it is unknown by now."""
     if test.fact in party.stale:
         return Ternary.UNKNOWN
-    if test.fact is Fact.OwnerHeadquarters and test.operator != "Exists":
+    if test.fact is Fact.OwnerHeadquarters:
         return _owners(test, party)
     return _compared(test, _values(test.fact, party, place, governing))
 
@@ -78,8 +78,12 @@ def denies_everybody(rule: ResolvedRule, place: str) -> bool:
 
 def _owners(test: ResolvedTest, party: Standing) -> Ternary:
     """Owners' headquarters are unknown where owners without a known one may hold half or more by themselves."""
+    are_known = party.owned_from(frozenset()) is Ternary.FALSE
     if test.operator == "Unknown":
-        return Ternary.FALSE if party.owned_from(frozenset()) is Ternary.FALSE else Ternary.TRUE
+        return Ternary.FALSE if are_known else Ternary.TRUE
+    if test.operator == "Exists":
+        known = Ternary.TRUE if party.facts[Fact.OwnerHeadquarters] else Ternary.FALSE
+        return known if are_known or known is Ternary.TRUE else Ternary.UNKNOWN
     owned = party.owned_from(test.values)
     return owned if test.operator == "In" else ~owned
 

@@ -176,7 +176,6 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
             doubts += undecided(rule, party, place, governing)
             finding = None
         else:
-            covered = covered or outcome is Ternary.TRUE
             at = _At(party, class_name, place, governing)
             finding = _restricted(question, rule, at)
         inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
@@ -189,7 +188,7 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
         reason = _doubted(party, doubts)
         inputs = {"class": class_name, "place": place, "governing": governing}
         _, finding = not_cleared(
-            question, party.name, reason, f"no rule covers {class_name} for {governing or 'nowhere'}"
+            question, party.name, reason, f"no rule allows {class_name} for {governing or 'nowhere'}"
         )
         yield Check("rules cover the class", party.name, "fail", inputs), finding
 

@@ -1,4 +1,4 @@
-"""What an operator should look at in rules and chips that can be applied: weakened, doubled, unconfirmed, dated ahead.
+"""What an operator should look at in rules that can be applied: weakened, doubled, unconfirmed, dated ahead.
 
 Nothing here holds anything back: the strictest of all rules wins, whatever they say twice.
 """
@@ -9,10 +9,7 @@ import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from admission.api.accelerator import AcceleratorClass
 from admission.api.policy import AccessPolicy, Effect
-from admission.catalogue.control import Entry
-from admission.catalogue.lines import lines
 from admission.decide.applied import APPLIED, in_force, named, takes_its_place
 
 if TYPE_CHECKING:
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.api.policy import Rule
-    from admission.catalogue.catalogue import Catalogue
 
 Path = tuple[str | int, ...]
 
@@ -63,34 +59,6 @@ def find_remarks(policies: Iterable[AccessPolicy], now: datetime) -> Iterator[Re
     for each in placed:
         yield from _of_rule(each, by_name, now)
     yield from _overlaps(placed)
-
-
-_STRICTEST_FIRST = (Entry.A1, Entry.A2, Entry.B1, Entry.B2, Entry.NONE)
-
-
-def find_overridden(
-    classes: Iterable[AcceleratorClass], builtin: Catalogue, current: Catalogue, now: datetime
-) -> Iterator[Remark]:
-    """Yield a remark for each class that stands in the place of a built-in chip, ``current`` being with the classes."""
-    for name in sorted({each.name for each in classes} & builtin.chips.keys()):
-        weaker = "; that is WEAKER" if _is_weaker(name, builtin, current, now) else ""
-        before, after = _figures(name, builtin, now), _figures(name, current, now)
-        sentence = f"in place of the built-in chip ({before}) stands this one ({after}){weaker}"
-        yield Remark(AcceleratorClass.__name__, name, ("metadata", "name"), sentence)
-
-
-def _is_weaker(name: str, builtin: Catalogue, current: Catalogue, now: datetime) -> bool:
-    """Whether restrictions take the class for less: by its entry, or, where that is the same, by a line."""
-    before, after = (_STRICTEST_FIRST.index(catalogue.assumed(name, now)) for catalogue in (builtin, current))
-    strict = {line.beyond or line.within for line in lines()}
-    lost = builtin.sides(name, now).possible - current.sides(name, now).possible
-    return after > before or (after == before and not strict.isdisjoint(lost))
-
-
-def _figures(name: str, catalogue: Catalogue, now: datetime) -> str:
-    chip = catalogue.chip(name)
-    tpp = "unknown" if chip is None or chip.tpp is None else f"{chip.tpp:.0f}"
-    return f"entry {catalogue.assumed(name, now).short}, TPP {tpp}"
 
 
 def _of_rule(each: _Placed, by_name: dict[str, _Placed], now: datetime) -> Iterator[Remark]:

@@ -101,8 +101,10 @@ class Rulebook:
         )
 
     def _by_letter(self, rules: Iterable[ResolvedRule], now: datetime) -> frozenset[str]:
-        """The classes that letters name, and those that are, or may be, at the lines that letters draw."""
+        """The classes that letters name: each by itself, all of them, or those that are, or may be, at a line."""
         named = {name for each in rules if each.rule.status == "ByLetter" for name in each.rule.classes}
+        if "*" in named:
+            return frozenset(self._catalogue.chips) | named
         drawn = named & lines.names()
         at_lines = (name for name in self._catalogue.chips if self._catalogue.sides(name, now).possible & drawn)
         return frozenset({*named, *at_lines} if drawn else named)

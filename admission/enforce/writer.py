@@ -214,13 +214,12 @@ class StatusWriter:
         if standing is None:
             status = type(current.status)()
         else:
-            party = self._registry.requester(namespace).party
-            governing = self._registry.rules(self._now()).strictest(standing.jurisdictions())
+            requester = self._registry.requester(namespace)
             status = allowance_status(
                 standing,
                 self._obstacle(standing, namespace),
-                use=use.get(party, {}),
-                limits=own_limits(party, governing, self._ledger.view, self._registry, self._now()),
+                use=use.get(requester.party, {}),
+                limits=own_limits(requester, self._ledger.view, self._registry, self._now()),
                 denial=denial,
                 contact=self._contact,
             )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from admission.cli.profile import profiles
-from tests.decide.questions import ALLOW, NOW, grant, party, policy, pool, rule, tenant, world
+from tests.decide.questions import ALLOW, NOW, UNCONTROLLED, grant, party, policy, pool, rule, tenant, world
 from tests.demand.cluster import pod
 
 TRANSFER, REGULATED = (profiles()[name].policy for name in ("transfer-tests", "access-as-regulated"))
@@ -136,3 +136,13 @@ def test_a_letter_makes_a_chip_below_every_line_controlled_for_all_and_restricte
     asked: dict[str, Any] = {"pod": pod({"nvidia.com/gpu": 1}, nodeSelector={"pool": "h20"}), "labels": {}}
     unknown = [each._replace(objects=(*each.objects, pool("h20", "h20", "DE")), **asked) for each in (before, after)]
     assert [each.reasons() for each in unknown] == [[], ["TenantUnknown"]]
+
+
+def test_a_letter_that_names_everything_makes_everything_controlled_for_all() -> None:
+    letter = rule("letter", "Deny", ("Headquarters", "In", "CN"), status="ByLetter", classes=["*"])
+    rules = policy(ALLOW, letter)
+    revoked = tenant(status={"kyc": {"state": "Revoked"}})
+
+    assert world(rules, pod=UNCONTROLLED).reasons() == []
+    assert world(rules, pod=UNCONTROLLED, labels={}).reasons() == ["TenantUnknown"]
+    assert world(rules, revoked, pod=UNCONTROLLED).reasons() == ["KYCSuspended"]

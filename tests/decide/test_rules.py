@@ -226,10 +226,10 @@ KUMO, TANUKI = tenant("kumo", kind="Reseller"), tenant("tanuki", suppliedBy="kum
             None,
             {("DE", "home", "devices", 8), ("DE", "two", "devices", 5)},
         ),
-        ((policy(rule("a", "Authorization")), grant()), None, {(GRANT, "authorization/licence", "devices", 4)}),
+        ((policy(ALLOW, rule("a", "Authorization")), grant()), None, {(GRANT, "authorization/licence", "devices", 4)}),
         (
             (
-                policy(rule("a", "Authorization")),
+                policy(ALLOW, rule("a", "Authorization")),
                 grant(),
                 grant("sooner", validUntil="2026-12-01T00:00:00Z", devices=2),
             ),
@@ -238,7 +238,7 @@ KUMO, TANUKI = tenant("kumo", kind="Reseller"), tenant("tanuki", suppliedBy="kum
         ),
         (
             (
-                policy(rule("a", "Authorization")),
+                policy(ALLOW, rule("a", "Authorization")),
                 grant(),
                 grant("sooner", validUntil="2026-12-01T00:00:00Z", devices=2, classes=[CHIP]),
                 grant("other", classes=["l4"], devices=9),
