@@ -77,6 +77,8 @@ class KYC(Model):
     """Digest of the identity facts that were verified (`computegate digest`). A fact changed since makes the clearance stale."""
     reason: Text = ""
     """Why the state is what it is, for operators."""
+    refused_by: Annotated[list[Annotated[str, pydantic.Field(max_length=128)]], pydantic.Field(max_length=16)] = []
+    """Providers that refused the tenant, or asked for a review, and have not verified it since. While there is one, no other's delivery clears it; a person does."""
 
 
 class Screening(Model):
