@@ -104,6 +104,10 @@ class Screening(Model):
     """Digest of the list that was searched."""
     list_entries: Annotated[int, pydantic.Field(ge=0)] = 0
     """Entries of the list that was searched: a next one that is much shorter is refused."""
+    list_names: Annotated[int, pydantic.Field(ge=0)] = 0
+    """Names and aliases of its entries: likewise."""
+    list_numbers: Annotated[int, pydantic.Field(ge=0)] = 0
+    """Identifiers of its entries: likewise."""
     reference: Annotated[str, pydantic.Field(max_length=256)] = ""
     """The screening system's reference."""
 

@@ -36,7 +36,7 @@ HELD = frozenset({KYCState.Suspended, KYCState.Revoked})
 REFUSALS = frozenset({KYCState.Rejected, *HELD})
 """What says that a tenant must not be cleared: late as it may be, it is not passed over."""
 
-_AGAINST = REFUSALS | {KYCState.NeedsReview}
+AGAINST = REFUSALS | {KYCState.NeedsReview}
 """States that whoever attests them has to take back itself."""
 
 _REVERSED = frozenset({KYCState.Verified, KYCState.Expired, *HELD})
@@ -145,7 +145,7 @@ def advance(current: KYC | None, verification: Verification, now: datetime, *, f
     if (stale := _order(was, verification.as_of, state)) is not None:
         late = not first and stale is Result.OutOfOrder and _is_unheard(was, verification, now)
         return Step(Result.Applied, _reviewed(was, verification)) if late else Step(stale)
-    if not first and state not in _AGAINST and was.state not in HELD and _others(was, verification.provider):
+    if not first and state not in AGAINST and was.state not in HELD and _others(was, verification.provider):
         return Step(Result.Kept, _taken_back(was, state, verification))
     if state is KYCState.Pending and was.state in _UNMOVED:
         return Step(Result.Kept)
@@ -230,7 +230,7 @@ def _reviewed(was: KYC, verification: Verification) -> KYC:
 
 def _refusers(was: KYC) -> Sequence[str]:
     """The providers whose refusal stands; what was written before these were kept tells the last one alone."""
-    last = was.provider if was.state in _AGAINST - HELD else ""
+    last = was.provider if was.state in AGAINST - HELD else ""
     return was.refused_by or ([last] if last else [])
 
 
@@ -265,7 +265,7 @@ def _written(was: KYC, state: KYCState, verification: Verification, refusers: It
         "reference": verification.reference or was.reference,
         "verifier": verification.verifier,
         "reason": verification.reason,
-        "refused_by": _with(refusers, verification.provider if state in _AGAINST else ""),
+        "refused_by": _with(refusers, verification.provider if state in AGAINST else ""),
     }
     if state is KYCState.Verified:
         return KYC.model_validate({**told, "refused_by": [], **_clearance(was, verification)})
