@@ -14,7 +14,7 @@ from admission.tenants.age import Age, Sources, sources_of
 from admission.tenants.group import group_of
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
-from admission.tenants.ownership import UNNAMED, OwnershipGraph, contradiction_of, graph_of, top_declared
+from admission.tenants.ownership import UNNAMED, OwnershipGraph, contradiction_of, graph_of, state_missing, top_declared
 from admission.tenants.places import unknown_countries
 from admission.tenants.screening import Judged, judge
 from admission.tenants.ternary import Ternary
@@ -138,13 +138,14 @@ class Standing:
 
     @functools.cached_property
     def problem(self) -> str:
-        """What of its facts cannot be: codes that are no countries, owners that belie each other; "" for nothing.
+        """What of its facts cannot be: codes of no country, a state body of no state, owners that belie each other.
 
         For operators.  What a fact that cannot be says is unknown to every rule.
         """
         found = unknown_countries(self.tenant)
         countries = (f"{'.'.join(map(str, path))}: {said}" for path, said in found.items())
-        return "; ".join(each for each in (*countries, contradiction_of(self.tenant.spec, self.graph)) if each)
+        spec = self.tenant.spec
+        return "; ".join(each for each in (*countries, state_missing(spec), contradiction_of(spec, self.graph)) if each)
 
     def jurisdictions(self) -> tuple[str, ...]:
         """Every country that has, or last had, a say: headquarters, ultimate parent, owners of 50 percent or more."""

@@ -10,7 +10,7 @@ import yaml
 
 from admission.api.identity import TenantKind
 from admission.api.policy import AccessPolicy
-from tests.decide.questions import quota, tenant, world
+from tests.decide.questions import party, quota, tenant, world
 
 FILE = Path(__file__).parents[2] / "examples" / "objects" / "policy.yaml"
 EXAMPLE = AccessPolicy.model_validate(yaml.safe_load(FILE.read_text()))
@@ -34,7 +34,15 @@ LEAST: dict[TenantKind, int] = {
 SUPPLIES = {TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace}
 
 
+STATE: dict[str, Any] = {
+    "parties": [party("state")],
+    "ultimateParent": "state",
+    "ownership": [{"owner": "state", "share": {"exact": 100}}],
+}
+
+
 def _asked(level: int, labels: dict[str, str] | None = None, *others: Any, **spec: Any) -> list[str]:
+    spec |= STATE if spec.get("kind") is TenantKind.StateBody else {}
     who = tenant("acme", {"kyc": {"level": level}, **SCREENED}, attestations=[SAID], **spec)
     return world(EXAMPLE, who, quota(), *others, **({"labels": labels} if labels else {})).reasons()
 
