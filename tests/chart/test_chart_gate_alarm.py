@@ -29,13 +29,13 @@ ENTRY = "webhooks[enforced.computegate.io]"
 
 @pytest.fixture(scope="module")
 def objects(installed: Kubectl, chart: Chart) -> dict[tuple[str, str], Manifest]:
-    ca = f"--set-file=tls.caBundle={installed._plane.ca}"
+    ca = f"--set-file=tls.caBundle={installed.plane.ca}"
     return chart.render(f"--set=webhook.url={NOWHERE}", ca, "--set=config.contact=access@example.com")
 
 
 @pytest.fixture(scope="module")
 def gate(installed: Kubectl) -> Iterator[Gate]:
-    gate = Gate(installed, installed._plane.kubeconfig)
+    gate = Gate(installed, installed.plane.kubeconfig)
     yield gate
     gate.close()
     with without_webhooks(installed):  # made again by applying: what was replaced keeps what a later apply leaves out
@@ -162,7 +162,7 @@ def test_an_upgrade_with_new_values_is_intact_and_watched(
     gate: Gate, chart: Chart, objects: dict[tuple[str, str], Manifest], flags: tuple[str, ...]
 ) -> None:
     receiver = ("--set=kyc.receiver.existingSecret=s", "--set=kyc.receiver.providers[0].name=generic")
-    ca = f"--set-file=tls.caBundle={gate.kubectl._plane.ca}"
+    ca = f"--set-file=tls.caBundle={gate.kubectl.plane.ca}"
     version = "--kube-version=1.36.0"
     newer = chart.render(f"--set=webhook.url={NOWHERE}", ca, version, *receiver, *flags)
     admission = [each for each in newer.values() if "admissionregistration" in each["apiVersion"]]
@@ -196,7 +196,7 @@ def test_without_knowing_what_was_installed_it_is_not_intact(
 
 
 def test_who_may_not_look_does_not_call_it_intact(installed: Kubectl) -> None:
-    blind = Gate(installed, installed._plane.kubeconfig_for("may-see-nothing"))
+    blind = Gate(installed, installed.plane.kubeconfig_for("may-see-nothing"))
     (found,) = blind.until(bool)
     blind.close()
     assert found == ("ConfigMap", f"{RELEASE}-gate", "unseen", "it cannot be read")

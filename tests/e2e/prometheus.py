@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes an installation twice a second, with the chart's alerts and dashboard."""
+"""A real Prometheus that scrapes an installation, with the chart's alerts."""
 
 from __future__ import annotations
 
@@ -22,37 +22,60 @@ EVERY = "500ms"
 WINDOW = "1m"
 """Stands for Grafana's $__rate_interval."""
 
+Scrape = dict[str, Any]
+
+
+def hasty(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return groups of alerts with each to fire at once instead of after its time."""
+    return [
+        {**_without_interval(group), "rules": [{**rule, "for": "0s"} for rule in group["rules"]]} for group in groups
+    ]
+
+
+def _without_interval(group: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in group.items() if key != "interval"}
+
+
+def static(name: str, ports: list[int]) -> Scrape:
+    """Return a job that scrapes ports of loopback."""
+    return {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{port}" for port in ports]}]}
+
+
+def pods(name: str, plane: ControlPlane, namespace: str, port: int) -> Scrape:
+    """Return a job that scrapes a port of the pods of a namespace, whichever these are."""
+    found = {"role": "pod", "kubeconfig_file": str(plane.kubeconfig), "namespaces": {"names": [namespace]}}
+    listening = {"source_labels": ["__meta_kubernetes_pod_container_port_number"], "regex": port, "action": "keep"}
+    return {"job_name": name, "kubernetes_sd_configs": [found], "relabel_configs": [listening]}
+
+
+def api_server(plane: ControlPlane, **times: str) -> Scrape:
+    """Return a job that scrapes the API server as its administrator."""
+    admin = json.loads(plane.kubeconfig.read_text())["users"][0]["user"]
+    credentials = {"cert_file": admin["client-certificate"], "key_file": admin["client-key"]}
+    return {
+        "job_name": "apiserver",
+        "scheme": "https",
+        "tls_config": {"ca_file": str(plane.ca), **credentials},
+        "static_configs": [{"targets": [plane.server.removeprefix("https://")]}],
+        **times,
+    }
+
 
 class Prometheus:
-    """Scrapes ports of loopback by job, and the API server as its administrator.  A context manager."""
+    """Scrapes these jobs, and evaluates alerts, `every` so often.  A context manager."""
 
-    def __init__(self, plane: ControlPlane, directory: Path, jobs: dict[str, list[int]]) -> None:
+    def __init__(self, directory: Path, jobs: list[Scrape], every: str = EVERY) -> None:
         directory.mkdir()
         self._directory, self._port = directory, free_port()
-        admin = json.loads(plane.kubeconfig.read_text())["users"][0]["user"]
-        credentials = {"cert_file": admin["client-certificate"], "key_file": admin["client-key"]}
-        targets = {name: [f"127.0.0.1:{port}" for port in ports] for name, ports in jobs.items()}
-        api_server: dict[str, Any] = {
-            "job_name": "apiserver",
-            "scheme": "https",
-            "tls_config": {"ca_file": str(plane.ca), **credentials},
-            "scrape_interval": "2s",
-            "scrape_timeout": "2s",
-            "static_configs": [{"targets": [plane.server.removeprefix("https://")]}],
-        }
         self._config: dict[str, Any] = {
-            "global": {"scrape_interval": EVERY, "scrape_timeout": EVERY, "evaluation_interval": EVERY},
+            "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
             "rule_files": [str(directory / "rules.yaml")],
-            "scrape_configs": [
-                *({"job_name": name, "static_configs": [{"targets": each}]} for name, each in targets.items()),
-                api_server,
-            ],
+            "scrape_configs": jobs,
         }
 
     def load(self, groups: list[dict[str, Any]]) -> None:
-        """Take these groups of alerts, each to fire at once instead of after its time."""
-        hasty = [{**group, "rules": [{**rule, "for": "0s"} for rule in group["rules"]]} for group in groups]
-        (self._directory / "rules.yaml").write_text(yaml.safe_dump({"groups": hasty}))
+        """Take these groups of alerts."""
+        (self._directory / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
 
     def __enter__(self) -> Self:
         config = self._directory / "prometheus.yaml"

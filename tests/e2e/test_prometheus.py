@@ -11,7 +11,7 @@ import pytest
 from admission.api.identity import TenantSpec
 from admission.tenants.identity import identity_digest
 from tests.e2e.objects import VERIFIED, examples, gpu_pod, namespace, of, quota, tenant
-from tests.e2e.prometheus import Prometheus
+from tests.e2e.prometheus import Prometheus, api_server, hasty, static
 from tests.e2e.receivers import ReceiverProcess, now
 from tests.e2e.world import World, eventually
 from tools.chart_docs import alerts
@@ -78,9 +78,13 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         ReceiverProcess(plane, folder / "receiver") as receiver,
     ):
         rendered = {(each["kind"], each["metadata"]["name"]): each for each in gate.rendered(RULES)}
-        jobs = {"computegate": [each.metrics_port for each in gate.replicas], "receiver": [receiver.metrics_port]}
-        prometheus = Prometheus(plane, folder / "prometheus", jobs)
-        prometheus.load(rendered["PrometheusRule", "computegate"]["spec"]["groups"])
+        jobs = [
+            static("computegate", [each.metrics_port for each in gate.replicas]),
+            static("receiver", [receiver.metrics_port]),
+            api_server(plane, scrape_interval="2s", scrape_timeout="2s"),
+        ]
+        prometheus = Prometheus(folder / "prometheus", jobs)
+        prometheus.load(hasty(rendered["PrometheusRule", "computegate"]["spec"]["groups"]))
         world = World(gate)
         inhabit(world)
         with prometheus:

@@ -65,24 +65,23 @@ def versions(release: Release) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Replicas that were killed, when (monotonic seconds), and those to which the API server had connections then."""
+    """A kill of replicas: when, and when the node led to none of them any more (monotonic seconds)."""
 
     at: float
-    killed: frozenset[str]
-    reached: frozenset[str]
+    led_away: float
+    served: bool
+    """Whether the API server had connections to them."""
 
 
 def kill_idle(release: Release, node: Node) -> Kill:
     """Kill the replicas that the API server has no connection to, once there are none from before."""
     release.await_alone()
-    reached = reached_replicas(release)
-    return kill(release, node, frozenset(release.addresses().values()) - reached, reached)
+    return kill(release, node, frozenset(release.addresses().values()) - reached_replicas(release), served=False)
 
 
 def kill_serving(release: Release, node: Node) -> Kill:
     """Kill the replicas that the API server has connections to."""
-    reached = reached_replicas(release)
-    return kill(release, node, reached, reached)
+    return kill(release, node, reached_replicas(release), served=True)
 
 
 def reached_replicas(release: Release) -> frozenset[str]:
@@ -91,17 +90,19 @@ def reached_replicas(release: Release) -> frozenset[str]:
     return frozenset(names.get(address, address) for address in open_replicas(release.service()))
 
 
-def kill(release: Release, node: Node, names: frozenset[str], reached: frozenset[str]) -> Kill:
+def kill(release: Release, node: Node, names: frozenset[str], *, served: bool) -> Kill:
     """Kill replicas from the node, as the kernel would for want of memory, and wait until they are back."""
     before = {name: restarts(release, name) for name in names}
     processes = [node.process_of(name, NAMESPACE) for name in names]
     at = time.monotonic()
     for process in processes:
         os.kill(process, signal.SIGKILL)
+    eventually(lambda: names & release.endpoints(), lambda left: not left, 60)
+    led_away = time.monotonic()
     for name in names:
         await_restart(release, name, before[name])
         release.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "-n", NAMESPACE, "--timeout=55s")
-    return Kill(at, names, reached)
+    return Kill(at, led_away, served)
 
 
 def await_restart(release: Release, name: str, before: int) -> None:

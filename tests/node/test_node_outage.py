@@ -10,7 +10,6 @@ import pytest
 from tests.e2e.world import Cluster, eventually
 from tests.node.conftest import IMAGE
 from tests.node.objects import CLEARED, UNCLEARED, worker
-from tools.installation import NAMESPACE
 from tools.node.node import NAME as NODE
 
 if TYPE_CHECKING:
@@ -24,12 +23,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def down(release: Release) -> Iterator[Release]:
     """The release without any replica."""
-    scale(release, 0)
-    release.kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--grace-period=1", "--wait=false")
-    eventually(release.pods, lambda pods: not pods, 120)
-    yield release
-    scale(release, 3)
-    release.await_rollout()
+    with release.absent():
+        yield release
 
 
 def test_pods_without_accelerators_and_those_of_the_system_start_while_all_replicas_are_dead(
@@ -58,7 +53,7 @@ def test_a_cluster_restarted_whole_and_a_node_replaced_come_back_while_the_serve
     ready = ("rollout", "status", "daemonset/network", "-n", "kube-flannel", "--timeout=55s")
     cluster.kubectl(*ready)
     show("all restarted, the node replaced, no replica: a privileged network DaemonSet in kube-flannel is ready")
-    scale(down, 3)
+    down.scale(3)
     down.await_rollout()
     await_decisions(cluster)
     show("then 3 replicas are ready, and an uncleared tenant's pod is denied again")
@@ -80,10 +75,6 @@ def await_decisions(cluster: Cluster) -> None:
     """Wait until an uncleared tenant's pod is denied for that reason."""
     asked = worker("refused", UNCLEARED, IMAGE)
     eventually(lambda: cluster.try_create(asked).stderr, lambda said: "[NotCleared]" in said, 90)
-
-
-def scale(release: Release, replicas: int) -> None:
-    release.kubectl("scale", "deployment/computegate", "-n", NAMESPACE, f"--replicas={replicas}")
 
 
 def network() -> str:

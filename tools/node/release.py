@@ -4,12 +4,13 @@ What an operator does to it is a method: install, restart, rotate, upgrade, roll
 cluster has done it.
 """
 
+import contextlib
 import json
 import os
 import ssl
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,20 @@ class Release:
         self.kubectl("rollout", "restart", f"deployment/{NAME}", "-n", NAMESPACE)
         self.await_rollout()
 
+    @contextlib.contextmanager
+    def absent(self) -> Iterator[None]:
+        """Have no replica, as if all had died at once."""
+        self.scale(0)
+        self.kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--grace-period=1", "--wait=false")
+        self._await("the replicas to be gone", lambda: not self.pods())
+        yield
+        self.scale(3)
+        self.await_rollout()
+
+    def scale(self, replicas: int) -> None:
+        """Have so many replicas."""
+        self.kubectl("scale", f"deployment/{NAME}", "-n", NAMESPACE, f"--replicas={replicas}")
+
     def await_rollout(self) -> None:
         """Wait until the replicas are the wanted ones and ready; those before may still serve what they were asked."""
         for _ in range(6):  # a command of ours ends after a minute
@@ -80,6 +95,11 @@ class Release:
         asked = f"computegate.io/rotate={what}"
         self.kubectl("annotate", "secret", f"{NAME}-authority", "-n", NAMESPACE, asked, "--overwrite")
         self._await("every replica to serve the new certificate", lambda: self._renewed(before))
+
+    def rendered(self, values: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return what the chart renders with these values besides; nothing is installed."""
+        settings = [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
+        return list(yaml.safe_load_all(self.helm("template", NAME, self._chart, *self._valued(), *settings)))
 
     def test(self) -> str:
         """Run the chart's own tests and return what Helm printed."""
@@ -108,6 +128,13 @@ class Release:
     def addresses(self) -> dict[str, str]:
         """Return the replicas' names by their addresses."""
         return {pod["status"]["podIP"]: pod["metadata"]["name"] for pod in self.pods() if pod["status"].get("podIP")}
+
+    def endpoints(self) -> frozenset[str]:
+        """Return the names of the pods that the Service leads to."""
+        what = ("get", "endpointslices", "-n", NAMESPACE, "-l", f"kubernetes.io/service-name={NAME}", "-o", "json")
+        slices = json.loads(self.kubectl(*what).stdout)["items"]
+        found = (each for part in slices for each in part.get("endpoints") or () if each["conditions"]["ready"])
+        return frozenset(each["targetRef"]["name"] for each in found)
 
     def service(self) -> str:
         """Return the address of the Service."""

@@ -14,7 +14,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -51,7 +51,8 @@ class Stream:
         self._context = ssl.create_default_context(cafile=str(plane.ca))
         client = plane.kubeconfig.parent
         self._context.load_cert_chain(client / "tls.crt", client / "tls.key")
-        self._ending = threading.Event()
+        self._ending, self._going = threading.Event(), threading.Event()
+        self._going.set()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
     def __enter__(self) -> Self:
@@ -62,6 +63,15 @@ class Stream:
         self._ending.set()
         self._thread.join()
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Begin no request meanwhile; those under way go on."""
+        self._going.clear()
+        try:
+            yield
+        finally:
+            self._going.set()
+
     async def _run(self) -> None:
         connector = aiohttp.TCPConnector(ssl=self._context, limit=_CONNECTIONS)
         async with (
@@ -71,6 +81,10 @@ class Stream:
             due, number = time.monotonic(), 0
             under_way = set[asyncio.Task[None]]()
             while not self._ending.is_set():
+                if not self._going.is_set():
+                    await asyncio.sleep(self._interval)
+                    due = time.monotonic()
+                    continue
                 if len(under_way) < _UNDER_WAY:
                     task = group.create_task(self._ask(session, self._asked[number % len(self._asked)], number))
                     under_way.add(task)
