@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-_RESTORE = "undo it: helm upgrade with the same values brings back what was removed or overwritten"
+_RESTORE = "helm upgrade with the same values makes it again"
 
 
 def counted_late(devices: int) -> str:
@@ -38,7 +38,7 @@ def gate_missing(kind: str, name: str) -> str:
 
 def gate_changed(kind: str, name: str, detail: str) -> str:
     """Something that the gate rests on is no longer what was installed."""
-    return f"{kind} {name} is not what was installed: {printable(detail)}; {_RESTORE}"
+    return f"{kind} {name} is not what was installed: {printable(detail)}; kubectl delete it, then {_RESTORE}"
 
 
 def gate_unseen(kind: str, name: str, detail: str) -> str:

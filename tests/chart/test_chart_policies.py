@@ -59,31 +59,53 @@ def test_the_api_server_takes_every_profile_and_gives_it_back(installed: Kubectl
         assert type(known).model_validate(item).spec == known.spec
 
 
-def test_helm_installs_keeps_and_removes_profiles(chart: Chart, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """An upgrade changes the policy that the install made: it is never deleted in between."""
+def test_no_upgrade_rollback_or_uninstall_takes_a_profile_away(
+    chart: Chart, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Without a rule all that is controlled is denied: policies go by hand alone, and say what their revision says."""
     with ControlPlane(tmp_path_factory.mktemp("policies-plane")) as plane:
         kubectl = Kubectl(plane)
-        flags = (
-            *(f"--kubeconfig={plane.kubeconfig}", f"--namespace={NAMESPACE}", "--set=webhook.url=https://127.0.0.1:9"),
-            f"--set-file=tls.caBundle={plane.ca}",
-        )
+        to = (f"--kubeconfig={plane.kubeconfig}", f"--namespace={NAMESPACE}")
+        values = ("--set=webhook.url=https://127.0.0.1:9", f"--set-file=tls.caBundle={plane.ca}")
 
-        def release(*wanted: str) -> dict[str, Any]:
-            done = chart.run(*wanted[:1], RELEASE, str(CHART), *flags, *wanted[1:])
+        def after(*command: str) -> dict[str, tuple[str, str]]:
+            """Run helm; return uid and status of the affiliates rule by policy."""
+            done = chart.run(*command, *to)
             assert done.returncode == 0, done.stderr
             listed = json.loads(kubectl("get", "accesspolicies", "-o", "json").stdout)["items"]
-            return {each["metadata"]["name"]: each for each in listed}
+            return {each["metadata"]["name"]: (each["metadata"]["uid"], affiliates(each)) for each in listed}
 
-        both = "--set=policies.profiles={access-as-regulated,transfer-tests}"
+        def release(verb: str, *wanted: str) -> dict[str, tuple[str, str]]:
+            return after(verb, RELEASE, str(CHART), *values, *wanted)
+
+        both, stayed = (
+            "--set=policies.profiles={access-as-regulated,transfer-tests}",
+            "--set=policies.affiliatesRule=false",
+        )
         first = release("install", "--create-namespace", both)
-        second = release("upgrade", both, "--set=policies.affiliatesRule=false")
-        third = release("upgrade", "--set=policies.profiles={transfer-tests}")
+        second = release("upgrade", both, stayed)
+        first_again = after("rollback", RELEASE, "1")
+        fourth = release("upgrade", both, stayed)
+        second_again = after("rollback", RELEASE, "2")
+        one = release("upgrade", "--set=policies.profiles={transfer-tests}", stayed)
+        gone = after("uninstall", RELEASE)
+        back = release("install", both)
 
-    assert sorted(first) == sorted(second) == ["access-as-regulated", "transfer-tests"]
-    assert [each["metadata"]["uid"] for each in first.values()] == [each["metadata"]["uid"] for each in second.values()]
-    status = {rule["name"]: rule["status"] for rule in second["access-as-regulated"]["spec"]["rules"]}
-    assert (status["affiliates"], status["affiliates-2025"]) == ("Stayed", "InForce")
-    assert sorted(third) == ["transfer-tests"]
+    assert {name: status for name, (_, status) in first.items()} == IN_FORCE
+    assert {name: uid for name, (uid, _) in first.items()} == {name: uid for name, (uid, _) in second.items()}
+    for found, wanted in ((first_again, IN_FORCE), (back, IN_FORCE), *((each, STAYED) for each in (second, fourth))):
+        assert {name: status for name, (_, status) in found.items()} == wanted
+    assert fourth == second_again == one == gone
+
+
+IN_FORCE = {"access-as-regulated": "InForce", "transfer-tests": ""}
+STAYED = {**IN_FORCE, "access-as-regulated": "Stayed"}
+
+
+def affiliates(policy: dict[str, Any]) -> str:
+    """Return the status of the rule that a value switches, or nothing where there is none."""
+    status: dict[str, str] = {rule["name"]: rule["status"] for rule in policy["spec"]["rules"]}
+    return status.get("affiliates", "")
 
 
 def test_a_rule_names_what_it_replaces_as_policy_and_rule(installed: Kubectl) -> None:
