@@ -1,4 +1,4 @@
-"""Writes what is generated of docs/chart.md and docs/alerts.md: the chart's values, and its alerts.
+"""Writes what is generated of docs/chart.md, alerts.md and metrics.md: the chart's values, its alerts, and the metrics.
 
     python -m tools.chart_docs
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
+from tools import metrics_docs
 
 ROOT = Path(__file__).parent.parent
 CHART = ROOT / "charts" / "computegate"
@@ -101,7 +103,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
-PAGES = {"chart.md": values_table, "alerts.md": alerts_text}
+PAGES = {"chart.md": values_table, "alerts.md": alerts_text, "metrics.md": metrics_docs.table}
 """Pages of docs/, and what is generated in each."""
 
 
