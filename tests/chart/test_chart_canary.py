@@ -85,7 +85,7 @@ def asked(kubectl: Kubectl, user: str, ask: Callable[[Client], Awaitable[Any]]) 
     """Return what comes of asking the API server as somebody, or as the administrator."""
 
     async def connected() -> Any:
-        plane = kubectl._plane
+        plane = kubectl.plane
         access = plane.kubeconfig_for(user, ACCOUNT_GROUPS) if user else plane.kubeconfig
         client = await Client.connect(access)
         try:
