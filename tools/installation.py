@@ -232,7 +232,12 @@ class Installation:
         self._values = values or {}
         self.balancer = Balancer()
         certificate = plane.issue("computegate", ("localhost", "127.0.0.1", f"*.{NAMESPACE}.svc"))
-        settings = {"mode": mode, "ledger": ledger or {"rebuildSeconds": 1, "expireSeconds": 44}, **(server or {})}
+        settings = {
+            "mode": mode,
+            "excludedNamespaces": ["kube-system", NAMESPACE],
+            "ledger": ledger or {"rebuildSeconds": 1, "expireSeconds": 44},
+            **(server or {}),
+        }
         self.replicas = [
             Replica(plane, directory / f"replica-{number}", certificate, settings, wired=wired)
             for number in range(replicas)

@@ -37,12 +37,15 @@ class GateAlarm:
             logger.warning("gate: %s", notices.gate_intact())
             self.record("GateIntact", notices.gate_intact(), warning=False)
 
-    def record(self, reason: str, text: str, *, warning: bool) -> None:
-        """Record an event about the gate, where this replica leads; the same again within the hour only counts."""
+    def record(self, reason: str, text: str, *, warning: bool, transition: str = "") -> None:
+        """Record an event about the gate, where this replica leads; the same again within the hour only counts.
+
+        ``transition`` tells apart what is one reason but not one case; without it the text does.
+        """
         if self._lease.held:
             held = self.watch.regarding
             about = Regarding("v1", "ConfigMap", held.name, held.uid, self._namespace)
-            self._events.record(about, reason, text, action="Watch", warning=warning, transition=text)
+            self._events.record(about, reason, text, action="Watch", warning=warning, transition=transition or text)
 
 
 def _sentence(problem: Problem) -> str:

@@ -97,7 +97,7 @@ class Proof:
         good = seen.outcome in GOOD
         text = notices.canary_answered(canary.name, seen.outcome, "" if good else seen.detail)
         logger.log(logging.WARNING if good or seen.outcome in UNKNOWN else logging.ERROR, "gate: %s", text)
-        self._alarm.record(_REASONS[seen.outcome], text, warning=not good)
+        self._alarm.record(_REASONS[seen.outcome], text, warning=not good, transition=canary.name)
 
     def _tell_of_lack(self, lack: Lack, found: Found | None) -> None:
         if found is None:

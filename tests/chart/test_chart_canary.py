@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from admission.cli.canary import installed_of
-from admission.cluster.client import Client
+from admission.cluster.client import Client, Unreachable
 from admission.cluster.rights import Installed, Right, rights_of
 from admission.enforce.audit.audit import Audit, Found, Lack, Surroundings
 from admission.enforce.audit.granted import not_granted
@@ -144,20 +144,29 @@ def test_a_service_without_a_ready_address_is_found(installed: Kubectl, endpoint
 def test_what_the_audit_finds_counts_when_it_is_found_again(installed: Kubectl) -> None:
     told: list[tuple[Lack, Found | None]] = []
     enforced: dict[str, dict[str, str]] = {}
+    away: list[bool] = []
     entry = {"name": "enforced.computegate.io", "namespaceSelector": {"matchLabels": {"a": "b"}}}
 
     async def looks(client: Client) -> list[Any]:
-        around = Surroundings(lambda: {"webhooks": [entry]}, lambda: enforced, lambda *_: "")
+        def configuration() -> dict[str, Any]:
+            if away:
+                raise Unreachable("away")
+            return {"webhooks": [entry]}
+
+        around = Surroundings(configuration, lambda: enforced, lambda *_: "")
         audit = Audit(client, (), around, tell=lambda *each: told.append(each), seconds=1, grace=1)
         seen = []
-        rounds: tuple[dict[str, dict[str, str]], ...] = ({"x": {}}, {"x": {}}, {}, {"x": {}}, {})
-        for namespaces in rounds:
+        rounds: tuple[list[str] | None, ...] = (["x"], ["x"], None, None, ["x"], [], ["x"], [])
+        for names in rounds:
+            away[:] = [True] * (names is None)
             enforced.clear()
-            enforced.update(namespaces)
+            enforced.update({name: {} for name in names or ()})
             await audit.once()
             seen.append(None if audit.lacks is None else [*audit.lacks])
         return seen
 
     found = asked(installed, ACCOUNT, looks)
-    assert found == [None, [Lack.Namespaces], [], [], []]
-    assert told == [(Lack.Namespaces, Found(1, "x")), (Lack.Namespaces, None)]
+    namespaces, unseen = [Lack.Namespaces], [Lack.Namespaces, Lack.Unseen]
+    assert found == [None, namespaces, namespaces, unseen, namespaces, [], [], []]
+    lost, silent = (Lack.Namespaces, Found(1, "x")), (Lack.Unseen, Found(1, "away"))
+    assert told == [lost, silent, (Lack.Unseen, None), (Lack.Namespaces, None)]

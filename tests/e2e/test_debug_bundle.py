@@ -86,7 +86,11 @@ def test_a_bundle_shows_states_and_counts_and_no_name_of_a_customer(world: World
     entry = next(each for each in json.loads(files["webhook.json"]) if each["name"] == "enforced.computegate.io")
     assert (entry["failurePolicy"], entry["where"]) == ("Fail", "url")
     settings = json.loads(files["configuration.json"])
-    assert (settings["mode"], settings["contact"], settings["excludedNamespaces"]) == ("enforce", True, [])
+    assert (settings["mode"], settings["contact"], settings["excludedNamespaces"][0]) == (
+        "enforce",
+        True,
+        "kube-system",
+    )
 
     assert bundled(world, tmp_path / "b.tar.gz")[0] == 0
     again = json.loads(unpacked(tmp_path / "b.tar.gz")["objects.json"])

@@ -85,6 +85,8 @@ class Audit:
     async def once(self) -> bool:
         """Look; return whether something waits to be found again."""
         found = {lack: each async for lack, each in self._look()}
+        if Lack.Unseen in found:
+            found = {**(self.lacks or {}), **found}  # what was not looked at goes on
         counting = {lack: each for lack, each in found.items() if lack in self._last or lack in (self.lacks or {})}
         self._last = found
         if self.lacks is not None or not found or counting:
