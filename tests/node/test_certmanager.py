@@ -52,7 +52,7 @@ def test_cert_manager_issues_injects_and_renews_and_nothing_is_lost(
     for name in (CLEARED, UNCLEARED):
         cluster.kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=30s")
     refused = worker("refused", UNCLEARED, IMAGE)
-    eventually(lambda: cluster.denial(refused, "--dry-run=server"), lambda line: "[NotCleared]" in line)
+    eventually(lambda: cluster.try_create(refused, "--dry-run=server").stderr, lambda line: "[NotCleared]" in line)
     before = issued.serials()
     asked = [Asked(worker("cleared", CLEARED, IMAGE), True), Asked(refused, False)]
     with Stream(issued.plane, asked, RATE) as stream:
