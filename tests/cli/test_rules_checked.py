@@ -285,6 +285,15 @@ GRANTED = {"number": "D-1", "tenant": "acme", "classes": ["Controlled"], "device
 GRANTED |= {"validFrom": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
 
 
+def test_rules_of_which_none_allows_anything_are_told(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "rules.yaml").unlink()
+    own(folder, rule("level", "Level"), rule("quota", "Quota"))
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    (told,) = capsys.readouterr().err.splitlines()
+
+    assert told.endswith("own: spec.rules: no rule that is enforced allows anything: every controlled class is denied")
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
