@@ -155,6 +155,7 @@ def _policy() -> AccessPolicy:
         rule("listed", "Deny", ("Screening", ["Match", "Candidate"])),
         rule("verified", "Level"),
         rule("counted", "Quota"),
+        rule("let-in", "Allow"),
     ]
     spec = {"rules": rules, "beneficialOwnerThreshold": 30}
     return AccessPolicy.model_validate({"metadata": {"name": "access"}, "spec": spec})

@@ -338,6 +338,26 @@ REMARKS = {
         [rule("r", "Deny", replaces="transfer-tests/headquarters")],
         ["(Authorization) stands this one (Deny)"],
     ),
+    "stricter, of whom it is about and more": (
+        [rule("r", "Deny", ("Headquarters", "In", "ear-headquarters", "BV"), replaces="transfer-tests/headquarters")],
+        ["(Authorization) stands this one (Deny)END"],
+    ),
+    "stricter, of others": (
+        [rule("r", "Deny", ("Headquarters", "In", "BV"), replaces="transfer-tests/headquarters")],
+        ["(Deny); that may be WEAKER: it is about other classes, or tests something else"],
+    ),
+    "stricter, of fewer classes": (
+        [rule("r", "Deny", classes=["h20"], replaces="transfer-tests/headquarters")],
+        ["(Deny); that may be WEAKER: it is about other classes, or tests something else"],
+    ),
+    "allowing fewer": (
+        [rule("r", "Allow", ("Headquarters", "In", "DE"), replaces="transfer-tests/otherwise")],
+        ["(Allow) stands this one (Allow)END"],
+    ),
+    "allowing more": (
+        [rule("r", "Allow", classes=["*"], replaces="transfer-tests/otherwise")],
+        ["(Allow); that may be WEAKER: it is about other classes, or tests something else"],
+    ),
     "stayed": (
         [rule("r", "Deny", replaces="transfer-tests/headquarters", status="Stayed")],
         ["(Authorization) stands this one (not applied, Stayed); that is WEAKER"],
@@ -387,6 +407,7 @@ def test_what_somebody_should_look_at_is_told_with_line_and_field(
     told = capsys.readouterr().err.splitlines()
 
     assert len(told) == len(words), told
+    told = [f"{line}END" for line in told]
     assert all(word in line and f"{folder}/own.yaml[0] line " in line for word, line in zip(words, told, strict=True))
 
 
