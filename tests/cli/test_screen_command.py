@@ -92,8 +92,9 @@ REFUSED: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "a broken list": ([], {"text": csv_text(TOLMAVIR)[:-40]}, "the list is refused as a whole"),
     "another format": ([], {"text": json_text(TOLMAVIR)}, "line 1: column _id is missing"),
     "a date of tomorrow": (["--as-of", "2999-01-01T00:00:00Z"], {}, "is in the future"),
-    "a date without a zone": (["--as-of", "2025-11-24T00:00:00"], {}, "give the time zone"),
-    "no date": (["--as-of", "yesterday"], {}, "not an instant"),
+    "a date without a zone": (["--as-of", "2025-11-24T00:00:00"], {}, "has no time zone"),
+    "no date": (["--as-of", "yesterday"], {}, "is no instant"),
+    "an older list, by its day": (["--as-of", "2025-11-23"], {}, "the last one was of 2025-11-24"),
     "an older list": (["--as-of", "2025-11-23T23:59:59Z"], {}, "the last one was of 2025-11-24"),
     "a much shorter list": ([], {}, "the list has 2 entries, the last one had 3: cut short?"),
     "tenants that are none": (
