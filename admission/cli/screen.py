@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from admission.cli.files import FileError
+from admission.cli.instant import instant
 from admission.cli.screened import CLUSTER, Parties, from_cluster, from_files, write
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
@@ -119,11 +120,9 @@ def _listed(arguments: argparse.Namespace, parties: Parties) -> Searchable:
     """Read the list and date it: as told, or by the file's own time."""
     found = read_list(arguments.list)
     try:
-        told = dt.datetime.fromisoformat(arguments.as_of) if arguments.as_of else None
-    except ValueError:
-        raise ListError(f"--as-of {arguments.as_of}: not an instant such as 2026-11-20T06:00:00Z") from None
-    if told is not None and told.tzinfo is None:
-        raise ListError(f"--as-of {arguments.as_of}: give the time zone, such as Z")
+        told = instant(arguments.as_of, "--as-of") if arguments.as_of else None
+    except ValueError as error:
+        raise ListError(str(error)) from None
     as_of = told or dt.datetime.fromtimestamp(int(arguments.list.stat().st_mtime), dt.UTC)
     if as_of > dt.datetime.now(dt.UTC):
         raise ListError(f"{arguments.list}: the date of the list, {as_of.isoformat()}, is in the future")

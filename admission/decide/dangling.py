@@ -8,6 +8,7 @@ authorization, a pool), nothing need wait: ``remarks`` tells of it.
 
 from __future__ import annotations
 
+import itertools
 import typing
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +20,7 @@ from admission.catalogue import lines
 from admission.catalogue.control import Entry
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.catalogue.jurisdictions import GROUPS
-from admission.decide.applied import named
+from admission.decide.applied import meet_in_time, named
 from admission.decide.rulebook import COUNTRY_FACTS
 from admission.tenants.screening import OF_WHOM
 
@@ -122,19 +123,22 @@ def _of_quota(quota: ComputeQuota, groups: Collection[str], classes: Collection[
 
 
 def _replacing(policies: Collection[AccessPolicy]) -> Iterator[Dangling]:
-    """A rule stands in the place of one of another policy, alone, and nothing stands in its own."""
+    """A rule stands in the place of one of another policy, alone at a time, and nothing stands in its own."""
     replacing = defaultdict[str, list[tuple[str, str, int]]](list)
+    rules: dict[str, Rule] = {}
     for policy in policies:
         for number, rule in enumerate(policy.spec.rules):
             if rule.replaces:
                 replacing[rule.replaces].append((named(policy, rule), policy.name, number))
+                rules[named(policy, rule)] = rule
                 if rule.replaces.startswith(f"{policy.name}/"):
                     said = f"AccessPolicy {policy.name}: rule {rule.name} replaces one of its own policy; change that"
                     yield _of_replaces(policy.name, number, said)
     names = {name for found in replacing.values() for name, _, _ in found}
     for replaced, found in sorted(replacing.items()):
         _, policy_name, number = max(found)
-        if len(found) > 1:
+        pairs = itertools.combinations((rules[name] for name, _, _ in found), 2)
+        if any(meet_in_time(one, other) for one, other in pairs):
             said = f"the rules {', '.join(sorted(name for name, _, _ in found))} replace {replaced} each; leave one"
             yield _of_replaces(policy_name, number, said)
         if replaced in names:

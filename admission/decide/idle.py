@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from admission.api.policy import AccessPolicy
+from admission.api.policy import AccessPolicy, Effect, Mode
 from admission.api.quota import Authorization
 from admission.decide.applied import APPLIED, in_force
 from admission.decide.dangling import groups_of, undefined, words_of
@@ -25,7 +25,12 @@ def find_idle(
     policies: Iterable[AccessPolicy], classes: Collection[str], grants: Iterable[Authorization], now: datetime
 ) -> Iterator[Remark]:
     """Yield the remarks on rules and on authorizations, as of ``now``."""
-    for policy in sorted(policies, key=lambda policy: policy.name):
+    ordered = sorted(policies, key=lambda policy: policy.name)
+    enforced = [policy for policy in ordered if policy.spec.mode is Mode.Enforce]
+    if enforced and not any(_allows(rule, now) for policy in enforced for rule in policy.spec.rules):
+        said = "no rule that is enforced allows anything: every controlled class is denied"
+        yield Remark(AccessPolicy.__name__, enforced[0].name, ("spec", "rules"), said)
+    for policy in ordered:
         groups = groups_of(policy)
         for number, rule in enumerate(policy.spec.rules):
             at = ("spec", "rules", number)
@@ -46,6 +51,10 @@ def find_unheld(grants: Iterable[Authorization], tenants: Collection[str]) -> It
         if grant.spec.tenant not in tenants:
             said = f"no Tenant {grant.spec.tenant} is among these objects; nobody holds it"
             yield Remark(Authorization.__name__, grant.name, ("spec", "tenant"), said)
+
+
+def _allows(rule: Rule, now: datetime) -> bool:
+    return rule.effect is Effect.Allow and in_force(rule, now)
 
 
 def _outside_dates(rule: Rule, beside: Iterable[Rule], now: datetime) -> Iterator[tuple[Path, str]]:

@@ -13,6 +13,7 @@ from admission.decide.duration import seconds_of
 from admission.decide.rules import DUE, NEVER, Due, ResolvedRule, ResolvedTest, RulesInForce
 from admission.decide.screening import terms_of
 from admission.tenants.age import Age
+from admission.tenants.screening import OF_WHOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -141,7 +142,9 @@ def _resolved(policy: AccessPolicy, rule: Rule, groups: Mapping[str, frozenset[s
     return ResolvedRule(named(policy, rule), rule, tests)
 
 
-def _values(fact: Fact, values: Iterable[str], groups: Mapping[str, frozenset[str]]) -> frozenset[str]:
+def _values(fact: Fact, values: Collection[str], groups: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    if fact is Fact.Screening and "Match" in values:
+        return OF_WHOM.union(values)
     if fact not in COUNTRY_FACTS:
         return frozenset(values)
     return frozenset(code for value in values for code in groups.get(value, frozenset({value})))

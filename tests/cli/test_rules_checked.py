@@ -285,6 +285,15 @@ GRANTED = {"number": "D-1", "tenant": "acme", "classes": ["Controlled"], "device
 GRANTED |= {"validFrom": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
 
 
+def test_rules_of_which_none_allows_anything_are_told(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "rules.yaml").unlink()
+    own(folder, rule("level", "Level"), rule("quota", "Quota"))
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    (told,) = capsys.readouterr().err.splitlines()
+
+    assert told.endswith("own: spec.rules: no rule that is enforced allows anything: every controlled class is denied")
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -328,6 +337,26 @@ REMARKS = {
     "stricter": (
         [rule("r", "Deny", replaces="transfer-tests/headquarters")],
         ["(Authorization) stands this one (Deny)"],
+    ),
+    "stricter, of whom it is about and more": (
+        [rule("r", "Deny", ("Headquarters", "In", "ear-headquarters", "BV"), replaces="transfer-tests/headquarters")],
+        ["(Authorization) stands this one (Deny)END"],
+    ),
+    "stricter, of others": (
+        [rule("r", "Deny", ("Headquarters", "In", "BV"), replaces="transfer-tests/headquarters")],
+        ["(Deny); that may be WEAKER: it is about other classes, or tests something else"],
+    ),
+    "stricter, of fewer classes": (
+        [rule("r", "Deny", classes=["h20"], replaces="transfer-tests/headquarters")],
+        ["(Deny); that may be WEAKER: it is about other classes, or tests something else"],
+    ),
+    "allowing fewer": (
+        [rule("r", "Allow", ("Headquarters", "In", "DE"), replaces="transfer-tests/otherwise")],
+        ["(Allow) stands this one (Allow)END"],
+    ),
+    "allowing more": (
+        [rule("r", "Allow", classes=["*"], replaces="transfer-tests/otherwise")],
+        ["(Allow); that may be WEAKER: it is about other classes, or tests something else"],
     ),
     "stayed": (
         [rule("r", "Deny", replaces="transfer-tests/headquarters", status="Stayed")],
@@ -378,6 +407,7 @@ def test_what_somebody_should_look_at_is_told_with_line_and_field(
     told = capsys.readouterr().err.splitlines()
 
     assert len(told) == len(words), told
+    told = [f"{line}END" for line in told]
     assert all(word in line and f"{folder}/own.yaml[0] line " in line for word, line in zip(words, told, strict=True))
 
 

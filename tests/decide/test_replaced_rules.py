@@ -116,6 +116,24 @@ def test_replacements_that_nobody_could_follow_hold_everything_back(policies: li
     assert words in world(*policies).registry().held_back
 
 
+def test_rules_that_follow_each_other_may_replace_the_same_one() -> None:
+    until, since = ({key: NOW.isoformat()} for key in ("expires", "effective"))
+    made = [
+        policy(
+            {**rule("r", "Allow", ("Screening", "In", "Match")), **dates, "replaces": "access-as-regulated/affiliates"},
+            name=name,
+        )
+        for name, dates in (("before", until), ("after", since))
+    ]
+    registry = world(REGULATED, *made).registry()
+    moments = NOW - timedelta(seconds=1), NOW
+
+    assert registry.held_back == ""
+    assert [dict(registry.rules(each).replaced) for each in moments] == [
+        {"access-as-regulated/affiliates": f"{name}/r"} for name in ("before", "after")
+    ]
+
+
 @pytest.mark.parametrize("effect", ["Deny", "Authorization", "Level", "Quota"])
 def test_an_unknown_entry_is_restricted_like_the_strictest_and_permitted_only_by_name(effect: str) -> None:
     """Inferentia2 may be 3A090.a.2 by its published figures (die area unknown), so what restricts that restricts it."""
