@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 INTERMEDIARIES = frozenset({TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace})
 """Kinds that supply others: their namespaces must name who computes there."""
 
-MUST_ATTEST = frozenset({TenantKind.InferenceProvider, TenantKind.ClusterReseller})
+MUST_ATTEST = frozenset({TenantKind.InferenceProvider, TenantKind.ClusterReseller, TenantKind.IaaSProvider})
 """Kinds that compute for others, and attest by themselves, again and again, that this is what they do."""
 
 PLACED_BY = (Fact.Headquarters, Fact.UltimateParentHeadquarters, Fact.OwnerHeadquarters)
@@ -77,6 +77,11 @@ class Standing:
     def is_intermediary(self) -> bool:
         """Whether this tenant supplies others, who must be named."""
         return self.tenant.spec.kind in INTERMEDIARIES
+
+    @property
+    def rents_on(self) -> bool:
+        """Whether others compute on what this tenant gets, so that it is nobody's end customer."""
+        return self.is_intermediary or self.tenant.spec.kind is TenantKind.IaaSProvider
 
     def clearance(self, now: datetime, review_after: int | None = 0) -> Reason | None:
         """Return why the party is not cleared at ``now``, or None.

@@ -23,7 +23,7 @@ LEAST: dict[TenantKind, int] = {
     TenantKind.Government: 3,
     TenantKind.StateBody: 3,
     TenantKind.Academic: 2,
-    TenantKind.Individual: 2,
+    TenantKind.Individual: 3,
     TenantKind.Reseller: 2,
     TenantKind.ClusterReseller: 2,
     TenantKind.Broker: 4,
@@ -67,7 +67,7 @@ def test_who_supplies_others_and_whom_it_supplies_are_both_judged(kind: TenantKi
 def test_who_resells_names_its_customers_or_attests_what_it_supplies(kind: TenantKind) -> None:
     labels = {"computegate.io/tenant": "acme", "computegate.io/end-customer": "tanuki"} if kind in SUPPLIES else None
     customer = tenant("tanuki", {"kyc": {"level": 4}, **SCREENED}, suppliedBy="acme")
-    resells = {*SUPPLIES, TenantKind.InferenceProvider}
+    resells = {*SUPPLIES, TenantKind.InferenceProvider, TenantKind.IaaSProvider}
     expected = [] if kind in resells else ["EndUseNotCleared"]
     assert _asked(4, labels, customer, kind=kind, declaredUse=["Inference", "Resale"]) == expected
 
