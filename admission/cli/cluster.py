@@ -209,7 +209,7 @@ class ClusterSource:
             *figures_of(self, self._registry, _now(), dropped),
             *self._weakened.figures(),
             *self._certificates.figures(leads=self.lease.held),
-            *gate_figures(self.alarm.watch.problems),
+            *gate_figures(self.alarm.watch.problems, self.alarm.watch.breaks),
             *self._proof.figures(leads=self.lease.held),
         )
 

@@ -128,7 +128,7 @@ class GateSettings(_Part):
     config_map: str = "computegate-gate"
     """ConfigMap in our own namespace that says what was installed; the chart writes it."""
     grace_seconds: Annotated[float, pydantic.Field(ge=0, le=60)] = 20
-    """How long a difference stands before it counts: an upgrade writes one object after another."""
+    """How long differences are let stand after an upgrade: it writes one object after another."""
     audit_seconds: Annotated[float, pydantic.Field(gt=0, le=300)] = 30
     """Time between two looks at the rights of the server, and at whether reviews can reach it."""
 

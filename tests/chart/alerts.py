@@ -67,6 +67,20 @@ def unreachable(metric: str, entry: str) -> Case:
     return Case({ours: GROWS}, {ours: STILL, **others, **denials})
 
 
+def burst(metric: str, entry: str) -> dict[str, str]:
+    """Return a counter of the API server that appears with its first failures, and does not grow."""
+    target = '{job="apiserver", instance="a"}'
+    ours = f'{metric}{{name="{entry}.computegate.io", error_type="calling_webhook_error", {target[1:]}'
+    return {ours: "_x10 3x30", f"up{target}": "1x40"}
+
+
+BRIEF: dict[str, dict[str, str]] = {
+    "ComputegateUnreachable": burst(REFUSED, "enforced"),
+    "ComputegateFailsOpen": burst(OPENED, "observed"),
+    "ComputegateGateNotIntact": {"computegate_gate_intact": "1x40", "computegate_gate_breaks_total": "0x10 1x30"},
+}
+"""By alert, what is over when it is scraped first, after ten minutes."""
+
 CASES: dict[str, Case] = {
     "ComputegateDown": Case({}, replicas(1, 0)),
     "ComputegateReplicasMissing": Case(replicas(1, 1), replicas(1, 2)),

@@ -91,7 +91,7 @@ def test_hooks_leave_nothing_behind_but_the_tests_log(objects: Objects) -> None:
         kind = annotations["helm.sh/hook"]
         if key[0] == "AccessPolicy":
             assert (kind, annotations["argocd.argoproj.io/hook-delete-policy"]) == (
-                "post-install,post-rollback",
+                "post-install",
                 "HookFailed",
             )
         else:

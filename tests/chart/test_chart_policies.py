@@ -62,7 +62,7 @@ def test_the_api_server_takes_every_profile_and_gives_it_back(installed: Kubectl
 def test_no_upgrade_rollback_or_uninstall_takes_a_profile_away(
     chart: Chart, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Without a rule all that is controlled is denied: policies go by hand alone, and say what their revision says."""
+    """Without one of two, what it denies would be allowed by the other: they go by hand alone."""
     with ControlPlane(tmp_path_factory.mktemp("policies-plane")) as plane:
         kubectl = Kubectl(plane)
         to = (f"--kubeconfig={plane.kubeconfig}", f"--namespace={NAMESPACE}")
@@ -78,28 +78,25 @@ def test_no_upgrade_rollback_or_uninstall_takes_a_profile_away(
         def release(verb: str, *wanted: str) -> dict[str, tuple[str, str]]:
             return after(verb, RELEASE, str(CHART), *values, *wanted)
 
-        both, stayed = (
-            "--set=policies.profiles={access-as-regulated,transfer-tests}",
-            "--set=policies.affiliatesRule=false",
-        )
-        first = release("install", "--create-namespace", both)
-        second = release("upgrade", both, stayed)
-        first_again = after("rollback", RELEASE, "1")
-        fourth = release("upgrade", both, stayed)
-        second_again = after("rollback", RELEASE, "2")
-        one = release("upgrade", "--set=policies.profiles={transfer-tests}", stayed)
-        gone = after("uninstall", RELEASE)
-        back = release("install", both)
+        both = "--set=policies.profiles={access-as-regulated,transfer-tests}"
+        stayed = "--set=policies.affiliatesRule=false"
+        steps = [
+            release("install", "--create-namespace", both),
+            release("upgrade", both, stayed),
+            after("rollback", RELEASE, "1"),  # as they are: that revision does not list them
+            release("upgrade", both),
+            after("rollback", RELEASE, "2"),
+            release("upgrade", "--set=policies.profiles={transfer-tests}", stayed),
+            after("uninstall", RELEASE),
+            release("install", both),
+        ]
 
-    assert {name: status for name, (_, status) in first.items()} == IN_FORCE
-    assert {name: uid for name, (uid, _) in first.items()} == {name: uid for name, (uid, _) in second.items()}
-    for found, wanted in ((first_again, IN_FORCE), (back, IN_FORCE), *((each, STAYED) for each in (second, fourth))):
-        assert {name: status for name, (_, status) in found.items()} == wanted
-    assert fourth == second_again == one == gone
-
-
-IN_FORCE = {"access-as-regulated": "InForce", "transfer-tests": ""}
-STAYED = {**IN_FORCE, "access-as-regulated": "Stayed"}
+    assert [step["access-as-regulated"][1] for step in steps] == [
+        *("InForce", "Stayed", "Stayed", "InForce", "Stayed", "Stayed", "Stayed", "InForce")
+    ]
+    uids = [{name: uid for name, (uid, _) in step.items()} for step in steps]
+    assert all(sorted(each) == ["access-as-regulated", "transfer-tests"] for each in uids)
+    assert uids == [uids[0]] * len(uids)
 
 
 def affiliates(policy: dict[str, Any]) -> str:
