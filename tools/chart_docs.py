@@ -114,6 +114,13 @@ def renewed(name: str) -> str:
     return f"{before}{BEGIN}\n\n{PAGES[name]()}\n\n{END}{after}"
 
 
+def defaults() -> str:
+    """Return files/defaults.yaml, by which templates find what older values lack: Helm hides values.yaml from them."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    return f"# {BEGIN[5:-4]}\n{yaml.safe_dump(values, sort_keys=False, width=120)}"
+
+
 if __name__ == "__main__":
+    (CHART / "files" / "defaults.yaml").write_text(defaults())
     for page in PAGES:
         (ROOT / "docs" / page).write_text(renewed(page))

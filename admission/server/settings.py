@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import pathlib
 from typing import Annotated, Self, TypeVar
 
@@ -72,6 +73,19 @@ class SelfManaged(_Part):
     """Life of an authority; likewise."""
     settle_seconds: Annotated[float, pydantic.Field(ge=0)] = 30
     """How long a new authority is trusted in the configurations before it signs: every API server has heard by then."""
+
+    @pydantic.field_validator("names")
+    @classmethod
+    def _as_written_in_certificates(cls, names: list[str]) -> list[str]:
+        return [_address(name) or name for name in names]
+
+
+def _address(name: str) -> str:
+    """Return an IP address as a certificate's is read, or nothing for what is none."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return ""
 
 
 class ServingTLS(TLS):
@@ -174,6 +188,16 @@ class Settings(_Part):
     """Secret in our own namespace that holds the key; made at the first start."""
     stale_seconds: Annotated[float, pydantic.Field(gt=0)] = 90
     """Silence of the API server after which tenants and namespaces are too old to decide on: the revocation bound."""
+
+    @pydantic.model_validator(mode="after")
+    def _ports(self) -> Self:
+        ports = {"listen.port": self.listen.port, "listen.metricsPort": self.listen.metrics_port}
+        if self.debug_port is not None:
+            ports["debugPort"] = self.debug_port
+        taken = [key for key, port in ports.items() if port and list(ports.values()).count(port) > 1]
+        if taken:
+            raise ValueError(f"{' and '.join(taken)} are the same port: choose another")
+        return self
 
 
 class ReceiverSettings(_Part):
