@@ -131,6 +131,13 @@ class GateSettings(_Part):
     """How long a difference stands before it counts: an upgrade writes one object after another."""
 
 
+class EnforcementSettings(_Part):
+    """How pods that run are judged again."""
+
+    sweep_seconds: Annotated[float, pydantic.Field(ge=1, le=86400)] = 600
+    """Between two full sweeps; what decides about a tenant is acted on at once."""
+
+
 class Settings(_Part):
     """Everything ``computegate serve`` is told."""
 
@@ -156,6 +163,7 @@ class Settings(_Part):
     ledger: LedgerSettings = LedgerSettings()
     workloads: WorkloadSettings = WorkloadSettings()
     gate: GateSettings = GateSettings()
+    enforcement: EnforcementSettings = EnforcementSettings()
     reference_key_file: pathlib.Path | None = None
     """File with the key of references; absent means the Secret named below."""
     reference_secret: str = "computegate-reference"  # noqa: S105 (a name)
