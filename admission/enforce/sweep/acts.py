@@ -74,10 +74,11 @@ class Acts:
         stale: Callable[[], str],
         holds: Callable[[str], bool],
         now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry, self._statuses, self._reader = registry, statuses, reader
         self._evictor, self._suspender, self._shown, self._events = evictor, suspender, shown, events
-        self._stale, self._holds, self._now = stale, holds, now
+        self._stale, self._holds, self._now, self._clock = stale, holds, now, clock
         self._rests: dict[str, float] = {}
 
     async def step(self, found: Mapping[str, Found], entries: Entries, waiting: str) -> None:
@@ -166,7 +167,7 @@ class Acts:
                 for reason, at in one.reasons.items()
                 if all(bounds.covers(breaker, at) for breaker in breakers)
             }
-            if reasons and self._rests.get(one.namespace, 0) <= time.monotonic():
+            if reasons and self._rests.get(one.namespace, 0) <= self._clock():
                 found = await self._in_namespace(Overdue(one.namespace, reasons), most - len(victims))
                 if not found:
                     self._rest(one.namespace)
@@ -176,7 +177,7 @@ class Acts:
         return victims
 
     def _rest(self, namespace: str) -> None:
-        now = time.monotonic()
+        now = self._clock()
         self._rests = {name: until for name, until in self._rests.items() if until > now}
         self._rests[namespace] = now + REST_SECONDS
 

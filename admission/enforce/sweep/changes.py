@@ -65,7 +65,7 @@ class Changes:
         return (*common, *deciding_anywhere(standing, registry, self._now(), namespace))
 
     def _kept(self) -> tuple[object, object]:
-        """The quotas by what they say, not by what is held under them, and the exemptions; the same while they say so."""
+        """The quotas by what they say, not by what they hold, and the exemptions; the same while they say so."""
         registry = self._registry
         if registry.generation is not self._generation:
             self._generation = registry.generation

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 STEP_SECONDS = 0.25
 """Between two looks at what decides: with a page of pods and a write, a change is told within a second or two."""
 
+LOOK_SHARE = 10
+"""A look is taken after so many times the time that the last one took: with thousands of namespaces seldom enough."""
+
 TOUCH_SECONDS = 1.0
 """Between two reads of a namespace for no more than pods that come and go."""
 
@@ -55,6 +58,8 @@ class Facts(NamedTuple):
     now: Callable[[], datetime]
     every: float
     """Seconds between two full sweeps."""
+    clock: Callable[[], float] = time.monotonic
+    """Monotonic seconds."""
 
 
 class Sweep:
@@ -84,13 +89,14 @@ class Sweep:
         self._began_at = float("-inf")
         self._swept_at: float | None = None
         self._inventory: object = None
+        self._looks_at = float("-inf")
         self._policy = Policy(())
         self._specs: object = None
 
     @property
     def age(self) -> float | None:
         """Seconds since the last full sweep of this term was completed; None before the first."""
-        return None if self._swept_at is None else time.monotonic() - self._swept_at
+        return None if self._swept_at is None else self._facts.clock() - self._swept_at
 
     @property
     def pages(self) -> int:
@@ -106,7 +112,7 @@ class Sweep:
         """Take note that a pod came or went; it matters where something was found."""
         found = self.found.get(namespace)
         if found is not None and found.pods:
-            self._touched.setdefault(namespace, time.monotonic() + TOUCH_SECONDS)
+            self._touched.setdefault(namespace, self._facts.clock() + TOUCH_SECONDS)
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -143,14 +149,19 @@ class Sweep:
 
     async def _judge_changed(self) -> None:
         """Before the first full sweep is through, it judges whatever was not judged yet."""
+        if self._facts.clock() < self._looks_at:
+            return
         known = set(self.found)
         if self._swept_at is not None:
             known.update(self._facts.occupied())
-        for namespace in await self._changes.since(known - self._excluded):
+        began = self._facts.clock()
+        changed = await self._changes.since(known - self._excluded)
+        self._looks_at = began + LOOK_SHARE * (self._facts.clock() - began)
+        for namespace in changed:
             await self._judge(namespace)
 
     async def _judge_touched(self, waiting: str) -> None:
-        ripe = [name for name, at in self._touched.items() if at <= time.monotonic()]
+        ripe = [name for name, at in self._touched.items() if at <= self._facts.clock()]
         for namespace in () if waiting else ripe:
             del self._touched[namespace]
             await self._judge(namespace)
@@ -163,7 +174,7 @@ class Sweep:
     def _take(self, namespace: str, found: Found | None) -> None:
         """Nothing is concluded from what nobody can tell: it is asked again."""
         if found is None:
-            self._touched[namespace] = time.monotonic() + UNTOLD_SECONDS
+            self._touched[namespace] = self._facts.clock() + UNTOLD_SECONDS
             return
         if not found.controlled and not found.pods and not self._told.says(namespace):
             self.found.pop(namespace, None)
@@ -178,7 +189,7 @@ class Sweep:
             if not self._is_due():
                 return
             self._sweeping, self._seen, self._began = self._reader.every(), set(), self._turns
-            self._began_at, self._inventory = time.monotonic(), self._registry.inventory
+            self._began_at, self._inventory = self._facts.clock(), self._registry.inventory
         page = await anext(self._sweeping, None)
         if page is None:
             self._complete()
@@ -189,12 +200,12 @@ class Sweep:
                 self._take(namespace, found)
 
     def _is_due(self) -> bool:
-        passed = time.monotonic() - self._began_at
+        passed = self._facts.clock() - self._began_at
         changed = self._registry.inventory is not self._inventory
         return passed >= self._facts.every or (changed and passed >= min(NODES_SECONDS, self._facts.every))
 
     def _complete(self) -> None:
-        self._sweeping, self._swept_at = None, time.monotonic()
+        self._sweeping, self._swept_at = None, self._facts.clock()
         for namespace in (set(self.found) | self._told.heard_of()) - self._seen - self._excluded:
             if self._since.get(namespace, 0) <= self._began:
                 self._take(namespace, Found())

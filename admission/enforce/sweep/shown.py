@@ -30,8 +30,10 @@ SECONDS = 1.0
 class Shown:
     """Keeps the statuses current; ``totals`` are pods by reason, of all namespaces."""
 
-    def __init__(self, statuses: Statuses, now: Callable[[], datetime]) -> None:
-        self._statuses, self._now = statuses, now
+    def __init__(
+        self, statuses: Statuses, now: Callable[[], datetime], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._statuses, self._now, self._clock = statuses, now, clock
         self._at = float("-inf")
         self.totals: Counter[Reason] = Counter()
 
@@ -39,9 +41,9 @@ class Shown:
         self, found: Mapping[str, Found], entries: Mapping[str, Mapping[Reason, OwnFinding]], waiting: str
     ) -> None:
         """Write the statuses that say something else, once a second at most; raises ``ClusterError``."""
-        if time.monotonic() - self._at < SECONDS:
+        if self._clock() - self._at < SECONDS:
             return
-        self._at = time.monotonic()
+        self._at = self._clock()
         by_namespace = {name: each.by_reason() for name, each in found.items() if each.pods}
         self.totals = sum(by_namespace.values(), Counter[Reason]())
         places = Counter(reason for each in by_namespace.values() for reason in each)
