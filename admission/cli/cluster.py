@@ -19,6 +19,7 @@ from admission.api import API_VERSION
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance, LastDenial
 from admission.api.dismissal import ScreeningDismissal
+from admission.api.enforcement import Enforcement
 from admission.api.exemption import Exemption
 from admission.api.override import KYCOverride
 from admission.api.policy import AccessPolicy
@@ -29,6 +30,7 @@ from admission.cli.alarm import GateAlarm
 from admission.cli.canary import Proof
 from admission.cli.certificates import Certificates
 from admission.cli.files import node_of
+from admission.cli.reevaluation import Judging, stops_of
 from admission.cli.upkeep import Upkeep, kept_alive, start_anew
 from admission.cli.weakened import Weakened
 from admission.cluster import wire
@@ -45,6 +47,7 @@ from admission.ledger.uncount import uncount_all
 from admission.review import fitting, notices
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.figures import figures_of, gate_figures
+from admission.server.judge import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -70,6 +73,7 @@ DECIDING: tuple[type[Object], ...] = (
     Exemption,
     ScreeningDismissal,
     KYCOverride,
+    Enforcement,
 )
 """Our kinds that decide; each is watched by every replica."""
 
@@ -211,6 +215,7 @@ class ClusterSource:
             *self._certificates.figures(leads=self.lease.held),
             *gate_figures(self.alarm.watch.problems, self.alarm.watch.breaks),
             *self._proof.figures(leads=self.lease.held),
+            *(self.upkeep.reevaluation.figures() if self.upkeep is not None else ()),
         )
 
     # -- watches ---------------------------------------------------------------------------------
@@ -321,11 +326,16 @@ class ClusterSource:
         start_anew()
 
     def _on_allowance(self, event: Event[Allowance]) -> None:
+        namespace = event.key.partition("/")[0]
         match event:
             case Added(key=key, item=item) | Modified(key=key, item=item):
                 self._allowances[key] = item
-            case Deleted(key=key) | Malformed(key=key):
+                self._registry.stops.say(namespace, *stops_of(item, namespace, self.reference_key))
+            case Deleted(key=key):
                 self._allowances.pop(key, None)
+                self._registry.stops.say(namespace, "", ())
+            case Malformed(key=key):
+                self._allowances.pop(key, None)  # what it stopped stays stopped
 
     # -- leadership ------------------------------------------------------------------------------
 
@@ -350,11 +360,18 @@ class ClusterSource:
             events=self._events,
             now=self._steady,
             record=lambda lines: asyncio.wrap_future(self._recorder.durably(lines)),
+            judging=self._judging(),
         )
         try:
             await self.upkeep.run()
         finally:
             self.upkeep = None
+
+    def _judging(self) -> Judging:
+        """What pods that run are judged with: the same as those that are created."""
+        key, contact = self.reference_key, self._settings.contact
+        judge = Judge(self._registry, self.ledger, reference_key=key, contact=contact, unready=self.unready)
+        return Judging(judge, self.lookup, key, self.unready)
 
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:

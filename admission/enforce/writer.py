@@ -52,6 +52,9 @@ LEAST_SECONDS = 10.0
 LEAST_PAUSE_SECONDS = 0.05
 
 _PATH = f"/apis/{API_VERSION}"
+_OF_OTHERS = frozenset({"lastDenial", "findings"})
+"""Fields of an Allowance's status that are written elsewhere."""
+
 _BATCH = 50  # tenants between two turns of the loop
 
 logger = logging.getLogger(__name__)
@@ -224,8 +227,9 @@ class StatusWriter:
                 contact=self._contact,
             )
         path = f"namespaces/{namespace}/allowances/{ALLOWANCE}"
-        fields = {key: value for key, value in _dumped(status).items() if key != "lastDenial"}
-        wrong = status.model_copy(update={"last_denial": denial}) != current.status
+        fields = {key: value for key, value in _dumped(status).items() if key not in _OF_OTHERS}
+        others = {"last_denial": denial, "findings": current.status.findings}
+        wrong = status.model_copy(update=others) != current.status
         return wrong and await self._patcher.patch(path, fields)
 
 

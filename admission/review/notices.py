@@ -31,6 +31,38 @@ def weakened() -> str:
     return "less is enforced here than before; annotations computegate.io/weaken-* say who asked for it"
 
 
+def finding_told(code: str, pods: int, reference: str, contact: str, *, stops: bool) -> str:
+    """Of an event on an Allowance: pods of the namespace run that would be denied now."""
+    stopped = "; no new ones are admitted meanwhile" if stops else ""
+    return f"[{code}] {many(pods, 'pod')} of this namespace would be denied now{stopped}; {_asked(reference, contact)}"
+
+
+def evicted_at(code: str, pods: int, deadline: datetime, reference: str, contact: str) -> str:
+    """Of an event on an Allowance: such pods are evicted at an instant."""
+    return (
+        f"[{code}] {many(pods, 'pod')} of this namespace would be denied now, and no new ones are admitted; these are "
+        f"evicted from {deadline.isoformat()} on; {_asked(reference, contact)}"
+    )
+
+
+def finding_over(code: str) -> str:
+    """Of an event on an Allowance: no pod is left that would be denied for it."""
+    return f"[{code}] no pod of this namespace would be denied any more for what was told before"
+
+
+def breaker_open(pods: int, of: int, share: int, token: str) -> str:
+    """Of an event on an Enforcement: too many pods would be evicted."""
+    return (
+        f"{pods} of {of} pods with controlled accelerators are to be evicted, more than {share} percent: nothing is "
+        f"evicted until spec.confirmed is {token}; see whether a rule, a list or a clearance is wrong first"
+    )
+
+
+def _asked(reference: str, contact: str) -> str:
+    whom = printable(contact)[:LONGEST_CONTACT]
+    return f"ref {reference}; {whom}" if whom else f"ref {reference}"
+
+
 def gate_missing(kind: str, name: str) -> str:
     """Something that the gate rests on is gone."""
     return f"{kind} {name} is gone: what it saw, or refused, passes now; {_RESTORE}"

@@ -156,6 +156,13 @@ class CanarySettings(_Part):
     """Where they are asked for: an enforced namespace of nobody, with a ResourceQuota of the same name and no pods."""
 
 
+class EnforcementSettings(_Part):
+    """How pods that run are judged again."""
+
+    sweep_seconds: Annotated[float, pydantic.Field(ge=1, le=86400)] = 600
+    """Between two full sweeps; what decides about a tenant is acted on at once."""
+
+
 class Settings(_Part):
     """Everything ``computegate serve`` is told."""
 
@@ -182,6 +189,7 @@ class Settings(_Part):
     workloads: WorkloadSettings = WorkloadSettings()
     gate: GateSettings = GateSettings()
     canary: CanarySettings = CanarySettings()
+    enforcement: EnforcementSettings = EnforcementSettings()
     reference_key_file: pathlib.Path | None = None
     """File with the key of references; absent means the Secret named below."""
     reference_secret: str = "computegate-reference"  # noqa: S105 (a name)

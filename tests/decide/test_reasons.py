@@ -490,8 +490,8 @@ def test_a_question_has_these_reasons_and_no_other(asked: World, reasons: set[Re
 BY_LEDGER = {Reason.AuthorizationExhausted, Reason.NotSynced, Reason.LedgerBusy, Reason.Draining}
 """Reasons that are not found by checks."""
 
-UNUSED = {Reason.HoursExhausted}
-"""Device-hours are not counted yet."""
+UNUSED = {Reason.HoursExhausted, Reason.BeforeInstall, Reason.StaticPod}
+"""Device-hours are the ledger's; the others are of pods that run already."""
 
 
 def test_every_reason_that_checks_can_find_is_found_above() -> None:
