@@ -119,6 +119,8 @@ def installed_of(settings: Settings, namespace: str) -> Installed:
         webhook_configurations=tuple(managed.webhook_configurations) if managed else (),
         service=bool(settings.tls.server_name),
         canary=settings.canary.namespace if settings.canary.seconds else "",
+        evicts=settings.enforcement.evict,
+        suspends=settings.enforcement.suspend,
     )
 
 

@@ -46,15 +46,23 @@ class Installed(NamedTuple):
     """Whether the API server reaches us by a Service."""
     canary: str = ""
     """The canary's namespace."""
+    evicts: bool = False
+    """Whether pods may be ended."""
+    suspends: bool = False
+    """Whether what makes pods may be suspended."""
 
 
-EVERYWHERE: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+Grants = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
+
+EVERYWHERE: Grants = (
     ("", ("namespaces", "nodes", "pods"), _READ),
     ("resource.k8s.io", ("deviceclasses", "resourceslices", "resourceclaims"), _READ),
     ("resource.k8s.io", ("resourceclaimtemplates",), ("get",)),
     ("scheduling.k8s.io", ("podgroups",), ("get",)),
     (_OURS, ("tenants", "acceleratorclasses", "acceleratorpools", "accesspolicies", "computequotas"), _READ),
     (_OURS, ("authorizations", "exemptions", "kycoverrides", "screeningdismissals"), _READ),
+    (_OURS, ("enforcements",), _READ),
+    (_OURS, ("enforcements/status",), ("get", "update", "patch")),
     (_OURS, ("acceleratorpresences",), (*_READ, "create", "patch")),
     (_OURS, ("tenants",), ("patch",)),
     (_OURS, ("tenants/status", "computequotas/status", "authorizations/status"), ("get", "update", "patch")),
@@ -70,10 +78,19 @@ EVERYWHERE: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 )
 """Groups, resources and verbs of whatever is installed; together they are the chart's ClusterRole."""
 
+EVICTING: Grants = (("", ("pods/eviction",), ("create",)), ("", ("pods",), ("delete",)))
+SUSPENDING: Grants = (
+    ("apps", ("deployments", "replicasets", "statefulsets"), ("get", "patch")),
+    ("batch", ("jobs",), ("get", "patch")),
+    ("kueue.x-k8s.io", ("workloads",), ("get", "list", "patch")),
+)
+"""The same of what the chart grants where it is asked to."""
+
 
 def rights_of(installed: Installed) -> Iterator[Right]:
     """Yield everything that an installation's server does."""
-    for group, resources, verbs in EVERYWHERE:
+    asked = (*EVERYWHERE, *(EVICTING if installed.evicts else ()), *(SUSPENDING if installed.suspends else ()))
+    for group, resources, verbs in asked:
         yield from (Right(verb, group, resource) for resource in resources for verb in verbs)
     yield from (
         Right("patch", _GATE, "validatingwebhookconfigurations", "", n) for n in installed.webhook_configurations

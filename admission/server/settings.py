@@ -161,6 +161,10 @@ class EnforcementSettings(_Part):
 
     sweep_seconds: Annotated[float, pydantic.Field(ge=1, le=86400)] = 600
     """Between two full sweeps; what decides about a tenant is acted on at once."""
+    evict: bool = False
+    """Whether the server was granted to evict and delete pods."""
+    suspend: bool = False
+    """Whether it was granted to suspend what makes pods."""
 
 
 class Settings(_Part):
