@@ -18,7 +18,7 @@ from admission.enforce.audit.reached import is_reached
 from admission.enforce.canary.reading import Mark
 from admission.enforce.canary.watch import CanaryWatch
 from admission.server.settings import read_settings
-from tests.chart.rendering import NAMESPACE, PROVIDED, RELEASE, Chart
+from tests.chart.rendering import NAMESPACE, PROVIDED, RELEASE, Chart, configuration
 from tools.installation import ACCOUNT, ACCOUNT_GROUPS
 
 if TYPE_CHECKING:
@@ -59,16 +59,15 @@ def widest(rights: Iterable[Right]) -> set[Right]:
         pytest.param((), id="defaults"),
         pytest.param(("--set=canary.seconds=0", "--set=reference.existingSecret=s"), id="no canary"),
         pytest.param(PROVIDED, id="provided certificate"),
+        pytest.param(("--set=enforcement.evict=true", "--set=enforcement.suspend=true"), id="enforcement"),
         pytest.param(("--set=tls.mode=certManager", "--set=fullnameOverride=computegate"), id="cert-manager"),
     ],
 )
 def test_the_chart_grants_what_the_servers_table_names_and_nothing_else(
     chart: Chart, tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
-    objects = chart.objects(*flags)
-    (config,) = (o for o in objects if o["kind"] == "ConfigMap" and "config.yaml" in o.get("data", {}))
-    path = tmp_path / "config.yaml"
-    path.write_text(config["data"]["config.yaml"])
+    objects, path = chart.objects(*flags), tmp_path / "config.yaml"
+    path.write_text(configuration(chart.render(*flags)))
     needed = rights_of(installed_of(read_settings(path), NAMESPACE))
     assert widest(needed) == widest(granted(objects))
 
