@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import pydantic
 import yaml
@@ -131,6 +131,31 @@ class GateSettings(_Part):
     """How long a difference stands before it counts: an upgrade writes one object after another."""
 
 
+class RecordFileSettings(_Part):
+    """The file that has the record besides standard output."""
+
+    path: pathlib.Path
+    """Its name, such as ``record.jsonl``; full ones stand beside it, with a number."""
+    max_bytes: Annotated[int, pydantic.Field(ge=65536)] = 64 * 1024 * 1024
+    """The size at which the next one is begun."""
+    keep_files: Annotated[int, pydantic.Field(ge=0)] = 16
+    """Full ones that stay."""
+    keep_days: Annotated[float, pydantic.Field(gt=0)] | None = None
+    """Days after its last line at which a full one goes; absent means that age removes none."""
+    sync: bool = False
+    """Wait for the disk with each write; else the operating system writes when it likes."""
+
+
+class RecordSettings(_Part):
+    """Where decisions are recorded, and what happens while they cannot be."""
+
+    file: RecordFileSettings | None = None
+    on_failure: Literal["Count", "Deny"] = "Count"
+    """Count what is lost, or deny what is controlled (TryAgain) and answer nothing that is not recorded."""
+    key_file: pathlib.Path | None = None
+    """Ed25519 private key (PEM) that signs checkpoints; absent means a key made of the one of references."""
+
+
 class Settings(_Part):
     """Everything ``computegate serve`` is told."""
 
@@ -156,6 +181,7 @@ class Settings(_Part):
     ledger: LedgerSettings = LedgerSettings()
     workloads: WorkloadSettings = WorkloadSettings()
     gate: GateSettings = GateSettings()
+    record: RecordSettings = RecordSettings()
     reference_key_file: pathlib.Path | None = None
     """File with the key of references; absent means the Secret named below."""
     reference_secret: str = "computegate-reference"  # noqa: S105 (a name)
