@@ -99,8 +99,9 @@ def _sinks(settings: Settings) -> list[Sink]:
     out, file = Stream(sys.stdout.buffer), settings.record.file
     if file is None:
         return [out]
+    path = pathlib.Path(str(file.path).replace("{replica}", os.environ.get("POD_NAME", "computegate")))
     kept = RecordFile(
-        file.path, largest=file.max_bytes, keep_files=file.keep_files, keep_days=file.keep_days, sync=file.sync
+        path, largest=file.max_bytes, keep_files=file.keep_files, keep_days=file.keep_days, sync=file.sync
     )
     return [kept, out]
 

@@ -135,7 +135,7 @@ class RecordFileSettings(_Part):
     """The file that has the record besides standard output."""
 
     path: pathlib.Path
-    """Its name, such as ``record.jsonl``; full ones stand beside it, with a number."""
+    """Its name, such as ``record.jsonl``; full ones stand beside it, numbered.  ``{replica}`` is the pod's name."""
     max_bytes: Annotated[int, pydantic.Field(ge=65536)] = 64 * 1024 * 1024
     """The size at which the next one is begun."""
     keep_files: Annotated[int, pydantic.Field(ge=0)] = 16

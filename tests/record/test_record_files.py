@@ -152,13 +152,10 @@ class Full(RecordFile):
     full = False
 
     def write(self, data: bytes) -> None:
-        real = os.write
-        if self.full:
-            os.write = _no_room(real)
-        try:
+        with pytest.MonkeyPatch.context() as patched:
+            if self.full:
+                patched.setattr(os, "write", _no_room(os.write))
             super().write(data)
-        finally:
-            os.write = real
 
 
 def _no_room(real: Callable[[int, bytes], int]) -> Callable[[int, bytes], int]:
