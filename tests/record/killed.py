@@ -75,20 +75,18 @@ def _server(
 def _wait(port: int) -> None:
     ends = time.monotonic() + 60
     while time.monotonic() < ends:
-        with contextlib.suppress(OSError):
-            connection = http.client.HTTPSConnection("127.0.0.1", port, context=_context(), timeout=5)
+        with contextlib.suppress(OSError), _connection(port) as connection:
             connection.request("GET", "/readyz")
             if connection.getresponse().status == http.client.OK:
-                connection.close()
                 return
         time.sleep(0.05)
     raise AssertionError("the server never was ready")
 
 
-def _context() -> ssl.SSLContext:
+def _connection(port: int) -> contextlib.closing[http.client.HTTPSConnection]:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
+    return contextlib.closing(http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=30))
 
 
 def _asked(objects: pathlib.Path, server: subprocess.Popen[bytes], port: int, answers: int) -> set[str]:
@@ -97,8 +95,7 @@ def _asked(objects: pathlib.Path, server: subprocess.Popen[bytes], port: int, an
     spec, seen, enough = job["spec"]["template"]["spec"], list[str](), threading.Event()
 
     def ask() -> None:
-        connection = http.client.HTTPSConnection("127.0.0.1", port, context=_context(), timeout=30)
-        with contextlib.suppress(OSError, http.client.HTTPException):
+        with contextlib.suppress(OSError, http.client.HTTPException), _connection(port) as connection:
             while True:
                 uid = str(uuid.uuid4())
                 _review(connection, uid, spec)
@@ -131,8 +128,8 @@ def _review(connection: http.client.HTTPSConnection, uid: str, spec: dict[str, o
     }
     body = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
     connection.request("POST", "/validate/enforced?timeout=10s", body, {"Content-Type": "application/json"})
-    response = json.load(connection.getresponse())["response"]
-    assert "allowed" in response
+    with connection.getresponse() as response:
+        assert "allowed" in json.load(response)["response"]
 
 
 def _files(record: pathlib.Path) -> list[pathlib.Path]:
