@@ -7,6 +7,7 @@ it are missing, or it was moved forward; what is missing is a gap until its line
 from __future__ import annotations
 
 import bisect
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,7 +105,7 @@ class Run:
         """Nothing comes any more: what is held or ahead is where it was left."""
         self._jump_all()
         while self._early:
-            self._jump(self._early.pop(min(self._early)))
+            self._jump(self._early.pop(min(self._early)), until=sys.maxsize)
 
     # -- order -----------------------------------------------------------------------------------
 
@@ -132,28 +133,28 @@ class Run:
         self.next, self.head = seen.link.sequence + 1, seen.link.hash
         self._at = max(self._at, seen.place.number)
 
-    def _jump(self, seen: Seen) -> None:
-        """Lines before this one did not come so far."""
+    def _jump(self, seen: Seen, until: int | None = None) -> None:
+        """Lines before this one did not come so far; nor before those in between, which stand far from their place."""
+        until = seen.place.number if until is None else until
         first = self.next
         for number in sorted(each for each in self._early if each < seen.link.sequence):
             early = self._early.pop(number)
-            self._open(first, early)
+            self._open(first, early, until)
             first = number + 1
             self.head, self.next = early.link.hash, first
-        self._open(first, seen)
+        self._open(first, seen, until)
         self.head = seen.link.hash
         self.next = seen.link.sequence + 1
         self._at = max(self._at, seen.place.number)
         while self.next in self._early:
             self._take(self._early.pop(self.next), self.head)
 
-    def _open(self, first: int, behind: Seen) -> None:
+    def _open(self, first: int, behind: Seen, until: int) -> None:
         last = behind.link.sequence - 1
         if first > last:
             self._fits(self.head, behind.link.prev, last, behind.place)
         elif len(self.gaps) < MOST_GAPS:
-            since, until = self._at, behind.place.number
-            self.gaps.append(Gap(first, last, self.head, behind.link.prev, since, until, behind.place))
+            self.gaps.append(Gap(first, last, self.head, behind.link.prev, self._at, until, behind.place))
         else:
             self.more += last - first + 1
 
