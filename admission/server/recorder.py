@@ -95,11 +95,13 @@ class Recorder:
     @property
     def problem(self) -> str:
         """Why the record cannot be written now, or ""."""
-        return self._outlets.problem
+        ended = self._signer is not None and not self._thread.is_alive()
+        return "what writes the record has ended" if ended else self._outlets.problem
 
     def figures(self) -> Iterable[Metric]:
         """Return what is read at each scrape."""
-        writable: dict[tuple[str, ...], float] = {(name,): takes for name, takes in self._outlets.writable().items()}
+        alive, takes = self._thread.is_alive(), self._outlets.writable()
+        writable: dict[tuple[str, ...], float] = {(name,): alive and works for name, works in takes.items()}
         return (
             gauge("computegate_record_writable", "Whether the sink takes lines.", writable, ("sink",)),
             counter("computegate_record_lines", "Lines that were written.", self.lines),

@@ -46,6 +46,7 @@ class Stream:
 
     def __init__(self, stream: BinaryIO) -> None:
         stream.flush()
+        self._stream = stream  # closes its raw part when it goes
         self._raw = getattr(stream, "raw", stream)
         self.torn = False
 
@@ -66,6 +67,8 @@ class Stream:
         except OSError:
             self.torn = self.torn or len(left) < whole
             raise
+        except ValueError as error:  # closed
+            raise OSError(errno.EBADF, str(error)) from error
         self.torn = False
 
     def told(self) -> Iterator[msgspec.Struct]:

@@ -111,10 +111,8 @@ class WorkloadGate:
         unknown = "" if known else f"namespace {request.namespace} is not known here yet"
         foreseen = [each async for each in self._foresee(request, read, begun + budget, unknown)]
         written = self._account(entry, request, foreseen, time.monotonic() - begun)
-        try:
-            for each in written:
-                await each
-        except OSError:  # nothing is told that is not recorded; the pods are judged when they come
+        if written and any(await asyncio.gather(*written, return_exceptions=True)):
+            # Nothing is told that is not recorded; the pods are judged when they come.
             return wire.encode(wire.allowed(request.uid))
         return wire.encode(self._answered(request, foreseen))
 

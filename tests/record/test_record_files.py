@@ -296,6 +296,19 @@ def test_a_sink_that_blocks_is_told_from_one_that_works(monkeypatch: pytest.Monk
     assert wrong(lines) == set()
 
 
+def test_a_stream_that_was_closed_is_a_sink_that_fails() -> None:
+    pipe = io.BytesIO()
+    recorder = Recorder([Stream(pipe)])
+    recorder.begin(SIGNER)
+    recorder.durably([line(0)]).result(30)
+    pipe.close()
+    with pytest.raises(OSError, match="closed file"):
+        recorder.durably([line(1)]).result(30)
+    assert "closed file" in recorder.problem
+    recorder.close()
+    assert recorder.problem == "what writes the record has ended"
+
+
 def test_rotation_under_load_loses_nothing(path: pathlib.Path) -> None:
     recorder = Recorder([sink(path)], most=100_000)
     recorder.begin(SIGNER)
