@@ -122,6 +122,7 @@ CASES: dict[str, Case] = {
         {f'{BUCKET}0.5"}}': "0+100x700", f'{BUCKET}5"}}': "0+100x700", f'{BUCKET}+Inf"}}': "0+100x700"},
     ),
     "ComputegateRecordLost": counter("computegate_records_dropped"),
+    "ComputegateRecordUnwritable": flag('computegate_record_writable{instance="a", sink="file"}', "0", "1"),
     "ComputegateLedgerNotCounted": flag('computegate_ledger_initialized{scope="DE"}', "0", "1"),
     "ComputegateLedgerDrift": flag('computegate_ledger_uncounted_devices{scope="DE", party="tenant"}', "2", "0"),
     "ComputegateUnannouncedDevices": counter('computegate_ledger_missed_devices_total{scope="DE", party="tenant"}'),
