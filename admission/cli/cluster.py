@@ -46,7 +46,7 @@ from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.figures import figures_of, gate_figures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from prometheus_client.metrics_core import Metric
 
@@ -113,7 +113,7 @@ class ClusterSource:
         self._certificates = Certificates(client, _own_namespace(), settings.tls)
         identity = f"{os.environ.get('POD_NAME', 'computegate')}_{uuid.uuid4()}"
         self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
-        self.alarm = GateAlarm(client, _own_namespace(), settings.gate, self._events, self.lease)
+        self.alarm = GateAlarm(client, _own_namespace(), settings.gate, self._events, lease=self.lease, now=_now)
 
     @classmethod
     async def connect(
@@ -131,9 +131,12 @@ class ClusterSource:
             self._events.run,
         ):
             self._tasks.append(asyncio.create_task(kept_alive(run)))
-        self._until_resigned = [asyncio.create_task(kept_alive(run)) for run in (self.lease.run, self.alarm.watch.run)]
+        self._until_resigned = [asyncio.create_task(kept_alive(run)) for run in self._until_it_resigns()]
         self._tasks += self._until_resigned
         return self
+
+    def _until_it_resigns(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        return self.lease.run, self.alarm.watch.run, self.alarm.releases.run
 
     async def __aexit__(self, *_: object) -> None:
         """Stop everything, give the lease back, close the connections."""
@@ -206,7 +209,7 @@ class ClusterSource:
             *figures_of(self, self._registry, _now(), dropped),
             *self._weakened.figures(),
             *self._certificates.figures(leads=self.lease.held),
-            *gate_figures(self.alarm.watch.problems, self.alarm.watch.breaks),
+            *gate_figures(self.alarm.watch.problems, self.alarm.watch.breaks, self.alarm.releases.weakened),
         )
 
     # -- watches ---------------------------------------------------------------------------------

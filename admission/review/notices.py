@@ -31,6 +31,12 @@ def weakened() -> str:
     return "less is enforced here than before; annotations computegate.io/weaken-* say who asked for it"
 
 
+def released_weaker(what: Iterable[str]) -> str:
+    """Of an event on the release: its values enforce less than those before."""
+    said = printable("; ".join(what))
+    return f"an upgrade, or a rollback, of the release enforces less than before: {said}; helm history tells when"
+
+
 def gate_missing(kind: str, name: str) -> str:
     """Something that the gate rests on is gone."""
     return f"{kind} {name} is gone: what it saw, or refused, passes now; {_RESTORE}"

@@ -85,6 +85,10 @@ CASES: dict[str, Case] = {
     "ComputegateFailsOpen": unreachable(OPENED, "observed"),
     "ComputegateGateNotIntact": flag("computegate_gate_intact", "0", "1"),
     "ComputegateWeakened": counter('computegate_weakened_total{what="namespace"}'),
+    "ComputegateReleaseWeakened": Case(
+        {"computegate_release_weakened_timestamp_seconds": "0+60x700"},
+        {"computegate_release_weakened_timestamp_seconds": f"-{DAY}x700"},
+    ),
     "ComputegateCertificateEnds": flag(f'{ENDS}{{certificate="serving"}}', str(7 * DAY), str(9 * DAY)),
     "ComputegateCertificateNotCurrent": flag("computegate_certificate_current", "0", "1"),
     "ComputegateRotationFails": flag("computegate_certificate_rotation_works", "0", "1"),

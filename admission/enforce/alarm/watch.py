@@ -107,6 +107,12 @@ class GateWatch:
         held = self._config.items.get(self._config_key)
         return held.metadata if held else Metadata(self._name)
 
+    @property
+    def installed(self) -> tuple[Manifest, ...] | None:
+        """What the release says that it installed; None while that is unknown."""
+        held = self._config.items.get(self._config_key)
+        return held.objects if held else None
+
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
