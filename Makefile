@@ -47,7 +47,7 @@ released: setup ## when a version is released, note what its CRDs accept: later 
 workloads: setup ## write the chart's rules of what makes pods from the table of kinds
 	$(BIN)/python -m admission.demand.workloads.registration charts/computegate/files/workloads.yaml
 
-chart-docs: setup ## write the reference of the chart's values and alerts into docs/chart.md and docs/alerts.md
+chart-docs: setup ## write the reference of the chart's values, the alerts and the metrics into docs/
 	$(BIN)/python -m tools.chart_docs
 
 profiles: ## copy the built-in rules to where the chart installs them from
@@ -114,7 +114,7 @@ image-check: ## build it twice from nothing and compare
 
 cluster-test: setup ## install the chart from the built image on a real node and break it there; as root, about 15 minutes
 	$(BIN)/python -m tools.node.requirements
-	tools/build $(CONTROL_PLANE) helm kubelet kube-proxy device-plugin pause prometheus
+	tools/build $(CONTROL_PLANE) helm kubelet kube-proxy device-plugin pause prometheus certmanager crds.yaml
 	$(BIN)/python -m tools.node.later dist/later/source
 	base="$(or $(BASE_IMAGE),$$($(BIN)/python -m tools.node.images))" && \
 	$(BIN)/python -m tools.image.build --base "$$base" && \

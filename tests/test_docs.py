@@ -13,6 +13,7 @@ from admission.ledger.usage.interval import How
 from admission.ledger.usage.line import GapLine, HeldOf, HolderOf, UsageLine
 from admission.review.reasons import PublicCode
 from admission.server.record import Record
+from tools.metrics_docs import declared
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")])
@@ -61,3 +62,13 @@ def test_every_metric_is_documented_and_every_documented_one_exists() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "admission").rglob("*.py"))
     named = set(re.findall(r'"(computegate_[a-z_]+)"', sources))
     assert {name.removesuffix("_total") for name in documented} == named
+    assert documented == set(declared())
+    assert [line for line in page.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
+
+
+def test_a_metric_is_read_from_where_it_is_made_with_its_type_and_labels() -> None:
+    known = declared()
+    assert known["computegate_ledger_conflicts_total"][1:3] == ("counter", ("scope",))
+    assert known["computegate_decision_duration_seconds"][1:3] == ("histogram", ("entry",))
+    assert known["computegate_http_requests_total"][1:3] == ("counter", ("entry", "outcome"))
+    assert known["computegate_leader"][1:3] == ("gauge", ())

@@ -1,4 +1,4 @@
-"""Writes what is generated of docs/chart.md and docs/alerts.md: the chart's values, and its alerts.
+"""Writes what is generated of docs/chart.md, alerts.md and metrics.md: the chart's values, its alerts, and the metrics.
 
     python -m tools.chart_docs
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
+from tools import metrics_docs
 
 ROOT = Path(__file__).parent.parent
 CHART = ROOT / "charts" / "computegate"
@@ -101,7 +103,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
-PAGES = {"chart.md": values_table, "alerts.md": alerts_text}
+PAGES = {"chart.md": values_table, "alerts.md": alerts_text, "metrics.md": metrics_docs.table}
 """Pages of docs/, and what is generated in each."""
 
 
@@ -112,6 +114,13 @@ def renewed(name: str) -> str:
     return f"{before}{BEGIN}\n\n{PAGES[name]()}\n\n{END}{after}"
 
 
+def defaults() -> str:
+    """Return files/defaults.yaml, by which templates find what older values lack: Helm hides values.yaml from them."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    return f"# {BEGIN[5:-4]}\n{yaml.safe_dump(values, sort_keys=False, width=120)}"
+
+
 if __name__ == "__main__":
+    (CHART / "files" / "defaults.yaml").write_text(defaults())
     for page in PAGES:
         (ROOT / "docs" / page).write_text(renewed(page))

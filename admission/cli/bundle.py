@@ -48,6 +48,9 @@ MOST_LINES = 2_000
 MOST_BYTES = 8 << 20
 """Lines, and bytes, of one log or one exposition: the last ones."""
 
+_CONFIG = "computegate.io/config"
+"""Annotation of the replicas' pods, which is the server's file."""
+
 _SELECTED = "app.kubernetes.io/name=computegate"
 _LIBRARIES = (
     "aiohttp",
@@ -145,10 +148,12 @@ class Bundle:
 
     async def _configuration(self) -> Any:
         """The server's settings; of addresses and names only how many there are."""
-        listed = await self._every(f"/api/v1/namespaces/{self._namespace}/configmaps", {"labelSelector": _SELECTED})
-        texts = [each["data"]["config.yaml"] for each in listed if "config.yaml" in (each.get("data") or {})]
+        path = f"/apis/apps/v1/namespaces/{self._namespace}/deployments"
+        listed = await self._every(path, {"labelSelector": _SELECTED})
+        noted = [each["spec"]["template"]["metadata"].get("annotations") or {} for each in listed]
+        texts = [each[_CONFIG] for each in noted if _CONFIG in each]
         if not texts:
-            raise ValueError("no ConfigMap holds the server's settings")
+            raise ValueError("no Deployment holds the server's settings")
         text = texts[0]
         settings = Settings.model_validate(yaml.safe_load(text) or {})
         self._metrics_port = settings.listen.metrics_port

@@ -125,14 +125,20 @@ def _commits(ledger: Ledger) -> Iterable[Metric]:
     """What this replica asked of each ledger on behalf of requests."""
     done = ledger.counters()
 
-    def counted(name: str, text: str, field: str) -> Metric:
-        return counters(name, text, {(scope,): getattr(each, field) for scope, each in done.items()}, ("scope",))
+    def of(field: str) -> Samples:
+        return {(scope,): getattr(each, field) for scope, each in done.items()}
 
     return (
-        counted("computegate_ledger_writes", "Writes that made reservations, or took them back.", "commits"),
-        counted("computegate_ledger_reservations", "Requests whose reservation was made.", "granted"),
-        counted("computegate_ledger_conflicts", "Writes that another replica's was ahead of.", "conflicts"),
-        counted("computegate_ledger_confirmations", "Reads that confirmed a verdict without a write.", "confirmations"),
+        counters(
+            "computegate_ledger_writes", "Writes that made reservations, or took them back.", of("commits"), ("scope",)
+        ),
+        counters("computegate_ledger_reservations", "Requests whose reservation was made.", of("granted"), ("scope",)),
+        counters(
+            "computegate_ledger_conflicts", "Writes that another replica's was ahead of.", of("conflicts"), ("scope",)
+        ),
+        counters(
+            "computegate_ledger_confirmations", "Reads that confirmed a verdict.", of("confirmations"), ("scope",)
+        ),
     )
 
 

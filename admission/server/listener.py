@@ -51,9 +51,9 @@ class Listener:
         return self._open
 
     def start(self, tls: ssl.SSLContext | None = None) -> None:
-        """Accept connections until ``stop``."""
+        """Accept connections until ``stop``; raises ``OSError`` where something else listens on the port."""
         self._tls = tls
-        self._socket.listen(_BACKLOG)
+        _listen(self._socket)
         self._loops = [asyncio.create_task(self._accept()), asyncio.create_task(self._sweep())]
 
     async def stop(self, finish_seconds: float, keep_seconds: float = 0.0) -> None:
@@ -159,9 +159,23 @@ def _bind(address: tuple[str, int]) -> socket.socket:
         bound.bind(address)
     except OSError as error:
         bound.close()
-        raise OSError(error.errno, f"cannot listen on {host} port {address[1]}: {error.strerror}") from error
+        raise _refused(error, address) from error
     bound.setblocking(False)
     return bound
+
+
+def _listen(bound: socket.socket) -> None:
+    """Two sockets can be bound to one port, of a wildcard and of the loopback; the second that listens is refused."""
+    try:
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        address = bound.getsockname()
+        bound.close()
+        raise _refused(error, address) from error
+
+
+def _refused(error: OSError, address: tuple[str, int]) -> OSError:
+    return OSError(error.errno, f"cannot listen on {address[0]} port {address[1]}: {error.strerror}")
 
 
 def _configure(app: Any, limits: Limits) -> uvicorn.Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.quota import ComputeQuota
 from admission.decide.compute import longest_hold, scope_of, weights_in
@@ -22,22 +22,15 @@ if TYPE_CHECKING:
     from admission.ledger.ledger import Ledger, View
 
 Samples = dict[tuple[str, ...], float]
+_UNITS: tuple[Unit, Unit] = ("devices", "tpp")
 
-_MOMENTARY: tuple[tuple[Unit, str], ...] = (("devices", "Devices"), ("tpp", "Total processing performance"))
 
-_NAMES = {
-    "devices": {
-        "used": "computegate_quota_used_devices",
-        "reserved": "computegate_quota_reserved_devices",
-        "limit": "computegate_quota_limit_devices",
-    },
-    "tpp": {
-        "used": "computegate_quota_used_tpp",
-        "reserved": "computegate_quota_reserved_tpp",
-        "limit": "computegate_quota_limit_tpp",
-    },
-}
-"""Spelled out, so that whoever looks for a metric finds it."""
+class _AtOnce(NamedTuple):
+    """What is held at this moment under each quota, in one unit."""
+
+    used: Samples
+    reserved: Samples
+    limits: Samples
 
 
 def quota_figures(ledger: Ledger, registry: Registry, now: datetime) -> Iterable[Metric]:
@@ -49,31 +42,29 @@ def quota_figures(ledger: Ledger, registry: Registry, now: datetime) -> Iterable
     for quota in quotas:
         hours |= {(quota.name, figure): n for figure, n in _hours(quota, views.get(quota.name), rules)}
         holds |= {(quota.name, figure): n for figure, n in _holds(quota, views.get(quota.name), rules, now)}
+    devices, tpp = (_at_once(unit, quotas, views, rules) for unit in _UNITS)
     return (
-        *(metric for unit, text in _MOMENTARY for metric in _at_once(unit, text, quotas, views, rules)),
+        gauge("computegate_quota_used_devices", "Devices held under a quota.", devices.used, ("quota",)),
+        gauge("computegate_quota_reserved_devices", "Devices promised under a quota.", devices.reserved, ("quota",)),
+        gauge("computegate_quota_limit_devices", "Devices that a quota allows.", devices.limits, ("quota",)),
+        gauge("computegate_quota_used_tpp", "TPP held under a quota.", tpp.used, ("quota",)),
+        gauge("computegate_quota_reserved_tpp", "TPP promised under a quota.", tpp.reserved, ("quota",)),
+        gauge("computegate_quota_limit_tpp", "TPP that a quota allows.", tpp.limits, ("quota",)),
         gauge("computegate_quota_device_seconds", "Device-seconds in a quota's window.", hours, ("quota", "figure")),
         gauge("computegate_quota_hold_seconds", "The longest hold that goes on.", holds, ("quota", "figure")),
     )
 
 
-def _at_once(
-    unit: Unit, text: str, quotas: Iterable[ComputeQuota], views: dict[str, View], rules: RulesInForce
-) -> Iterable[Metric]:
-    used: Samples = {}
-    reserved: Samples = {}
-    limits: Samples = {}
+def _at_once(unit: Unit, quotas: Iterable[ComputeQuota], views: dict[str, View], rules: RulesInForce) -> _AtOnce:
+    found = _AtOnce({}, {}, {})
     for quota in quotas:
         weights, limit = weights_in(rules, quota, unit), getattr(quota.spec.limits, unit)
         if view := views.get(quota.name):
-            used[quota.name,] = held(view.used, weights)
-            reserved[quota.name,] = held(view.reserved, weights)
+            found.used[quota.name,] = held(view.used, weights)
+            found.reserved[quota.name,] = held(view.reserved, weights)
         if limit is not None:
-            limits[quota.name,] = limit
-    return (
-        gauge(_NAMES[unit]["used"], f"{text} held under a quota.", used, ("quota",)),
-        gauge(_NAMES[unit]["reserved"], f"{text} promised under a quota.", reserved, ("quota",)),
-        gauge(_NAMES[unit]["limit"], f"{text} that a quota allows.", limits, ("quota",)),
-    )
+            found.limits[quota.name,] = limit
+    return found
 
 
 def _hours(quota: ComputeQuota, view: View | None, rules: RulesInForce) -> Iterator[tuple[str, int]]:

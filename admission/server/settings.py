@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import pathlib
 from typing import Annotated, Self, TypeVar
 
@@ -73,6 +74,19 @@ class SelfManaged(_Part):
     settle_seconds: Annotated[float, pydantic.Field(ge=0)] = 30
     """How long a new authority is trusted in the configurations before it signs: every API server has heard by then."""
 
+    @pydantic.field_validator("names")
+    @classmethod
+    def _as_written_in_certificates(cls, names: list[str]) -> list[str]:
+        return [_address(name) or name for name in names]
+
+
+def _address(name: str) -> str:
+    """Return an IP address as a certificate's is read, or nothing for what is none."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return ""
+
 
 class ServingTLS(TLS):
     """The certificate of the port of reviews, and who may ask for them there."""
@@ -129,6 +143,28 @@ class GateSettings(_Part):
     """ConfigMap in our own namespace that says what was installed; the chart writes it."""
     grace_seconds: Annotated[float, pydantic.Field(ge=0, le=60)] = 20
     """How long differences are let stand after an upgrade: it writes one object after another."""
+    audit_seconds: Annotated[float, pydantic.Field(gt=0, le=300)] = 30
+    """Time between two looks at the rights of the server, and at whether reviews can reach it."""
+
+
+class CanarySettings(_Part):
+    """Pods that are asked for by dry run, to see that the gate stands."""
+
+    seconds: Annotated[float, pydantic.Field(ge=0, le=60)] = 0
+    """Time between two rounds; 0 asks for none."""
+    namespace: str = "computegate-canary"
+    """Where they are asked for: an enforced namespace of nobody, with a ResourceQuota of the same name and no pods."""
+
+
+class EnforcementSettings(_Part):
+    """How pods that run are judged again."""
+
+    sweep_seconds: Annotated[float, pydantic.Field(ge=1, le=86400)] = 600
+    """Between two full sweeps; what decides about a tenant is acted on at once."""
+    evict: bool = False
+    """Whether the server was granted to evict and delete pods."""
+    suspend: bool = False
+    """Whether it was granted to suspend what makes pods."""
 
 
 class Settings(_Part):
@@ -156,12 +192,24 @@ class Settings(_Part):
     ledger: LedgerSettings = LedgerSettings()
     workloads: WorkloadSettings = WorkloadSettings()
     gate: GateSettings = GateSettings()
+    canary: CanarySettings = CanarySettings()
+    enforcement: EnforcementSettings = EnforcementSettings()
     reference_key_file: pathlib.Path | None = None
     """File with the key of references; absent means the Secret named below."""
     reference_secret: str = "computegate-reference"  # noqa: S105 (a name)
     """Secret in our own namespace that holds the key; made at the first start."""
     stale_seconds: Annotated[float, pydantic.Field(gt=0)] = 90
     """Silence of the API server after which tenants and namespaces are too old to decide on: the revocation bound."""
+
+    @pydantic.model_validator(mode="after")
+    def _ports(self) -> Self:
+        ports = {"listen.port": self.listen.port, "listen.metricsPort": self.listen.metrics_port}
+        if self.debug_port is not None:
+            ports["debugPort"] = self.debug_port
+        taken = [key for key, port in ports.items() if port and list(ports.values()).count(port) > 1]
+        if taken:
+            raise ValueError(f"{' and '.join(taken)} are the same port: choose another")
+        return self
 
 
 class ReceiverSettings(_Part):

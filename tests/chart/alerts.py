@@ -42,6 +42,12 @@ HOURS, HOLD = "computegate_quota_device_seconds", "computegate_quota_hold_second
 DAY = 86400
 
 
+def canary(name: str, bad: str, good: str) -> Case:
+    """Return a canary that is answered badly, or well."""
+    answered = {each: f'computegate_canary_outcome{{canary="{name}", outcome="{each}"}}' for each in (bad, good)}
+    return Case({answered[bad]: "1x700", answered[good]: "0x700"}, {answered[bad]: "0x700", answered[good]: "1x700"})
+
+
 def quota(used: int, reserved: int) -> dict[str, str]:
     """Return the devices of a quota of 20."""
     figures = {"used": used, "reserved": reserved, "limit": 20}
@@ -84,6 +90,11 @@ CASES: dict[str, Case] = {
     "ComputegateUnreachable": unreachable(REFUSED, "enforced"),
     "ComputegateFailsOpen": unreachable(OPENED, "observed"),
     "ComputegateGateNotIntact": flag("computegate_gate_intact", "0", "1"),
+    "ComputegateGateOpen": canary("device", "admitted", "denied"),
+    "ComputegateInTheWay": canary("plain", "obstructed", "passed"),
+    "ComputegateCanaryUnanswered": canary("access", "unanswered", "denied"),
+    "ComputegateCanaryFails": flag('computegate_canary_last_good_timestamp_seconds{canary="device"}', "0", "99999999"),
+    "ComputegateAuditFails": flag('computegate_audit_problems{problem="rights"}', "2", "0"),
     "ComputegateWeakened": counter('computegate_weakened_total{what="namespace"}'),
     "ComputegateReleaseWeakened": Case(
         {"computegate_release_weakened_timestamp_seconds": "0+60x700"},

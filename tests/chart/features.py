@@ -25,7 +25,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
         "--set=serviceMonitor.relabelings[0].replacement=one",
         "--set=networkPolicy.enabled=true",
         "--set=networkPolicy.apiServerCIDRs={10.0.0.1/32,fd00::/8}",
-        "--set=networkPolicy.apiServerFrom[0].podSelector.matchLabels.k8s-app=konnectivity-agent",
+        "--set=networkPolicy.apiServerFrom[0].podSelector.matchLabels.app=konnectivity-agent",
         "--set=networkPolicy.apiServerTo={10.0.0.1/32}",
         "--set=networkPolicy.extraEgress[0].ports[0].port=3128",
         "--set=apiPriorityAndFairness.enabled=true",

@@ -51,3 +51,9 @@ class Chart:
             assert key not in found, "two objects of one kind, name and namespace"
             found[key] = each
         return found
+
+
+def configuration(objects: dict[tuple[str, str], Manifest], name: str = RELEASE) -> str:
+    """Return the file that the pods of a Deployment read."""
+    annotations = objects["Deployment", name]["spec"]["template"]["metadata"]["annotations"]
+    return str(annotations["computegate.io/config"])

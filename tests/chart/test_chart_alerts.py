@@ -12,8 +12,8 @@ import yaml
 from admission.enforce.alarm.watch import LAG_SECONDS, TICK_SECONDS
 from tests.chart.alerts import BRIEF, CASES
 from tests.chart.features import MONITORING
-from tests.chart.rendering import PROVIDED, RELEASE, Chart
-from tools.chart_docs import PAGES, ROOT, alerts, renewed
+from tests.chart.rendering import OUTSIDE, PROVIDED, RELEASE, Chart
+from tools.chart_docs import CHART, PAGES, ROOT, alerts, defaults, renewed
 from tools.process import binaries
 
 FOREIGN = {
@@ -167,6 +167,16 @@ def expected(name: str, wait: str, *, fires: bool) -> list[dict[str, Any]]:
 
 def asked(query: str, minutes: int, samples: list[dict[str, Any]]) -> dict[str, Any]:
     return {"expr": query, "eval_time": f"{minutes}m", "exp_samples": samples}
+
+
+def test_outside_nobody_counts_replicas(chart: Chart) -> None:
+    groups = chart.render(*OUTSIDE, *MONITORING)["PrometheusRule", RELEASE]["spec"]["groups"]
+    said = {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}
+    assert said["ComputegateReplicasMissing"].endswith("< 1")
+
+
+def test_what_the_templates_know_of_defaults_is_up_to_date() -> None:
+    assert (CHART / "files" / "defaults.yaml").read_text() == defaults()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -12,7 +12,7 @@ import pytest
 
 from admission.server.rotation import Rotation
 from admission.server.settings import read_settings
-from tests.chart.rendering import CHART, NAMESPACE, PEM, PROVIDED, RELEASE, Chart, Manifest
+from tests.chart.rendering import CHART, NAMESPACE, PEM, PROVIDED, RELEASE, Chart, Manifest, configuration
 from tests.cluster.scripted import connected
 from tools.controlplane import ControlPlane
 from tools.kubectl import Kubectl
@@ -31,7 +31,7 @@ CERT_MANAGER = ("--set=tls.mode=certManager",)
 
 def server_settings(objects: dict[tuple[str, str], Manifest], tmp_path: Path) -> Any:
     path = tmp_path / "config.yaml"
-    path.write_text(objects["ConfigMap", RELEASE]["data"]["config.yaml"])
+    path.write_text(configuration(objects))
     return read_settings(path).tls
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.chart.conftest import ENFORCED, without_webhooks
-from tests.chart.rendering import PROVIDED, RELEASE, Chart
+from tests.chart.rendering import PROVIDED, RELEASE, Chart, configuration
 from tools.kubectl import Kubectl
 
 ENABLED = ("--set=deadlines.enabled=true", "--set=deadlines.seconds=7200")
@@ -125,7 +125,7 @@ def test_an_update_gives_no_end(cluster: Kubectl) -> None:
 def test_it_is_off_unless_it_is_asked_for_and_then_the_server_is_told(chart: Chart) -> None:
     assert not set(NAMES) & set(chart.render(*PROVIDED))
     rendered = chart.render(*PROVIDED, *ENABLED)
-    config = yaml.safe_load(rendered["ConfigMap", RELEASE]["data"]["config.yaml"])
+    config = yaml.safe_load(configuration(rendered))
     assert config["workloads"]["deadlineSeconds"] == 7200
 
 

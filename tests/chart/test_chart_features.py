@@ -204,25 +204,6 @@ def test_a_value_stands_where_it_counts(chart: Chart, case: tuple[str, str, str,
     assert found == value
 
 
-@pytest.mark.parametrize("beside", [(), ("--set=networkPolicy.apiServerCIDRs={10.0.0.1/32}",)], ids=["alone", "too"])
-def test_the_webhooks_port_is_open_to_the_pods_that_the_api_server_calls_through(
-    chart: Chart, beside: tuple[str, ...]
-) -> None:
-    peer = "networkPolicy.apiServerFrom[0]"
-    flags = (
-        "--set=networkPolicy.enabled=true",
-        f"--set={peer}.namespaceSelector.matchLabels.kubernetes\\.io/metadata\\.name=kube-system",
-        f"--set={peer}.podSelector.matchLabels.k8s-app=konnectivity-agent",
-    )
-    rules = chart.render(*flags, *beside)["NetworkPolicy", RELEASE]["spec"]["ingress"]
-    agents = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
-        "podSelector": {"matchLabels": {"k8s-app": "konnectivity-agent"}},
-    }
-    blocks = [{"ipBlock": {"cidr": "10.0.0.1/32"}}] if beside else []
-    assert [rule.get("from") for rule in rules if rule["ports"] == [{"port": "webhook"}]] == [[*blocks, agents]]
-
-
 def test_affinity_of_the_operator_stands_beside_ours(chart: Chart) -> None:
     pod = chart.render("--set=affinity.nodeAffinity.x=y")["Deployment", RELEASE]["spec"]["template"]["spec"]
     assert set(pod["affinity"]) == {"nodeAffinity", "podAntiAffinity"}

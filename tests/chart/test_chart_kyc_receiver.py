@@ -9,7 +9,7 @@ import yaml
 
 from admission.server.receiving import sources
 from admission.server.settings import read_receiver_settings
-from tests.chart.rendering import PROVIDED, RELEASE, Chart
+from tests.chart.rendering import PROVIDED, RELEASE, Chart, configuration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,10 +34,10 @@ def test_nothing_of_it_is_installed_unless_it_is_enabled(chart: Chart) -> None:
 
 
 def test_the_rendered_settings_are_what_the_receiver_reads(chart: Chart, tmp_path: Path) -> None:
-    config = chart.render(*ON)["ConfigMap", NAME]["data"]
-    assert config["acme.toml"] == "documentation = []"
+    objects = chart.render(*ON)
+    assert objects["ConfigMap", NAME]["data"] == {"acme.toml": "documentation = []"}
     file = tmp_path / "config.yaml"
-    file.write_text(config["config.yaml"])
+    file.write_text(configuration(objects, NAME))
     settings = read_receiver_settings(file)
     assert [(each.name, each.level, each.valid_days) for each in settings.providers] == [
         ("persona", 2, 365),
@@ -83,7 +83,7 @@ def test_tls_ends_in_it_or_before_it(chart: Chart, secret: str, scheme: str, por
     container = objects["Deployment", NAME]["spec"]["template"]["spec"]["containers"][0]
     assert container["readinessProbe"]["httpGet"]["scheme"] == scheme
     assert objects["Service", NAME]["spec"]["ports"][0]["port"] == port
-    assert ("tls" in yaml.safe_load(objects["ConfigMap", NAME]["data"]["config.yaml"])) == bool(secret)
+    assert ("tls" in yaml.safe_load(configuration(objects, NAME))) == bool(secret)
 
 
 CONTRADICTIONS = [

@@ -171,7 +171,9 @@ def test_what_somebody_judged_outlives_the_next_list_and_what_is_gone_leaves(
     alike = _screening(cluster, "alike")
     assert (alike["state"], alike["matchedParties"], alike["hits"][0]["confirmed"]) == ("Match", ["tenant"], CONFIRMED)
     assert "candidateSince" not in alike
-    assert screen("--write", text=csv_text(QUELLGRUND, {**QUELLGRUND, "id": "e5"})) == 0
+    numbers = [{"type": "Tax ID No.", "number": "9900 000 001"}]
+    other = {**TOLMAVIR, "id": "e5", "name": "Greyharrow Systems Inc.", "alt_names": ["Greyharrow"], "ids": numbers}
+    assert screen("--write", text=csv_text(QUELLGRUND, other)) == 0
     gone = _screening(cluster, "alike")
     assert (gone["state"], gone["matchedParties"], gone["hits"]) == ("Clear", [], [])
 

@@ -7,11 +7,12 @@ import pytest
 import yaml
 
 from admission.server.settings import read_settings
-from tests.chart.features import SCREENING
-from tests.chart.rendering import CHART, NAMESPACE, OUTSIDE, PEM, PROVIDED, RELEASE, Chart, Manifest
+from tests.chart.features import RECEIVER, SCREENING
+from tests.chart.rendering import CHART, NAMESPACE, OUTSIDE, PEM, PROVIDED, RELEASE, Chart, Manifest, configuration
 
 WEBHOOK = ("ValidatingWebhookConfiguration", RELEASE)
 INJECT = "cert-manager.io/inject-ca-from"
+RULES = "--set=prometheusRule.enabled=true"
 LEAST = "--set=podDisruptionBudget.maxUnavailable="
 
 
@@ -62,7 +63,7 @@ def test_each_judged_namespace_is_either_enforced_or_observed(
     by_mode = {"key": "computegate.io/mode", "operator": operator, "values": values}
     otherwise = by_mode | {"operator": {"In": "NotIn", "NotIn": "In"}[operator]}
     assert (enforced, observed, workloads) == ([outside, by_mode], [outside, otherwise], [outside])
-    config = yaml.safe_load(objects["ConfigMap", RELEASE]["data"]["config.yaml"])
+    config = yaml.safe_load(configuration(objects))
     assert config["mode"] == mode
     assert config["excludedNamespaces"] == outside["values"]
 
@@ -146,7 +147,7 @@ def test_the_pods_run_without_privileges_and_the_old_ones_leave_last(chart: Char
 
 def test_the_reference_key_is_mounted_or_kept_by_the_server(chart: Chart) -> None:
     own, given = chart.render(*PROVIDED), chart.render(*PROVIDED, "--set=reference.existingSecret=hmac")
-    config = [yaml.safe_load(o["ConfigMap", RELEASE]["data"]["config.yaml"]) for o in (own, given)]
+    config = [yaml.safe_load(configuration(o)) for o in (own, given)]
     assert config[0]["referenceSecret"] == f"{RELEASE}-reference"
     assert config[1]["referenceKeyFile"] == "/etc/computegate/reference/key"
     secrets = [[r for r in o["Role", RELEASE]["rules"] if r["resources"] == ["secrets"]] for o in (own, given)]
@@ -159,7 +160,7 @@ def test_the_server_reads_the_configuration_that_the_chart_renders(chart: Chart,
     ledger = ("ledger.rebuildSeconds=1", "ledger.shards=4")
     config = ("contact=ask@example.com", "defaultPlace=DE", "mode=warn", *ledger, "listen.port=9443")
     for flags in ((), tuple(f"--set=config.{each}" for each in config)):
-        path.write_text(chart.render(*flags)["ConfigMap", RELEASE]["data"]["config.yaml"])
+        path.write_text(configuration(chart.render(*flags)))
         settings = read_settings(path)
     assert (settings.contact, settings.default_place, settings.mode) == ("ask@example.com", "DE", "warn")
     assert (settings.ledger.rebuild_seconds, settings.ledger.shards, settings.listen.port) == (1, 4, 9443)
@@ -230,6 +231,37 @@ def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
             "every replica would be scraped twice",
         ),
         (["--set=podLabels.app\\.kubernetes\\.io/instance=x"], "podLabels must not set app.kubernetes.io/instance"),
+        (["--set=podLabels.team=x", "--set=commonLabels.team=y"], "podLabels must not set team"),
+        (["--set=podAnnotations.computegate\\.io/config=x"], "podAnnotations must not set computegate.io/config"),
+        (["--set=webhook.annotations.computegate\\.io/rendered=x"], "must not set computegate.io/rendered"),
+        (["--set=webhook.labels.helm\\.sh/chart=x"], "webhook.labels must not set helm.sh/chart"),
+        (["--set=commonLabels.app\\.kubernetes\\.io/version=x"], "commonLabels must not set app.kubernetes.io/version"),
+        (["--set=config.debugPort=9090"], "config.debugPort is 9090, as a port of config.listen is"),
+        (["--set=workloads.deny=true", "--set=workloads.enabled=false"], "set workloads.enabled too"),
+        (["--set=guards.exec=true", "--set=guards.enabled=false"], "set guards.enabled too"),
+        (["--set=test.clearedNamespace=computegate-test"], "which the test makes for itself"),
+        (["--set=tls.certManager.issuerRef.name=x"], "set tls.mode to certManager"),
+        (["--set=tls.mode=certManager", "--set=tls.certManager.issuerRef.kind=Issuer"], "give its name"),
+        (["--set=tls.mode=certManager", "--set=tls.certManager.duration=720h"], "renewed all the time"),
+        ([*OUTSIDE, "--set=hostNetwork=true"], "no server is installed that hostNetwork would be about"),
+        ([*OUTSIDE, "--set=serviceMonitor.enabled=true"], "that serviceMonitor.enabled would be about"),
+        ([*OUTSIDE, "--set=networkPolicy.enabled=true"], "that networkPolicy.enabled would be about"),
+        (["--set=serviceMonitor.scrapeTimeout=1m"], "serviceMonitor.scrapeTimeout is longer than interval"),
+        (["--set=prometheusRule.alertLabels.severity=x"], "must not set severity"),
+        (["--set=prometheusRule.latencySeconds=10"], "/prometheusRule/latencySeconds"),
+        ([RULES, "--set=tls.selfManaged.certificateDays=21"], "less than a third of tls.selfManaged.certificateDays"),
+        (
+            [RULES, "--set=tls.mode=certManager", "--set=tls.certManager.renewBefore=168h"],
+            "less than tls.certManager.renewBefore",
+        ),
+        (["--set=image.tag=@x"], "/image/tag"),
+        ([*RECEIVER, "--set=kyc.receiver.metricsPort=80"], "the port at which its Service takes deliveries"),
+        (
+            [*RECEIVER, "--set=kyc.receiver.metricsPort=443", "--set=kyc.receiver.tlsSecret=t"],
+            "metricsPort is 443, the port at which its Service takes deliveries",
+        ),
+        ([LEAST, "--set=podDisruptionBudget.minAvailable=67%"], "none of 3 replicas be evicted"),
+        ([LEAST, "--set=podDisruptionBudget.minAvailable=50%", "--set=replicas=1"], "none of 1 replicas be evicted"),
         (["--set=extraEnv[0].name=POD_NAME"], "extraEnv must not set POD_NAME"),
         (["--set=extraVolumes[0].name=tls"], "extraVolumes must not use the name tls"),
         (["--set=podSecurityContext.runAsNonRoot=false"], "the server needs no root"),

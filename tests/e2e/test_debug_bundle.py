@@ -42,15 +42,16 @@ def make_trouble(world: World, country: str) -> None:
     }
     world.apply(customer, quota(f"{CUSTOMER}-all", country, 1), namespace(CUSTOMER, CUSTOMER))
     world.kubectl("create", "-f", "-", stdin=json.dumps(of("Exemption", f"{CUSTOMER}-agent", exemption)))
-    settings = {"config.yaml": (world.installed.replicas[0].directory / "config.yaml").read_text()}
+    settings = {"computegate.io/config": (world.installed.replicas[0].directory / "config.yaml").read_text()}
     labels = {"app.kubernetes.io/name": "computegate"}
+    template = {
+        "metadata": {"labels": labels, "annotations": settings},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
     metadata = {"name": "computegate", "namespace": NAMESPACE, "labels": labels}
-    world.kubectl(
-        "apply",
-        "-f",
-        "-",
-        stdin=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": settings}),
-    )
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    world.kubectl("apply", "-f", "-", stdin=json.dumps(deployment))
     world.admit(gpu_pod("trainer-of-helga", CUSTOMER))
     assert world.denial(gpu_pod("second", CUSTOMER, 1)) != ""
     world.observe(CUSTOMER, f"told {PERSON}")
@@ -86,7 +87,11 @@ def test_a_bundle_shows_states_and_counts_and_no_name_of_a_customer(world: World
     entry = next(each for each in json.loads(files["webhook.json"]) if each["name"] == "enforced.computegate.io")
     assert (entry["failurePolicy"], entry["where"]) == ("Fail", "url")
     settings = json.loads(files["configuration.json"])
-    assert (settings["mode"], settings["contact"], settings["excludedNamespaces"]) == ("enforce", True, [])
+    assert (settings["mode"], settings["contact"], settings["excludedNamespaces"][0]) == (
+        "enforce",
+        True,
+        "kube-system",
+    )
 
     assert bundled(world, tmp_path / "b.tar.gz")[0] == 0
     again = json.loads(unpacked(tmp_path / "b.tar.gz")["objects.json"])

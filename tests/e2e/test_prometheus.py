@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from admission.api.identity import TenantSpec
 from admission.tenants.identity import identity_digest
@@ -17,6 +18,7 @@ from tests.e2e.world import World, eventually
 from tools.chart_docs import alerts
 from tools.controlplane import ControlPlane
 from tools.installation import Installation, pod
+from tools.metrics_docs import declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +76,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     (folder / "receiver").mkdir()
     with (
         ControlPlane(folder / "plane") as plane,
-        Installation(plane, folder / "gate", replicas=2, values=RECEIVER) as gate,
+        Installation(plane, folder / "gate", replicas=2, values=RECEIVER, server={"canary": {"seconds": 1}}) as gate,
         ReceiverProcess(plane, folder / "receiver") as receiver,
     ):
         rendered = {(each["kind"], each["metadata"]["name"]): each for each in gate.rendered(RULES)}
@@ -138,6 +140,22 @@ def covers_of(world: World) -> str:
     return identity_digest(TenantSpec.model_validate(spec))
 
 
+def test_what_is_exposed_has_the_types_and_labels_that_the_page_says(watched: Watched) -> None:
+    receiver = watched.receiver.metrics().partition(" ")[2]  # behind the status
+    pages = [*(replica.metrics() for replica in watched.world.installed.replicas), receiver]
+    families = [each for page in pages for each in text_string_to_metric_families(page)]
+    ours = [each for each in families if each.name.startswith("computegate_")]
+    exposed = {
+        (sample.name, family.type, frozenset(sample.labels))
+        for family in ours
+        for sample in family.samples
+        if family.type != "histogram" and not sample.name.endswith("_created")
+    }
+    said = {(each.name, each.type, frozenset(each.labels)) for each in declared().values()}
+    assert exposed - said == set()
+    assert len(exposed) > len(said) / 2
+
+
 def test_alerts_fire_when_it_breaks_and_every_query_finds_something(watched: Watched) -> None:
     world, prometheus, firing = watched.world, watched.prometheus, watched.prometheus.firing
 
@@ -161,7 +179,7 @@ def test_alerts_fire_when_it_breaks_and_every_query_finds_something(watched: Wat
     world.count_again("DE")
     eventually(firing, lambda names: "ComputegateLedgerNotCounted" not in names)
     world.kubectl("delete", "validatingwebhookconfiguration", "computegate")
-    awaits("GateNotIntact")
+    awaits("GateNotIntact", "GateOpen")
     eventually(lambda: prometheus.query("computegate_gate_problems"))
     slip_in(world)
     awaits("UnannouncedDevices")

@@ -113,6 +113,17 @@ class GateWatch:
         held = self._config.items.get(self._config_key)
         return held.objects if held else None
 
+    def names(self, kind: str) -> list[str]:
+        """Return the names of the objects of a kind that were installed."""
+        return [name for (_, name), each in self._expected.items() if each["kind"] == kind]
+
+    def found(self, kind: str) -> list[Manifest]:
+        """Return those of a kind that were installed, as they are now in the API server."""
+        held = (
+            (self._collections[path], name) for (path, name), each in self._expected.items() if each["kind"] == kind
+        )
+        return [reflector.items[name] for reflector, name in held if name in reflector.items]
+
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:

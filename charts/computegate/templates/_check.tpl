@@ -7,7 +7,10 @@
 {{- $least := toString $pdb.minAvailable -}}
 {{- $most := toString $pdb.maxUnavailable -}}
 {{- if $pdb.enabled -}}
-{{- if or (has $most (list "0" "0%")) (eq $least "100%") (and $replicas $least (not (hasSuffix "%" $least)) (ge (int $least) $replicas)) -}}
+{{- if hasSuffix "%" $least -}}{{/* rounded up, as the API server does */}}
+{{- $least = div (add (mul (trimSuffix "%" $least | int) $replicas) 99) 100 | toString -}}
+{{- end -}}
+{{- if or (has $most (list "0" "0%")) (and $replicas $least (ge (int $least) $replicas)) -}}
 {{- fail (printf "podDisruptionBudget lets none of %d replicas be evicted, so that no node could be drained: lower minAvailable or raise maxUnavailable" $replicas) -}}
 {{- end -}}
 {{- end -}}
@@ -35,11 +38,6 @@
 {{- end -}}
 
 {{- define "computegate.checkPods" -}}
-{{- range $key := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
-{{- if hasKey $.Values.podLabels $key -}}
-{{- fail (printf "podLabels must not set %s: the Service selects by it" $key) -}}
-{{- end -}}
-{{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if has .name (list "POD_NAME" "POD_NAMESPACE") -}}
 {{- fail (printf "extraEnv must not set %s: the server finds its Lease and its Secret by it" .name) -}}

@@ -43,9 +43,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* The namespace of the canary, and its quota. */}}
+{{- define "computegate.canary" -}}
+{{ include "computegate.fullname" . }}-canary
+{{- end -}}
+
 {{/* The name by which the API server calls the server. */}}
 {{- define "computegate.serverName" -}}
 {{ include "computegate.fullname" . }}.{{ .Release.Namespace }}.svc
+{{- end -}}
+
+{{- define "computegate.serverNames" -}}
+- {{ include "computegate.serverName" . }}
+- {{ include "computegate.serverName" . }}.cluster.local
+{{- end -}}
+
+{{/* Whether a name in tls.extraNames is an address. */}}
+{{- define "computegate.isAddress" -}}
+{{- if regexMatch "^([0-9]{1,3}([.][0-9]{1,3}){3}|.*:.*)$" . }}yes{{ end -}}
 {{- end -}}
 
 {{/* JSON list of the namespaces that are not judged. */}}
@@ -115,6 +130,9 @@ ask the cluster's operator for it{{ with .Values.config.contact }} ({{ . }}){{ e
 {{- include "computegate.checkNetwork" . -}}
 {{- include "computegate.checkPods" . -}}
 {{- include "computegate.checkClients" . -}}
+{{- if and .Values.canary.seconds (has (include "computegate.canary" .) .Values.config.excludedNamespaces) -}}
+{{- fail (printf "config.excludedNamespaces names %s, where the canary must be denied: leave it out, or set canary.seconds to 0" (include "computegate.canary" .)) -}}
+{{- end -}}
 {{- $pdb := .Values.podDisruptionBudget -}}
 {{- $least := ne (toString $pdb.minAvailable) "" -}}
 {{- $most := ne (toString $pdb.maxUnavailable) "" -}}
@@ -127,19 +145,18 @@ ask the cluster's operator for it{{ with .Values.config.contact }} ({{ . }}){{ e
 {{- if eq (int .Values.config.listen.port) (int .Values.config.listen.metricsPort) -}}
 {{- fail "config.listen.port and config.listen.metricsPort are the same: choose two ports" -}}
 {{- end -}}
+{{- if has (int .Values.config.debugPort) (list (int .Values.config.listen.port) (int .Values.config.listen.metricsPort)) -}}
+{{- fail (printf "config.debugPort is %d, as a port of config.listen is: choose another" (int .Values.config.debugPort)) -}}
+{{- end -}}
 {{- if and .Values.resources.limits (hasKey .Values.resources.limits "cpu") -}}
 {{- fail "resources.limits.cpu throttles admission of the whole cluster: remove it and set resources.requests.cpu" -}}
 {{- end -}}
 {{- if and .Values.guards.blockWhenMissing (not (and .Values.guards.enabled .Values.guards.narrowed)) -}}
 {{- fail "guards.blockWhenMissing is a part of guards.narrowed: set guards.enabled and guards.narrowed, or leave it out" -}}
 {{- end -}}
-{{- if .Values.commonLabels -}}
-{{- range $key := list "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
-{{- if hasKey $.Values.commonLabels $key -}}
-{{- fail (printf "commonLabels must not set %s: the Service selects by it" $key) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
+{{- include "computegate.checkReserved" . -}}
+{{- include "computegate.checkIdle" . -}}
+{{- include "computegate.checkMonitoring" . -}}
 {{- end -}}
 
 {{/* Contradictions between values of the certificates of clients, and of the authority of our own. */}}

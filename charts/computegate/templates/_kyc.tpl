@@ -43,5 +43,8 @@ tls:
 {{- if eq (int .port) (int .metricsPort) -}}
 {{- fail "kyc.receiver.port and kyc.receiver.metricsPort are the same: choose two ports" -}}
 {{- end -}}
+{{- if eq (int .metricsPort) (ternary 443 80 (ne .tlsSecret "")) -}}
+{{- fail (printf "kyc.receiver.metricsPort is %d, the port at which its Service takes deliveries: choose another" (int .metricsPort)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

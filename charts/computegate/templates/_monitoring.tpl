@@ -1,0 +1,40 @@
+{{/* Contradictions between the times of certificates, scrapes and alerts. */}}
+{{- define "computegate.checkMonitoring" -}}
+{{- $issued := .Values.tls.certManager -}}
+{{- $life := include "computegate.seconds" $issued.duration | int64 -}}
+{{- $before := include "computegate.seconds" $issued.renewBefore | int64 -}}
+{{- if and $life $before (le $life $before) -}}
+{{- fail "tls.certManager.renewBefore must be less than duration: it would be renewed all the time" -}}
+{{- end -}}
+{{- range $kind := list "serviceMonitor" "podMonitor" -}}
+{{- $values := get $.Values $kind -}}
+{{- $every := include "computegate.seconds" $values.interval | int64 -}}
+{{- if and $every (gt (include "computegate.seconds" $values.scrapeTimeout | int64) $every) -}}
+{{- fail (printf "%s.scrapeTimeout is longer than interval: Prometheus refuses that" $kind) -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey .Values.prometheusRule.alertLabels "severity" -}}
+{{- fail "prometheusRule.alertLabels must not set severity: each alert has its own" -}}
+{{- end -}}
+{{- if and .Values.prometheusRule.enabled (not .Values.webhook.url) -}}
+{{- $alert := mul .Values.prometheusRule.certificateDays 86400 -}}
+{{- if and (eq .Values.tls.mode "selfManaged") (ge (mul 3 $alert) (mul .Values.tls.selfManaged.certificateDays 86400)) -}}
+{{- fail "prometheusRule.certificateDays must be less than a third of tls.selfManaged.certificateDays: a certificate is renewed when a third is left, and the alert would come before that" -}}
+{{- end -}}
+{{- if and (eq .Values.tls.mode "certManager") $before (ge $alert $before) -}}
+{{- fail "prometheusRule.certificateDays must be less than tls.certManager.renewBefore: the alert would come before the certificate is renewed" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Seconds of a duration, such as 1h30m; 0 for one that is none. */}}
+{{- define "computegate.seconds" -}}
+{{- $sum := 0 -}}
+{{- if regexMatch "^([0-9]+(h|m|s))+$" (toString .) -}}
+{{- range regexFindAll "[0-9]+(h|m|s)" (toString .) -1 -}}
+{{- $unit := get (dict "h" 3600 "m" 60 "s" 1) (substr (sub (len .) 1 | int) (len .) .) -}}
+{{- $sum = add $sum (mul (regexFind "[0-9]+" . | int64) $unit) -}}
+{{- end -}}
+{{- end -}}
+{{- $sum -}}
+{{- end -}}
