@@ -31,6 +31,12 @@ def weakened() -> str:
     return "less is enforced here than before; annotations computegate.io/weaken-* say who asked for it"
 
 
+def released_weaker(what: Iterable[str]) -> str:
+    """Of an event on the release: its values enforce less than those before."""
+    said = printable("; ".join(what))
+    return f"an upgrade, or a rollback, of the release enforces less than before: {said}; helm history tells when"
+
+
 def finding_told(code: str, pods: int, reference: str, contact: str, *, stops: bool) -> str:
     """Of an event on an Allowance: pods of the namespace run that would be denied now."""
     stopped = "; no new ones are admitted meanwhile" if stops else ""

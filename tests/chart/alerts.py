@@ -96,6 +96,10 @@ CASES: dict[str, Case] = {
     "ComputegateCanaryFails": flag('computegate_canary_last_good_timestamp_seconds{canary="device"}', "0", "99999999"),
     "ComputegateAuditFails": flag('computegate_audit_problems{problem="rights"}', "2", "0"),
     "ComputegateWeakened": counter('computegate_weakened_total{what="namespace"}'),
+    "ComputegateReleaseWeakened": Case(
+        {"computegate_release_weakened_timestamp_seconds": "0+60x700"},
+        {"computegate_release_weakened_timestamp_seconds": f"-{DAY}x700"},
+    ),
     "ComputegateCertificateEnds": flag(f'{ENDS}{{certificate="serving"}}', str(7 * DAY), str(9 * DAY)),
     "ComputegateCertificateNotCurrent": flag("computegate_certificate_current", "0", "1"),
     "ComputegateRotationFails": flag("computegate_certificate_rotation_works", "0", "1"),
