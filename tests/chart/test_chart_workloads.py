@@ -69,7 +69,7 @@ def test_the_operators_kinds_reach_the_server_without_a_restart(chart: Chart, tm
     bare = chart.render("--set=workloads.deny=true")
     path.write_text(configuration(bare))
     settings = read_settings(path).workloads
-    assert (settings.deny, settings.kinds_file, "kinds.toml" in bare) == (True, None, False)
+    assert (settings.deny, settings.kinds_file, ("ConfigMap", RELEASE) in bare) == (True, None, False)
 
 
 @pytest.mark.parametrize(
