@@ -114,7 +114,7 @@ image-check: ## build it twice from nothing and compare
 
 cluster-test: setup ## install the chart from the built image on a real node and break it there; as root, about 15 minutes
 	$(BIN)/python -m tools.node.requirements
-	tools/build $(CONTROL_PLANE) helm kubelet kube-proxy device-plugin pause prometheus
+	tools/build $(CONTROL_PLANE) helm kubelet kube-proxy device-plugin pause prometheus certmanager crds.yaml
 	$(BIN)/python -m tools.node.later dist/later/source
 	base="$(or $(BASE_IMAGE),$$($(BIN)/python -m tools.node.images))" && \
 	$(BIN)/python -m tools.image.build --base "$$base" && \

@@ -1,6 +1,6 @@
 """Measure creating pods through a real API server, with ours and with others in the way: ``make bench-admission``.
 
-Six contenders on one API server and etcd, whose data lie in memory; a pod of one accelerator and about 3.6 KB is
+Eight contenders on one API server and etcd, whose data lie in memory; a pod of one accelerator and about 3.6 KB is
 created by 1, 8 and 64 creators at once, without a limit being reached.  A round measures every contender, one after
 the other, beginning with another one each time; what counts is the median over the rounds of the ratio to the fair
 peer of the same round.  Only the servers of the contender at hand run, so that none pays for another's watches.
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.contender import processor_seconds
 from bench.machine import machine
 from bench.result import publish
-from bench.stage import NONE, OURS, PEER, QUOTA, Stage
+from bench.stage import MATCHED, NONE, OURS, PEER, QUOTA, UNMATCHED, Stage
 
 TMPFS = Path("/dev/shm")  # noqa: S108 (etcd's data for minutes; nothing to hide)
 HERE = Path(__file__).parent
@@ -52,7 +52,9 @@ CONTENDERS = {
     "none": Contender("no webhook", namespaces=(NONE,)),
     "quota": Contender("ResourceQuota", namespaces=(QUOTA,)),
     "peer": Contender("controller-runtime and ResourceQuota", namespaces=(PEER,), is_peer=True),
+    "matched": Contender("the peer behind our match conditions", namespaces=(MATCHED,), is_peer=True),
     "one": Contender("ours, 1 replica", 1, OURS[:1]),
+    "unmatched": Contender("ours, 1 replica, without match conditions", 1, (UNMATCHED,)),
     "affinity": Contender("ours, 3 replicas, affinity", 3, OURS, one_in_turn=True),
     "spread": Contender("ours, 3 replicas, spread evenly", 3, OURS),
 }

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
+from admission.demand.registration.entries import registration
 from bench import bodies
 from tests.e2e.objects import examples, namespace, quota, tenant
 from tests.e2e.world import World, eventually, samples
@@ -35,6 +36,8 @@ LABEL = "bench.example.com/webhook"
 CLEARED = "bench.example.com/cleared"
 NONE, QUOTA, PEER = "bench-none", "bench-quota", "bench-peer"
 OURS = ("bench-ours-0", "bench-ours-1", "bench-ours-2")
+MATCHED, UNMATCHED = "bench-peer-matched", "bench-ours-unmatched"
+"""The peer behind our match conditions, and ours without them."""
 COUNTRY = "FR"
 """No rule of the examples names it, but the one that all devices are counted."""
 AMPLE = 10**6
@@ -52,18 +55,22 @@ class Installed(Installation):
         objects = super().rendered(values)
         configuration = next(each for each in objects if each["kind"] == "ValidatingWebhookConfiguration")
         others = [each for each in objects if each is not configuration]
-        return [*others, *(part for replica in self.replicas for part in _separate(configuration, replica))]
+        services = [_service(replica.directory.name) for replica in self.replicas]
+        own = [_separate(configuration, replica, replica.directory.name) for replica in self.replicas]
+        unmatched = _separate(configuration, self.replicas[0], UNMATCHED)
+        for webhook in unmatched["webhooks"]:
+            del webhook["matchConditions"]
+        return [*others, *services, *own, unmatched]
 
 
-def _separate(configuration: Object, replica: Replica) -> list[Object]:
-    name = replica.directory.name
+def _separate(configuration: Object, replica: Replica, label: str) -> Object:
     own = copy.deepcopy(configuration)
-    own["metadata"]["name"] = f"computegate-{name}"
+    own["metadata"]["name"] = f"computegate-{label}"
     for webhook in own["webhooks"]:
         path = webhook["clientConfig"].pop("url").removeprefix("https://").partition("/")[2]
-        webhook["clientConfig"]["service"] = _reference(name, f"/{path}", replica.port)
-        webhook["namespaceSelector"]["matchExpressions"].append({"key": LABEL, "operator": "In", "values": [name]})
-    return [_service(name), own]
+        webhook["clientConfig"]["service"] = _reference(replica.directory.name, f"/{path}", replica.port)
+        webhook["namespaceSelector"]["matchExpressions"].append({"key": LABEL, "operator": "In", "values": [label]})
+    return own
 
 
 def _reference(name: str, path: str, port: int) -> Object:
@@ -107,13 +114,12 @@ class Stage:
         self._use_tokens()
         self._install_peer()
         self.run_replicas(1)
-        labels = {NONE: "", QUOTA: "", PEER: "peer"} | {
-            name: replica.directory.name for name, replica in zip(OURS, self.installed.replicas, strict=True)
-        }
+        labels = {NONE: "", QUOTA: ""} | {name: name for name in (PEER, MATCHED, UNMATCHED)}
+        labels |= {name: replica.directory.name for name, replica in zip(OURS, self.installed.replicas, strict=True)}
         namespaces = [_labelled(name, label) for name, label in labels.items()]
         limit = quota("bench", COUNTRY, AMPLE)
         self._world.apply(*examples("policy", "pools"), limit, tenant("bench", COUNTRY), *namespaces)
-        for name in (QUOTA, PEER):
+        for name in _LIMITED:
             self._limit(name)
 
     def _use_tokens(self) -> None:
@@ -132,7 +138,8 @@ class Stage:
         flags = [f"--port={_PEER_PORT}", f"--certificates={certificate.certificate.parent}"]
         flags.append(f"--kubeconfig={self.plane.kubeconfig}")
         self._peer = Process.start("peer", self.directory / "peer", flags, self.directory)
-        self._apply(_service("peer"), _peer_configuration(certificate.authority))
+        kinds = {PEER: [], MATCHED: registration()["matchConditions"]}
+        self._apply(_service("peer"), *(_peer_configuration(certificate.authority, *kind) for kind in kinds.items()))
 
     def _limit(self, name: str) -> None:
         spec = {"hard": {"requests.nvidia.com/gpu": str(AMPLE)}}
@@ -184,10 +191,10 @@ class Stage:
         with Direct(self.plane) as api:
             for name in namespaces:
                 api("DELETE", f"/api/v1/namespaces/{name}/pods")
-            for name in {QUOTA, PEER} & set(namespaces):
+            for name in _LIMITED & set(namespaces):
                 path = f"/api/v1/namespaces/{name}/resourcequotas/bench"
                 eventually(lambda path=path: _used(api, path), lambda used: used == "0")  # type: ignore[misc]
-            if set(OURS) & set(namespaces):
+            if _RESERVED & set(namespaces):
                 eventually(lambda: _left(api), lambda left: not left, 90)
 
     def requests(self) -> Figures:
@@ -198,6 +205,8 @@ class Stage:
 
 
 _COUNTED = "apiserver_request_total{"
+_LIMITED = {QUOTA, PEER, MATCHED}
+_RESERVED = {*OURS, UNMATCHED}
 
 
 class Figures:
@@ -221,12 +230,12 @@ def _build(folder: Path) -> None:
 
 
 def _labelled(name: str, webhook: str) -> Object:
-    made: Object = namespace(name, "bench" if name in OURS else "")
+    made: Object = namespace(name, "bench" if name in _RESERVED else "")
     made["metadata"].setdefault("labels", {}).update({LABEL: webhook, CLEARED: "true"})
     return made
 
 
-def _peer_configuration(authority: str) -> Object:
+def _peer_configuration(authority: str, label: str, conditions: list[Object]) -> Object:
     webhook = {
         "name": "peer.bench.example.com",
         "admissionReviewVersions": ["v1"],
@@ -236,11 +245,12 @@ def _peer_configuration(authority: str) -> Object:
             "service": _reference("peer", "/validate--v1-pod", _PEER_PORT),
             "caBundle": base64.b64encode(authority.encode()).decode(),
         },
-        "namespaceSelector": {"matchLabels": {LABEL: "peer"}},
+        "namespaceSelector": {"matchLabels": {LABEL: label}},
+        "matchConditions": conditions,
         "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
     }
     kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
-    return {**kind, "metadata": {"name": "peer"}, "webhooks": [webhook]}
+    return {**kind, "metadata": {"name": label}, "webhooks": [webhook]}
 
 
 def _used(api: Direct, path: str) -> str:

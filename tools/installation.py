@@ -80,6 +80,21 @@ class Replica:
         self.log = self.directory / "log.txt"
         self.popen: subprocess.Popen[bytes] | None = None
 
+    @property
+    def review_url(self) -> str:
+        """Where it answers reviews of enforced namespaces."""
+        return f"https://127.0.0.1:{self.port}/validate/enforced"
+
+    @contextlib.contextmanager
+    def configured(self, **settings: Any) -> Iterator[None]:
+        """Other settings, of what starts while the block lasts."""
+        before = self._config.read_text()
+        self._config.write_text(yaml.safe_dump({**yaml.safe_load(before), **settings}))
+        try:
+            yield
+        finally:
+            self._config.write_text(before)
+
     def start(self) -> None:
         """Start the process; `wait` waits until it is ready."""
         command = [sys.executable, "-m", "admission.cli.main", "serve"]
@@ -217,7 +232,12 @@ class Installation:
         self._values = values or {}
         self.balancer = Balancer()
         certificate = plane.issue("computegate", ("localhost", "127.0.0.1", f"*.{NAMESPACE}.svc"))
-        settings = {"mode": mode, "ledger": ledger or {"rebuildSeconds": 1, "expireSeconds": 44}, **(server or {})}
+        settings = {
+            "mode": mode,
+            "excludedNamespaces": ["kube-system", NAMESPACE],
+            "ledger": ledger or {"rebuildSeconds": 1, "expireSeconds": 44},
+            **(server or {}),
+        }
         self.replicas = [
             Replica(plane, directory / f"replica-{number}", certificate, settings, wired=wired)
             for number in range(replicas)

@@ -17,7 +17,7 @@ class Kubectl:
     """Call it like the command: `kubectl("apply", "-f", "-", stdin=manifest)`; as the administrator or a named user."""
 
     def __init__(self, plane: ControlPlane) -> None:
-        self._plane = plane
+        self.plane = plane
 
     def __call__(
         self,
@@ -28,9 +28,9 @@ class Kubectl:
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl to its end, within a minute; with `check`, raise KubectlError if it fails."""
-        kubeconfig = self._plane.kubeconfig_for(user, groups) if user else self._plane.kubeconfig
-        cache = self._plane.directory / "kubectl-cache"  # another run may have used the same port
-        command = [self._plane.binary("kubectl"), f"--kubeconfig={kubeconfig}", f"--cache-dir={cache}", *arguments]
+        kubeconfig = self.plane.kubeconfig_for(user, groups) if user else self.plane.kubeconfig
+        cache = self.plane.directory / "kubectl-cache"  # another run may have used the same port
+        command = [self.plane.binary("kubectl"), f"--kubeconfig={kubeconfig}", f"--cache-dir={cache}", *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=_SECONDS, check=False)
         if check and done.returncode != 0:
             asked = " ".join(map(str, arguments))

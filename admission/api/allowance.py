@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 
+from admission.api.enforcement import Action
 from admission.api.object import CRD, Model, Object
 
 
@@ -57,6 +58,28 @@ class LastDenial(Model):
     """When."""
 
 
+class OwnFinding(Model):
+    """Pods that run in this namespace and would be denied now, for one reason of the operator's."""
+
+    reference: str
+    """Reference to give to the operator."""
+    code: str
+    """Public code."""
+    action: Action
+    """What is done about it: Warn, StopAdmitting (of new pods), Evict; each includes those before it."""
+    since: pydantic.AwareDatetime
+    """When it was first told of."""
+    deadline: pydantic.AwareDatetime | None = None
+    """When these pods are evicted; absent where they are not."""
+    pods: int = 0
+    """Pods in this namespace that it is about."""
+
+    @property
+    def stops(self) -> bool:
+        """Whether no new pods are admitted meanwhile."""
+        return self.action in {Action.StopAdmitting, Action.Evict}
+
+
 class AllowanceStatus(Model):
     """The tenant's own figures, and no one else's."""
 
@@ -76,6 +99,8 @@ class AllowanceStatus(Model):
     """The latest denial in this namespace."""
     contact: str = ""
     """Whom to ask."""
+    findings: Annotated[list[OwnFinding], pydantic.Field(max_length=64)] = []
+    """Pods of this namespace that would be denied now, and what happens to them when."""
 
 
 class Allowance(Object):

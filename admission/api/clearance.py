@@ -58,7 +58,7 @@ class KYC(Model):
     ]
     """Where verification stands. Expiry is judged at decision time from expiresAt, whatever this says."""
     level: Annotated[int, pydantic.Field(ge=0, le=4)] = 0
-    """How deep the verification went: 1 identity, 2 ownership, 3 enhanced, 4 in person; rules ask for a least level."""
+    """How deep the verification went: 1 identity, 2 ownership, 3 enhanced, 4 in person; rules ask for a least level. At 0 nothing was verified: that clears nobody for a controlled class, whatever the state and the rules say."""
     verified_at: pydantic.AwareDatetime | None = None
     """When the verification was completed."""
     expires_at: pydantic.AwareDatetime | None = None
@@ -77,6 +77,8 @@ class KYC(Model):
     """Digest of the identity facts that were verified (`computegate digest`). A fact changed since makes the clearance stale."""
     reason: Text = ""
     """Why the state is what it is, for operators."""
+    refused_by: Annotated[list[Annotated[str, pydantic.Field(max_length=128)]], pydantic.Field(max_length=16)] = []
+    """Providers that refused the tenant, or asked for a review, and have not verified it since. While there is one, no other's delivery clears it; a person does."""
 
 
 class Screening(Model):
@@ -102,6 +104,10 @@ class Screening(Model):
     """Digest of the list that was searched."""
     list_entries: Annotated[int, pydantic.Field(ge=0)] = 0
     """Entries of the list that was searched: a next one that is much shorter is refused."""
+    list_names: Annotated[int, pydantic.Field(ge=0)] = 0
+    """Names and aliases of its entries: likewise."""
+    list_numbers: Annotated[int, pydantic.Field(ge=0)] = 0
+    """Identifiers of its entries: likewise."""
     reference: Annotated[str, pydantic.Field(max_length=256)] = ""
     """The screening system's reference."""
 

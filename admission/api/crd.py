@@ -17,6 +17,7 @@ from admission.api import GROUP, VERSION
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.allowance import Allowance
 from admission.api.dismissal import ScreeningDismissal
+from admission.api.enforcement import Enforcement
 from admission.api.exemption import Exemption
 from admission.api.ledger import QuotaLedger
 from admission.api.override import KYCOverride
@@ -39,6 +40,7 @@ KINDS: tuple[type[Object], ...] = (
     Exemption,
     ScreeningDismissal,
     KYCOverride,
+    Enforcement,
     Allowance,
     QuotaLedger,
     AcceleratorPresence,

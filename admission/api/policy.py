@@ -69,7 +69,7 @@ class Test(Model):
     fact: Fact
     """What is tested. OwnerHeadquarters are those of all owners of 50 percent or more, cascaded. Screening has the values Clear, Candidate, Match, and with Match those that say of whom: MatchItself, MatchOwners (of 50 percent or more, in aggregate), or both."""
     operator: Literal["In", "NotIn", "Exists", "Unknown"]
-    """In holds when any value of the fact is among values. An unknown fact never lets a restricting rule pass: Deny denies, the other effects apply."""
+    """Where a fact has several values, any of them decides for a rule that restricts, and all do for one that allows: In holds when one is among values, to allow when all are; NotIn when one is not, to allow when none is. An unknown fact never lets a restricting rule pass: Deny denies, the other effects apply."""
     values: Annotated[list[Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=250)] = []
     """Country codes, jurisdiction groups or words, as the fact has them."""
 
@@ -158,7 +158,7 @@ class Rule(Model):
     when: Annotated[list[Test], pydantic.Field(max_length=16)] = []
     """Tests that must all hold; none means always."""
     effect: Effect
-    """Deny; Authorization (one must exist and have room); Level (a least KYC level); Quota (a ComputeQuota must cover it); Allow."""
+    """Deny; Authorization (one must exist and have room); Level (a least KYC level); Quota (a ComputeQuota must cover it); Allow. Allow alone lets a controlled class in, where it applies for certain; the others ask for more and let nothing in."""
     level: Annotated[int, pydantic.Field(ge=1, le=4)] | None = None
     """The least KYC level, for effect Level: from the first device on."""
     levels: Annotated[list[LevelStep], pydantic.Field(max_length=8)] = []
@@ -234,7 +234,7 @@ class AccessPolicySpec(Model):
 class AccessPolicy(Object):
     """Dated rules of access. All policies of a cluster are read as one: the strictest effect wins.
 
-    A controlled class that no rule covers is denied; an uncontrolled one is allowed and counted.
+    A controlled class that no rule with effect Allow covers is denied; an uncontrolled one is allowed and counted.
     """
 
     crd = CRD(

@@ -13,6 +13,7 @@ from admission.catalogue import tables
 from admission.catalogue.control import Entry, assumed_entry, control_entry
 from admission.catalogue.lines import Sides, lines, sides
 from admission.catalogue.recognition import (
+    CHIP_LABELS,
     GENERIC_LABELS,
     INSTANCE_LABEL,
     OLD_INSTANCE_LABEL,
@@ -20,6 +21,7 @@ from admission.catalogue.recognition import (
     SPECIFIC_LABELS,
     LabelTable,
     chip_of_virtual,
+    is_begun,
     product_key,
 )
 from admission.catalogue.slices import profile_in, shares, slice_of
@@ -115,14 +117,17 @@ class Catalogue:
         return "" if found == name else found
 
     def by_node_labels(self, labels: Mapping[str, str]) -> str | None:
-        """Return the class of a node's devices; ``None`` if no label is known.
+        """Return the class of a node's devices; ``None`` if no label is known, or one names a chip that is not known.
 
         The operator's labels come first, then labels that tell versions of a chip apart, then those that name a
-        family.  Where labels of one rank disagree, the chip with the highest throughput is taken.
+        family.  Where labels of one rank disagree, the chip with the highest throughput is taken; whatever else is
+        known, a chip that nobody can name is none of these.
         """
         if OLD_INSTANCE_LABEL in labels and INSTANCE_LABEL not in labels:
             labels = {**labels, INSTANCE_LABEL: labels[OLD_INSTANCE_LABEL]}
         found = self._operator_table.find_all(self._operator_table.keys, labels)
+        if not found and self._names_unknown(labels):
+            return None
         found = found or self._by_products(labels) | self._labels.find_all(SPECIFIC_LABELS, labels)
         found = found or self._labels.find_all(GENERIC_LABELS, labels)
         return max(found, key=lambda name: (self.tpp(name), name), default=None)
@@ -130,6 +135,27 @@ class Catalogue:
     def _by_products(self, labels: Mapping[str, str]) -> set[str]:
         present = (labels[label] for label in PRODUCT_LABELS if label in labels)
         return {name for product in present if (name := self.by_product(product)) is not None}
+
+    def _names_unknown(self, labels: Mapping[str, str]) -> bool:
+        """Whether a label that names a chip names one that is not known.
+
+        Other labels than a driver's own may be of another spelling: they are asked where that one is not there.
+        """
+        products = [labels[label] for label in PRODUCT_LABELS if label in labels]
+        if products:
+            return any(self.by_product(product) is None for product in products)
+        named = [label for label in CHIP_LABELS if label in labels]
+        return bool(named) and not self._labels.find_all(named, labels)
+
+    def named_by(self, label: str, value: str) -> frozenset[str]:
+        """Return the chips that a label's value stands for in the tables; one that ends in ``*`` is a beginning."""
+        if not value.endswith("*"):
+            name = self.by_node_labels({label: value})
+            return frozenset({name} if name else ())
+        if label in PRODUCT_LABELS:
+            keys = (key for key in self._products if is_begun(key, value[:-1]))
+            return frozenset(self._products[key] for key in keys)
+        return self._labels.begun(INSTANCE_LABEL if label == OLD_INSTANCE_LABEL else label, value[:-1])
 
 
 def _products(chips: Iterable[Chip]) -> dict[str, str]:

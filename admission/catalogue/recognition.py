@@ -17,15 +17,17 @@ PRODUCT_LABELS = ("nvidia.com/gpu.product", "amd.com/gpu.product-name")
 INSTANCE_LABEL = "node.kubernetes.io/instance-type"
 OLD_INSTANCE_LABEL = "beta.kubernetes.io/instance-type"
 
-SPECIFIC_LABELS = (
+CHIP_LABELS = (
     "gpu.nvidia.com/class",
     "gpu.nvidia.com/model",
     "cloud.google.com/gke-accelerator",
     "cloud.google.com/gke-tpu-accelerator",
     "amd.com/gpu.device-id",
     "gpu.intel.com/product",
-    INSTANCE_LABEL,
 )
+"""Labels of clouds and drivers whose value names a chip: one that means nothing names a chip that is not known."""
+
+SPECIFIC_LABELS = (*CHIP_LABELS, INSTANCE_LABEL)
 """Labels that tell the versions of a chip apart."""
 
 GENERIC_LABELS = (
@@ -38,6 +40,7 @@ GENERIC_LABELS = (
 _LONGEST = 256
 _DROPPED = re.compile(r"[^a-z0-9._ -]")
 _VENDOR = re.compile(r"^(?:(?:nvidia|amd|intel|tesla|grid)-)+")
+_MAKERS = ("nvidia-", "amd-", "intel-", "tesla-", "nvidia-tesla-", "grid-", "nvidia-grid-")
 # A virtual GPU is named after its chip, the memory in GB and a letter for the licence: GRID A100-20C, NVIDIA L40S-48Q.
 _VIRTUAL = re.compile(r"-\d+(?:-\d+)?[abcq](?:me)?$")
 
@@ -57,6 +60,13 @@ def product_key(product: str) -> str:
 def chip_of_virtual(key: str) -> str:
     """Return a product key without the profile of a virtual GPU."""
     return _VIRTUAL.sub("", key)
+
+
+def is_begun(key: str, beginning: str) -> bool:
+    """Whether some spelling of a product key begins so, or goes on where it ends (a slice, a share)."""
+    plain = "-".join(_DROPPED.sub("", beginning.lower().replace("_", "-")).split())
+    spelled = [f"{maker}{key}" for maker in ("", *_MAKERS)]
+    return any(each.startswith(plain) or plain.startswith(f"{each}-") for each in spelled)
 
 
 class LabelTable:
@@ -80,6 +90,14 @@ class LabelTable:
         if exact is not None:
             return exact
         return next((name for prefix, name in self._prefixes.get(key, ()) if value.startswith(prefix)), None)
+
+    def begun(self, key: str, beginning: str) -> frozenset[str]:
+        """Return every chip that a value of this label which begins so can stand for."""
+        exact = {name for (label, value), name in self._exact.items() if label == key and value.startswith(beginning)}
+        prefixes = self._prefixes.get(key, ())
+        return frozenset(
+            exact | {name for each, name in prefixes if each.startswith(beginning) or beginning.startswith(each)}
+        )
 
     def find_all(self, keys: Iterable[str], labels: Mapping[str, str]) -> set[str]:
         """Return every chip that one of these labels stands for."""

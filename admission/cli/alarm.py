@@ -30,18 +30,22 @@ class GateAlarm:
         for problem in began:
             text = _sentence(problem)
             logger.error("gate: %s", text)
-            self._record(f"Gate{problem.problem.capitalize()}", text, warning=True)
+            self.record(f"Gate{problem.problem.capitalize()}", text, warning=True)
         for problem in ended:
             logger.warning("gate: no longer so: %s %s %s", problem.kind, problem.name, problem.problem)
         if not self.watch.problems:
             logger.warning("gate: %s", notices.gate_intact())
-            self._record("GateIntact", notices.gate_intact(), warning=False)
+            self.record("GateIntact", notices.gate_intact(), warning=False)
 
-    def _record(self, reason: str, text: str, *, warning: bool) -> None:
+    def record(self, reason: str, text: str, *, warning: bool, transition: str = "") -> None:
+        """Record an event about the gate, where this replica leads; the same again within the hour only counts.
+
+        ``transition`` tells apart what is one reason but not one case; without it the text does.
+        """
         if self._lease.held:
             held = self.watch.regarding
             about = Regarding("v1", "ConfigMap", held.name, held.uid, self._namespace)
-            self._events.record(about, reason, text, action="Watch", warning=warning, transition=text)
+            self._events.record(about, reason, text, action="Watch", warning=warning, transition=transition or text)
 
 
 def _sentence(problem: Problem) -> str:

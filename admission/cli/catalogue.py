@@ -13,6 +13,7 @@ from admission.catalogue.catalogue import Catalogue
 from admission.catalogue.lines import lines
 from admission.cli import files
 from admission.cli.instant import instant
+from admission.cli.once import require_once
 from admission.decide.registry import Registry
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _catalogue(paths: Iterable[pathlib.Path]) -> Catalogue:
     """Return the built-in catalogue with the AcceleratorClasses of the files."""
     registry = Registry(Catalogue.builtin())
-    for document in files.read(paths):
+    documents = tuple(files.read(paths))
+    require_once(documents)
+    for document in documents:
         if document.kind == AcceleratorClass.__name__:
             files.take(registry, document)
     return registry.catalogue

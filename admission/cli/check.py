@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from admission.api.accelerator import AcceleratorClass
 from admission.api.policy import AccessPolicy, Mode
+from admission.api.quota import Authorization
 from admission.catalogue.catalogue import Catalogue
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.cli import files
@@ -22,9 +22,12 @@ from admission.cli.claims import FileLookup
 from admission.cli.demand import add_kinds
 from admission.cli.embedded import embedded_ledger
 from admission.cli.instant import instant
+from admission.cli.once import require_once
 from admission.cli.surroundings import Surroundings
+from admission.decide.idle import find_idle, find_unheld
+from admission.decide.overridden import find_overridden
 from admission.decide.registry import Registry
-from admission.decide.remarks import Remark, find_overridden, find_remarks
+from admission.decide.remarks import Remark, find_remarks
 from admission.demand.request import DemandError
 from admission.demand.workloads.count import CountError
 from admission.demand.workloads.fields import at, mapped
@@ -39,7 +42,7 @@ from admission.server.judge import Judge
 if TYPE_CHECKING:
     import argparse
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from admission.cli.files import Document
     from admission.decide.dangling import Dangling
@@ -128,12 +131,11 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     table = with_files(arguments.kinds or ())
     registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce, default_country=_place(arguments.place))
     documents = tuple(files.read(arguments.files))
+    require_once(documents, arguments.namespace)
     waiting = [document for document in documents if not files.take(registry, document)]
     if registry.held_back:
         raise files.FileError("; ".join(_refused(each, documents) for each in registry.dangling()))
-    classes = registry.every(AcceleratorClass)
-    overridden = find_overridden(classes, Catalogue.builtin(), registry.catalogue, now)
-    for remark in (*find_remarks(registry.every(AccessPolicy), now), *overridden):
+    for remark in _remarks(registry, now):
         print(f"computegate check: {_placed(remark, documents)}", file=sys.stderr)
     ledger = embedded_ledger()
     judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
@@ -151,6 +153,15 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
             print(f"{document.where} {document.kind}: not judged, it makes no pods that can be seen", file=sys.stderr)
         rows += [await _row(judge, document, subject, now) for subject in subjects]
     return rows
+
+
+def _remarks(registry: Registry, now: dt.datetime) -> Iterator[Remark]:
+    """What of these objects somebody should look at."""
+    policies, grants = registry.every(AccessPolicy), registry.every(Authorization)
+    yield from find_remarks(policies, now)
+    yield from find_idle(policies, registry.catalogue.chips, grants, now)
+    yield from find_unheld(grants, registry.standings)
+    yield from find_overridden(registry, Catalogue.builtin(), now)
 
 
 def _refused(dangling: Dangling, documents: Iterable[Document]) -> str:

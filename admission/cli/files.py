@@ -231,6 +231,8 @@ def parse(document: Document) -> Object:
         named: Object = kind.model_validate({**content, "metadata": metadata})
     except pydantic.ValidationError as error:
         told = explain_validation(error) + _lines(document, (each["loc"] for each in error.errors()))
+        if any(each["type"] == "string_type" and isinstance(each["input"], bool) for each in error.errors()):
+            told += '; write it in quotes, as YAML takes NO for a no: "NO"'
         raise FileError(f"{document.where} {document.kind}: {told}") from None
     _named(document, named.name)
     if isinstance(obj, Tenant):

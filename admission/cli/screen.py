@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from admission.cli.files import FileError
+from admission.cli.instant import instant
 from admission.cli.screened import CLUSTER, Parties, from_cluster, from_files, write
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.review.fitting import printable
 from admission.screening.csl import read_list
-from admission.screening.entry import ListError
+from admission.screening.entry import ListError, Size, size_of
 from admission.screening.index import Index
 from admission.screening.screen import Searchable, screen
 from admission.server import log
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     from admission.api.screening import ScreeningHit
     from admission.api.tenant import Tenant
 
-METHOD = 2
+METHOD = 3
 """Counts up with each change of how names are compared: tenants are then searched for anew."""
 
 LEAST_KEPT = 0.8
-"""Share of the last list's entries below which a list is taken for one that was cut short."""
+"""Share of the last list's entries, names or numbers below which a list is taken for one that was cut short."""
 
 _UNUSABLE = (ListError, FileError, NoCredentialsError, ClusterError, msgspec.MsgspecError)
 _log = logging.getLogger(__name__)
@@ -119,18 +120,21 @@ def _listed(arguments: argparse.Namespace, parties: Parties) -> Searchable:
     """Read the list and date it: as told, or by the file's own time."""
     found = read_list(arguments.list)
     try:
-        told = dt.datetime.fromisoformat(arguments.as_of) if arguments.as_of else None
-    except ValueError:
-        raise ListError(f"--as-of {arguments.as_of}: not an instant such as 2026-11-20T06:00:00Z") from None
-    if told is not None and told.tzinfo is None:
-        raise ListError(f"--as-of {arguments.as_of}: give the time zone, such as Z")
+        told = instant(arguments.as_of, "--as-of") if arguments.as_of else None
+    except ValueError as error:
+        raise ListError(str(error)) from None
     as_of = told or dt.datetime.fromtimestamp(int(arguments.list.stat().st_mtime), dt.UTC)
     if as_of > dt.datetime.now(dt.UTC):
         raise ListError(f"{arguments.list}: the date of the list, {as_of.isoformat()}, is in the future")
     digest = digest_of([found.digest, arguments.threshold, METHOD])
+    size = size_of(found.entries)
+    if not size.entries:
+        raise ListError(f"{arguments.list}: no entry that anybody can be; the list is refused")
     if not arguments.accept:
-        _check_follows(as_of, len(found.entries), parties.tenants)
-    return Searchable(Index(found.entries), as_of, digest, len(found.entries), arguments.threshold)
+        _check_follows(as_of, len(found.entries), size, parties.tenants)
+    return Searchable(
+        *(Index(found.entries), as_of, digest, len(found.entries), arguments.threshold), size.names, size.numbers
+    )
 
 
 async def _once(arguments: argparse.Namespace, by: Searchable, parties: Parties, client: Client | None) -> int:
@@ -141,15 +145,23 @@ async def _once(arguments: argparse.Namespace, by: Searchable, parties: Parties,
     return 2 if parties.problems else int(any(each.after.state != "Clear" for each in found))
 
 
-def _check_follows(as_of: dt.datetime, entries: int, tenants: Iterable[Tenant]) -> None:
-    """Refuse a list that is older than the one that tenants were screened by, or much shorter."""
+def _check_follows(as_of: dt.datetime, entries: int, size: Size, tenants: Iterable[Tenant]) -> None:
+    """Refuse a list without any number, older than the one that tenants were screened by, or of much less."""
+    if not size.numbers:
+        raise ListError("no entry of the list has a number in ids: have the fields changed? --accept it")
     last = [each.status.screening for each in tenants if each.status.screening and each.status.screening.list_entries]
     newest = max((each.lists_as_of for each in last if each.lists_as_of), default=as_of)
-    longest = max((each.list_entries for each in last if each.lists_as_of == newest), default=0)
+    last = [each for each in last if each.lists_as_of == newest]
     if as_of < newest:
         raise ListError(f"the list is of {as_of.isoformat()}, the last one was of {newest.isoformat()}; --accept it")
-    if entries < LEAST_KEPT * longest:
-        raise ListError(f"the list has {entries} entries, the last one had {longest}: cut short? --accept it")
+    for now, what, field in (
+        (entries, "entries", "list_entries"),
+        (size.names, "names", "list_names"),
+        (size.numbers, "numbers", "list_numbers"),
+    ):
+        most = max((getattr(each, field) for each in last), default=0)
+        if now < LEAST_KEPT * most:
+            raise ListError(f"the list has {now} {what}, the last one had {most}: cut short? --accept it")
 
 
 async def _each(

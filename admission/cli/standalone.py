@@ -14,6 +14,7 @@ from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
 from admission.cli.certificates import of_files
 from admission.cli.claims import FileLookup
+from admission.cli.once import require_once
 from admission.cli.upkeep import kept_alive
 from admission.ledger.database import Unusable
 from admission.ledger.draft import UNWATCHED
@@ -200,7 +201,9 @@ class FolderSource:
             raise files.FileError(f"{self._folder}: the folder is gone")
         stamp, fresh = self._stamped(), self._registry.emptied(Catalogue.builtin())
         lookup = FileLookup()
-        for document in files.read(sorted(self._sources())):
+        documents = tuple(files.read(sorted(self._sources())))
+        require_once(documents)
+        for document in documents:
             files.take(fresh, document)
             lookup.put(document.content)
         self._registry.become(fresh)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import hashlib
 import json
 import pathlib
 import sys
@@ -18,27 +19,25 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from admission.cli.features import configuration_of
+from admission.cli.taken import BINDINGS, CONFIGURATIONS, put_back, taken
 from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.cluster.lists import pages
+from admission.enforce.alarm.watch import EXPECTED_KEY
 from admission.review import notices
 from admission.review.fitting import printable
 
 if TYPE_CHECKING:
     import argparse
 
-_REGISTRATION = "/apis/admissionregistration.k8s.io/v1"
-_BINDING = "ValidatingAdmissionPolicyBinding"
-CONFIGURATIONS = f"{_REGISTRATION}/validatingwebhookconfigurations"
-BINDINGS = f"{_REGISTRATION}/validatingadmissionpolicybindings"
-_PATHS = {"ValidatingWebhookConfiguration": CONFIGURATIONS, _BINDING: BINDINGS}
 SUFFIX = "off"
-HISTORY, HELD = "history", "taken"
+HISTORY, HELD, OF = "history", "taken", "installed"
+"""Keys of the ConfigMap: the times, what is out now, and a digest of the release that it was taken from."""
+
 MOST_TIMES = 200
 """Times that the ConfigMap remembers, the latest ones."""
 
 LONGEST_REASON = 1024
-_CHOSEN = ("name", "labels", "annotations")
 _UNUSABLE = (NoCredentialsError, ClusterError, OSError, ValueError, msgspec.MsgspecError)
 _NOT_FOUND = 404
 
@@ -106,7 +105,7 @@ async def on(switch: Switch, _arguments: argparse.Namespace) -> str:
         raise ValueError("the webhook configuration is there: it is on")
     name, kept = await switch.kept()
     for each in kept:
-        await switch.put_back(each)
+        await put_back(switch.client, each)
     since = await switch.note(name, "on", "", [])
     return notices.switched_on(name, switch.off_since or since, since)
 
@@ -125,15 +124,15 @@ class Switch:
         bound = ((each, each["spec"].get("paramRef") or {}) for each in found)
         return [each for each, ref in bound if ref.get("name") == name and ref.get("parameterNotFoundAction") == "Deny"]
 
-    async def note(self, name: str, what: str, reason: str, taken: list[dict[str, Any]]) -> dt.datetime:
-        """Add a line to the history, and keep what was taken out; returns the instant."""
+    async def note(self, name: str, what: str, reason: str, out: list[dict[str, Any]]) -> dt.datetime:
+        """Add a line to the history, and keep what is out, or nothing any more; returns the instant."""
         now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         line = json.dumps({"at": now.isoformat(), "what": what, "by": await self._user(), "reason": reason})
-        held = await self._read(name)
-        data = dict(held.get("data") or {})
+        held = await self._read(f"{name}-{SUFFIX}")
+        data = {key: text for key, text in (held.get("data") or {}).items() if key not in {HELD, OF}}
         data[HISTORY] = "\n".join([*data.get(HISTORY, "").splitlines()[-MOST_TIMES + 1 :], line])
-        if taken:
-            data[HELD] = json.dumps([{"manager": _manager(each), "object": _bare(each)} for each in taken])
+        if out:
+            data |= {HELD: json.dumps([taken(each) for each in out]), OF: await self._installed(name)}
         await self._write(name, held, data)
         return now
 
@@ -144,26 +143,23 @@ class Switch:
         if not found:
             raise ValueError(f"nothing to put back in namespace {self._namespace}: run helm upgrade instead")
         data = found[0]["data"]
+        kept = json.loads(data[HELD])
+        name = kept[0]["object"]["metadata"]["name"]
+        if data.get(OF) and data[OF] != await self._installed(name):
+            raise ValueError("the release was changed since it was taken out: run helm upgrade instead")
         times = [json.loads(line) for line in data[HISTORY].splitlines()]
         gone = [dt.datetime.fromisoformat(each["at"]) for each in times if each["what"] == "off"]
         self.off_since = gone[-1] if gone else None
-        kept = json.loads(data[HELD])
-        return kept[0]["object"]["metadata"]["name"], kept
+        return name, kept
 
-    async def put_back(self, kept: dict[str, Any]) -> None:
-        """Apply an object in the name of what manages it, so that its next upgrade meets no conflict."""
-        stored = kept["object"]
-        await self.client.request(
-            "PATCH",
-            f"{_PATHS[stored['kind']]}/{stored['metadata']['name']}",
-            query={"fieldManager": kept["manager"], "force": "true"},
-            body=msgspec.json.encode(stored),
-            content_type="application/apply-patch+yaml",
-        )
+    async def _installed(self, name: str) -> str:
+        """Return a digest of what the release installed (templates/gate.yaml); nothing where it does not say so."""
+        said = (await self._read(f"{name}-gate")).get("data") or {}
+        return hashlib.sha256(said[EXPECTED_KEY].encode()).hexdigest() if EXPECTED_KEY in said else ""
 
     async def _read(self, name: str) -> dict[str, Any]:
         try:
-            return dict(msgspec.json.decode(await self.client.get(f"{self._maps}/{name}-{SUFFIX}")))
+            return dict(msgspec.json.decode(await self.client.get(f"{self._maps}/{name}")))
         except ApiError as error:
             if error.status != _NOT_FOUND:
                 raise
@@ -185,17 +181,3 @@ class Switch:
             "/apis/authentication.k8s.io/v1/selfsubjectreviews", msgspec.json.encode(review)
         )
         return str(msgspec.json.decode(answered)["status"]["userInfo"]["username"])
-
-
-def _manager(stored: dict[str, Any]) -> str:
-    """Return who applied it; Helm where nobody says so."""
-    managed = stored["metadata"].get("managedFields") or ()
-    return next((str(each["manager"]) for each in managed if each.get("operation") == "Apply"), "helm")
-
-
-def _bare(stored: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what the API server gave it: put back, it is a new object."""
-    metadata = {key: value for key, value in stored["metadata"].items() if key in _CHOSEN}
-    content = {part: stored[part] for part in ("webhooks", "spec") if part in stored}
-    kind = "ValidatingWebhookConfiguration" if "webhooks" in stored else _BINDING
-    return {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": metadata} | content

@@ -8,18 +8,16 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from admission.cluster.client import ApiError, Client, ClusterError
+from admission.cluster.client import Client
 from admission.cluster.credentials import NoCredentialsError
+from admission.enforce.canary.pods import probe
+from admission.enforce.canary.reading import REFUSED_BY
+from admission.enforce.canary.watch import ask
 from admission.review.fitting import printable
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
-
-REFUSED_BY = 'admission webhook "enforced.computegate.io" denied the request: '
-"""How the API server begins when it hands on what the enforced entry said."""
 
 _PAUSE = 1.0  # seconds
 
@@ -98,37 +96,13 @@ def _steps(arguments: argparse.Namespace) -> Iterator[Step]:
 
 
 def _pod(resource: str, count: int, **spec: object) -> dict[str, object]:
-    """Return one that the strictest Pod Security and a quota of CPU and memory let pass."""
-    container = {
-        "name": "trial",
-        "image": "computegate",
-        "resources": {"limits": {resource: str(count), "cpu": "10m", "memory": "16Mi"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    }
-    restricted = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"generateName": "computegate-trial-"},
-        "spec": {"containers": [container], "securityContext": restricted, "activeDeadlineSeconds": 60, **spec},
-    }
+    return probe("trial", {resource: str(count)}, spec)
 
 
 async def _settled(client: Client, step: Step, until: float) -> str:
     """Ask until the answer is right: a namespace that was just made has no account, and is not heard of, at once."""
     while True:
-        answer = await _asked(client, step)
+        answer = (await ask(client, step.namespace, step.pod)).message
         if step.is_met(answer) or time.monotonic() >= until:
             return answer
         await asyncio.sleep(_PAUSE)
-
-
-async def _asked(client: Client, step: Step) -> str:
-    path = f"/api/v1/namespaces/{step.namespace}/pods"
-    try:
-        await client.request("POST", path, query={"dryRun": "All"}, body=msgspec.json.encode(step.pod))
-    except ApiError as error:
-        return error.message
-    except ClusterError as error:
-        return str(error)
-    return ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from admission.api import API_VERSION
 from admission.api.quota import Authorization, ComputeQuota
+from admission.cli.reevaluation import Reevaluation
 from admission.cluster.events import Regarding
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
 from admission.decide.compute import scope_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from admission.api.allowance import Allowance
+    from admission.cli.reevaluation import Judging
     from admission.cluster.client import Client
     from admission.cluster.events import Events
     from admission.decide.registry import Registry
@@ -69,6 +71,7 @@ class Upkeep:
         events: Events,
         now: Callable[[], dt.datetime],
         record: Callable[[Lines], asyncio.Future[None]],
+        judging: Judging,
     ) -> None:
         self._registry, self._ledger, self._store, self._events = registry, ledger, store, events
         self._census = PodCensus(registry, now)
@@ -114,6 +117,18 @@ class Upkeep:
         self._writer = StatusWriter(
             client, registry, ledger, self._census, allowances=allowances, contact=settings.contact, now=now
         )
+        self.reevaluation = Reevaluation(
+            client,
+            registry,
+            judging,
+            events,
+            allowances=allowances,
+            settings=settings,
+            occupied=self._census.occupied,
+            behind=lambda: not self._is_settled(),
+            since=lambda: self.usage.since,
+            now=now,
+        )
         self._present = PresenceWriter(client, registry)
         self._charged = ChargedWriter(
             client, self._up_to, store, asyncio.get_running_loop().time, followed=self._reconciler.is_followed
@@ -140,7 +155,13 @@ class Upkeep:
         """Go on until cancelled."""
         async with asyncio.TaskGroup() as group:
             watches = (self._pods.run, self._claims.run, self._tenants.run)
-            writers = (self._charged.run, self._present.run, self._writer.run, self.usage.run)
+            writers = (
+                self._charged.run,
+                self._present.run,
+                self._writer.run,
+                self.usage.run,
+                self.reevaluation.sweep.run,
+            )
             for run in (*watches, self._reconciler.run, *writers, self._ensure):
                 group.create_task(kept_alive(run))
 
@@ -177,6 +198,7 @@ class Upkeep:
                 self._take(item)
             case _:
                 self._lose("pods", event)
+        self.reevaluation.sweep.touch(event.key.partition("/")[0])
         self._wake()
 
     def _take(self, pod: Pod) -> None:
@@ -216,7 +238,7 @@ class Upkeep:
     def _up_to(self) -> PodCensus | None:
         """The census as far as the watch has come; None while a list runs, when old and new stand together."""
         self._learn()
-        if not (self._pods.settled and self._claims.settled and self._tenants.settled):
+        if not self._is_settled():
             return None
         for scope in self._store.scopes():
             snapshot = self._store.cached(scope)
@@ -227,6 +249,9 @@ class Upkeep:
         self._census.lists = self._pods.relists + self._claims.relists
         self._census.charging.homes.version = self._tenants.resource_version
         return self._census
+
+    def _is_settled(self) -> bool:
+        return self._pods.settled and self._claims.settled and self._tenants.settled
 
     def _learn(self) -> None:
         """Note the entries of every version that somebody else wrote: some leave again before the next pass.

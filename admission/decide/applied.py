@@ -55,3 +55,10 @@ def _is_dated(rule: Rule, now: datetime) -> bool:
     """Whether ``now`` is within a rule's dates."""
     begun = rule.effective is None or rule.effective <= now
     return begun and (rule.expires is None or now < rule.expires)
+
+
+def meet_in_time(one: Rule, other: Rule) -> bool:
+    """Whether there is an instant within the dates of both rules."""
+    start = max((each for each in (one.effective, other.effective) if each), default=None)
+    end = min((each for each in (one.expires, other.expires) if each), default=None)
+    return start is None or end is None or start < end

@@ -1,12 +1,14 @@
 """Words that mean nothing: a group or class that nobody defines, a country that is none, a resource of two chips.
 
-A restricting rule that names one would silently never apply, a quota never count, a device be whichever class was
-read last.  A misspelt word must not open what it was meant to close, so controlled requests wait until it is
-mended.  Where it could only close (an Allow rule, an authorization, a pool), nothing need wait.
+A restricting rule that names one would silently never apply, one that allows whomever it does not name would allow
+everybody, a quota never count, a device be whichever class was read last.  A misspelt word must not open what it was
+meant to close, so controlled requests wait until it is mended.  Where it can only close (what an Allow rule names, an
+authorization, a pool), nothing need wait: ``remarks`` tells of it.
 """
 
 from __future__ import annotations
 
+import itertools
 import typing
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +20,7 @@ from admission.catalogue import lines
 from admission.catalogue.control import Entry
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.catalogue.jurisdictions import GROUPS
-from admission.decide.applied import named
+from admission.decide.applied import meet_in_time, named
 from admission.decide.rulebook import COUNTRY_FACTS
 from admission.tenants.screening import OF_WHOM
 
@@ -26,13 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from admission.api.accelerator import AcceleratorClass
-    from admission.api.policy import AccessPolicy, Rule
+    from admission.api.policy import AccessPolicy, Group, Rule, Test
     from admission.api.quota import ComputeQuota
 
 Path = tuple[str | int, ...]
 _Said = tuple[Path, str]
 
 ANY_CLASS = frozenset({"*", "Controlled", "Uncontrolled", *map(str, Entry), *lines.names()})
+
+_UNCONTROLLED = frozenset({"Uncontrolled", str(Entry.NONE)})
 
 
 def _words(annotation: object) -> frozenset[str]:
@@ -60,10 +64,18 @@ class Dangling(NamedTuple):
     sentence: str
 
 
+class Word(NamedTuple):
+    """A word of a rule that means nothing, in part of a sentence; whether it can let somebody in."""
+
+    field: Path
+    said: str
+    opens: bool
+
+
 def find_dangling(
     policies: Collection[AccessPolicy], quotas: Iterable[ComputeQuota], classes: Collection[str]
 ) -> Iterator[Dangling]:
-    """Yield each word of a restricting rule, an order or a quota that means nothing."""
+    """Yield each word of a rule, a group, an order or a quota that means nothing and could let somebody in."""
     everyones = GROUPS | {group.name for policy in policies for group in policy.spec.groups}
     ordering = sorted(policy.name for policy in policies if policy.spec.jurisdiction_order)
     if len(ordering) > 1:
@@ -81,33 +93,52 @@ def find_dangling(
 def _of_policy(policy: AccessPolicy, everyones: Collection[str], classes: Collection[str]) -> Iterator[_Said]:
     for place, said in _jurisdictions(policy.spec.jurisdiction_order, everyones):
         yield ("jurisdictionOrder", place), f"jurisdictionOrder {said}"
-    own = GROUPS | {group.name for group in policy.spec.groups}
+    yield from _of_groups(policy.spec.groups)
+    own = groups_of(policy)
     for number, rule in enumerate(policy.spec.rules):
-        for field, said in _of_rule(rule, own, classes) if rule.effect is not Effect.Allow else ():
-            yield ("rules", number, *field), f"rule {rule.name}{said}"
+        for word in words_of(rule, own, classes):
+            if word.opens:
+                yield ("rules", number, *word.field), f"rule {rule.name}{word.said}"
+
+
+def groups_of(policy: AccessPolicy) -> frozenset[str]:
+    """The groups that a policy's rules can name: the built-in ones and its own."""
+    return GROUPS | {group.name for group in policy.spec.groups}
+
+
+def _of_groups(groups: Iterable[Group]) -> Iterator[_Said]:
+    """A group of a built-in one's name would take its place in the policy's rules, unseen, and not in quotas."""
+    for number, group in enumerate(groups):
+        if group.name in GROUPS:
+            yield ("groups", number, "name"), f"the group {group.name} has the name of a built-in one; give it another"
+        for place, said in _jurisdictions(group.countries, ()):
+            yield ("groups", number, "countries", place), f"the group {group.name} {said}"
 
 
 def _of_quota(quota: ComputeQuota, groups: Collection[str], classes: Collection[str]) -> Iterator[_Said]:
     for place, said in _jurisdictions(quota.spec.jurisdictions, groups):
         yield ("jurisdictions", place), said
-    for place, said in _classes(quota.spec.classes, classes):
+    for place, said in undefined(quota.spec.classes, classes):
         yield ("classes", place), said
 
 
 def _replacing(policies: Collection[AccessPolicy]) -> Iterator[Dangling]:
-    """A rule stands in the place of one of another policy, alone, and nothing stands in its own."""
+    """A rule stands in the place of one of another policy, alone at a time, and nothing stands in its own."""
     replacing = defaultdict[str, list[tuple[str, str, int]]](list)
+    rules: dict[str, Rule] = {}
     for policy in policies:
         for number, rule in enumerate(policy.spec.rules):
             if rule.replaces:
                 replacing[rule.replaces].append((named(policy, rule), policy.name, number))
+                rules[named(policy, rule)] = rule
                 if rule.replaces.startswith(f"{policy.name}/"):
                     said = f"AccessPolicy {policy.name}: rule {rule.name} replaces one of its own policy; change that"
                     yield _of_replaces(policy.name, number, said)
     names = {name for found in replacing.values() for name, _, _ in found}
     for replaced, found in sorted(replacing.items()):
         _, policy_name, number = max(found)
-        if len(found) > 1:
+        pairs = itertools.combinations((rules[name] for name, _, _ in found), 2)
+        if any(meet_in_time(one, other) for one, other in pairs):
             said = f"the rules {', '.join(sorted(name for name, _, _ in found))} replace {replaced} each; leave one"
             yield _of_replaces(policy_name, number, said)
         if replaced in names:
@@ -119,19 +150,29 @@ def _of_replaces(policy: str, number: int, said: str) -> Dangling:
     return Dangling("AccessPolicy", policy, ("spec", "rules", number, "replaces"), said)
 
 
-def _of_rule(rule: Rule, groups: Collection[str], classes: Collection[str]) -> Iterator[_Said]:
-    for place, said in _classes(rule.classes, classes):
-        yield ("classes", place), f" {said}"
+def words_of(rule: Rule, groups: Collection[str], classes: Collection[str]) -> Iterator[Word]:
+    """Yield each word of a rule that means nothing, ``groups`` being those that it can name."""
+    restricts = rule.effect is not Effect.Allow
+    for place, said in undefined(rule.classes, classes):
+        yield Word(("classes", place), f" {said}", opens=restricts)
+    for place, name in enumerate(rule.classes if rule.status == "ByLetter" else ()):
+        if name in _UNCONTROLLED:
+            yield Word(
+                ("classes", place), f" is ByLetter, so nothing that it names is {name}; name classes", opens=True
+            )
     for number, test in enumerate(rule.when):
-        if test.fact in COUNTRY_FACTS:
-            for place, said in _jurisdictions(test.values, groups):
-                yield ("when", number, "values", place), f" {said}"
-            continue
-        words = WORDS[test.fact]
-        for place, value in enumerate(test.values):
-            if value not in words:
-                said = f": {test.fact} is never {value}; it is one of {', '.join(sorted(words))}"
-                yield ("when", number, "values", place), said
+        for place, said in _of_test(test, groups):
+            yield Word(("when", number, "values", place), said, opens=restricts or test.operator == "NotIn")
+
+
+def _of_test(test: Test, groups: Collection[str]) -> Iterator[tuple[int, str]]:
+    if test.fact in COUNTRY_FACTS:
+        yield from ((place, f" {said}") for place, said in _jurisdictions(test.values, groups))
+        return
+    words = WORDS[test.fact]
+    for place, value in enumerate(test.values):
+        if value not in words:
+            yield place, f": {test.fact} is never {value}; it is one of {', '.join(sorted(words))}"
 
 
 def find_claimed_twice(chips: Iterable[AcceleratorClass]) -> Iterator[Dangling]:
@@ -157,7 +198,8 @@ def _jurisdictions(references: Iterable[str], groups: Collection[str]) -> Iterat
             yield place, f"names the group {name}, which nobody defines"
 
 
-def _classes(references: Iterable[str], defined: Collection[str]) -> Iterator[tuple[int, str]]:
+def undefined(references: Iterable[str], defined: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Yield each class among references that nobody defines: its place, and the part of a sentence."""
     for place, name in enumerate(references):
         if name not in ANY_CLASS and name not in defined:
             yield place, f"names the class {name}, which nobody defines"

@@ -64,5 +64,4 @@ def decide(question: Question) -> Verdict:
 
 def governing_of(question: Question) -> str:
     """The strictest jurisdiction of everyone behind the request; "" when none is known."""
-    places = {place for party in question.requester.standings() for place in party.jurisdictions()}
-    return question.rules.strictest(places)
+    return question.rules.strictest(question.requester.jurisdictions())

@@ -1,6 +1,8 @@
-"""Lengths of time as quotas write them: ``30d``, ``12h``, ``1d12h``."""
+"""Lengths of time as quotas write them, ``30d``, ``12h``, ``1d12h``, and as delays are written: ``90m``, ``1h30s``."""
 
 from __future__ import annotations
+
+import re
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -10,6 +12,15 @@ def seconds_of(text: str) -> int:
     """Return the seconds of a text that matches ``([0-9]+d)?([0-9]+h)?``."""
     days, _, rest = text.partition("d") if "d" in text else ("0", "", text)
     return int(days) * DAY + int(rest.removesuffix("h") or 0) * HOUR
+
+
+_UNITS = {"d": DAY, "h": HOUR, "m": 60, "s": 1}
+_PART = re.compile(r"([0-9]+)([dhms])")
+
+
+def delay_of(text: str) -> int:
+    """Return the seconds of a text that matches ``([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?``."""
+    return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
 def text_of(seconds: int) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from admission.api.policy import Fact
+from admission.api.policy import Effect, Fact
 from admission.catalogue.countries import COUNTRIES
+from admission.tenants.screening import OF_WHOM
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 _CODES = frozenset({Fact.Place, Fact.AccessCountry})
 """Facts whose values may be codes of no country; those of a Tenant's spec are sorted out where it is read."""
+
+_MATCH = frozenset({"Match"})
 
 MOST_KEPT = 100_000
 """So many answers of ``applicable`` are kept for one set of rules; past that they are found anew."""
@@ -40,24 +44,26 @@ def applicable(
 
 def applies(rule: ResolvedRule, party: Standing, place: str, governing: str) -> Ternary:
     """Whether all tests of the rule hold for the party."""
-    return min((holds(test, party, place, governing) for test in rule.tests), default=Ternary.TRUE)
+    return min((_holds(rule, test, party, place, governing) for test in rule.tests), default=Ternary.TRUE)
 
 
 def undecided(rule: ResolvedRule, party: Standing, place: str, governing: str) -> tuple[Fact, ...]:
     """The facts whose value is not known and would decide whether the rule applies."""
-    return tuple(test.fact for test in rule.tests if holds(test, party, place, governing) is Ternary.UNKNOWN)
+    return tuple(test.fact for test in rule.tests if _holds(rule, test, party, place, governing) is Ternary.UNKNOWN)
 
 
-def holds(test: ResolvedTest, party: Standing, place: str, governing: str) -> Ternary:
+def _holds(rule: ResolvedRule, test: ResolvedTest, party: Standing, place: str, governing: str) -> Ternary:
     """Whether one test holds; of a fact that is too old that is not known, nor whether it is unknown by now."""
     if test.fact in party.stale:
         return Ternary.UNKNOWN
-    if test.fact is Fact.OwnerHeadquarters and test.operator != "Exists":
-        return _owners(test, party)
-    return _compared(test, _values(test.fact, party, place, governing))
+    allows = rule.effect is Effect.Allow
+    if test.fact is Fact.OwnerHeadquarters:
+        return _owners(test, party, allows=allows)
+    return _compared(test, _values(test.fact, party, place, governing), allows=allows)
 
 
-def _compared(test: ResolvedTest, values: Values) -> Ternary:
+def _compared(test: ResolvedTest, values: Values, *, allows: bool) -> Ternary:
+    """Of several values any decides for a rule that restricts, and all do for one that allows."""
     match test.operator:
         case "Unknown":
             return Ternary.FALSE if _are_known(test.fact, values) else Ternary.TRUE
@@ -66,29 +72,57 @@ def _compared(test: ResolvedTest, values: Values) -> Ternary:
                 return Ternary.FALSE
             return Ternary.TRUE if _are_known(test.fact, values) else Ternary.UNKNOWN
         case "In":
-            return _among(test, values)
-    return ~_among(test, values)
+            return _all_among(test, values) if allows else _any_among(test, values)
+    return ~(_any_among(test, values) if allows else _all_among(test, values))
 
 
 def denies_everybody(rule: ResolvedRule, place: str) -> bool:
     """Whether the rule's tests hold whoever asks: they are about the place alone, or there are none."""
     at = frozenset({place}) if place else None
-    return all(test.fact is Fact.Place and _compared(test, at) is not Ternary.FALSE for test in rule.tests)
+    return all(
+        test.fact is Fact.Place and _compared(test, at, allows=False) is not Ternary.FALSE for test in rule.tests
+    )
 
 
-def _owners(test: ResolvedTest, party: Standing) -> Ternary:
+def _owners(test: ResolvedTest, party: Standing, *, allows: bool) -> Ternary:
     """Owners' headquarters are unknown where owners without a known one may hold half or more by themselves."""
+    are_known = party.owned_from(frozenset()) is Ternary.FALSE
     if test.operator == "Unknown":
-        return Ternary.FALSE if party.owned_from(frozenset()) is Ternary.FALSE else Ternary.TRUE
+        return Ternary.FALSE if are_known else Ternary.TRUE
+    if test.operator == "Exists":
+        known = Ternary.TRUE if party.facts[Fact.OwnerHeadquarters] else Ternary.FALSE
+        return known if are_known or known is Ternary.TRUE else Ternary.UNKNOWN
+    is_in = test.operator == "In"
     owned = party.owned_from(test.values)
-    return owned if test.operator == "In" else ~owned
+    if is_in is allows:  # all of them: owners elsewhere do not hold half as well
+        owned = min(owned, ~party.owned_from(_elsewhere(test.values)))
+    return owned if is_in else ~owned
 
 
-def _among(test: ResolvedTest, values: Values) -> Ternary:
+@functools.lru_cache(maxsize=1024)
+def _elsewhere(countries: frozenset[str]) -> frozenset[str]:
+    return COUNTRIES - countries
+
+
+def _any_among(test: ResolvedTest, values: Values) -> Ternary:
     """One known value among the wanted is enough; that none is, can be said only where all are known."""
     if values and not values.isdisjoint(test.values):
         return Ternary.TRUE
     return Ternary.FALSE if _are_known(test.fact, values) else Ternary.UNKNOWN
+
+
+def _all_among(test: ResolvedTest, values: Values) -> Ternary:
+    """One known value that is not among the wanted is enough to say no; no value at all is none of them."""
+    if values is None:
+        return Ternary.UNKNOWN
+    if not values or any(_are_known(test.fact, frozenset({each})) for each in _told(values) - test.values):
+        return Ternary.FALSE
+    return Ternary.TRUE if _are_known(test.fact, values) else Ternary.UNKNOWN
+
+
+def _told(values: frozenset[str]) -> frozenset[str]:
+    """The values without the word Match where others say of whom it is."""
+    return values - _MATCH if not values.isdisjoint(OF_WHOM) else values
 
 
 def _are_known(fact: Fact, values: Values) -> bool:

@@ -28,7 +28,7 @@ AUTHORIZATION = "authorization/"
 """Before the names of Authorizations in a limit's key: a quota may have the same name."""
 
 MOST_AT_ONCE = 8
-"""Authorizations of one tenant that are taken together, those that end first leading: sets of more are too many."""
+"""Authorizations of one tenant that are taken together: sets of more are too many."""
 
 MOST_KEPT = 1000
 """So many answers are kept for one set of rules; past that they are found anew."""
@@ -43,14 +43,20 @@ def valid_grants(grants: Iterable[Authorization], tenant: str, now: datetime) ->
     """The authorizations of a tenant that hold at ``now``, the one that ends first leading."""
     own = [grant for grant in grants if grant.spec.tenant == tenant]
     valid = [grant for grant in own if grant.spec.valid_from <= now < grant.spec.valid_until]
-    return tuple(sorted(valid, key=lambda grant: (grant.spec.valid_until, grant.name))[:MOST_AT_ONCE])
+    return tuple(sorted(valid, key=lambda grant: (grant.spec.valid_until, grant.name)))
 
 
 def grant_limits(
-    rules: RulesInForce, grants: tuple[Authorization, ...], class_names: Iterable[str], party: str
+    rules: RulesInForce, valid: tuple[Authorization, ...], class_names: Iterable[str], party: str
 ) -> Iterator[Limit]:
-    """Yield what devices of these classes must fit, by the valid authorizations of one tenant."""
-    tenant = grants[0].spec.tenant if grants else ""
+    """Yield what devices of these classes must fit, by the valid authorizations of one tenant.
+
+    Of more than are taken together, those that cover a class asked for come first.  To leave others out never lets more
+    in: what they cover besides is then held against those that are left.
+    """
+    asked = frozenset(class_names)
+    tenant = valid[0].spec.tenant if valid else ""
+    grants = _together(rules, valid, asked)
     lists = tuple(tuple(grant.spec.classes) for grant in grants)
 
     def is_party(account: str) -> bool:
@@ -59,10 +65,21 @@ def grant_limits(
     def is_holder(account: str) -> bool:
         return tenant in account.split("/")
 
-    for together, weights in _shared(rules, lists, frozenset(class_names)):
+    for together, weights in _shared(rules, lists, asked):
         key = AUTHORIZATION + "+".join(grants[place].name for place in sorted(together))
         amount = sum(grants[place].spec.devices for place in together)
         yield Limit(key, "devices", amount, weights, is_holder, is_party)
+
+
+def _together(
+    rules: RulesInForce, valid: tuple[Authorization, ...], asked: frozenset[str]
+) -> tuple[Authorization, ...]:
+    """The authorizations that are taken together, in the order in which they are given."""
+    if len(valid) <= MOST_AT_ONCE:
+        return valid
+    covering = [grant for grant in valid if any(rules.class_permitted(name, grant.spec.classes) for name in asked)]
+    taken = (covering + [grant for grant in valid if grant not in covering])[:MOST_AT_ONCE]
+    return tuple(grant for grant in valid if grant in taken)
 
 
 def _shared(rules: RulesInForce, lists: Lists, asked: frozenset[str]) -> tuple[tuple[Cover, Mapping[str, int]], ...]:

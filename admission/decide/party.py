@@ -99,11 +99,13 @@ def _chain(question: Question) -> Iterator[Result]:
     if supplier is not None and (supplier.tenant.spec.supplied_by or requester.customer_name):
         detail = "the supplier is supplied itself, or supplies a supplier"
         yield not_cleared(question, supplier.name, Reason.EndCustomerNotCleared, detail)
-    if customer is not None and customer.is_intermediary:
-        sentence = messages.end_customer_missing(customer.name, requester.namespace)
+    alone = requester.tenant if requester.supplier_name and not requester.customer_name else None
+    last = customer or (alone if alone and not alone.is_intermediary else None)  # of those it was said above
+    if last is not None and last.rents_on:
+        sentence = messages.end_customer_missing(last.name, requester.namespace)
         yield (
-            Check("endCustomer", customer.name, "fail", {"kind": str(customer.tenant.spec.kind)}),
-            Finding(Reason.EndCustomerMissing, sentence, "the end customer supplies others", customer.name),
+            Check("endCustomer", last.name, "fail", {"kind": str(last.tenant.spec.kind)}),
+            Finding(Reason.EndCustomerMissing, sentence, "the end customer supplies others", last.name),
         )
 
 
@@ -176,7 +178,6 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
             doubts += undecided(rule, party, place, governing)
             finding = None
         else:
-            covered = covered or outcome is Ternary.TRUE
             at = _At(party, class_name, place, governing)
             finding = _restricted(question, rule, at)
         inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
@@ -189,7 +190,7 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
         reason = _doubted(party, doubts)
         inputs = {"class": class_name, "place": place, "governing": governing}
         _, finding = not_cleared(
-            question, party.name, reason, f"no rule covers {class_name} for {governing or 'nowhere'}"
+            question, party.name, reason, f"no rule allows {class_name} for {governing or 'nowhere'}"
         )
         yield Check("rules cover the class", party.name, "fail", inputs), finding
 

@@ -83,6 +83,10 @@ class Requester:
         """Everyone who must be cleared, as far as known."""
         return self._standings
 
+    def jurisdictions(self) -> frozenset[str]:
+        """The jurisdictions of all of them: the strictest governs."""
+        return frozenset(place for party in self._standings for place in party.jurisdictions())
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

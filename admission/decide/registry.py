@@ -21,6 +21,7 @@ from admission.catalogue.chip import Chip
 from admission.decide.dangling import Dangling, find_claimed_twice, find_dangling
 from admission.decide.question import Requester
 from admission.decide.rulebook import Rulebook
+from admission.decide.stops import Stops
 from admission.demand.inventory import Inventory, Node, take_inventory
 from admission.tenants.standing import Standing, standing_of
 
@@ -57,6 +58,7 @@ class Registry:
         self.unreadable: dict[tuple[str, str], str] = {}
         self.default_mode = default_mode
         self.shards = shards
+        self.stops = Stops()
         self._objects: dict[type[Object], dict[str, Object]] = {}
         self._default_country = default_country
         self._builtin = catalogue

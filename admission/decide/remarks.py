@@ -1,4 +1,4 @@
-"""What an operator should look at in rules and chips that can be applied: weakened, doubled, unconfirmed, dated ahead.
+"""What an operator should look at in rules that can be applied: weakened, doubled, unconfirmed, dated ahead.
 
 Nothing here holds anything back: the strictest of all rules wins, whatever they say twice.
 """
@@ -9,18 +9,14 @@ import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from admission.api.accelerator import AcceleratorClass
 from admission.api.policy import AccessPolicy, Effect
-from admission.catalogue.control import Entry
-from admission.catalogue.lines import lines
-from admission.decide.applied import APPLIED, in_force, named, takes_its_place
+from admission.decide.applied import APPLIED, in_force, meet_in_time, named, takes_its_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from admission.api.policy import Rule
-    from admission.catalogue.catalogue import Catalogue
+    from admission.api.policy import Rule, Test
 
 Path = tuple[str | int, ...]
 
@@ -65,34 +61,6 @@ def find_remarks(policies: Iterable[AccessPolicy], now: datetime) -> Iterator[Re
     yield from _overlaps(placed)
 
 
-_STRICTEST_FIRST = (Entry.A1, Entry.A2, Entry.B1, Entry.B2, Entry.NONE)
-
-
-def find_overridden(
-    classes: Iterable[AcceleratorClass], builtin: Catalogue, current: Catalogue, now: datetime
-) -> Iterator[Remark]:
-    """Yield a remark for each class that stands in the place of a built-in chip, ``current`` being with the classes."""
-    for name in sorted({each.name for each in classes} & builtin.chips.keys()):
-        weaker = "; that is WEAKER" if _is_weaker(name, builtin, current, now) else ""
-        before, after = _figures(name, builtin, now), _figures(name, current, now)
-        sentence = f"in place of the built-in chip ({before}) stands this one ({after}){weaker}"
-        yield Remark(AcceleratorClass.__name__, name, ("metadata", "name"), sentence)
-
-
-def _is_weaker(name: str, builtin: Catalogue, current: Catalogue, now: datetime) -> bool:
-    """Whether restrictions take the class for less: by its entry, or, where that is the same, by a line."""
-    before, after = (_STRICTEST_FIRST.index(catalogue.assumed(name, now)) for catalogue in (builtin, current))
-    strict = {line.beyond or line.within for line in lines()}
-    lost = builtin.sides(name, now).possible - current.sides(name, now).possible
-    return after > before or (after == before and not strict.isdisjoint(lost))
-
-
-def _figures(name: str, catalogue: Catalogue, now: datetime) -> str:
-    chip = catalogue.chip(name)
-    tpp = "unknown" if chip is None or chip.tpp is None else f"{chip.tpp:.0f}"
-    return f"entry {catalogue.assumed(name, now).short}, TPP {tpp}"
-
-
 def _of_rule(each: _Placed, by_name: dict[str, _Placed], now: datetime) -> Iterator[Remark]:
     rule = each.rule
     if rule.basis.as_of is not None and rule.basis.as_of > now:
@@ -108,9 +76,35 @@ def _of_rule(each: _Placed, by_name: dict[str, _Placed], now: datetime) -> Itera
         why = "Proposed" if rule.status == "Proposed" else "outside its dates"
         yield each.remark(f"does not take the place of {rule.replaces} now: {why}", "replaces")
     else:
-        weaker = "; that is WEAKER" if _strength(rule, now) > _strength(replaced.rule, now) else ""
-        before, after = _said(replaced.rule, now), _said(rule, now)
+        before, after, weaker = _said(replaced.rule, now), _said(rule, now), _weaker(replaced.rule, rule, now)
         yield each.remark(f"in place of {rule.replaces} ({before}) stands this one ({after}){weaker}", "replaces")
+
+
+def _weaker(before: Rule, after: Rule, now: datetime) -> str:
+    """What is to be said of a replacement: that it is weaker, or that it may be; "" where it surely is not."""
+    if not in_force(before, now):
+        return ""
+    if _strength(after, now) > _strength(before, now):
+        return "; that is WEAKER"
+    if before.effect is Effect.Allow:
+        is_kept = after.effect is not Effect.Allow or _covers(before, after)
+    else:
+        is_kept = _covers(after, before) and (after.effect is not before.effect or after.levels == before.levels)
+    return "" if is_kept else "; that may be WEAKER: it is about other classes, or tests something else"
+
+
+def _covers(wide: Rule, narrow: Rule) -> bool:
+    """Whether one rule is seen to apply wherever another does: to its classes, and by tests that the other has too."""
+    classes = "*" in wide.classes or set(narrow.classes) <= set(wide.classes)
+    return classes and all(any(_implies(has, test) for has in narrow.when) for test in wide.when)
+
+
+def _implies(test: Test, other: Test) -> bool:
+    """Whether one test holds only where another does, as far as their words show."""
+    if (test.fact, test.operator) != (other.fact, other.operator):
+        return False
+    fewer, more = (test, other) if test.operator == "In" else (other, test)
+    return set(fewer.values) <= set(more.values)
 
 
 def _strength(rule: Rule, now: datetime) -> tuple[int, int]:
@@ -147,6 +141,4 @@ def _meet(one: Rule, other: Rule) -> bool:
         or set(one.classes).isdisjoint(other.classes)
     ):
         return False
-    start = max((each for each in (one.effective, other.effective) if each), default=None)
-    end = min((each for each in (one.expires, other.expires) if each), default=None)
-    return start is None or end is None or start < end
+    return meet_in_time(one, other)

@@ -13,6 +13,7 @@ from admission.decide.duration import seconds_of
 from admission.decide.rules import DUE, NEVER, Due, ResolvedRule, ResolvedTest, RulesInForce
 from admission.decide.screening import terms_of
 from admission.tenants.age import Age
+from admission.tenants.screening import OF_WHOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -101,8 +102,10 @@ class Rulebook:
         )
 
     def _by_letter(self, rules: Iterable[ResolvedRule], now: datetime) -> frozenset[str]:
-        """The classes that letters name, and those that are, or may be, at the lines that letters draw."""
+        """The classes that letters name: each by itself, all of them, or those that are, or may be, at a line."""
         named = {name for each in rules if each.rule.status == "ByLetter" for name in each.rule.classes}
+        if "*" in named:
+            return frozenset(self._catalogue.chips) | named
         drawn = named & lines.names()
         at_lines = (name for name in self._catalogue.chips if self._catalogue.sides(name, now).possible & drawn)
         return frozenset({*named, *at_lines} if drawn else named)
@@ -139,7 +142,9 @@ def _resolved(policy: AccessPolicy, rule: Rule, groups: Mapping[str, frozenset[s
     return ResolvedRule(named(policy, rule), rule, tests)
 
 
-def _values(fact: Fact, values: Iterable[str], groups: Mapping[str, frozenset[str]]) -> frozenset[str]:
+def _values(fact: Fact, values: Collection[str], groups: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    if fact is Fact.Screening and "Match" in values:
+        return OF_WHOM.union(values)
     if fact not in COUNTRY_FACTS:
         return frozenset(values)
     return frozenset(code for value in values for code in groups.get(value, frozenset({value})))

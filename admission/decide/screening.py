@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from admission.api.policy import Fact
 from admission.decide.duration import seconds_of
 from admission.tenants.screening import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from admission.api.screening import ScreeningTerms
     from admission.decide.question import Question
@@ -36,3 +38,10 @@ def screened(question: Question) -> Question:
         return question
     known = dataclasses.replace(asks, tenant=tenant, supplier=supplier, customer=customer)
     return dataclasses.replace(question, requester=known)
+
+
+def too_old(party: Standing, now: datetime, terms: Terms) -> bool:
+    """Say whether a party's screening is unknown for the age of the list alone."""
+    if terms.oldest is None or party.screened(now, terms).facts[Fact.Screening] is not None:
+        return False
+    return party.screened(now, dataclasses.replace(terms, oldest=None)).facts[Fact.Screening] is not None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.decide.limits import Account
+    from admission.decide.question import Requester
     from admission.decide.registry import Registry
     from admission.ledger.ledger import View
 
@@ -31,12 +32,16 @@ class _Kept(NamedTuple):
 
 
 def own_limits(
-    party: str, governing: str, ledger: Callable[[str], View | None], registry: Registry, now: datetime
+    requester: Requester, ledger: Callable[[str], View | None], registry: Registry, now: datetime
 ) -> list[OwnLimit]:
-    """What each quota of a jurisdiction leaves a party, as far as the ledgers are seen; by name."""
+    """What each quota leaves whoever is behind a namespace, as far as the ledgers are seen; by name.
+
+    The quotas are those of the jurisdiction by which a request from there is judged: the strictest of all behind it.
+    """
     rules = registry.rules(now)
+    governing = rules.strictest(requester.jurisdictions())
     quotas = (each for each in registry.every(ComputeQuota) if governing in rules.countries(each.spec.jurisdictions))
-    found = (_own(quota, party, ledger, registry, now) for quota in quotas)
+    found = (_own(quota, requester.party, ledger, registry, now) for quota in quotas)
     return sorted((each for each in found if each), key=lambda each: each.quota)
 
 

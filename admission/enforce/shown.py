@@ -172,10 +172,15 @@ def obstacle(standing: Standing, registry: Registry, now: datetime, namespace: s
 
 def deciding(standing: Standing, registry: Registry, now: datetime, namespace: str = "") -> tuple[object, ...]:
     """Return what decides the ``obstacle``; the same objects while it stays what it is."""
+    return (registry.inventory, *deciding_anywhere(standing, registry, now, namespace))
+
+
+def deciding_anywhere(standing: Standing, registry: Registry, now: datetime, namespace: str = "") -> tuple[object, ...]:
+    """Return what decides it whatever nodes there are."""
     requester = registry.requester(namespace) if namespace else registry.requester_of(standing.name)
     parties = (each for party in requester.standings() for each in passing(party, registry, now))
     grants = valid_grants(registry.grants_of(standing.name), standing.name, now)
-    return (registry.rules(now), registry.inventory, *passing(standing, registry, now), *parties, *grants)
+    return (registry.rules(now), *passing(standing, registry, now), *parties, *grants)
 
 
 def passing(standing: Standing, registry: Registry, now: datetime) -> tuple[object, ...]:

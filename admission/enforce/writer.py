@@ -52,6 +52,9 @@ LEAST_SECONDS = 10.0
 LEAST_PAUSE_SECONDS = 0.05
 
 _PATH = f"/apis/{API_VERSION}"
+_OF_OTHERS = frozenset({"lastDenial", "findings"})
+"""Fields of an Allowance's status that are written elsewhere."""
+
 _BATCH = 50  # tenants between two turns of the loop
 
 logger = logging.getLogger(__name__)
@@ -214,19 +217,19 @@ class StatusWriter:
         if standing is None:
             status = type(current.status)()
         else:
-            party = self._registry.requester(namespace).party
-            governing = self._registry.rules(self._now()).strictest(standing.jurisdictions())
+            requester = self._registry.requester(namespace)
             status = allowance_status(
                 standing,
                 self._obstacle(standing, namespace),
-                use=use.get(party, {}),
-                limits=own_limits(party, governing, self._ledger.view, self._registry, self._now()),
+                use=use.get(requester.party, {}),
+                limits=own_limits(requester, self._ledger.view, self._registry, self._now()),
                 denial=denial,
                 contact=self._contact,
             )
         path = f"namespaces/{namespace}/allowances/{ALLOWANCE}"
-        fields = {key: value for key, value in _dumped(status).items() if key != "lastDenial"}
-        wrong = status.model_copy(update={"last_denial": denial}) != current.status
+        fields = {key: value for key, value in _dumped(status).items() if key not in _OF_OTHERS}
+        others = {"last_denial": denial, "findings": current.status.findings}
+        wrong = status.model_copy(update=others) != current.status
         return wrong and await self._patcher.patch(path, fields)
 
 

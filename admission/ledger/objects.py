@@ -229,8 +229,8 @@ class ObjectStore:
         return decode(await self._client.request(method, path, query=_MANAGER, body=body, timeout=timeout))
 
     def _keep(self, scope: str, snapshot: Snapshot) -> Snapshot:
-        held = self.cached(scope)
-        if held is None or snapshot.version >= held.version:
+        held = self._held.get(scope)
+        if held is None or scope in self._doubted or snapshot.version >= held.version:
             self._held[scope] = snapshot
             self._doubted.discard(scope)
         return snapshot

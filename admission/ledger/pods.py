@@ -272,6 +272,10 @@ class PodCensus:
                 found[home.namespace].update(self.charging.home_of(home))
         return found
 
+    def occupied(self) -> frozenset[str]:
+        """Return the namespaces in which live objects hold devices, judged or not."""
+        return frozenset(home.namespace for home, _ in self._held.sums())
+
     def of(self, uid: str) -> Held | None:
         """Return what one object holds, as it was last counted."""
         return self._held.get(uid)

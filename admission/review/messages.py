@@ -36,6 +36,14 @@ def not_cleared(tenant: str, what: str) -> str:
     return f"tenant {tenant} is not cleared for {what}; running pods are unaffected; ask for clearance"
 
 
+def stopped(tenant: str) -> str:
+    """Of whichever reason: pods of the tenant that run would be denied, and until that ends there are no new ones."""
+    return (
+        f"tenant {tenant} has running pods that would be denied now, and no new ones are admitted meanwhile; "
+        f"{_SAY_ALLOWANCE} -o yaml, which says what happens to these and when"
+    )
+
+
 def under_review(tenant: str, what: str) -> str:
     """The one sentence behind every reason of UnderReview."""
     return f"the clearance of tenant {tenant} for {what} is under review; nothing is needed from you now"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-_RESTORE = "undo it: helm upgrade with the same values brings back what was removed or overwritten"
+_RESTORE = "helm upgrade with the same values makes it again"
 
 
 def counted_late(devices: int) -> str:
@@ -31,6 +31,38 @@ def weakened() -> str:
     return "less is enforced here than before; annotations computegate.io/weaken-* say who asked for it"
 
 
+def finding_told(code: str, pods: int, reference: str, contact: str, *, stops: bool) -> str:
+    """Of an event on an Allowance: pods of the namespace run that would be denied now."""
+    stopped = "; no new ones are admitted meanwhile" if stops else ""
+    return f"[{code}] {many(pods, 'pod')} of this namespace would be denied now{stopped}; {_asked(reference, contact)}"
+
+
+def evicted_at(code: str, pods: int, deadline: datetime, reference: str, contact: str) -> str:
+    """Of an event on an Allowance: such pods are evicted at an instant."""
+    return (
+        f"[{code}] {many(pods, 'pod')} of this namespace would be denied now, and no new ones are admitted; these are "
+        f"evicted from {deadline.isoformat()} on; {_asked(reference, contact)}"
+    )
+
+
+def finding_over(code: str) -> str:
+    """Of an event on an Allowance: no pod is left that would be denied for it."""
+    return f"[{code}] no pod of this namespace would be denied any more for what was told before"
+
+
+def breaker_open(pods: int, of: int, share: int, token: str) -> str:
+    """Of an event on an Enforcement: too many pods would be evicted."""
+    return (
+        f"{pods} of {of} pods with controlled accelerators are to be evicted, more than {share} percent: nothing is "
+        f"evicted until spec.confirmed is {token}; see whether a rule, a list or a clearance is wrong first"
+    )
+
+
+def _asked(reference: str, contact: str) -> str:
+    whom = printable(contact)[:LONGEST_CONTACT]
+    return f"ref {reference}; {whom}" if whom else f"ref {reference}"
+
+
 def gate_missing(kind: str, name: str) -> str:
     """Something that the gate rests on is gone."""
     return f"{kind} {name} is gone: what it saw, or refused, passes now; {_RESTORE}"
@@ -38,7 +70,7 @@ def gate_missing(kind: str, name: str) -> str:
 
 def gate_changed(kind: str, name: str, detail: str) -> str:
     """Something that the gate rests on is no longer what was installed."""
-    return f"{kind} {name} is not what was installed: {printable(detail)}; {_RESTORE}"
+    return f"{kind} {name} is not what was installed: {printable(detail)}; kubectl delete it, then {_RESTORE}"
 
 
 def gate_unseen(kind: str, name: str, detail: str) -> str:
@@ -50,6 +82,46 @@ def gate_unseen(kind: str, name: str, detail: str) -> str:
 def gate_intact() -> str:
     """The gate is what was installed, again."""
     return "all webhooks and guards are again what was installed"
+
+
+def canary_answered(canary: str, outcome: str, detail: str) -> str:
+    """What the answer to a canary tells; ``outcome`` is one of ``reading.Outcome``, ``detail`` what was said."""
+    said = f"; the API server says: {printable(detail)[:_LONGEST_SAID]}" if detail else ""
+    return f"canary {canary}: {_CANARIES[outcome]}{said}"
+
+
+def lacking(lack: str, detail: str) -> str:
+    """What the audit of our own registration found; ``lack`` is one of ``audit.Lack``."""
+    return f"{_LACKS[lack]}: {printable(detail)}"
+
+
+def lacks_no_longer(lack: str) -> str:
+    """It is no longer so."""
+    return f"no longer so: {_LACKS[lack]}"
+
+
+_LONGEST_SAID = 600
+
+_CANARIES = {
+    "denied": "denied by this installation, as it must be: the gate stands",
+    "passed": "passed all that is ours, as it must",
+    "admitted": f"the gate is open: a pod that must be denied was admitted, and so are others; {_RESTORE}",
+    "foreign": "denied in our name, but not by this installation: see where the webhook configuration leads",
+    "guarded": f"denied by a policy of ours, as the webhook configuration covers less than was installed; {_RESTORE}",
+    "obstructed": "a pod without accelerators does not pass what is ours, so that others do not start either",
+    "unanswered": "the gate is closed, and the API server cannot ask us: pods that ask for accelerators are refused",
+    "waiting": "the gate is closed, and we answer TryAgain",
+    "obscured": "not known whether the gate stands: something that is not ours denied the pod before",
+    "unreachable": "not known whether the gate stands: the API server does not answer",
+}
+
+_LACKS = {
+    "rights": "the server's account is not granted",
+    "trust": "API servers do not believe the certificate that is served",
+    "endpoints": "no ready address stands behind the Service",
+    "namespaces": "enforced namespaces are not selected by the webhook configuration",
+    "unseen": "what is granted and registered cannot be told",
+}
 
 
 def transition_refused(was: str, state: str, after: Iterable[str]) -> str:

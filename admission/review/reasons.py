@@ -53,6 +53,8 @@ class Reason(enum.StrEnum):
     AuthorizationExhausted = "AuthorizationExhausted"
     DeviceBypass = "DeviceBypass"
     ClassUnknown = "ClassUnknown"
+    BeforeInstall = "BeforeInstall"
+    StaticPod = "StaticPod"
     NotSynced = "NotSynced"
     LedgerBusy = "LedgerBusy"
     Draining = "Draining"
@@ -64,7 +66,7 @@ class Reason(enum.StrEnum):
 
 
 _BEHIND: dict[PublicCode, tuple[Reason, ...]] = {
-    PublicCode.NotPermitted: (Reason.DeviceBypass, Reason.ClassUnknown),
+    PublicCode.NotPermitted: (Reason.DeviceBypass, Reason.ClassUnknown, Reason.BeforeInstall, Reason.StaticPod),
     PublicCode.InfoNeeded: (
         Reason.TenantUnknown,
         Reason.KYCLevelTooLow,

@@ -61,6 +61,7 @@ LARGEST = 512 << 20
 MOST_NAMES = 2_000
 LONGEST = 1_000
 LONGEST_ID = 128
+_RESULTS = re.compile(rb'"results"\s*:')
 _HAS_DIGITS = re.compile(r"(?:.*\d){4}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}$")
 
@@ -163,6 +164,8 @@ def _numbers(text: str) -> Iterator[Number]:
 
 
 def _of_json(raw: bytes) -> Iterator[Entry]:
+    if len(_RESULTS.findall(raw)) > 1:
+        raise ListError("field results: stands twice")
     try:
         rows = msgspec.json.decode(raw, type=_File).results
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

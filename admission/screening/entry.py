@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from admission.tenants.identity import digest_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from admission.screening.parties import Searched
 
 NOT_PARTIES = frozenset({"Vessel", "Aircraft"})
@@ -32,6 +34,20 @@ class Entry(NamedTuple):
     type: str
     names: tuple[str, ...]
     numbers: tuple[Number, ...]
+
+
+class Size(NamedTuple):
+    """What of a list can be found: the entries that somebody can be, with their names and numbers."""
+
+    entries: int
+    names: int
+    numbers: int
+
+
+def size_of(entries: Iterable[Entry]) -> Size:
+    """Return how much of a list can be found."""
+    parties = [each for each in entries if each.type not in NOT_PARTIES]
+    return Size(len(parties), sum(len(each.names) for each in parties), sum(len(each.numbers) for each in parties))
 
 
 def bound(party: Searched, entry: Entry) -> str:

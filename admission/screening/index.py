@@ -16,6 +16,7 @@ from admission.screening.likeness import (
     CONTAINED,
     FEWEST_WORDS,
     LONE_WORD,
+    LONG_NAME,
     LONG_NUMBER,
     SHORT_NAME,
     SHORT_NUMBER,
@@ -51,7 +52,7 @@ class Index:
         for entry in entries:
             if entry.type not in NOT_PARTIES:
                 for number in entry.numbers:
-                    self._numbers[number.number].append((entry, number))
+                    self._numbers[_read(number.number)].append((entry, number))
                 for name in entry.names:
                     named[form_of(name)].append((entry, name))
         named.pop(form_of(""), None)
@@ -60,6 +61,7 @@ class Index:
         self._consonants = _grouped(named, lambda form: form.consonants)
         self._abjad = _grouped(named, lambda form: form.consonants if form.is_abjad else "")
         self._distinctive = _grouped(named, lambda form: form.distinctive)
+        self._core = _grouped(named, lambda form: form.core if len(form.core) >= LONG_NAME else "")
         self._several = {each: None for each in self._distinctive if " " in each}
         self._with_word = _by_word(self._words)
         self._with_distinctive = _by_word(self._distinctive)
@@ -75,7 +77,7 @@ class Index:
 
     def _by_number(self, party: Searched) -> Iterator[Found]:
         for mine in party.numbers:
-            for entry, theirs in self._numbers.get(mine.number, ()):
+            for entry, theirs in self._numbers.get(_read(mine.number), ()):
                 if _is_same(mine, theirs):
                     yield Found(entry, entry.names[0], "Identifier", 100)
                 elif len(mine.number) >= SHORT_NUMBER:
@@ -99,6 +101,15 @@ class Index:
                 yield from (Found(entry, alias, "Name", score) for entry, alias in self._words[theirs])
         for theirs, score in self._by_distinctive(form.distinctive, threshold):
             yield from (Found(entry, alias, "Name", score) for entry, alias in self._distinctive[theirs])
+        if len(form.core) >= LONG_NAME:
+            for theirs, score, _ in process.extract_iter(
+                form.core, self._core.keys(), scorer=fuzz.ratio, score_cutoff=threshold
+            ):
+                yield from (
+                    Found(entry, alias, "Name", int(score))
+                    for entry, alias in self._core[theirs]
+                    if form_of(alias).distinctive.count(" ") != form.distinctive.count(" ")
+                )
 
     def _by_distinctive(self, mine: str, threshold: int) -> Iterator[tuple[str, int]]:
         """Names whose distinctive words are this one's: the same, alike where there are several, or all among them."""
@@ -109,6 +120,11 @@ class Index:
             for theirs, score, _ in process.extract_iter(mine, several, scorer=fuzz.ratio, score_cutoff=threshold):
                 yield theirs, int(score)
             yield from _containing(mine, self._with_distinctive)
+
+
+def _read(number: str) -> str:
+    """A number as it may have been read off paper: no register tells O from 0 and I from 1 by these alone."""
+    return number.replace("O", "0").replace("I", "1")
 
 
 def _grouped(named: Mapping[Form, list[_Named]], part: Callable[[Form], str]) -> dict[str, list[_Named]]:

@@ -12,6 +12,9 @@ FEWEST_WORDS = 2
 LONE_WORD = 5
 """Letters from which one distinctive word is enough, where it is the only one of both names."""
 
+LONG_NAME = 10
+"""Letters from which the distinctive words of two names are compared as one, where one joins what the other parts."""
+
 SHORT_NAME = 5
 """Letters below which a name must be the same."""
 

@@ -59,6 +59,18 @@ _SPELT = (
 """Spellings of one sound in usual romanisations, longest first."""
 
 
+_SHORT = {
+    "univ": "university",
+    "inst": "institute",
+    "tech": "technology",
+    "technologies": "technology",
+    "intl": "international",
+    "mfg": "manufacturing",
+    "sci": "science",
+    "acad": "academy",
+}
+"""Usual abbreviations, and what they stand for."""
+
 _ABJAD = re.compile(r"[\u0590-\u08ff\ufb1d-\ufefc]")
 """Scripts that write hardly any vowels: Hebrew, Arabic and those of its family."""
 
@@ -72,6 +84,8 @@ class Form(NamedTuple):
     letters: str
     distinctive: str = ""
     """The words without places and words of the trade (``generic_words.tsv``); empty where it has no others."""
+    core: str = ""
+    """The letters of these words, in the order in which they stand."""
     is_abjad: bool = False
     """Whether it was written without vowels."""
 
@@ -95,8 +109,11 @@ def form_of(name: str) -> Form:
     bare = _without_forms(plain) or _spelt_words(plain).split()
     kept = [word for word in bare if word not in _SMALL_WORDS] or bare
     distinctive = _generic().words.sub(" ", " ".join(_without_forms(_generic().unspaced.sub(" ", plain)))).split()
-    telling = sorted(word for word in distinctive if word not in _SMALL_WORDS)
-    return Form(" ".join(sorted(kept)), "".join(kept), " ".join(telling), is_abjad=bool(_ABJAD.search(plain)))
+    telling = [word for word in distinctive if word not in _SMALL_WORDS]
+    return Form(
+        *(" ".join(sorted(kept)), "".join(kept), " ".join(sorted(telling)), "".join(telling)),
+        is_abjad=bool(_ABJAD.search(plain)),
+    )
 
 
 def _without_forms(plain: str) -> list[str]:
@@ -108,7 +125,7 @@ def _without_forms(plain: str) -> list[str]:
 def _spelt_words(plain: str) -> str:
     latin = _OTHER.sub(" ", _APOSTROPHES.sub("", anyascii(plain)).casefold()).strip()
     joined = _LETTERS_APART.sub(lambda found: found[0].replace(" ", ""), latin)
-    return " ".join(_spelt(word) for word in joined.split())
+    return " ".join(_spelt(_SHORT.get(word, word)) for word in joined.split())
 
 
 def _spelt(word: str) -> str:

@@ -35,6 +35,9 @@ class Searchable(NamedTuple):
     """Of the list, and of how it is searched: what was found by an equal one need not be searched for again."""
     entries: int
     threshold: int = THRESHOLD
+    names: int = 0
+    numbers: int = 0
+    """Names and numbers of the entries that somebody can be."""
 
 
 def screen(
@@ -61,6 +64,8 @@ def screen(
         covers=covers,
         list_digest=by.digest,
         list_entries=by.entries,
+        list_names=by.names,
+        list_numbers=by.numbers,
         reference=before.reference or reference,
     )
     return _summed(drawn, _open(tenant, drawn, about, now))

@@ -55,6 +55,8 @@ class Ask:
     """Whether it is about pods of a workload that are not there yet: nothing is reserved for them."""
     role: str = ""
     """Of a workload: the role whose pods these are."""
+    running: bool = False
+    """Whether the pod is there already: it stands in the ledger, so that no amount is asked for."""
 
 
 class Case(NamedTuple):
@@ -76,7 +78,7 @@ def case_of(ask: Ask, now: datetime, mode: Mode, registry: Registry) -> Case:
     if ask.node:
         return Case(ask, now, mode, demand_of(ask.pod, inventory).requested(), charged=False)
     if ask.claim is None:
-        return Case(ask, now, mode, _demand(ask, registry))
+        return Case(ask, now, mode, _demand(ask, registry), charged=not ask.running)
     if ask.made_for and not _part(ask.claim) and fits_requests(ask.claim, ask.pod, inventory):
         return Case(ask, now, mode, demand_of(ask.pod, inventory).requested(), charged=False)
     return Case(ask, now, mode, demand_of_claim(ask.claim, inventory, ask.pod.spec if ask.made_for else None))

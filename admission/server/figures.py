@@ -94,16 +94,18 @@ def figures_of(source: Figured, registry: Registry, now: datetime, dropped: int)
     )
 
 
-def gate_figures(problems: Collection[Sequence[str]] | None) -> Iterable[Metric]:
-    """Return whether the gate is what was installed, and nothing while that is unknown.
+def gate_figures(problems: Collection[Sequence[str]] | None, breaks: int) -> Iterable[Metric]:
+    """Return whether the gate is what was installed, unless that is unknown, and how often it ceased to be.
 
     ``problems`` begin with kind, name and what is wrong.
     """
+    broken = counters("computegate_gate_breaks", "Times that something of the gate ceased to be.", {(): breaks}, ())
     if problems is None:
-        return ()
+        return (broken,)
     named: Samples = {(f"{kind}/{name}", problem): 1 for kind, name, problem, *_ in problems}
     text = "What of the gate is missing, changed or unseen."
     return (
+        broken,
         gauge("computegate_gate_intact", "Whether the gate is what was installed.", {(): float(not problems)}, ()),
         gauge("computegate_gate_problems", text, named, ("object", "problem")),
     )

@@ -27,6 +27,7 @@ from admission.review.finding import Finding
 from admission.review.reasons import Reason
 from admission.review.reference import reference_of
 from admission.review.wire import FORBIDDEN
+from admission.server import lasting, stopped
 from admission.server.case import Ask, Case, case_of, request_of
 from admission.server.verdicts import Verdicts
 
@@ -129,6 +130,9 @@ class Judge:
 
     async def _decide(self, case: Case, deadline: float) -> Judgement:
         ask, (question, verdict, advisory) = case.ask, self._verdicts.of(case)
+        if ask.running:
+            return self._judgement(case, lasting.without_admission(verdict), self._lasting(case, question, verdict))
+        verdict = stopped.added(question, verdict, self.registry)
         scopes = verdict.scopes if case.charged else _holds(verdict.scopes) if ask.node else ()
         if not scopes or verdict.charge is None:
             return self._judgement(case, verdict, advisory=advisory)
@@ -138,6 +142,14 @@ class Judge:
         outcome = await self._ledger.reserve(request, deadline) if reserving else self._ledger.evaluate(request)
         found, levels = _of_outcome(question, outcome, own)
         return self._judgement(case, verdict, found, levels, advisory)
+
+    def _lasting(self, case: Case, question: Question, verdict: Verdict) -> tuple[Finding, ...]:
+        """What a pod that runs has used up: its hold, or the hours from which its next one would be paid."""
+        found: tuple[Finding, ...] = ()
+        for request in lasting.requests_of(case.ask, question, verdict):
+            outcome = self._ledger.evaluate(request)
+            found += _of_outcome(question, outcome, {})[0]
+        return found
 
     def weigh(self, ask: Ask, now: datetime) -> Judgement:
         """Return whether ``ask.demand``, that of all pods of a workload, fits the limits; reserves nothing.

@@ -60,6 +60,8 @@ def sources(settings: ReceiverSettings) -> Iterator[Source]:
         if mapping is None:
             asked = provider.mapping or provider.name
             raise SettingsError(f"provider {provider.name}: no mapping {asked!r}; there are {', '.join(sorted(known))}")
+        if provider.levels and mapping.fields.product is None:
+            raise SettingsError(f"provider {provider.name}: levels: its mapping has no field product to tell them by")
         yield Source(provider, mapping)
 
 

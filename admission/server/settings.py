@@ -142,7 +142,29 @@ class GateSettings(_Part):
     config_map: str = "computegate-gate"
     """ConfigMap in our own namespace that says what was installed; the chart writes it."""
     grace_seconds: Annotated[float, pydantic.Field(ge=0, le=60)] = 20
-    """How long a difference stands before it counts: an upgrade writes one object after another."""
+    """How long differences are let stand after an upgrade: it writes one object after another."""
+    audit_seconds: Annotated[float, pydantic.Field(gt=0, le=300)] = 30
+    """Time between two looks at the rights of the server, and at whether reviews can reach it."""
+
+
+class CanarySettings(_Part):
+    """Pods that are asked for by dry run, to see that the gate stands."""
+
+    seconds: Annotated[float, pydantic.Field(ge=0, le=60)] = 0
+    """Time between two rounds; 0 asks for none."""
+    namespace: str = "computegate-canary"
+    """Where they are asked for: an enforced namespace of nobody, with a ResourceQuota of the same name and no pods."""
+
+
+class EnforcementSettings(_Part):
+    """How pods that run are judged again."""
+
+    sweep_seconds: Annotated[float, pydantic.Field(ge=1, le=86400)] = 600
+    """Between two full sweeps; what decides about a tenant is acted on at once."""
+    evict: bool = False
+    """Whether the server was granted to evict and delete pods."""
+    suspend: bool = False
+    """Whether it was granted to suspend what makes pods."""
 
 
 class Settings(_Part):
@@ -170,6 +192,8 @@ class Settings(_Part):
     ledger: LedgerSettings = LedgerSettings()
     workloads: WorkloadSettings = WorkloadSettings()
     gate: GateSettings = GateSettings()
+    canary: CanarySettings = CanarySettings()
+    enforcement: EnforcementSettings = EnforcementSettings()
     reference_key_file: pathlib.Path | None = None
     """File with the key of references; absent means the Secret named below."""
     reference_secret: str = "computegate-reference"  # noqa: S105 (a name)

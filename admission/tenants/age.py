@@ -23,6 +23,10 @@ ATTESTED = frozenset(map(Fact, get_args(AttestedFact)))
 COVERED = ATTESTED - {Fact.DeclaredUse}
 """Those that a clearance attests, as its digest covers them."""
 
+OF_OWNERSHIP = frozenset({Fact.OwnerHeadquarters, Fact.UltimateParentHeadquarters})
+OWNERSHIP = 2
+"""The KYC level from which on owners and parents were verified, and the facts that rest on these."""
+
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -83,7 +87,7 @@ def sources_of(tenant: Tenant, digest: str) -> Sources:
     every = defaultdict(list, {fact: list(sources) for fact, sources in stated.items()})
     kyc, access = tenant.status.kyc, tenant.status.access
     if kyc and kyc.state is KYCState.Verified and kyc.covers == digest and kyc.verified_at and kyc.expires_at:
-        for fact in COVERED:
+        for fact in COVERED - (frozenset() if kyc.level >= OWNERSHIP else OF_OWNERSHIP):
             every[fact].append(Source(Attester.Provider, kyc.verified_at, kyc.expires_at))
     if access and access.as_of:
         every[Fact.AccessCountry].append(Source(Attester.IdentityProvider, access.as_of, _NEVER))

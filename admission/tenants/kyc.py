@@ -20,17 +20,20 @@ _NOT_VERIFIED = {
     KYCState.Revoked: Reason.KYCSuspended,
 }
 
+IDENTITY = 1
+"""The level at which somebody's identity was verified: the floor of every clearance, from the first device on."""
+
 
 def judge_clearance(
     kyc: KYC | None, identity_digest: str, now: datetime, review_after: int | None = 0
 ) -> Reason | None:
     """Return why the clearance does not hold at ``now``, or None when it does.
 
-    A clearance without an end has expired, one that covers other facts than today's is stale, and one that
-    is dated in the future is still pending.  ``review_after`` seconds past the due date of the next verification it
-    must be reviewed; never where that is None.
+    A clearance of a level below ``IDENTITY`` has verified nothing, one without an end has expired, one that covers
+    other facts than today's is stale, and one that is dated in the future is still pending.  ``review_after`` seconds
+    past the due date of the next verification it must be reviewed; never where that is None.
     """
-    if kyc is None:
+    if kyc is None or (kyc.state is KYCState.Verified and kyc.level < IDENTITY):
         return Reason.KYCMissing
     if kyc.state is not KYCState.Verified:
         return _NOT_VERIFIED[kyc.state]

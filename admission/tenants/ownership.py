@@ -100,15 +100,15 @@ class OwnershipGraph:
         return self._controls_beside(top)
 
     def _controls_beside(self, top: str) -> str:
-        """Return a firm or a state that controls ``top``, or the tenant where ``top`` is not stated to; "" for none.
+        """Return a firm or a state that controls ``top``, or the tenant without being below ``top``; "" for none.
 
-        Step by step, over those whom it controls or owns for certain; whoever may be below ``top`` is not meant.
+        Step by step, over those whom it controls or owns for certain; so is who is below ``top``.
         """
-        below = self._closure((top,), certain=False, control=True)
+        below = self._closure((top,), certain=True, control=True)
         above = {party: self._closure(them, certain=True, control=True) for party, them in self._controlled.items()}
-        meant = {top} if TENANT_ITSELF in above.get(top, ()) else {top, TENANT_ITSELF}
-        firms = (each for each in sorted(above.keys() - below) if each != TENANT_ITSELF and not self._is_natural(each))
-        return next((party for party in firms if not meant.isdisjoint(above[party])), "")
+        firms = (each for each in sorted(above.keys() - {top, TENANT_ITSELF}) if not self._is_natural(each))
+        beside = (each for each in firms if top in above[each] or (TENANT_ITSELF in above[each] and each not in below))
+        return next(beside, "")
 
     def _is_natural(self, party: str) -> bool:
         return party in self.parties and self.parties[party].type == "NaturalPerson"
@@ -242,8 +242,17 @@ def _top_contradicted(spec: TenantSpec, graph: OwnershipGraph) -> str:
 
 
 def top_declared(spec: TenantSpec) -> bool:
-    """Whether it is declared who is at the top: a parent, or the tenant itself."""
-    return spec.ultimate_parent is not None or _is_top(spec)
+    """Whether it is declared who is at the top: a parent, or the tenant itself; of a state body its state."""
+    return (spec.ultimate_parent is not None or _is_top(spec)) and not state_missing(spec)
+
+
+def state_missing(spec: TenantSpec) -> str:
+    """Return what a state body leaves out of the state above it; "" for nothing, and of every other kind."""
+    tops = {party.type for party in spec.parties if party.id == spec.ultimate_parent}
+    if spec.kind is not TenantKind.StateBody or tops == {"State"}:
+        return ""
+    field = "independent" if spec.independent else "ultimateParent"
+    return f"spec.{field}: above a StateBody stands its state; name it, a party of type State, as ultimateParent"
 
 
 def _is_top(spec: TenantSpec) -> bool:

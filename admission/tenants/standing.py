@@ -14,7 +14,7 @@ from admission.tenants.age import Age, Sources, sources_of
 from admission.tenants.group import group_of
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
-from admission.tenants.ownership import UNNAMED, OwnershipGraph, contradiction_of, graph_of, top_declared
+from admission.tenants.ownership import UNNAMED, OwnershipGraph, contradiction_of, graph_of, state_missing, top_declared
 from admission.tenants.places import unknown_countries
 from admission.tenants.screening import Judged, judge
 from admission.tenants.ternary import Ternary
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 INTERMEDIARIES = frozenset({TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace})
 """Kinds that supply others: their namespaces must name who computes there."""
 
-MUST_ATTEST = frozenset({TenantKind.InferenceProvider, TenantKind.ClusterReseller})
+MUST_ATTEST = frozenset({TenantKind.InferenceProvider, TenantKind.ClusterReseller, TenantKind.IaaSProvider})
 """Kinds that compute for others, and attest by themselves, again and again, that this is what they do."""
 
 PLACED_BY = (Fact.Headquarters, Fact.UltimateParentHeadquarters, Fact.OwnerHeadquarters)
@@ -77,6 +77,11 @@ class Standing:
     def is_intermediary(self) -> bool:
         """Whether this tenant supplies others, who must be named."""
         return self.tenant.spec.kind in INTERMEDIARIES
+
+    @property
+    def rents_on(self) -> bool:
+        """Whether others compute on what this tenant gets, so that it is nobody's end customer."""
+        return self.is_intermediary or self.tenant.spec.kind is TenantKind.IaaSProvider
 
     def clearance(self, now: datetime, review_after: int | None = 0) -> Reason | None:
         """Return why the party is not cleared at ``now``, or None.
@@ -138,13 +143,14 @@ class Standing:
 
     @functools.cached_property
     def problem(self) -> str:
-        """What of its facts cannot be: codes that are no countries, owners that belie each other; "" for nothing.
+        """What of its facts cannot be: codes of no country, a state body of no state, owners that belie each other.
 
         For operators.  What a fact that cannot be says is unknown to every rule.
         """
         found = unknown_countries(self.tenant)
         countries = (f"{'.'.join(map(str, path))}: {said}" for path, said in found.items())
-        return "; ".join(each for each in (*countries, contradiction_of(self.tenant.spec, self.graph)) if each)
+        spec = self.tenant.spec
+        return "; ".join(each for each in (*countries, state_missing(spec), contradiction_of(spec, self.graph)) if each)
 
     def jurisdictions(self) -> tuple[str, ...]:
         """Every country that has, or last had, a say: headquarters, ultimate parent, owners of 50 percent or more."""

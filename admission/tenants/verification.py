@@ -1,12 +1,12 @@
 """What somebody attests of a tenant's clearance, and what becomes of the clearance by it.
 
-    verification ─► dated? ─► newer? ─► allowed? ─► covers? ─► the clearance to write
-                    BadDate   Repeated   NotAllowed  NotAllowed
+    verification ─► dated? ─► newer? ─► refused by others? ─► allowed? ─► covers? ─► the clearance to write
+                    BadDate   Repeated        Kept            NotAllowed  NotAllowed
                               OutOfOrder
-                              Kept
 
 Events are ordered by their instants.  One provider's later event takes the place of its own earlier ones, and of no
-other's refusal: a refusal that is late leads to a review.  Provider's deliveries and imported rows come this way alike.
+other's refusal: that stands until the one who refused verifies the tenant, or a person decides, and one that is late
+leads to a review.  Provider's deliveries and imported rows come this way alike.
 Nothing here reads a clock or a cluster.
 """
 
@@ -21,6 +21,7 @@ from admission.api.clearance import KYC, TRANSITIONS, KYCState
 from admission.review import notices
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
 MOST_AHEAD = timedelta(minutes=5)
@@ -35,11 +36,19 @@ HELD = frozenset({KYCState.Suspended, KYCState.Revoked})
 REFUSALS = frozenset({KYCState.Rejected, *HELD})
 """What says that a tenant must not be cleared: late as it may be, it is not passed over."""
 
+AGAINST = REFUSALS | {KYCState.NeedsReview}
+"""States that whoever attests them has to take back itself."""
+
 _REVERSED = frozenset({KYCState.Verified, KYCState.Expired, *HELD})
 """States in which there is, or was, a clearance: a refusal then takes it back."""
 
 _UNMOVED = frozenset({KYCState.Verified, KYCState.NeedsReview})
 """States that outlast the beginning of another verification, until its outcome."""
+
+_NOTED = frozenset({KYCState.NeedsReview, KYCState.Rejected, KYCState.Expired})
+"""States that a late refusal leaves as they are, and in which it is noted for what follows them."""
+
+MOST_REFUSERS = 16
 
 _RANK = {
     state: rank
@@ -125,8 +134,8 @@ def check_dates(verification: Verification, now: datetime) -> None:
 def advance(current: KYC | None, verification: Verification, now: datetime, *, first: bool = False) -> Step:
     """Return what becomes of a clearance; ``current`` is None where there was never any.
 
-    With ``first``, a tenant that never had one may get any at once: a person imports what was verified elsewhere, and
-    hears of what is out of order.
+    With ``first``, a tenant that never had one may get any at once: a person imports what was verified elsewhere, hears
+    of what is out of order, and may clear whom a provider refused.
 
     Raises ``NotAllowed`` where the CRD's transitions do not lead there, where a person has to begin anew, and where
     nobody says which facts were verified.
@@ -134,13 +143,15 @@ def advance(current: KYC | None, verification: Verification, now: datetime, *, f
     was = current or KYC(state=KYCState.Unverified)
     state = _reached(was.state, verification.state)
     if (stale := _order(was, verification.as_of, state)) is not None:
-        review = not first and stale is Result.OutOfOrder and _is_unheard(was, verification, now)
-        return Step(Result.Applied, _reviewed(was, verification)) if review else Step(stale)
+        late = not first and stale is Result.OutOfOrder and _is_unheard(was, verification, now)
+        return Step(Result.Applied, _reviewed(was, verification)) if late else Step(stale)
+    if not first and state not in AGAINST and was.state not in HELD and _others(was, verification.provider):
+        return Step(Result.Kept, _taken_back(was, state, verification))
     if state is KYCState.Pending and was.state in _UNMOVED:
         return Step(Result.Kept)
     if current is not None or not first:
         _check(was.state, state)
-    return Step(Result.Applied, _written(was, state, verification))
+    return Step(Result.Applied, _written(was, state, verification, () if first else _refusers(was)))
 
 
 def request(current: KYC | None, covers: str, verifier: str) -> KYC | None:
@@ -196,7 +207,11 @@ def _is_unheard(was: KYC, verification: Verification, now: datetime) -> bool:
     """Whether a late refusal must not be lost: another's, or its own provider's beside an event dated ahead of us."""
     known = was.as_of or was.verified_at
     superseded = was.provider == verification.provider and known is not None and known <= now
-    return verification.state in REFUSALS and not superseded and KYCState.NeedsReview in TRANSITIONS[was.state]
+    if verification.state not in REFUSALS or superseded:
+        return False
+    if was.state in _NOTED:
+        return verification.provider not in _refusers(was)
+    return KYCState.NeedsReview in TRANSITIONS[was.state]
 
 
 def _reviewed(was: KYC, verification: Verification) -> KYC:
@@ -204,8 +219,34 @@ def _reviewed(was: KYC, verification: Verification) -> KYC:
     reason = notices.refused_late(
         verification.provider, verification.state, verification.as_of, verification.reference, verification.reason
     )
-    told = {"state": KYCState.NeedsReview, "verifier": verification.verifier, "reason": reason[:LONGEST_REASON]}
+    told = {
+        "state": was.state if was.state in _NOTED else KYCState.NeedsReview,
+        "verifier": verification.verifier,
+        "reason": reason[:LONGEST_REASON],
+        "refused_by": _with(_refusers(was), verification.provider),
+    }
     return was.model_copy(update=told)
+
+
+def _refusers(was: KYC) -> Sequence[str]:
+    """The providers whose refusal stands; what was written before these were kept tells the last one alone."""
+    last = was.provider if was.state in AGAINST - HELD else ""
+    return was.refused_by or ([last] if last else [])
+
+
+def _others(was: KYC, provider: str) -> list[str]:
+    return [each for each in _refusers(was) if each != provider]
+
+
+def _with(refusers: Iterable[str], provider: str) -> list[str]:
+    return list(dict.fromkeys((*refusers, *([provider] if provider else []))))[:MOST_REFUSERS]
+
+
+def _taken_back(was: KYC, state: KYCState, verification: Verification) -> KYC | None:
+    """What is left where one of several who refused verifies the tenant; None where nothing of it is another."""
+    if state is not KYCState.Verified or verification.provider not in _refusers(was):
+        return None
+    return was.model_copy(update={"as_of": verification.as_of, "refused_by": _others(was, verification.provider)})
 
 
 def _check(was: KYCState, state: KYCState) -> None:
@@ -215,7 +256,8 @@ def _check(was: KYCState, state: KYCState) -> None:
         raise NotAllowed(notices.transition_refused(was, state, TRANSITIONS[was]))
 
 
-def _written(was: KYC, state: KYCState, verification: Verification) -> KYC:
+def _written(was: KYC, state: KYCState, verification: Verification, refusers: Iterable[str]) -> KYC:
+    """``refusers`` have refused before; among them whoever verifies now, and nobody else."""
     told = {
         "state": state,
         "as_of": verification.as_of,
@@ -223,9 +265,10 @@ def _written(was: KYC, state: KYCState, verification: Verification) -> KYC:
         "reference": verification.reference or was.reference,
         "verifier": verification.verifier,
         "reason": verification.reason,
+        "refused_by": _with(refusers, verification.provider if state in AGAINST else ""),
     }
     if state is KYCState.Verified:
-        return KYC.model_validate({**told, **_clearance(was, verification)})
+        return KYC.model_validate({**told, "refused_by": [], **_clearance(was, verification)})
     if state is KYCState.Pending:
         begun = was.covers if was.state is KYCState.Pending else ""
         return KYC.model_validate({**told, "covers": verification.covers or begun})

@@ -79,7 +79,17 @@ def test_a_product_label_names_its_whole_chip(product: str, name: str | None) ->
         ({INSTANCE: "m7i.large"}, None),
         ({KARPENTER: "a100"}, "a100-80gb"),
         ({KARPENTER: "a100", INSTANCE: "p4d.24xlarge"}, "a100-40gb"),
-        ({PRODUCT: "NVIDIA-R200", INSTANCE: "p5.48xlarge"}, "h100-sxm"),
+        ({PRODUCT: "NVIDIA-R200", INSTANCE: "p5.48xlarge"}, None),
+        ({PRODUCT: "NVIDIA-R200", INSTANCE: "g4dn.xlarge"}, None),
+        ({PRODUCT: "NVIDIA-R200", KARPENTER: "t4"}, None),
+        ({PRODUCT: "NVIDIA-R200", GKE: "nvidia-tesla-t4"}, None),
+        ({PRODUCT: "", INSTANCE: "g4dn.xlarge"}, None),
+        ({PRODUCT: "Tesla-T4", "amd.com/gpu.product-name": "Instinct_MI900"}, None),
+        ({GKE: "nvidia-r200", INSTANCE: "g4dn.xlarge"}, None),
+        ({GKE: "nvidia-r200", KARPENTER: "t4"}, None),
+        ({GKE: "nvidia-r200", "gpu.nvidia.com/class": "H200"}, "h200-sxm"),
+        ({PRODUCT: "Tesla-T4", "gpu.nvidia.com/class": "Turing"}, "t4"),
+        ({INSTANCE: "our-own-rack", KARPENTER: "t4"}, "t4"),
         ({PRODUCT: "Tesla-T4", INSTANCE: "p5.48xlarge"}, "h100-sxm"),
         ({"kubernetes.io/arch": "amd64"}, None),
         ({}, None),
@@ -88,6 +98,33 @@ def test_a_product_label_names_its_whole_chip(product: str, name: str | None) ->
 )
 def test_a_nodes_labels_name_its_chip(labels: dict[str, str], name: str | None) -> None:
     assert name == CATALOGUE.by_node_labels(labels)
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "names"),
+    [
+        (PRODUCT, "NVIDIA-H100-80GB-HBM3", {"h100-sxm"}),
+        (PRODUCT, "NVIDIA-H100-80GB-HBM3-MIG-*", {"h100-sxm"}),
+        (PRODUCT, "NVIDIA-H200*", {"h200-sxm", "h200-nvl"}),
+        (PRODUCT, "Tesla-T4*", {"t4", "t4g"}),
+        (PRODUCT, "NVIDIA-R200*", set()),
+        ("beta.kubernetes.io/instance-type", "p5en.*", {"h200-sxm"}),
+        (INSTANCE, "p5en.48xlarge", {"h200-sxm"}),
+        ("example.com/rack", "r-*", set()),
+    ],
+)
+def test_a_value_or_its_beginning_names_every_chip_that_it_can_stand_for(
+    label: str, value: str, names: set[str]
+) -> None:
+    assert names == CATALOGUE.named_by(label, value)
+
+
+def test_a_beginning_of_any_product_is_one_of_them_all() -> None:
+    assert (
+        CATALOGUE.named_by(PRODUCT, "*")
+        == CATALOGUE.named_by(PRODUCT, "NVIDIA-*")
+        == set(CATALOGUE.chips) - {name for name, chip in CATALOGUE.chips.items() if not chip.aliases}
+    )
 
 
 def test_every_name_in_the_data_is_a_chip() -> None:

@@ -42,6 +42,12 @@ HOURS, HOLD = "computegate_quota_device_seconds", "computegate_quota_hold_second
 DAY = 86400
 
 
+def canary(name: str, bad: str, good: str) -> Case:
+    """Return a canary that is answered badly, or well."""
+    answered = {each: f'computegate_canary_outcome{{canary="{name}", outcome="{each}"}}' for each in (bad, good)}
+    return Case({answered[bad]: "1x700", answered[good]: "0x700"}, {answered[bad]: "0x700", answered[good]: "1x700"})
+
+
 def quota(used: int, reserved: int) -> dict[str, str]:
     """Return the devices of a quota of 20."""
     figures = {"used": used, "reserved": reserved, "limit": 20}
@@ -61,6 +67,20 @@ def unreachable(metric: str, entry: str) -> Case:
     return Case({ours: GROWS}, {ours: STILL, **others, **denials})
 
 
+def burst(metric: str, entry: str) -> dict[str, str]:
+    """Return a counter of the API server that appears with its first failures, and does not grow."""
+    target = '{job="apiserver", instance="a"}'
+    ours = f'{metric}{{name="{entry}.computegate.io", error_type="calling_webhook_error", {target[1:]}'
+    return {ours: "_x10 3x30", f"up{target}": "1x40"}
+
+
+BRIEF: dict[str, dict[str, str]] = {
+    "ComputegateUnreachable": burst(REFUSED, "enforced"),
+    "ComputegateFailsOpen": burst(OPENED, "observed"),
+    "ComputegateGateNotIntact": {"computegate_gate_intact": "1x40", "computegate_gate_breaks_total": "0x10 1x30"},
+}
+"""By alert, what is over when it is scraped first, after ten minutes."""
+
 CASES: dict[str, Case] = {
     "ComputegateDown": Case({}, replicas(1, 0)),
     "ComputegateReplicasMissing": Case(replicas(1, 1), replicas(1, 2)),
@@ -70,6 +90,11 @@ CASES: dict[str, Case] = {
     "ComputegateUnreachable": unreachable(REFUSED, "enforced"),
     "ComputegateFailsOpen": unreachable(OPENED, "observed"),
     "ComputegateGateNotIntact": flag("computegate_gate_intact", "0", "1"),
+    "ComputegateGateOpen": canary("device", "admitted", "denied"),
+    "ComputegateInTheWay": canary("plain", "obstructed", "passed"),
+    "ComputegateCanaryUnanswered": canary("access", "unanswered", "denied"),
+    "ComputegateCanaryFails": flag('computegate_canary_last_good_timestamp_seconds{canary="device"}', "0", "99999999"),
+    "ComputegateAuditFails": flag('computegate_audit_problems{problem="rights"}', "2", "0"),
     "ComputegateWeakened": counter('computegate_weakened_total{what="namespace"}'),
     "ComputegateCertificateEnds": flag(f'{ENDS}{{certificate="serving"}}', str(7 * DAY), str(9 * DAY)),
     "ComputegateCertificateNotCurrent": flag("computegate_certificate_current", "0", "1"),

@@ -25,9 +25,11 @@ PATIENCE = 30.0
 class Gate:
     """The watch of one replica, on a loop of its own, and the objects as they were installed."""
 
-    def __init__(self, kubectl: Kubectl, kubeconfig: Path, grace: float = 0) -> None:
+    def __init__(
+        self, kubectl: Kubectl, kubeconfig: Path, grace: float = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.kubectl, self.told = kubectl, list[tuple[list[Problem], list[Problem]]]()
-        self._grace = grace
+        self._grace, self._clock = grace, clock
         self._loop, self._kubeconfig = asyncio.new_event_loop(), kubeconfig
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._watch()))
         self._over = asyncio.Event()
@@ -37,7 +39,12 @@ class Gate:
     async def _watch(self) -> None:
         client = await Client.connect(self._kubeconfig)
         self.watch = GateWatch(
-            client, NAMESPACE, f"{RELEASE}-gate", tell=lambda *told: self.told.append(told), grace=self._grace
+            client,
+            NAMESPACE,
+            f"{RELEASE}-gate",
+            tell=lambda *told: self.told.append(told),
+            grace=self._grace,
+            clock=self._clock,
         )
         task = asyncio.create_task(self.watch.run())
         await self._over.wait()

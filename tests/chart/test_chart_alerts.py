@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.alerts import CASES
+from admission.enforce.alarm.watch import LAG_SECONDS, TICK_SECONDS
+from tests.chart.alerts import BRIEF, CASES
 from tests.chart.features import MONITORING
 from tests.chart.rendering import OUTSIDE, PROVIDED, RELEASE, Chart
 from tools.chart_docs import CHART, PAGES, ROOT, alerts, defaults, renewed
@@ -26,6 +27,9 @@ FOREIGN = {
 
 _METRIC = re.compile(r"\b(?:computegate|apiserver|process)_[a-z_]+")
 _MINUTES = {"m": 1, "h": 60}
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+API_SERVER_INTERVAL = "30s"
+"""How often the API server is scraped where nobody says otherwise (kube-prometheus-stack)."""
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +95,42 @@ def test_each_alert_fires_when_it_should_and_not_before(rules: list[dict[str, An
     path.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests}))
     done = promtool("test", "rules", str(path))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", BRIEF)
+def test_what_was_over_before_a_scrape_saw_it_grow_fires_too(
+    rules: list[dict[str, Any]], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": rules}))
+    series = [{"series": each, "values": values} for each, values in BRIEF[name].items()]
+    firing = f'count(ALERTS{{alertname="{name}", alertstate="firing"}})'
+    asks = [asked(firing, 9, []), asked(firing, 12, [{"labels": "{}", "value": 1}]), asked(firing, 30, [])]
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": asks}
+    path = tmp_path / "tests.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}))
+    done = promtool("test", "rules", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["GateNotIntact", "FailsOpen", "Weakened"])
+def test_that_the_gate_was_taken_away_is_told_within_a_minute(chart: Chart, name: str) -> None:
+    """From the change to the alert at the worst: seen, scraped, evaluated, and held for its time."""
+    pods = chart.render(*PROVIDED, "--set=podMonitor.enabled=true")
+    objects = pods | chart.render(*PROVIDED, *MONITORING, "--set=serviceMonitor.enabled=true")
+    groups = objects["PrometheusRule", RELEASE]["spec"]["groups"]
+    [(group, rule)] = [(g, rule) for g in groups for rule in g["rules"] if rule["alert"] == f"Computegate{name}"]
+    scrapes = [
+        objects["ServiceMonitor", RELEASE]["spec"]["endpoints"][0]["interval"],
+        objects["PodMonitor", RELEASE]["spec"]["podMetricsEndpoints"][0]["interval"],
+        API_SERVER_INTERVAL,
+    ]
+    seen = LAG_SECONDS + 2 * TICK_SECONDS
+    assert seen + max(map(seconds, scrapes)) + seconds(group["interval"]) + seconds(rule["for"]) <= 60
+
+
+def seconds(duration: str) -> int:
+    """Return a duration of Prometheus in seconds."""
+    return sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+)([smh])", duration))
 
 
 def apart() -> list[list[str]]:

@@ -90,7 +90,10 @@ def test_hooks_leave_nothing_behind_but_the_tests_log(objects: Objects) -> None:
     for key, annotations in hooks.items():
         kind = annotations["helm.sh/hook"]
         if key[0] == "AccessPolicy":
-            assert (kind, annotations["argocd.argoproj.io/hook-delete-policy"]) == ("post-install", "HookFailed")
+            assert (kind, annotations["argocd.argoproj.io/hook-delete-policy"]) == (
+                "post-install",
+                "HookFailed",
+            )
         else:
             kept = "before-hook-creation" if key[0] == "Pod" else "before-hook-creation,hook-succeeded"
             assert (kind, annotations["helm.sh/hook-delete-policy"]) == ("test", kept)

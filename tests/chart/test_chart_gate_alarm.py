@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,17 +26,19 @@ WEBHOOK, POLICY, BINDING = (
 )
 LEDGERS = f"{RELEASE}-ledgers"
 ENTRY = "webhooks[enforced.computegate.io]"
+GRACE = 60.0
+"""Longer than a test waits: what it sees counted without it."""
 
 
 @pytest.fixture(scope="module")
 def objects(installed: Kubectl, chart: Chart) -> dict[tuple[str, str], Manifest]:
-    ca = f"--set-file=tls.caBundle={installed._plane.ca}"
+    ca = f"--set-file=tls.caBundle={installed.plane.ca}"
     return chart.render(f"--set=webhook.url={NOWHERE}", ca, "--set=config.contact=access@example.com")
 
 
 @pytest.fixture(scope="module")
 def gate(installed: Kubectl) -> Iterator[Gate]:
-    gate = Gate(installed, installed._plane.kubeconfig)
+    gate = Gate(installed, installed.plane.kubeconfig)
     yield gate
     gate.close()
     with without_webhooks(installed):  # made again by applying: what was replaced keeps what a later apply leaves out
@@ -162,7 +165,7 @@ def test_an_upgrade_with_new_values_is_intact_and_watched(
     gate: Gate, chart: Chart, objects: dict[tuple[str, str], Manifest], flags: tuple[str, ...]
 ) -> None:
     receiver = ("--set=kyc.receiver.existingSecret=s", "--set=kyc.receiver.providers[0].name=generic")
-    ca = f"--set-file=tls.caBundle={gate.kubectl._plane.ca}"
+    ca = f"--set-file=tls.caBundle={gate.kubectl.plane.ca}"
     version = "--kube-version=1.36.0"
     newer = chart.render(f"--set=webhook.url={NOWHERE}", ca, version, *receiver, *flags)
     admission = [each for each in newer.values() if "admissionregistration" in each["apiVersion"]]
@@ -178,6 +181,30 @@ def test_an_upgrade_with_new_values_is_intact_and_watched(
     gate.apply(*(each for each in objects.values() if "admissionregistration" in each["apiVersion"]))
     gate.apply(objects["ConfigMap", f"{RELEASE}-gate"])
     gate.until(lambda found: found == frozenset())
+
+
+def test_what_is_taken_away_for_a_moment_is_told(installed: Kubectl, objects: dict[tuple[str, str], Manifest]) -> None:
+    ahead = [0.0]
+    gate = Gate(installed, installed.plane.kubeconfig, GRACE, clock=lambda: time.monotonic() + ahead[0])
+    gate.until(lambda found: found == frozenset())
+    ahead[0] = GRACE  # nothing was installed lately
+    for change in (
+        ("delete", WEBHOOK, RELEASE),
+        ("patch", WEBHOOK, RELEASE, "--type=json", "-p", entry("replace", "failurePolicy", "Ignore")),
+    ):
+        gate.kubectl(*change)
+        gate.until(bool)
+        gate.apply(objects[WEBHOOK, RELEASE])
+        gate.until(lambda found: found == frozenset())
+    gate.close()
+    assert [([each.problem for each in began], len(ended)) for began, ended in gate.told] == [
+        (["missing"], 0),
+        ([], 1),
+        (["changed"], 0),
+        ([], 1),
+    ]
+    assert gate.watch is not None
+    assert gate.watch.breaks == 2
 
 
 def test_without_knowing_what_was_installed_it_is_not_intact(
@@ -196,7 +223,7 @@ def test_without_knowing_what_was_installed_it_is_not_intact(
 
 
 def test_who_may_not_look_does_not_call_it_intact(installed: Kubectl) -> None:
-    blind = Gate(installed, installed._plane.kubeconfig_for("may-see-nothing"))
+    blind = Gate(installed, installed.plane.kubeconfig_for("may-see-nothing"))
     (found,) = blind.until(bool)
     blind.close()
     assert found == ("ConfigMap", f"{RELEASE}-gate", "unseen", "it cannot be read")

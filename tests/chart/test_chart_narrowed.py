@@ -48,7 +48,7 @@ def until(kubectl: Kubectl, words: str, manifest: Manifest = GPU) -> None:
 def restored(installed: Kubectl, chart: Chart) -> Iterator[Kubectl]:
     """The chart's plane, whose webhook configuration and binding are as installed before and after."""
     yield installed
-    ca = f"--set-file=tls.caBundle={installed._plane.ca}"
+    ca = f"--set-file=tls.caBundle={installed.plane.ca}"
     rendered = chart.render(f"--set=webhook.url={NOWHERE}", ca, "--set=config.contact=access@example.com")
     for kind in ("ValidatingWebhookConfiguration", "ValidatingAdmissionPolicyBinding"):
         name = RELEASE if kind.endswith("Configuration") else f"{RELEASE}-narrowed"

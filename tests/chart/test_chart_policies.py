@@ -59,31 +59,50 @@ def test_the_api_server_takes_every_profile_and_gives_it_back(installed: Kubectl
         assert type(known).model_validate(item).spec == known.spec
 
 
-def test_helm_installs_keeps_and_removes_profiles(chart: Chart, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """An upgrade changes the policy that the install made: it is never deleted in between."""
+def test_no_upgrade_rollback_or_uninstall_takes_a_profile_away(
+    chart: Chart, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Without one of two, what it denies would be allowed by the other: they go by hand alone."""
     with ControlPlane(tmp_path_factory.mktemp("policies-plane")) as plane:
         kubectl = Kubectl(plane)
-        flags = (
-            *(f"--kubeconfig={plane.kubeconfig}", f"--namespace={NAMESPACE}", "--set=webhook.url=https://127.0.0.1:9"),
-            f"--set-file=tls.caBundle={plane.ca}",
-        )
+        to = (f"--kubeconfig={plane.kubeconfig}", f"--namespace={NAMESPACE}")
+        values = ("--set=webhook.url=https://127.0.0.1:9", f"--set-file=tls.caBundle={plane.ca}")
 
-        def release(*wanted: str) -> dict[str, Any]:
-            done = chart.run(*wanted[:1], RELEASE, str(CHART), *flags, *wanted[1:])
+        def after(*command: str) -> dict[str, tuple[str, str]]:
+            """Run helm; return uid and status of the affiliates rule by policy."""
+            done = chart.run(*command, *to)
             assert done.returncode == 0, done.stderr
             listed = json.loads(kubectl("get", "accesspolicies", "-o", "json").stdout)["items"]
-            return {each["metadata"]["name"]: each for each in listed}
+            return {each["metadata"]["name"]: (each["metadata"]["uid"], affiliates(each)) for each in listed}
+
+        def release(verb: str, *wanted: str) -> dict[str, tuple[str, str]]:
+            return after(verb, RELEASE, str(CHART), *values, *wanted)
 
         both = "--set=policies.profiles={access-as-regulated,transfer-tests}"
-        first = release("install", "--create-namespace", both)
-        second = release("upgrade", both, "--set=policies.affiliatesRule=false")
-        third = release("upgrade", "--set=policies.profiles={transfer-tests}")
+        stayed = "--set=policies.affiliatesRule=false"
+        steps = [
+            release("install", "--create-namespace", both),
+            release("upgrade", both, stayed),
+            after("rollback", RELEASE, "1"),  # as they are: that revision does not list them
+            release("upgrade", both),
+            after("rollback", RELEASE, "2"),
+            release("upgrade", "--set=policies.profiles={transfer-tests}", stayed),
+            after("uninstall", RELEASE),
+            release("install", both),
+        ]
 
-    assert sorted(first) == sorted(second) == ["access-as-regulated", "transfer-tests"]
-    assert [each["metadata"]["uid"] for each in first.values()] == [each["metadata"]["uid"] for each in second.values()]
-    status = {rule["name"]: rule["status"] for rule in second["access-as-regulated"]["spec"]["rules"]}
-    assert (status["affiliates"], status["affiliates-2025"]) == ("Stayed", "InForce")
-    assert sorted(third) == ["transfer-tests"]
+    assert [step["access-as-regulated"][1] for step in steps] == [
+        *("InForce", "Stayed", "Stayed", "InForce", "Stayed", "Stayed", "Stayed", "InForce")
+    ]
+    uids = [{name: uid for name, (uid, _) in step.items()} for step in steps]
+    assert all(sorted(each) == ["access-as-regulated", "transfer-tests"] for each in uids)
+    assert uids == [uids[0]] * len(uids)
+
+
+def affiliates(policy: dict[str, Any]) -> str:
+    """Return the status of the rule that a value switches, or nothing where there is none."""
+    status: dict[str, str] = {rule["name"]: rule["status"] for rule in policy["spec"]["rules"]}
+    return status.get("affiliates", "")
 
 
 def test_a_rule_names_what_it_replaces_as_policy_and_rule(installed: Kubectl) -> None:

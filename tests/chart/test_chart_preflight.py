@@ -64,7 +64,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(installed: Kubectl, capsys: pytest.CaptureFixture[str]) -> Cluster:
-    return Cluster(installed, installed._plane.kubeconfig, capsys)
+    return Cluster(installed, installed.plane.kubeconfig, capsys)
 
 
 def test_it_tells_what_is_installed(cluster: Cluster, chart: Chart) -> None:
@@ -187,7 +187,7 @@ def test_accelerators_of_nobody_and_nodes_that_nobody_declares_are_named(cluster
 
 
 def test_a_cluster_that_cannot_be_asked_is_an_error(cluster: Cluster, tmp_path: Path) -> None:
-    cluster.kubeconfig = cluster.kubectl._plane.kubeconfig_for("nobody-at-all")
+    cluster.kubeconfig = cluster.kubectl.plane.kubeconfig_for("nobody-at-all")
     code, _, words = cluster.ask()
     assert (code, "Forbidden" in words, len(words.splitlines())) == (2, True, 1)
     cluster.kubeconfig = tmp_path / "missing"

@@ -60,7 +60,7 @@ def screen(cluster: Kubectl, tmp_path: pathlib.Path) -> Callable[..., int]:
     """The command, as a user of the cluster, with a list of these entries."""
 
     def run(*options: str, user: str = SCREENER, text: str = csv_text(TOLMAVIR, QUELLGRUND)) -> int:
-        kubeconfig = str(cluster._plane.kubeconfig_for(user, ()))
+        kubeconfig = str(cluster.plane.kubeconfig_for(user, ()))
         return main(["screen", "--list", str(write(tmp_path, text)), "--kubeconfig", kubeconfig, *options])
 
     return run
@@ -171,14 +171,16 @@ def test_what_somebody_judged_outlives_the_next_list_and_what_is_gone_leaves(
     alike = _screening(cluster, "alike")
     assert (alike["state"], alike["matchedParties"], alike["hits"][0]["confirmed"]) == ("Match", ["tenant"], CONFIRMED)
     assert "candidateSince" not in alike
-    assert screen("--write", text=csv_text(QUELLGRUND, {**QUELLGRUND, "id": "e5"})) == 0
+    numbers = [{"type": "Tax ID No.", "number": "9900 000 001"}]
+    other = {**TOLMAVIR, "id": "e5", "name": "Greyharrow Systems Inc.", "alt_names": ["Greyharrow"], "ids": numbers}
+    assert screen("--write", text=csv_text(QUELLGRUND, other)) == 0
     gone = _screening(cluster, "alike")
     assert (gone["state"], gone["matchedParties"], gone["hits"]) == ("Clear", [], [])
 
 
 def test_what_somebody_judges_meanwhile_is_not_overwritten(cluster: Kubectl) -> None:
     _create_tenant(cluster, "judged", "Tolmavir Vychisleniya")
-    kubeconfig = cluster._plane.kubeconfig_for(SCREENER, ())
+    kubeconfig = cluster.plane.kubeconfig_for(SCREENER, ())
     listed = Entry("e1", "list", "Entity", (TOLMAVIR["name"],), ())
     now = datetime.now(UTC)
     searchable = Searchable(Index([listed]), now, "list-1", 1)
@@ -206,7 +208,7 @@ def test_what_somebody_judges_meanwhile_is_not_overwritten(cluster: Kubectl) -> 
 def test_a_list_that_becomes_bad_leaves_the_last_good_one_in_use_and_a_new_one_is_taken_up(
     cluster: Kubectl, tmp_path: pathlib.Path
 ) -> None:
-    kubeconfig = str(cluster._plane.kubeconfig_for(SCREENER, ()))
+    kubeconfig = str(cluster.plane.kubeconfig_for(SCREENER, ()))
     path = write(tmp_path, csv_text(QUELLGRUND, TOLMAVIR))
     options = ("--list", str(path), "--kubeconfig", kubeconfig, "--write", "--every", "0.2")
     command = [sys.executable, "-m", "admission.cli.main", "screen", *options]

@@ -55,7 +55,7 @@ EMPTY = inventory()
 @pytest.fixture(scope="module")
 def server(installed: Kubectl) -> Iterator[Direct]:
     """The API server, with the runtime classes that pods name and a pod that updates are tried on."""
-    with Direct(installed._plane) as server:
+    with Direct(installed.plane) as server:
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
         assert server("POST", "/api/v1/nodes", node).code == 201  # a pod of a node that is not there is collected
         for name, overhead in RUNTIMES.items():

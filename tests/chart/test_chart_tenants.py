@@ -14,7 +14,7 @@ KINDS = ["tenants", "tenants/status"]
 WRITES = ["get", "create", "update", "patch", "delete", "deletecollection"]
 GRANTS: list[Grant] = [
     ("ozzy", OURS, KINDS, [], WRITES),
-    ("vera", OURS, KINDS, [], [*WRITES, "attest", "screen"]),
+    ("vera", OURS, KINDS, [], [*WRITES, "attest", "attest-access", "screen"]),
     ("remo", OURS, KINDS, [], [*WRITES, "forget"]),
 ]
 OF_THEN = "2026-11-01T00:00:00Z"
@@ -25,7 +25,7 @@ WORD = {"facts": ["Headquarters"], "at": OF_THEN, "validUntil": "2027-11-01T00:0
 def cluster(installed: Kubectl) -> Kubectl:
     """The installation with ozzy, who writes Tenants; vera, who verifies; remo, who may forget; rita, who restores."""
     installed("create", "-f", "-", stdin=granted(GRANTS))
-    for role in ("restorer", "kyc", "screening"):
+    for role in ("restorer", "kyc", "access", "screening"):
         installed("create", "clusterrolebinding", f"rita-{role}", f"--clusterrole={RELEASE}-{role}", "--user=rita")
     return installed
 
@@ -44,6 +44,18 @@ def write(cluster: Kubectl, name: str, user: str, status: Any) -> str:
 
 def delete(cluster: Kubectl, name: str, user: str, *flags: str) -> str:
     return cluster("delete", "tenants.computegate.io", name, f"--as={user}", *flags, check=False).stderr
+
+
+def test_who_writes_a_clearance_stands_in_the_api_servers_log(cluster: Kubectl) -> None:
+    assert create(cluster, "logged", "ozzy") == ""
+    assert write(cluster, "logged", "rita", {"kyc": {"state": "Verified", "level": 2}}) == ""
+    assert write(cluster, "logged", "vera", {"access": {"countries": ["DE"]}}) == ""
+    lines = [json.loads(line).get("annotations", {}) for line in cluster.plane.audit_log.read_text().splitlines()]
+    written = [text for each in lines for key, text in each.items() if key.endswith("-written") and "logged" in text]
+    assert written == [
+        "status.kyc of tenant logged went from nothing to Verified, level 2, by rita",
+        "status.access of tenant logged was written by vera",
+    ]
 
 
 @pytest.mark.parametrize("state", ["Verified", "NeedsReview", "Expired", "Suspended", "Revoked", "Rejected"])

@@ -194,7 +194,7 @@ def test_options_add_their_objects(chart: Chart) -> None:
 def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
     objects = chart.render()
     rules = {name: o["rules"] for (kind, name), o in objects.items() if kind == "ClusterRole"}
-    for verb, part in (("attest", "kyc"), ("screen", "screening")):
+    for verb, part in (("attest", "kyc"), ("attest-access", "access"), ("screen", "screening")):
         holding = [name for name, role in rules.items() if any(verb in rule["verbs"] for rule in role)]
         assert holding == [f"{RELEASE}-{part}"]
     assert all("*" not in rule[part] for role in rules.values() for rule in role for part in ("verbs", "resources"))

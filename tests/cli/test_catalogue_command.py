@@ -109,7 +109,7 @@ def test_the_list_says_for_people_what_nobody_has_confirmed(capsys: pytest.Captu
     assert "not applied: affiliates (OutsideItsDates)" in lines
     assert "unconfirmed: affiliates" in lines
     (template,) = (line for line in lines if line.startswith("operator-template "))
-    assert "6 of 6 rules applied in mode observe, which denies nothing" in template
+    assert "8 of 8 rules applied in mode observe, which denies nothing" in template
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -257,7 +257,7 @@ BAD: dict[str, tuple[str, str]] = {
     ),
     "Norway": (
         OURS + "kind: Tenant\nmetadata: {name: a}\nspec: {legalName: A, kind: Company, headquarters: NO}",
-        "spec.headquarters: Input should be a valid string",
+        'Input should be a valid string (line 4); write it in quotes, as YAML takes NO for a no: "NO"',
     ),
     "a country that is none": (
         OURS + "kind: Tenant\nmetadata: {name: a}\nspec: {legalName: A, kind: Company, headquarters: UK}",

@@ -154,6 +154,7 @@ metadata: {name: theirs}
 spec:
   resources: [example.com/b]
 """
+ALLOWED = "GB is ({}[0] line 8, spec.rules.0.when.0.values.0)"
 MISSPELT = [
     ("[DE]}", "[DE, UK]}", "GB is ({}[0] line 15, spec.rules.1.when.0.values.1)"),
     ("[Cash]", "[Gold]", "Unknown, VirtualCurrency ({}[0] line 16, spec.rules.1.when.1.values.0)"),
@@ -161,6 +162,8 @@ MISSPELT = [
     ("[CN]", "[CN, d5]", "group d5, which nobody defines ({}[0] line 6, spec.jurisdictionOrder.1)"),
     ("jurisdictions: [DE]", "jurisdictions: [UK]", "GB is ({}[1] line 22, spec.jurisdictions.0)"),
     ("[Controlled]", "[controlled]", "which nobody defines ({}[1] line 23, spec.classes.0)"),
+    ("effect: Allow", "effect: Allow, when: [{fact: Headquarters, operator: NotIn, values: [UK]}]", ALLOWED),
+    ("[CN]", "[CN]\n  groups: [{name: ear-d5, countries: [BV]}]", "another ({}[0] line 7, spec.groups.0.name)"),
     ("effect: Deny", "effect: Deny\n      replaces: two/a", "change that ({}[0] line 12, spec.rules.1.replaces)"),
     ("example.com/b", "example.com/a", "ours, theirs; leave one ({}[3] line 35, spec.resources.0)"),
 ]
@@ -181,12 +184,12 @@ OVERRIDING = {
     "weaker": (
         "h100-sxm",
         {"throughput": [{"bits": 16, "teraOps": 1}], "dieAreaMm2": 814, "source": "me"},
-        "(entry a.1, TPP 15832) stands this one (entry none, TPP 16); that is WEAKER",
+        "h100-sxm (entry a.1, TPP 15832) stands this one (entry none, TPP 16); that is WEAKER",
     ),
     "as strict": (
         "h100-sxm",
         {"throughput": [{"bits": 8, "teraOps": 2000}], "dieAreaMm2": 814, "source": "me"},
-        "(entry a.1, TPP 15832) stands this one (entry a.1, TPP 16000)",
+        "h100-sxm (entry a.1, TPP 15832) stands this one (entry a.1, TPP 16000)",
     ),
     "weaker by a line": (
         "h20",
@@ -196,7 +199,7 @@ OVERRIDING = {
             "memoryBandwidthGbPerSecond": 100,
             "interconnectGbPerSecond": 100,
         },
-        "(entry none, TPP 2368) stands this one (entry none, TPP 2368); that is WEAKER",
+        "h20 (entry none, TPP 2368) stands this one (entry none, TPP 2368); that is WEAKER",
     ),
     "a chip of one's own": ("ours", {"throughput": [{"bits": 16, "teraOps": 1}]}, ""),
 }
@@ -216,10 +219,144 @@ def test_a_class_in_the_place_of_a_built_in_chip_is_told(
     assert capsys.readouterr().err.splitlines() == expected
 
 
+def put(folder: pathlib.Path, kind: str, name: str, spec: dict[str, Any]) -> None:
+    """Put an object of ours into the folder, in a file of its kind."""
+    made = {"apiVersion": "computegate.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+    (folder / f"{kind.lower()}.yaml").write_text(yaml.safe_dump(made, sort_keys=False))
+
+
+LABELS = {"pool.example.com/name": "own", "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+TAME: dict[str, Any] = {"throughput": [{"bits": 16, "teraOps": 1}], "dieAreaMm2": 800, "source": "me"}
+H100_TOLD = "h100-sxm (entry a.1, TPP 15832)"
+TAKEN = {
+    "its product label": (
+        {"nodeLabels": [{"key": "nvidia.com/gpu.product", "values": ["NVIDIA-H100-80GB-HBM3"]}]},
+        f"spec.nodeLabels.0.values.0: nvidia.com/gpu.product=NVIDIA-H100-80GB-HBM3 is what the built-in {H100_TOLD}",
+    ),
+    "a beginning of it": (
+        {"nodeLabels": [{"key": "nvidia.com/gpu.product", "values": ["NVIDIA-H100-80*"]}]},
+        f"spec.nodeLabels.0.values.0: nvidia.com/gpu.product=NVIDIA-H100-80* is what the built-in {H100_TOLD}",
+    ),
+    "an instance type": (
+        {"nodeLabels": [{"key": "node.kubernetes.io/instance-type", "values": ["m7i.large", "p5.*"]}]},
+        f"spec.nodeLabels.0.values.1: node.kubernetes.io/instance-type=p5.* is what the built-in {H100_TOLD}",
+    ),
+    "its resource": (
+        {"resources": ["nvidia.com/h100"]},
+        f"spec.resources.0: nvidia.com/h100 is what the built-in {H100_TOLD}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("recognised", "said"), TAKEN.values(), ids=TAKEN)
+def test_a_class_that_takes_what_a_built_in_chip_is_recognised_by_is_told(
+    folder: pathlib.Path, recognised: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(folder, "AcceleratorClass", "lab-gpu", {**TAME, **recognised})
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    (line,) = capsys.readouterr().err.splitlines()
+
+    assert said in line
+    assert line.endswith(" is recognised by; it counts as this one (entry none, TPP 16); that is WEAKER")
+
+
+@pytest.mark.parametrize("by", ["a label of one's own", "a pool"])
+def test_a_chip_that_counts_as_another_on_its_node_or_in_its_pool_is_told(
+    folder: pathlib.Path, by: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = {"key": "pool.example.com/name", "values": ["own"]}
+    if by == "a pool":
+        spec = {"nodeLabels": LABELS, "acceleratorClass": "t4", "resources": ["nvidia.com/gpu"]}
+        put(folder, "AcceleratorPool", "own", spec)
+        where, name, after = "AcceleratorPool own: spec.acceleratorClass", "t4", "entry none, TPP 1042"
+    else:
+        put(folder, "AcceleratorClass", "lab-gpu", {**TAME, "nodeLabels": [key]})
+        where, name, after = "Node n1: metadata.labels", "lab-gpu", "entry none, TPP 16"
+    nodes = [{"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"n{n}", "labels": LABELS}} for n in (1, 2)]
+    (folder / "nodes.yaml").write_text(yaml.safe_dump_all(nodes))
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    (line,) = capsys.readouterr().err.splitlines()
+
+    told = f"{where}: by its labels the chip is {H100_TOLD}; it counts as {name} ({after}); that is WEAKER"
+    assert line.endswith(told)
+
+
+GRANTED = {"number": "D-1", "tenant": "acme", "classes": ["Controlled"], "devices": 8}
+GRANTED |= {"validFrom": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
+
+
+def test_rules_of_which_none_allows_anything_are_told(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "rules.yaml").unlink()
+    own(folder, rule("level", "Level"), rule("quota", "Quota"))
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    (told,) = capsys.readouterr().err.splitlines()
+
+    assert told.endswith("own: spec.rules: no rule that is enforced allows anything: every controlled class is denied")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, []),
+        ({"tenant": "acne"}, ["spec.tenant: no Tenant acne is among these objects; nobody holds it"]),
+        ({"classes": ["h100"]}, ["spec.classes.0: names the class h100, which nobody defines; it covers nothing by"]),
+        ({"validUntil": "2026-11-21T00:00:00Z"}, ["spec.validUntil: it ended at 2026-11-21T00:00:00+00:00"]),
+        ({"validFrom": "2026-12-01T00:00:00Z"}, ["spec.validFrom: it is valid from 2026-12-01T00:00:00+00:00 on"]),
+    ],
+    ids=["of use", "nobody's", "a class that is none", "ended", "later"],
+)
+def test_an_authorization_that_nobody_can_use_is_told(
+    folder: pathlib.Path, wrong: dict[str, Any], said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(folder, "Authorization", "licence", {**GRANTED, **wrong})
+    main(["check", "-f", str(folder), "--at", "2026-11-21"])
+    told = capsys.readouterr().err.splitlines()
+
+    assert len(told) == len(said)
+    assert all(f"Authorization licence: {words}" in line for words, line in zip(said, told, strict=True))
+
+
 REMARKS = {
+    "not begun": (
+        [rule("a", "Deny", effective="2062-01-01T00:00:00Z")],
+        ["spec.rules.0.effective: the rule a applies from 2062-01-01T00:00:00+00:00 on, not now"],
+    ),
+    "over": (
+        [rule("a", "Deny", expires="2025-11-21T00:00:00Z")],
+        ["spec.rules.0.expires: the rule a ended at 2025-11-21T00:00:00+00:00"],
+    ),
+    "dated, and not applied anyway": ([rule("a", "Deny", status="Proposed", effective="2062-01-01T00:00:00Z")], []),
+    "an allowance to nobody": (
+        [rule("a", "Allow", ("Headquarters", "In", "UK", "ear-d55"), classes=["h100"])],
+        [
+            "spec.rules.0.classes.0: rule a names the class h100, which nobody defines; it allows nothing by that",
+            "values.0: rule a names UK, which is no country code of ISO 3166-1; GB is; it allows nothing by that",
+            "values.1: rule a names the group ear-d55, which nobody defines; it allows nothing by that",
+        ],
+    ),
     "stricter": (
         [rule("r", "Deny", replaces="transfer-tests/headquarters")],
         ["(Authorization) stands this one (Deny)"],
+    ),
+    "stricter, of whom it is about and more": (
+        [rule("r", "Deny", ("Headquarters", "In", "ear-headquarters", "BV"), replaces="transfer-tests/headquarters")],
+        ["(Authorization) stands this one (Deny)END"],
+    ),
+    "stricter, of others": (
+        [rule("r", "Deny", ("Headquarters", "In", "BV"), replaces="transfer-tests/headquarters")],
+        ["(Deny); that may be WEAKER: it is about other classes, or tests something else"],
+    ),
+    "stricter, of fewer classes": (
+        [rule("r", "Deny", classes=["h20"], replaces="transfer-tests/headquarters")],
+        ["(Deny); that may be WEAKER: it is about other classes, or tests something else"],
+    ),
+    "allowing fewer": (
+        [rule("r", "Allow", ("Headquarters", "In", "DE"), replaces="transfer-tests/otherwise")],
+        ["(Allow) stands this one (Allow)END"],
+    ),
+    "allowing more": (
+        [rule("r", "Allow", classes=["*"], replaces="transfer-tests/otherwise")],
+        ["(Allow); that may be WEAKER: it is about other classes, or tests something else"],
     ),
     "stayed": (
         [rule("r", "Deny", replaces="transfer-tests/headquarters", status="Stayed")],
@@ -270,6 +407,7 @@ def test_what_somebody_should_look_at_is_told_with_line_and_field(
     told = capsys.readouterr().err.splitlines()
 
     assert len(told) == len(words), told
+    told = [f"{line}END" for line in told]
     assert all(word in line and f"{folder}/own.yaml[0] line " in line for word, line in zip(words, told, strict=True))
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from admission.cli.main import main
-from tests.screening.lists import QUELLGRUND, TOLMAVIR, csv_text, json_text, write
+from tests.screening.lists import QUELLGRUND, SHIP, TOLMAVIR, csv_text, json_text, write
 
 if TYPE_CHECKING:
     import pathlib
@@ -84,18 +84,28 @@ def test_names_are_told_in_their_own_script_without_control_characters(
 
 
 def test_nobody_on_the_list_is_zero(folder: pathlib.Path) -> None:
-    assert _screen(folder, text=csv_text(QUELLGRUND)) == 0
+    assert _screen(folder, text=csv_text({**QUELLGRUND, "ids": [{"type": "HRB", "number": "998877"}]})) == 0
 
 
-LAST = {"state": "Clear", "listsAsOf": "2025-11-24T00:00:00Z", "listEntries": 3}
+LAST = {"state": "Clear", "listsAsOf": "2025-11-24T00:00:00Z", "listEntries": 3, "listNames": 3, "listNumbers": 1}
+RENAMED = {**TOLMAVIR, "alt_names": (), "ids": ()}
+THREE = [{**QUELLGRUND, "id": name} for name in ("a", "b")]
 REFUSED: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "a broken list": ([], {"text": csv_text(TOLMAVIR)[:-40]}, "the list is refused as a whole"),
     "another format": ([], {"text": json_text(TOLMAVIR)}, "line 1: column _id is missing"),
     "a date of tomorrow": (["--as-of", "2999-01-01T00:00:00Z"], {}, "is in the future"),
-    "a date without a zone": (["--as-of", "2025-11-24T00:00:00"], {}, "give the time zone"),
-    "no date": (["--as-of", "yesterday"], {}, "not an instant"),
+    "a date without a zone": (["--as-of", "2025-11-24T00:00:00"], {}, "has no time zone"),
+    "no date": (["--as-of", "yesterday"], {}, "is no instant"),
+    "an older list, by its day": (["--as-of", "2025-11-23"], {}, "the last one was of 2025-11-24"),
     "an older list": (["--as-of", "2025-11-23T23:59:59Z"], {}, "the last one was of 2025-11-24"),
     "a much shorter list": ([], {}, "the list has 2 entries, the last one had 3: cut short?"),
+    "no number in any entry": ([], {"text": csv_text(RENAMED, *THREE)}, "no entry of the list has a number in ids"),
+    "aliases in another column": (
+        [],
+        {"text": csv_text({**RENAMED, "ids": TOLMAVIR["ids"]}, {**SHIP, "id": "s"}, {**SHIP, "id": "t"})},
+        "the list has 1 names, the last one had 3: cut short?",
+    ),
+    "nobody": (["--accept"], {"text": csv_text(SHIP)}, "no entry that anybody can be; the list is refused"),
     "tenants that are none": (
         ["--only", "acme", "--only", "nether", "--only", "alik"],
         {},

@@ -59,7 +59,7 @@ def test_an_operator_can_refuse_what_is_reviewed_under_a_presumption_of_denial()
 
 
 def test_an_authorization_covers_a_side_only_where_a_chip_is_on_it_for_certain() -> None:
-    asked = policy(rule("licensed", "Authorization"))
+    asked = policy(ALLOW, rule("licensed", "Authorization"))
     licence = grant(classes=["CaseByCase"])
 
     verdicts = {name: asking(name, asked, licence).reasons() for name in ("h200-sxm", "b200", "mi308x")}

@@ -67,6 +67,31 @@ NOBODY = "which nobody defines"
         (grant("b2000"), ""),
         (pool("h100"), ""),
         (policy({**test_of(["ear-d55"]), "effect": "Allow"}), ""),
+        (policy({"classes": ["h100"], "effect": "Allow"}), ""),
+        (
+            policy({"when": [{"fact": "Headquarters", "operator": "NotIn", "values": ["ear-d55"]}], "effect": "Allow"}),
+            f"AccessPolicy p: rule rule names the group ear-d55, {NOBODY}",
+        ),
+        (
+            policy({"when": [{"fact": "Headquarters", "operator": "NotIn", "values": ["UK"]}], "effect": "Allow"}),
+            "AccessPolicy p: rule rule names UK, which is no country code of ISO 3166-1; GB is",
+        ),
+        (
+            policy({"when": [{"fact": "Screening", "operator": "NotIn", "values": ["match"]}], "effect": "Allow"}),
+            f"AccessPolicy p: rule rule: Screening is never match; it is one of {SCREENED}",
+        ),
+        (
+            policy({}, groups=[{"name": "ear-headquarters", "countries": ["BV"]}]),
+            "AccessPolicy p: the group ear-headquarters has the name of a built-in one; give it another",
+        ),
+        (
+            policy({}, groups=[{"name": "ours", "countries": ["DE", "UK"]}]),
+            "AccessPolicy p: the group ours names UK, which is no country code of ISO 3166-1; GB is",
+        ),
+        (
+            policy({"status": "ByLetter", "classes": ["h20", "Uncontrolled"]}),
+            "AccessPolicy p: rule rule is ByLetter, so nothing that it names is Uncontrolled; name classes",
+        ),
         (policy(test_of(["UK"])), "AccessPolicy p: rule rule names UK, which is no country code of ISO 3166-1; GB is"),
         (quota(jurisdictions=["EU"]), "ComputeQuota q names EU, which is no country code of ISO 3166-1"),
         (

@@ -10,7 +10,7 @@ import yaml
 
 from admission.api.identity import TenantKind
 from admission.api.policy import AccessPolicy
-from tests.decide.questions import quota, tenant, world
+from tests.decide.questions import party, quota, tenant, world
 
 FILE = Path(__file__).parents[2] / "examples" / "objects" / "policy.yaml"
 EXAMPLE = AccessPolicy.model_validate(yaml.safe_load(FILE.read_text()))
@@ -23,7 +23,7 @@ LEAST: dict[TenantKind, int] = {
     TenantKind.Government: 3,
     TenantKind.StateBody: 3,
     TenantKind.Academic: 2,
-    TenantKind.Individual: 2,
+    TenantKind.Individual: 3,
     TenantKind.Reseller: 2,
     TenantKind.ClusterReseller: 2,
     TenantKind.Broker: 4,
@@ -34,7 +34,15 @@ LEAST: dict[TenantKind, int] = {
 SUPPLIES = {TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace}
 
 
+STATE: dict[str, Any] = {
+    "parties": [party("state")],
+    "ultimateParent": "state",
+    "ownership": [{"owner": "state", "share": {"exact": 100}}],
+}
+
+
 def _asked(level: int, labels: dict[str, str] | None = None, *others: Any, **spec: Any) -> list[str]:
+    spec |= STATE if spec.get("kind") is TenantKind.StateBody else {}
     who = tenant("acme", {"kyc": {"level": level}, **SCREENED}, attestations=[SAID], **spec)
     return world(EXAMPLE, who, quota(), *others, **({"labels": labels} if labels else {})).reasons()
 
@@ -59,7 +67,7 @@ def test_who_supplies_others_and_whom_it_supplies_are_both_judged(kind: TenantKi
 def test_who_resells_names_its_customers_or_attests_what_it_supplies(kind: TenantKind) -> None:
     labels = {"computegate.io/tenant": "acme", "computegate.io/end-customer": "tanuki"} if kind in SUPPLIES else None
     customer = tenant("tanuki", {"kyc": {"level": 4}, **SCREENED}, suppliedBy="acme")
-    resells = {*SUPPLIES, TenantKind.InferenceProvider}
+    resells = {*SUPPLIES, TenantKind.InferenceProvider, TenantKind.IaaSProvider}
     expected = [] if kind in resells else ["EndUseNotCleared"]
     assert _asked(4, labels, customer, kind=kind, declaredUse=["Inference", "Resale"]) == expected
 

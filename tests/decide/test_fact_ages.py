@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 HOME = {"fact": "Headquarters", "maxAge": "1d"}
+OWNERS = rule("owners", "Deny", ("OwnerHeadquarters", "In", "FR"))
 FRENCH = rule("french", "Deny", ("Headquarters", "In", "FR"))
 
 
@@ -51,6 +52,10 @@ AGES = {
     ),
     "a clearance is the provider's word": (tenant(), aged("Headquarters", "999d", "Operator"), NOW, ["FactStale"]),
     "and counts as that": (tenant(), aged("Headquarters", "999d", "Provider", "Operator"), NOW, []),
+    "of owners only where these were verified": (
+        *(tenant(status={"kyc": {"level": 1}}), aged("OwnerHeadquarters", "999d", deny=OWNERS), NOW, ["FactStale"]),
+    ),
+    "and where they were": (tenant(), aged("OwnerHeadquarters", "999d", deny=OWNERS), NOW, []),
     "an attestation is younger": (attested(says("Headquarters")), aged("Headquarters", "1d", "Operator"), NOW, []),
     "by another's word": (
         attested(says("Headquarters", by="Tenant")),

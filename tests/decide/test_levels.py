@@ -14,6 +14,7 @@ from admission.decide.levels import exceeded, is_level
 from admission.decide.limits import Charge
 from admission.ledger.limits import Exceeded, Tally, judge
 from admission.review.messages import Shortage
+from admission.review.reasons import Reason
 from tests.decide.questions import ALLOW, CHIP, EITHER, policy, quota, rule, tenant, world
 from tests.demand.cluster import pod
 
@@ -67,8 +68,10 @@ def test_what_is_asked_for_at_once_needs_its_level_and_the_line_says_which(
     devices: int, level: int, needed: str
 ) -> None:
     found = world(stepped(), of_level(level), quota(), pod=asking(devices)).verdict()
-    assert [str(each) for each in found.reasons()] == (["KYCLevelTooLow"] if needed else [])
-    assert all(needed in finding.sentence for finding in found.findings)
+    too_low = [each.sentence for each in found.findings if each.reason is Reason.KYCLevelTooLow]
+    unverified = [Reason.KYCMissing] if level == 0 else []
+    assert list(found.reasons()) == unverified + ([Reason.KYCLevelTooLow] if needed else [])
+    assert all(needed in sentence for sentence in too_low)
 
 
 def test_what_is_held_is_the_ledgers_to_add_below_the_next_amount() -> None:
@@ -119,9 +122,9 @@ def test_a_reseller_needs_the_level_of_all_its_customers_together() -> None:
 
 
 def test_how_far_its_supplier_was_verified_is_not_a_customers_to_read() -> None:
-    reseller, customer = of_level(0, "kumo", kind="Reseller"), of_level(4, "tanuki", suppliedBy="kumo")
+    reseller, customer = of_level(1, "kumo", kind="Reseller"), of_level(4, "tanuki", suppliedBy="kumo")
     labels = {"computegate.io/tenant": "tanuki"}
-    (finding,) = world(stepped(), reseller, customer, quota(), labels=labels).verdict().findings
+    (finding,) = world(stepped(), reseller, customer, quota(), labels=labels, pod=asking(5)).verdict().findings
     assert (str(finding.reason), finding.party, "kumo" in finding.sentence) == ("KYCLevelTooLow", "kumo", False)
 
 

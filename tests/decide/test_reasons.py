@@ -109,6 +109,8 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
         set(),
     ),
     "no KYC": (world(tenant(status={"kyc": None})), {Reason.KYCMissing}),
+    "KYC verified at a level that verifies nothing": (_kyc(level=0), {Reason.KYCMissing}),
+    "KYC verified at a level that verifies an identity": (_kyc(level=1), set()),
     "KYC unverified": (_kyc(state="Unverified"), {Reason.KYCMissing}),
     "KYC pending": (_kyc(state="Pending"), {Reason.KYCPending}),
     "KYC to be reviewed": (_kyc(state="NeedsReview"), {Reason.NeedsReview}),
@@ -187,8 +189,8 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
         {Reason.KYCLevelTooLow},
     ),
     "no KYC and an uncontrolled chip": (world(tenant(status={"kyc": None}), pod=UNCONTROLLED), set()),
-    "a level too low": (world(policy(LEVEL)), {Reason.KYCLevelTooLow}),
-    "a level high enough": (world(policy(LEVEL), tenant(status={"kyc": {"level": 3}})), set()),
+    "a level too low": (world(policy(ALLOW, LEVEL)), {Reason.KYCLevelTooLow}),
+    "a level high enough": (world(policy(ALLOW, LEVEL), tenant(status={"kyc": {"level": 3}})), set()),
     "a level asked for an uncontrolled chip of a clearance that has lapsed": (
         world(
             policy(rule("level", "Level", classes=["*"])),
@@ -368,34 +370,40 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
         world(_deny("AccessCountry", "Unknown"), tenant(status={"access": {"countries": ["ZZ"]}})),
         {Reason.JurisdictionNotAllowed},
     ),
-    "no authorization": (world(policy(AUTHORIZE)), {Reason.AuthorizationRequired}),
-    "an authorization": (world(policy(AUTHORIZE), grant()), set()),
-    "another tenant's authorization": (world(policy(AUTHORIZE), grant(holder="other")), {Reason.AuthorizationRequired}),
+    "no authorization": (world(policy(ALLOW, AUTHORIZE)), {Reason.AuthorizationRequired}),
+    "an authorization": (world(policy(ALLOW, AUTHORIZE), grant()), set()),
+    "another tenant's authorization": (
+        world(policy(ALLOW, AUTHORIZE), grant(holder="other")),
+        {Reason.AuthorizationRequired},
+    ),
     "an authorization of another class": (
-        world(policy(AUTHORIZE), grant(classes=["t4"])),
+        world(policy(ALLOW, AUTHORIZE), grant(classes=["t4"])),
         {Reason.AuthorizationRequired},
     ),
     "an authorization that has ended": (
-        world(policy(AUTHORIZE), grant(validUntil="2026-11-22T12:00:00Z")),
+        world(policy(ALLOW, AUTHORIZE), grant(validUntil="2026-11-22T12:00:00Z")),
         {Reason.AuthorizationRequired},
     ),
     "an authorization that ends in a second": (
-        world(policy(AUTHORIZE), grant(validUntil="2026-11-22T12:00:01Z")),
+        world(policy(ALLOW, AUTHORIZE), grant(validUntil="2026-11-22T12:00:01Z")),
         set(),
     ),
-    "an authorization that begins now": (world(policy(AUTHORIZE), grant(validFrom="2026-11-22T12:00:00Z")), set()),
+    "an authorization that begins now": (
+        world(policy(ALLOW, AUTHORIZE), grant(validFrom="2026-11-22T12:00:00Z")),
+        set(),
+    ),
     "an authorization that begins in a second": (
-        world(policy(AUTHORIZE), grant(validFrom="2026-11-22T12:00:01Z")),
+        world(policy(ALLOW, AUTHORIZE), grant(validFrom="2026-11-22T12:00:01Z")),
         {Reason.AuthorizationRequired},
     ),
-    "no quota where one is asked": (world(policy(COUNT)), {Reason.QuotaExceeded}),
-    "a quota where one is asked": (world(policy(COUNT), quota()), set()),
+    "no quota where one is asked": (world(policy(ALLOW, COUNT)), {Reason.QuotaExceeded}),
+    "a quota where one is asked": (world(policy(ALLOW, COUNT), quota()), set()),
     "a quota of a group where one is asked": (
-        world(policy(COUNT, groups=[{"name": "home", "countries": ["DE"]}]), quota("home", "home")),
+        world(policy(ALLOW, COUNT, groups=[{"name": "home", "countries": ["DE"]}]), quota("home", "home")),
         set(),
     ),
-    "another country's quota": (world(policy(COUNT), quota("fr", "FR")), {Reason.QuotaExceeded}),
-    "another class's quota": (world(policy(COUNT), quota(classes=["t4"])), {Reason.QuotaExceeded}),
+    "another country's quota": (world(policy(ALLOW, COUNT), quota("fr", "FR")), {Reason.QuotaExceeded}),
+    "another class's quota": (world(policy(ALLOW, COUNT), quota(classes=["t4"])), {Reason.QuotaExceeded}),
     "no end to the hold": (world(quota(limits={"longestHold": "1d"})), {Reason.HoldUnbounded}),
     "a hold too long": (
         world(quota(limits={"longestHold": "1d"}), pod=pod({"nvidia.com/h100": 1}, activeDeadlineSeconds=86401)),
@@ -482,8 +490,8 @@ def test_a_question_has_these_reasons_and_no_other(asked: World, reasons: set[Re
 BY_LEDGER = {Reason.AuthorizationExhausted, Reason.NotSynced, Reason.LedgerBusy, Reason.Draining}
 """Reasons that are not found by checks."""
 
-UNUSED = {Reason.HoursExhausted}
-"""Device-hours are not counted yet."""
+UNUSED = {Reason.HoursExhausted, Reason.BeforeInstall, Reason.StaticPod}
+"""Device-hours are the ledger's; the others are of pods that run already."""
 
 
 def test_every_reason_that_checks_can_find_is_found_above() -> None:
@@ -537,6 +545,29 @@ def test_a_reseller_is_shown_as_cleared_where_it_names_its_customer_and_its_tena
         standing = registry.standings["kumo"]
         assert obstacle(standing, registry, NOW, "lab") is expected
         assert obstacle(standing, registry, NOW) is None
+
+
+_IN_FR = ("Headquarters", "In", "FR")
+LETS_IN_ONE = rule("allow", "Allow", _IN_FR)
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        (),
+        (rule("met", "Level", ("Payment", "In", "Invoice"), level=1),),
+        (rule("met", "Quota"), quota()),
+        (rule("met", "Authorization"), grant()),
+        (rule("other", "Deny", _IN_FR),),
+        (rule("unknown", "Allow", ("AccessCountry", "In", "DE")),),
+    ],
+    ids=["none", "a level", "a quota", "an authorization", "a denial", "an allowance that may not apply"],
+)
+def test_only_a_rule_that_allows_lets_in_and_one_that_asks_for_more_never_does(added: tuple[Any, ...]) -> None:
+    rules = [each for each in added if isinstance(each, dict)]
+    asked = world(policy(LETS_IN_ONE, *rules), *(each for each in added if not isinstance(each, dict)))
+    assert [check.party for check in asked.verdict().checks if check.name == "rules cover the class"] == ["acme"]
+    assert asked.reasons() != []
 
 
 def test_everybodys_reasons_stand_in_one_verdict() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from admission.cli.profile import profiles
-from tests.decide.questions import ALLOW, NOW, grant, party, policy, pool, rule, tenant, world
+from tests.decide.questions import ALLOW, NOW, UNCONTROLLED, grant, party, policy, pool, rule, tenant, world
 from tests.demand.cluster import pod
 
 TRANSFER, REGULATED = (profiles()[name].policy for name in ("transfer-tests", "access-as-regulated"))
@@ -116,6 +116,24 @@ def test_replacements_that_nobody_could_follow_hold_everything_back(policies: li
     assert words in world(*policies).registry().held_back
 
 
+def test_rules_that_follow_each_other_may_replace_the_same_one() -> None:
+    until, since = ({key: NOW.isoformat()} for key in ("expires", "effective"))
+    made = [
+        policy(
+            {**rule("r", "Allow", ("Screening", "In", "Match")), **dates, "replaces": "access-as-regulated/affiliates"},
+            name=name,
+        )
+        for name, dates in (("before", until), ("after", since))
+    ]
+    registry = world(REGULATED, *made).registry()
+    moments = NOW - timedelta(seconds=1), NOW
+
+    assert registry.held_back == ""
+    assert [dict(registry.rules(each).replaced) for each in moments] == [
+        {"access-as-regulated/affiliates": f"{name}/r"} for name in ("before", "after")
+    ]
+
+
 @pytest.mark.parametrize("effect", ["Deny", "Authorization", "Level", "Quota"])
 def test_an_unknown_entry_is_restricted_like_the_strictest_and_permitted_only_by_name(effect: str) -> None:
     """Inferentia2 may be 3A090.a.2 by its published figures (die area unknown), so what restricts that restricts it."""
@@ -136,3 +154,13 @@ def test_a_letter_makes_a_chip_below_every_line_controlled_for_all_and_restricte
     asked: dict[str, Any] = {"pod": pod({"nvidia.com/gpu": 1}, nodeSelector={"pool": "h20"}), "labels": {}}
     unknown = [each._replace(objects=(*each.objects, pool("h20", "h20", "DE")), **asked) for each in (before, after)]
     assert [each.reasons() for each in unknown] == [[], ["TenantUnknown"]]
+
+
+def test_a_letter_that_names_everything_makes_everything_controlled_for_all() -> None:
+    letter = rule("letter", "Deny", ("Headquarters", "In", "CN"), status="ByLetter", classes=["*"])
+    rules = policy(ALLOW, letter)
+    revoked = tenant(status={"kyc": {"state": "Revoked"}})
+
+    assert world(rules, pod=UNCONTROLLED).reasons() == []
+    assert world(rules, pod=UNCONTROLLED, labels={}).reasons() == ["TenantUnknown"]
+    assert world(rules, revoked, pod=UNCONTROLLED).reasons() == ["KYCSuspended"]

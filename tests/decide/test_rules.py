@@ -96,6 +96,72 @@ def test_another_deny_never_lets_anything_in(drawn: list[tuple[Any, ...]], who: 
     assert observed == before
 
 
+@given(
+    RULES, TENANTS, st.sampled_from([each for each in Effect if each is not Effect.Allow]), st.lists(TESTS, max_size=2)
+)
+def test_another_rule_that_restricts_never_lets_anything_in(
+    drawn: list[tuple[Any, ...]], who: Any, effect: Effect, tests: list[tuple[str, ...]]
+) -> None:
+    those = (quota(), grant(), who, policy(name="none"), *_policies(drawn))
+    before = world(*those).reasons()
+    after = world(policy(rule("more", effect, *tests), name="more"), *those).reasons()
+    assert after or not before
+
+
+_SEVERAL = {
+    "log-ins": ("AccessCountry", {"status": {"access": {"countries": ["DE", "CN"]}}}, "DE", "CN"),
+    "payment": ("Payment", {"payment": ["Invoice", "Cash"]}, "Invoice", "Cash"),
+    "end use": ("DeclaredUse", {"declaredUse": ["Training", "Other"]}, "Training", "Other"),
+    "owners of half each": (
+        "OwnerHeadquarters",
+        {
+            "independent": False,
+            "parties": [party("d"), party("c", "CN")],
+            "ownership": [{"owner": each, "share": {"exact": 50}} for each in ("d", "c")],
+        },
+        *("DE", "CN"),
+    ),
+    "of whom a match is": (
+        "Screening",
+        {
+            "status": {"screening": {"state": "Match", "matchedParties": ["tenant", "d"]}},
+            "parties": [party("d")],
+            "ownership": [{"owner": "d", "share": {"exact": 100}}],
+        },
+        *("MatchOwners", "MatchItself"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("fact", "stated", "one", "other"), _SEVERAL.values(), ids=_SEVERAL)
+def test_of_several_values_any_decides_for_a_rule_that_restricts_and_all_do_for_one_that_allows(
+    fact: str, stated: dict[str, Any], one: str, other: str
+) -> None:
+    def applies(effect: str, operator: str, *values: str) -> bool:
+        checks = world(tenant(**stated), policy(rule("r", effect, (fact, operator, *values)))).verdict().checks
+        return any(each.inputs["applies"] == "true" for each in checks if each.name.startswith("rule access/r"))
+
+    none = "FR" if len(one) == 2 else "Clear" if fact == "Screening" else "Card" if fact == "Payment" else "Graphics"
+    found = {
+        (effect, operator): [applies(effect, operator, *values) for values in ((none,), (one,), (one, other))]
+        for effect in ("Deny", "Level", "Allow")
+        for operator in ("In", "NotIn")
+    }
+    restricting = {"In": [False, True, True], "NotIn": [True, True, False]}
+    allowing = {"In": [False, False, True], "NotIn": [True, False, False]}
+    expected = {(each, "In"): restricting["In"] for each in ("Deny", "Level")}
+    expected |= {(each, "NotIn"): restricting["NotIn"] for each in ("Deny", "Level")}
+    assert found == {**expected, ("Allow", "In"): allowing["In"], ("Allow", "NotIn"): allowing["NotIn"]}
+
+
+@pytest.mark.parametrize("operator", ["In", "NotIn"])
+def test_of_a_fact_that_is_known_to_have_no_value_none_is_among_any(operator: str) -> None:
+    rules = (rule(str(each).lower(), each, ("UltimateParentHeadquarters", operator, "DE")) for each in Effect)
+    checks = world(tenant(), policy(*rules), quota(), grant()).verdict().checks
+    applied = {each.name for each in checks if each.inputs.get("applies") == "true"}
+    assert len(applied) == (len(Effect) if operator == "NotIn" else 0)
+
+
 @given(RULES, TENANTS)
 def test_an_advisory_policy_never_adds_a_reason(drawn: list[tuple[Any, ...]], who: Any) -> None:
     asked = world(who, OPEN, *_policies([(effect, tests, "observe") for effect, tests, _ in drawn]), grant(devices=1))
@@ -226,10 +292,10 @@ KUMO, TANUKI = tenant("kumo", kind="Reseller"), tenant("tanuki", suppliedBy="kum
             None,
             {("DE", "home", "devices", 8), ("DE", "two", "devices", 5)},
         ),
-        ((policy(rule("a", "Authorization")), grant()), None, {(GRANT, "authorization/licence", "devices", 4)}),
+        ((policy(ALLOW, rule("a", "Authorization")), grant()), None, {(GRANT, "authorization/licence", "devices", 4)}),
         (
             (
-                policy(rule("a", "Authorization")),
+                policy(ALLOW, rule("a", "Authorization")),
                 grant(),
                 grant("sooner", validUntil="2026-12-01T00:00:00Z", devices=2),
             ),
@@ -238,7 +304,7 @@ KUMO, TANUKI = tenant("kumo", kind="Reseller"), tenant("tanuki", suppliedBy="kum
         ),
         (
             (
-                policy(rule("a", "Authorization")),
+                policy(ALLOW, rule("a", "Authorization")),
                 grant(),
                 grant("sooner", validUntil="2026-12-01T00:00:00Z", devices=2, classes=[CHIP]),
                 grant("other", classes=["l4"], devices=9),

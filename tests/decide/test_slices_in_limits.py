@@ -12,7 +12,7 @@ from admission.decide.compute import weights_in
 from admission.decide.levels import scopes_of
 from admission.decide.limits import Charge, measure
 from admission.ledger.limits import Granted, Tally, judge
-from tests.decide.questions import grant, policy, quota, rule, tenant, world
+from tests.decide.questions import ALLOW, grant, policy, quota, rule, tenant, world
 from tests.demand.cluster import H100, node, pod
 
 WHOLE, PART = 15832, 2262
@@ -63,9 +63,9 @@ def test_levels_by_amount_and_authorizations_count_slices_whole() -> None:
     raising = rule("more", "Level", level=1, levels=[{"tpp": WHOLE, "level": 3}])
     asked = {"nodes": NODES, "pod": pod(1, nodeSelector=SLICED)}
 
-    assert world(policy(raising), tenant(), quota(slices="Weighed"), **asked).reasons() == ["KYCLevelTooLow"]
+    assert world(policy(ALLOW, raising), tenant(), quota(slices="Weighed"), **asked).reasons() == ["KYCLevelTooLow"]
     made = world(
-        policy(rule("licensed", "Authorization")), grant(devices=1), quota(slices="Weighed"), **asked
+        policy(ALLOW, rule("licensed", "Authorization")), grant(devices=1), quota(slices="Weighed"), **asked
     ).question()
     weighed = [limit.measure((("h100-sxm/1g.10gb", 1),)) for each in scopes_of(made, "DE") for limit in each.limits]
     assert weighed == [1, 1]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from admission.cli.profile import profiles
-from tests.decide.questions import tenant, world
+from tests.decide.questions import policy, rule, tenant, world
 
 TRANSFER, REGULATED = (profiles()[name].policy for name in ("transfer-tests", "access-as-regulated"))
 SCREENED = {"screening": {"state": "Clear", "listsAsOf": "2026-11-21T00:00:00Z"}}
@@ -59,6 +59,13 @@ def test_a_stated_owner_is_seen_whatever_is_declared_of_the_parent(stated: dict[
     assert found == ([["AuthorizationRequired"], ["KYCLevelTooLow"]] if is_restricted else [[], []])
 
 
+@pytest.mark.parametrize("rules", [(TRANSFER,), (REGULATED,), (TRANSFER, REGULATED)])
+def test_under_the_built_in_rules_no_device_goes_to_whom_nobody_has_identified(rules: tuple[Any, ...]) -> None:
+    who = (tenant(status={**SCREENED, "kyc": {"level": level}}) for level in (0, 1))
+
+    assert [world(*rules, each).reasons() for each in who] == [["KYCMissing"], []]
+
+
 @pytest.mark.parametrize(
     ("screening", "reasons"),
     [
@@ -70,3 +77,20 @@ def test_a_stated_owner_is_seen_whatever_is_declared_of_the_parent(stated: dict[
 )
 def test_the_built_in_rules_ask_for_a_list_of_this_week(screening: dict[str, Any], reasons: list[str]) -> None:
     assert world(REGULATED, tenant(status={"screening": screening, "kyc": {"level": 3}})).reasons() == reasons
+
+
+@pytest.mark.parametrize(
+    ("stated", "reasons"),
+    [
+        ({"parties": [SG], "ownership": [held("h")]}, ["OwnershipNotCleared"]),
+        ({"parties": [SG], "ownership": [held("h", percent=49)]}, ["OwnerUnknown"]),
+        ({"independent": False}, ["OwnerUnknown"]),
+        ({"independent": True}, []),
+    ],
+    ids=["known", "half is not stated", "nobody says", "nobody"],
+)
+def test_whether_there_are_owners_is_not_known_where_nobody_says(stated: dict[str, Any], reasons: list[str]) -> None:
+    rules = policy(rule("allow", "Allow"), rule("owned", "Deny", ("OwnerHeadquarters", "Exists")))
+    who = tenant(**{"independent": False, **stated})
+
+    assert world(rules, who).reasons() == reasons

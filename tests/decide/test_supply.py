@@ -13,6 +13,9 @@ KUMO = tenant("kumo", kind="Reseller")
 RESOLD = {"computegate.io/tenant": "kumo", "computegate.io/end-customer": "tanuki"}
 
 
+SAID = {"facts": ["TenantKind"], "by": "Tenant", "at": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z"}
+
+
 def customer(name: str = "tanuki", **spec: Any) -> Any:
     return tenant(name, suppliedBy="kumo", **spec)
 
@@ -27,7 +30,13 @@ def limits_of(*objects: Any, labels: dict[str, str]) -> dict[tuple[str, str], Li
     [
         ((KUMO, customer()), RESOLD, []),
         ((KUMO, customer(kind="Broker")), RESOLD, ["EndCustomerMissing"]),
-        ((KUMO, customer(kind="IaaSProvider")), RESOLD, []),
+        ((KUMO, customer(kind="InferenceProvider", attestations=[SAID])), RESOLD, []),
+        ((KUMO, customer(kind="IaaSProvider", attestations=[SAID])), RESOLD, ["EndCustomerMissing"]),
+        (
+            (KUMO, customer(kind="IaaSProvider", attestations=[SAID])),
+            {"computegate.io/tenant": "tanuki"},
+            ["EndCustomerMissing"],
+        ),
         ((tenant("kumo", kind="Reseller", suppliedBy="top"), customer()), RESOLD, ["EndCustomerNotCleared"]),
         (
             (tenant("kumo", kind="Reseller", suppliedBy="top"), tenant("top", kind="Reseller"), customer()),
@@ -40,7 +49,16 @@ def limits_of(*objects: Any, labels: dict[str, str]) -> dict[tuple[str, str], Li
             ["EndCustomerNotCleared"],
         ),
     ],
-    ids=["one reseller", "a broker", "a provider", "no such supplier", "a chain, named", "a chain, supplied"],
+    ids=[
+        "one reseller",
+        "a broker",
+        "a provider",
+        "of compute",
+        "of compute, in its own",
+        "no such supplier",
+        "a chain, named",
+        "a chain, supplied",
+    ],
 )
 def test_nobody_along_a_chain_goes_unjudged(objects: Any, labels: dict[str, str], reasons: list[str]) -> None:
     assert [str(reason) for reason in world(*objects, OPEN, quota(), labels=labels).reasons()] == reasons

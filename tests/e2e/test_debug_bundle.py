@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import tarfile
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.objects import gpu_pod, namespace, of, quota, tenant
 from tests.e2e.receivers import computegate
 from tests.e2e.world import eventually
+from tests.unpacked import unpacked
 from tools.installation import NAMESPACE
 
 if TYPE_CHECKING:
@@ -19,12 +18,6 @@ if TYPE_CHECKING:
     from tests.e2e.world import World
 
 CUSTOMER, OWNER, PERSON = "quarzwind-labs", "Quarzwind Holding AG", "helga.brandt@quarzwind.example"
-
-
-def read(path: Path) -> dict[str, str]:
-    with tarfile.open(fileobj=io.BytesIO(path.read_bytes())) as archive:
-        files = {each.name.partition("/")[2]: archive.extractfile(each) for each in archive.getmembers()}
-        return {name: stream.read().decode() for name, stream in files.items() if stream is not None}
 
 
 def bundled(world: World, path: Path, *options: str) -> tuple[int, str]:
@@ -73,7 +66,7 @@ def test_a_bundle_shows_states_and_counts_and_no_name_of_a_customer(world: World
     eventually(lambda: CUSTOMER in world.metrics(), bool)
     code, said = bundled(world, tmp_path / "a.tar.gz")
     assert (code, said) == (0, "")
-    files = read(tmp_path / "a.tar.gz")
+    files = unpacked(tmp_path / "a.tar.gz")
     everything = "\n".join(files.values()).lower()
     for name in ("quarzwind", "helga", "brandt", "trainer-of", "@", "example.com", "holding"):
         assert name not in everything, [line for line in everything.splitlines() if name in line][:3]
@@ -94,10 +87,14 @@ def test_a_bundle_shows_states_and_counts_and_no_name_of_a_customer(world: World
     entry = next(each for each in json.loads(files["webhook.json"]) if each["name"] == "enforced.computegate.io")
     assert (entry["failurePolicy"], entry["where"]) == ("Fail", "url")
     settings = json.loads(files["configuration.json"])
-    assert (settings["mode"], settings["contact"], settings["excludedNamespaces"]) == ("enforce", True, [])
+    assert (settings["mode"], settings["contact"], settings["excludedNamespaces"][0]) == (
+        "enforce",
+        True,
+        "kube-system",
+    )
 
     assert bundled(world, tmp_path / "b.tar.gz")[0] == 0
-    again = json.loads(read(tmp_path / "b.tar.gz")["objects.json"])
+    again = json.loads(unpacked(tmp_path / "b.tar.gz")["objects.json"])
     assert _alias(again, "Tenant", "status.kyc.state") == alias, "the same name is the same word"
     world.kubectl("delete", "pods", "--all", "-n", CUSTOMER, "--force", "--grace-period=0")
 
@@ -124,4 +121,4 @@ def test_what_cannot_be_had_is_named_and_the_rest_is_there(world: World, tmp_pat
         "computegate debug bundle: not in it: logs/2.jsonl: FileNotFoundError",
         "computegate debug bundle: not in it: metrics/1.txt: URLError",
     ]
-    assert "cluster.json" in read(tmp_path / "c.tar.gz")
+    assert "cluster.json" in unpacked(tmp_path / "c.tar.gz")

@@ -34,8 +34,8 @@ def test_a_binding_that_is_deleted_is_told_and_its_return_too(world: World) -> N
     eventually(intact, lambda figure: figure == 0)
     assert _problems(world) == {"/".join(BINDING): "missing"}
     note = (
-        f"{' '.join(BINDING)} is gone: what it saw, or refused, passes now; undo it: helm upgrade with the same values "
-        "brings back what was removed or overwritten"
+        f"{' '.join(BINDING)} is gone: what it saw, or refused, passes now; helm upgrade with the same values makes it "
+        "again"
     )
     eventually(lambda: _notes(world, "GateMissing"), lambda notes: notes == {note})
     assert f"gate: {note}" in world.installed.replicas[0].log.read_text()

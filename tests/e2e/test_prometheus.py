@@ -76,7 +76,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     (folder / "receiver").mkdir()
     with (
         ControlPlane(folder / "plane") as plane,
-        Installation(plane, folder / "gate", replicas=2, values=RECEIVER) as gate,
+        Installation(plane, folder / "gate", replicas=2, values=RECEIVER, server={"canary": {"seconds": 1}}) as gate,
         ReceiverProcess(plane, folder / "receiver") as receiver,
     ):
         rendered = {(each["kind"], each["metadata"]["name"]): each for each in gate.rendered(RULES)}
@@ -179,7 +179,7 @@ def test_alerts_fire_when_it_breaks_and_every_query_finds_something(watched: Wat
     world.count_again("DE")
     eventually(firing, lambda names: "ComputegateLedgerNotCounted" not in names)
     world.kubectl("delete", "validatingwebhookconfiguration", "computegate")
-    awaits("GateNotIntact")
+    awaits("GateNotIntact", "GateOpen")
     eventually(lambda: prometheus.query("computegate_gate_problems"))
     slip_in(world)
     awaits("UnannouncedDevices")

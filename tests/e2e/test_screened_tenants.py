@@ -26,7 +26,7 @@ TODAY = time.time() // 86_400 * 86_400
 def _screen(world: World, name: str, folder: pathlib.Path, *entries: Object) -> None:
     path = write(folder, csv_text(*entries))
     os.utime(path, (TODAY, TODAY))  # for each the same
-    kubeconfig = str(world.kubectl._plane.kubeconfig)
+    kubeconfig = str(world.kubectl.plane.kubeconfig)
     options = ["--kubeconfig", kubeconfig, "--only", name, "--write", "--accept"]
     assert main(["screen", "--list", str(path), *options]) in {0, 1}
 

@@ -91,7 +91,7 @@ def test_a_tenant_sees_its_own_use_and_what_is_left(
 ) -> None:
     given = world(tenant(), tenant("other"), quota(**spec))
     registry = given.registry()
-    shown = own_limits("acme", "DE", lambda _: kept, registry, NOW)
+    shown = own_limits(registry.requester_of("acme"), lambda _: kept, registry, NOW)
     standing = registry.standings["acme"]
     status = allowance_status(standing, None, use={}, limits=shown, denial=None, contact="")
 
@@ -108,7 +108,8 @@ def test_a_hold_is_that_of_the_ownership_group() -> None:
     registry = world(tenant(**owned), tenant("sister", **owned), quota(limits={"longestHold": "1d"})).registry()
     group = registry.group_of("acme")
     kept = view(Hours(holds={(group, CHIP): Hold(CLOCK - 10 * HOUR)}))
-    left = {each: own_limits(each, "DE", lambda _: kept, registry, NOW)[0].hold_left for each in ("acme", "sister")}
+    both = {each: registry.requester_of(each) for each in ("acme", "sister")}
+    left = {each: own_limits(who, lambda _: kept, registry, NOW)[0].hold_left for each, who in both.items()}
 
     assert left == {"acme": "14h", "sister": "14h"}
 
@@ -126,6 +127,32 @@ def test_no_figure_is_a_neighbours() -> None:
         used={("acme", CHIP): 2},
         reserved_hours={("acme", CHIP): PAID},
     )
-    beside, by_itself = (own_limits("acme", "DE", {"DE": kept}.get, registry, NOW) for kept in (KEPT, alone))
+    acme = registry.requester_of("acme")
+    beside, by_itself = (own_limits(acme, {"DE": kept}.get, registry, NOW) for kept in (KEPT, alone))
 
     assert beside == by_itself
+
+
+@pytest.mark.parametrize(
+    ("labels", "parties"),
+    [
+        ({"computegate.io/tenant": "kumo", "computegate.io/end-customer": "tanuki"}, ("SG", "CN")),
+        ({"computegate.io/tenant": "kumo", "computegate.io/end-customer": "tanuki"}, ("CN", "SG")),
+        ({"computegate.io/tenant": "tanuki"}, ("CN", "SG")),
+    ],
+    ids=["a customer elsewhere", "a reseller elsewhere", "a customer's own namespace, its reseller elsewhere"],
+)
+def test_the_limits_shown_are_those_of_the_jurisdiction_that_a_request_is_judged_by(
+    labels: dict[str, str], parties: tuple[str, str]
+) -> None:
+    reseller, customer = parties
+    given = world(
+        tenant("kumo", kind="Reseller", headquarters=reseller),
+        tenant("tanuki", suppliedBy="kumo", headquarters=customer),
+        *(quota(each.lower(), each) for each in parties),
+        labels=labels,
+    )
+    registry, verdict = given.registry(), given.verdict()
+    shown = own_limits(registry.requester("lab"), lambda _: KEPT, registry, NOW)
+
+    assert (verdict.governing, [each.quota for each in shown]) == ("CN", ["cn"])

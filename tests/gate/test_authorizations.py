@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from admission.decide import grants
 from admission.decide.grants import MOST_AT_ONCE, grant_limits, scope_of_grant, valid_grants
 from admission.enforce.shown import authorization_uses
-from tests.decide.questions import NOW, World, grant, policy, pool, rule, tenant, world
+from tests.decide.questions import ALLOW, NOW, World, grant, policy, pool, rule, tenant, world
 from tests.gate.reviews import Door, review
 
 SCOPE = scope_of_grant(grant())
-ASK = policy(rule("licence", "Authorization"))
+ASK = policy(ALLOW, rule("licence", "Authorization"))
 H100, H200, A100 = "h100-sxm", "h200-sxm", "a100-80gb"
 POOLS = tuple(pool(chip, chip, "DE") for chip in (H100, H200, A100))
 
@@ -26,8 +27,8 @@ def one(chip: str, devices: int = 1) -> dict[str, Any]:
     return {"nodeSelector": {"pool": chip}, "containers": [{"name": "main", "resources": {"limits": limits}}]}
 
 
-def licensed(*grants: Any, **fields: Any) -> World:
-    return world(ASK, *POOLS, *grants, nodes=(), **fields)
+def licensed(*licences: Any, **fields: Any) -> World:
+    return world(ASK, *POOLS, *licences, nodes=(), **fields)
 
 
 def answers(door: Door, *asked: str) -> list[str]:
@@ -47,7 +48,7 @@ NO, FULL = "AuthorizationRequired", "AuthorizationExhausted"
 
 
 @pytest.mark.parametrize(
-    ("grants", "asked", "expected"),
+    ("licences", "asked", "expected"),
     [
         ([grant(devices=2)], [H100, H200, H100], ["", "", FULL]),
         ([grant(devices=1, classes=[H100])], [H200, H100, H100], [NO, "", FULL]),
@@ -72,9 +73,9 @@ NO, FULL = "AuthorizationRequired", "AuthorizationExhausted"
     ids=["one", "of one class", "two add up", "each its class", "one for all", "they overlap", "another's counts not"],
 )
 def test_a_tenants_licences_cover_what_they_say_together(
-    grants: list[Any], asked: list[str], expected: list[str]
+    licences: list[Any], asked: list[str], expected: list[str]
 ) -> None:
-    assert answers(Door(licensed(*grants)), *asked) == expected
+    assert answers(Door(licensed(*licences)), *asked) == expected
 
 
 def test_however_many_ask_at_once_the_licences_cover_exactly_what_they_say() -> None:
@@ -114,8 +115,8 @@ def test_what_is_held_is_shown_under_the_licence_that_ends_first_and_the_rest_un
     registry = licensed().registry()
     sooner, later = grant("sooner", devices=2, validUntil="2026-12-01T00:00:00Z"), grant("later", devices=4)
 
-    def shown(held: dict[str, int], *grants: Any, at: datetime = NOW) -> dict[str, int]:
-        return authorization_uses("acme", grants, [_Held(held)], registry, at)  # type: ignore[list-item]
+    def shown(held: dict[str, int], *licences: Any, at: datetime = NOW) -> dict[str, int]:
+        return authorization_uses("acme", licences, [_Held(held)], registry, at)  # type: ignore[list-item]
 
     assert shown({H100: 5}, sooner, later) == {"sooner": 2, "later": 3}
     assert shown({H100: 7}, sooner, later) == {"sooner": 2, "later": 5}
@@ -139,11 +140,11 @@ GRANTS = st.lists(st.tuples(COVERED, st.integers(1, 3)), min_size=1, max_size=4)
 @given(GRANTS, st.lists(st.sampled_from(CLASSES), max_size=8))
 def test_the_limits_admit_exactly_what_can_be_shared_out(drawn: list[tuple[list[str], int]], asked: list[str]) -> None:
     """Against a search: each device takes a place under some licence that covers it, moving others where need be."""
-    grants = tuple(grant(f"g{n}", classes=classes, devices=devices) for n, (classes, devices) in enumerate(drawn))
+    those = tuple(grant(f"g{n}", classes=classes, devices=devices) for n, (classes, devices) in enumerate(drawn))
     rules = licensed().registry().rules(NOW)
     held: list[str] = []
     for chip in asked:
-        limits = [*grant_limits(rules, valid_grants(grants, "acme", NOW), {chip}, "acme")]
+        limits = [*grant_limits(rules, valid_grants(those, "acme", NOW), {chip}, "acme")]
         wanted = [("t4", 5), *((each, 1) for each in (*held, chip))]  # what needs no licence takes none
         fits = bool(limits) and all(limit.measure(wanted) <= limit.amount for limit in limits)
         assert fits is _shared_out([*held, chip], drawn)
@@ -167,9 +168,31 @@ def _shared_out(devices: list[str], drawn: list[tuple[list[str], int]]) -> bool:
 
 
 def test_more_licences_than_are_taken_together_leave_the_last_for_later() -> None:
-    many = [grant(f"g{n}", validUntil=f"2027-01-{n + 1:02}T00:00:00Z") for n in range(MOST_AT_ONCE + 2)]
+    many = [grant(f"g{n}", devices=1, classes=[H100]) for n in range(MOST_AT_ONCE + 2)]
+    asked = [H100] * (MOST_AT_ONCE + 1)
 
-    assert [each.name for each in valid_grants(many, "acme", NOW)] == [f"g{n}" for n in range(MOST_AT_ONCE)]
+    assert answers(Door(licensed(*many)), *asked) == [*[""] * MOST_AT_ONCE, FULL]
+
+
+def test_however_many_licences_there_are_for_others_the_one_for_the_class_asked_for_is_seen() -> None:
+    sooner = [grant(f"g{n}", devices=1, classes=[H100]) for n in range(MOST_AT_ONCE)]
+    last = grant("last", devices=1, classes=[A100], validUntil="2027-06-01T00:00:00Z")
+
+    assert answers(Door(licensed(*sooner, last)), A100, A100, H100) == ["", FULL, ""]
+
+
+@given(st.lists(st.tuples(COVERED, st.integers(1, 2)), min_size=3, max_size=6), st.lists(st.sampled_from(CLASSES)))
+def test_licences_that_are_left_out_never_let_more_in(drawn: list[tuple[list[str], int]], asked: list[str]) -> None:
+    held: list[str] = []
+    those = tuple(grant(f"g{n}", classes=classes, devices=devices) for n, (classes, devices) in enumerate(drawn))
+    rules = licensed().registry().rules(NOW)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(grants, "MOST_AT_ONCE", 2)
+        for chip in asked[:8]:
+            limits = [*grant_limits(rules, valid_grants(those, "acme", NOW), {chip}, "acme")]
+            wanted = [(each, 1) for each in (*held, chip)]
+            held += [chip] * (bool(limits) and all(limit.measure(wanted) <= limit.amount for limit in limits))
+            assert _shared_out(held, drawn)
 
 
 def test_a_reseller_uses_its_own_licences_for_its_customers() -> None:

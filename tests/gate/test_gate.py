@@ -19,7 +19,7 @@ from admission.ledger.memory import MemoryStore
 from admission.review.reasons import Reason
 from admission.review.wire import BadReview
 from admission.server.record import Record
-from tests.decide.questions import OPEN, World, exemption, grant, override, policy, quota, rule, tenant, world
+from tests.decide.questions import ALLOW, OPEN, World, exemption, grant, override, policy, quota, rule, tenant, world
 from tests.gate.reviews import CONTACT, CPU, ENTRIES, GPU, KEY, Door, gpus, review, run
 
 if TYPE_CHECKING:
@@ -538,7 +538,7 @@ def test_a_level_by_amount_counts_what_is_held_and_warns_of_nothing_before() -> 
 
 
 def test_an_exhausted_authorization_tells_its_holders_own_figures() -> None:
-    door = Door(world(policy(rule("a", "Authorization")), grant(devices=2)))
+    door = Door(world(policy(ALLOW, rule("a", "Authorization")), grant(devices=2)))
     first, second = run(review(gpus(1), uid="a"), review(gpus(2), uid="b"), door=door)
     assert first["allowed"]
     assert second["status"]["message"].startswith(

@@ -24,6 +24,7 @@ from admission.ledger.state import Entry, Hold, Hours, State
 from admission.ledger.store import Failed
 from admission.ledger.witness import ClusterWitness
 from admission.server.settings import Settings
+from tests.enforce.judging import judging_of
 from tests.ledger.simulation import Watch
 from tests.ledger.test_pods import H100, registry
 from tests.ledger.test_pods import pod as readable
@@ -200,6 +201,7 @@ def test_the_watch_tells_of_what_it_never_could_read_until_it_can_or_is_gone(reg
             events=Events(client, "test", now=lambda: NOW),
             now=lambda: NOW,
             record=lambda _: asyncio.get_running_loop().create_future(),
+            judging=judging_of(client, registry, Ledger(MemoryStore(initialized=True))),
         )
         known = readable("known", node=H100)
         happenings: list[tuple[Event[Pod], int]] = [

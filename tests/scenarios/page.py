@@ -1,4 +1,8 @@
-"""The tables of docs/scenarios.md: every word of a verdict, a rule or a line in them is what check printed."""
+"""The tables of docs/scenarios.md: every word of a verdict, a rule or a line in them is what check printed.
+
+What check cannot know stands in scenario.toml: how a row is told and, where a pod is admitted, which fact was believed
+and what would catch it.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +73,7 @@ _OF_REASON = {
     "KYCLevelTooLow": "KYC level",
     "FactStale": "Age of facts",
     "OwnerUnknown": "Owners",
+    "ClassUnknown": "Class of the chip",
     "JurisdictionNotAllowed": "Jurisdiction",
     "EndCustomerMissing": "End customer",
     "EndCustomerNotCleared": "End customer",
@@ -101,7 +106,7 @@ class Page:
         lines = [f"### {scenario.route} {scenario.title}", ""]
         lines += [f"As reported in the press{f' ({sources})' if sources else ''}: {scenario.reported}", ""]
         lines += [f"**Not seen by a scheduler.** {scenario.unseen}", ""] if scenario.unseen else []
-        lines += [f"**Nothing to conceal.** {scenario.open}", ""] if scenario.open else []
+        lines += [scenario.note, ""] if scenario.note else []
         lines += [*_table(HEADER, (self._row(folder, run) for run in scenario.run)), ""]
         lines += [f"What only time shows: {', '.join(f'`{each}`' for each in scenario.ledger)}.", ""] * bool(
             scenario.ledger

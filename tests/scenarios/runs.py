@@ -64,8 +64,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sources: tuple[Source, ...]
     run: tuple[Run, ...]
     unseen: str = ""
-    open: str = ""
-    """Why a tenant has nothing to conceal."""
+    note: str = ""
+    """What a reader should know of its rows."""
     ledger: tuple[str, ...] = ()
     """Tests of what only time shows."""
 

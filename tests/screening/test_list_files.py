@@ -89,6 +89,7 @@ BAD_JSON = {
         json_text({**TOLMAVIR, "ids": [{"type": "Tax ID No.", "number": None}]}),
         "no entry has a number in the field ids",
     ),
+    "entries twice": (f'{{"results": [], {GOOD_JSON[1:]}', "field results: stands twice"),
     "an id twice": (
         json_text(TOLMAVIR, QUELLGRUND, {**QUELLGRUND, "id": "e1"}),
         "entry 2, field id: e1 stands in entry 0 already",

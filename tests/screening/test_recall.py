@@ -10,7 +10,7 @@ from admission.screening.entry import Entry, Number
 from admission.screening.index import Index
 from admission.screening.likeness import THRESHOLD
 from admission.screening.names import form_of
-from admission.screening.parties import Searched
+from admission.screening.parties import Searched, plain_number
 from tools.screening_check import PAGE, companies, measure, table
 
 
@@ -42,6 +42,14 @@ def test_a_subsidiary_that_adds_places_and_words_of_the_trade_is_found() -> None
         ("Greyharrow Systems Inc.", "Greyharrow Singapore Data Centre Services Pte. Ltd.", True),
         ("Greyharrow Systems Inc.", "Greyharrow Veterinary Practice Singapore", False),
         ("\u6df1\u5733\u6f9c\u5cab\u79d1\u6280\u6709\u9650\u516c\u53f8", "Lanxiu (Singapore) Holdings", True),
+        ("Redgate Vision Technology", "RedgateVision Hong Kong International Investment Ltd", True),
+        ("Redgate Vision Technology", "Red Gate Vision Technology Singapore", True),
+        ("RedgateVision Technology", "Redgate Vision (Singapore) Compute", True),
+        ("Redgate Vision Technology", "Redgate Veterinary Practice Singapore", False),
+        ("Tolmavir Vychisleniya OOO", "TolmavirVychisleniya Singapore Compute", True),
+        ("Baldran", "BALDRAN HOLDINGS (CAYMAN)", True),
+        ("Baldran", "Baldran (BVI) Microelectronics Ltd", True),
+        ("Harbin Velm University", "Harbin Velm Univ.", True),
         ("Singapore Data Centre Services", "Hong Kong Cloud Investment Holdings", False),
         ("Singapore Data Centre Services", "Singapore Data Centre Services Pte. Ltd.", True),
     ],
@@ -63,6 +71,9 @@ def test_the_page_shows_what_is_measured() -> None:
         (("LEI", "529900TOLMAVIR000012"), ("Legal Entity Number", "529900TOLMAVIR000012"), "Identifier"),
         (("ogrn", "1027700000017"), ("Registration Number", "1027700000017"), "Identifier"),
         (("DUNS", "99887766"), ("D-U-N-S Number", "99887766"), "Identifier"),
+        (("USCC", "911101O8MA01ABCD2X"), ("USCC", "91110108MA01ABCD2X"), "Identifier"),
+        (("USCC", "91110108\u041c\u041001ABCD2X"), ("USCC", "91110108MA01ABCD2X"), "Identifier"),
+        (("\u0418\u041d\u041d", "\u0418\u041d\u041d7700000001"), ("INN", "7700000001"), "Identifier"),
         (("HRB", "998877"), ("Passport", "998877"), "Number"),
         (("HRB", "99887"), ("Passport", "99887"), None),
         (("HRB", "998877"), ("Passport", "998878"), None),
@@ -72,7 +83,8 @@ def test_a_number_is_the_same_partys_by_its_register_or_its_length(
     mine: tuple[str, str], theirs: tuple[str, str], by: str | None
 ) -> None:
     index = Index([Entry("e1", "list", "Entity", ("Somebody Else",), (Number(*theirs),))])
-    found = index.search(Searched("tenant", "Quellgrund Rechenwerke GmbH", (Number(*mine),)))
+    number = Number(mine[0], plain_number(mine[1]))
+    found = index.search(Searched("tenant", "Quellgrund Rechenwerke GmbH", (number,)))
     assert [each.by for each in found] == ([by] if by else [])
 
 

@@ -238,6 +238,7 @@ SETTINGS = [
     ("providers: [{name: A}]", "providers.0.name: String should match"),
     ("providers: [{name: a}, {name: a}]", "name 'a' stands twice"),
     ("providers: [{name: a, secret: x}]", "providers.0.secret: Extra inputs are not permitted"),
+    ("providers: [{name: a, levels: {x: 5}}]", "providers.0.levels.x: Input should be less than or equal to 4"),
     ("providers: [{name: a, validDays: 0}]", "providers.0.validDays: Input should be greater than 0"),
 ]
 
@@ -249,6 +250,12 @@ def test_bad_settings_are_refused_by_their_key(tmp_path: Path, text: str, said: 
     with pytest.raises(SettingsError) as raised:
         read_receiver_settings(file)
     assert said in str(raised.value)
+
+
+def test_levels_need_a_mapping_that_tells_sorts_apart() -> None:
+    settings = ReceiverSettings(providers=[Provider(name="generic", levels={"x": 1})])
+    with pytest.raises(SettingsError, match="provider generic: levels: its mapping has no field product"):
+        list(sources(settings))
 
 
 def test_a_provider_without_a_mapping_is_named() -> None:

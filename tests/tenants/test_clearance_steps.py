@@ -87,8 +87,66 @@ def test_a_late_refusal_leads_to_a_review_unless_its_own_provider_said_otherwise
     assert advance(own, strong, at(1.99)).result is Result.Applied, "dated ahead, it takes the place of nothing"
     assert advance(weak, attested(State.Verified, 1, provider="strong"), at(9)).result is Result.OutOfOrder
     assert advance(weak, strong, at(9), first=True).result is Result.OutOfOrder, "who imports hears of it"
-    for held in (State.Rejected, State.Suspended, State.Revoked):
+    for held in (State.Suspended, State.Revoked):
         assert advance(known(held, 2, provider="weak"), strong, at(9)).result is Result.OutOfOrder
+    for closed in (State.Rejected, State.NeedsReview, State.Expired):
+        noted = advance(known(closed, 2, provider="weak"), strong, at(9)).kyc
+        assert noted is not None
+        assert (noted.state, noted.as_of, noted.refused_by[-1]) == (closed, at(2), "strong")
+
+
+PENDING, VERIFIED, REVIEW, REJECTED = State.Pending, State.Verified, State.NeedsReview, State.Rejected
+CLEARED = [(PENDING, "weak"), (VERIFIED, "weak")]
+ROUNDS: dict[str, tuple[list[tuple[KYCState, str]], KYCState, list[str]]] = {
+    "a review that another asked for": ([*CLEARED, (REVIEW, "strong"), (VERIFIED, "weak")], REVIEW, ["strong"]),
+    "a refusal, and an inquiry begun elsewhere": (
+        [(PENDING, "strong"), (REJECTED, "strong"), (PENDING, "weak"), (VERIFIED, "weak")],
+        *(REJECTED, ["strong"]),
+    ),
+    "a refusal whose own provider has begun anew": (
+        [(PENDING, "strong"), (REJECTED, "strong"), (PENDING, "strong"), (VERIFIED, "weak")],
+        *(PENDING, ["strong"]),
+    ),
+    "who refused verifies": ([*CLEARED, (REVIEW, "strong"), (VERIFIED, "strong")], VERIFIED, []),
+    "one of two who refused verifies": (
+        [*CLEARED, (REVIEW, "strong"), (REVIEW, "weak"), (VERIFIED, "weak")],
+        *(REVIEW, ["strong"]),
+    ),
+    "both verify": (
+        [*CLEARED, (REVIEW, "strong"), (REVIEW, "weak"), (VERIFIED, "weak"), (VERIFIED, "strong")],
+        *(VERIFIED, []),
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "state", "refused_by"), ROUNDS.values(), ids=ROUNDS)
+def test_no_other_provider_lifts_a_refusal(
+    events: list[tuple[KYCState, str]], state: KYCState, refused_by: list[str]
+) -> None:
+    kyc: KYC | None = None
+    for hour, (told, provider) in enumerate(events):
+        kyc = _taken(kyc, attested(told, hour, provider=provider))
+    assert kyc is not None
+    assert (kyc.state, kyc.refused_by) == (state, refused_by)
+
+
+def test_no_other_provider_lifts_a_late_refusal_and_a_person_does() -> None:
+    strong, weak = attested(State.Rejected, 1, provider="strong"), attested(State.Verified, 3, provider="weak")
+    reviewed = advance(known(State.Verified, 2, provider="weak"), strong, at(9)).kyc
+    assert reviewed is not None
+    assert advance(reviewed, weak, at(9)) == (Result.Kept, None)
+    same = replace(weak, provider="strong")
+    for lifted in (advance(reviewed, same, at(9)), advance(reviewed, weak, at(9), first=True)):
+        assert lifted.kyc is not None
+        assert (lifted.kyc.state, lifted.kyc.refused_by) == (State.Verified, [])
+    begun = request(known(State.Rejected, 2, provider="strong"), DIGEST, "alice")
+    assert advance(begun, weak, at(9)).result is Result.Applied, "somebody began anew"
+
+
+def test_who_refused_before_refusers_were_kept_is_who_wrote_last() -> None:
+    before = known(State.NeedsReview, 2, provider="strong")
+    assert advance(before, attested(State.Verified, 3, provider="weak"), at(9)).result is Result.Kept
+    assert advance(before, attested(State.Verified, 3, provider="strong"), at(9)).result is Result.Applied
 
 
 REFUSED: list[tuple[KYC | None, Verification, str]] = [

@@ -137,6 +137,14 @@ def test_who_consolidates_whom_becomes_control_and_the_ultimate_parent(tmp_path:
     assert f"{ULTIMATE} {TOP} was not renewed" in notes[0]
 
 
+def test_the_ultimate_parent_stands_above_the_direct_one_though_no_record_says_so(tmp_path: pathlib.Path) -> None:
+    found = _read(tmp_path, _relations(_relation(ACME, MIDDLE), _relation(ACME, TOP, ULTIMATE)), NAMES)
+    found.pop("notes")
+    between = {"owner": "party", "owned": "middle-llc", "interest": "Control", "directness": "Unknown"}
+    assert between in found["ownership"]
+    assert graph_of(tenant(found).spec).contradicts("party") == ""
+
+
 def test_nobodys_shares_are_known_from_it(tmp_path: pathlib.Path) -> None:
     found = _read(tmp_path, _relations(*CHAIN), NAMES)
     found.pop("notes")

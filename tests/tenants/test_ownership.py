@@ -114,9 +114,12 @@ WHOLLY = {"share": {"exact": 100}}
         ([("h", ME, WHOLLY), ("p", "h", CONTROL)], "h", ""),
         ([("a", ME, CONTROL), ("h", "a", CONTROL)], "h", ""),
         ([("a", ME, CONTROL), ("h", "a", {"share": {"exact": 60}})], "h", ""),
-        ([("a", ME, CONTROL), ("h", "a", {})], "h", ""),
-        ([("a", ME, CONTROL), ("h", ME, CONTROL)], "h", ""),
-        ([("a", "h", CONTROL), ("h", "a", CONTROL), ("h", ME, CONTROL)], "h", ""),
+        ([("a", ME, CONTROL), ("h", "a", {})], "h", "a"),
+        ([("a", ME, CONTROL), ("h", ME, CONTROL)], "h", "a"),
+        ([("a", ME, CONTROL), ("h", ME, WHOLLY), ("h", ME, CONTROL)], "h", "a"),
+        ([("a", "h", CONTROL), ("h", "a", CONTROL), ("h", ME, CONTROL)], "h", "a"),
+        ([("a", ME, CONTROL), ("h", "a", CONTROL), ("h", ME, CONTROL)], "h", ""),
+        ([("a", ME, CONTROL), ("p", ME, CONTROL), ("p", ME, WHOLLY)], "p", "a"),
     ],
 )
 def test_who_controls_belies_that_another_is_at_the_top(
@@ -129,6 +132,25 @@ def test_who_controls_belies_that_another_is_at_the_top(
     assert standing.graph.contradicts(top) == expected
     assert bool(standing.problem) is bool(expected)
     assert (standing.facts[Fact.UltimateParentHeadquarters] is None) is bool(expected or top == "h")
+
+
+@pytest.mark.parametrize(
+    ("declared", "field"),
+    [
+        ({"independent": True}, "independent"),
+        ({}, "ultimateParent"),
+        ({"ultimateParent": "firm"}, "ultimateParent"),
+        ({"ultimateParent": "state"}, ""),
+    ],
+)
+def test_a_state_body_names_its_state(declared: dict[str, Any], field: str) -> None:
+    known = [
+        {"id": "firm", "name": "A Holding", "headquarters": "SG"},
+        {"id": "state", "name": "A State", "type": "State", "headquarters": "SG"},
+    ]
+    standing = standing_of(tenant({"kind": "StateBody", "parties": known, **declared}))
+    assert standing.problem.partition(":")[0] == (f"spec.{field}" if field else "")
+    assert standing.facts[Fact.UltimateParentHeadquarters] == (None if field else frozenset({"SG"}))
 
 
 def test_control_without_ownership_is_not_ownership() -> None:

@@ -85,6 +85,7 @@ DELIVERIES: list[tuple[str, dict[str, Any], KYCState | None, str]] = [
     ("sumsub", sumsub("applicantReviewed", reviewAnswer="RED", reviewRejectType="RETRY"), State.NeedsReview, "RETRY"),
     ("sumsub", sumsub("applicantReviewed", reviewAnswer="YELLOW"), None, ""),
     ("sumsub", sumsub("applicantReset"), State.NeedsReview, ""),
+    ("sumsub", sumsub("applicantWorkflowFailed"), State.NeedsReview, ""),
     ("sumsub", sumsub("applicantReviewed", reviewAnswer="GREEN") | {"sandboxMode": True}, None, ""),
     ("sumsub", sumsub("applicantTagsChanged"), None, ""),
     ("generic", generic("Suspended", reason="asked by the bank"), State.Suspended, "asked by the bank"),
@@ -140,6 +141,8 @@ BAD = [
     ({"reference": ""}, "reference: missing, or not a text"),
     *(({"level": wrong}, "level: write a level from 0 to 4") for wrong in (5, -1, True, "4", 2.0)),
     ({"verifiedAt": "9999-12-31T00:00:00Z"}, "verifiedAt: too far ahead"),
+    ({"levels": 1}, "levels: no such field; there are at, expiresAt, level, reason, "),
+    ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at: no such field"),
     *(
         ({"state": wrong}, "state: write one of Pending, ")
         for wrong in ("revoked", "REJECTED", "Expired", "", None, 1, ["Verified"])
@@ -151,6 +154,42 @@ BAD = [
 def test_a_bad_delivery_is_refused_by_its_field(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(BadDelivery, match=said):
         read(json.dumps(generic("Verified") | changed).encode(), builtin()["generic"], Provider(name="ours"))
+
+
+@pytest.mark.parametrize("key", ["state", "expiresAt"])
+def test_a_key_that_stands_twice_is_refused(key: str) -> None:
+    body = json.dumps(generic("Rejected"))[:-1] + f', "{key}": "Verified", "{key}": "Verified"}}'
+    with pytest.raises(BadDelivery, match=f"{key}: stands twice"):
+        read(body.encode(), builtin()["generic"], Provider(name="ours"))
+
+
+def of_template(name: str, template: str) -> dict[str, Any]:
+    payload = persona(name, "approved")
+    relationships = {"inquiry-template": {"data": {"type": "inquiry-template", "id": template}}}
+    payload["data"]["attributes"]["payload"]["data"]["relationships"] = relationships
+    return payload
+
+
+GREEN = {"reviewAnswer": "GREEN"}
+FINAL = {"reviewAnswer": "RED", "reviewRejectType": "FINAL"}
+LEVELS = {"basic-kyb-level": 2, "itmpl_owners": 2, "itmpl_person": 1}
+SORTS = [
+    ("sumsub", sumsub("applicantReviewed", **GREEN), (State.Verified, 2)),
+    ("sumsub", sumsub("applicantReviewed", **GREEN) | {"levelName": "newsletter-basic"}, None),
+    ("sumsub", sumsub("applicantReviewed", **GREEN) | {"levelName": ["basic-kyb-level"]}, None),
+    ("sumsub", sumsub("applicantReviewed", **FINAL) | {"levelName": "newsletter-basic"}, (State.Rejected, 0)),
+    ("sumsub", sumsub("applicantPending") | {"levelName": "newsletter-basic"}, None),
+    ("persona", of_template("inquiry.approved", "itmpl_person"), (State.Verified, 1)),
+    ("persona", persona("inquiry.approved", "approved"), None),
+]
+
+
+@pytest.mark.parametrize(("mapping", "payload", "expected"), SORTS)
+def test_where_levels_are_named_another_sort_of_verification_clears_nobody(
+    mapping: str, payload: dict[str, Any], expected: tuple[KYCState, int] | None
+) -> None:
+    found = read(json.dumps(payload).encode(), builtin()[mapping], Provider(name="ours", level=4, levels=LEVELS))
+    assert (found and (found.state, found.level)) == expected
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"7", b'"Revoked"', b'[{"state": "Revoked"}]'])

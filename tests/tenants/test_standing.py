@@ -27,7 +27,13 @@ DIGEST = "sha256:facts"
 
 
 def _kyc(**changed: Any) -> KYC:
-    known = {"state": "Verified", "verified_at": NOW - timedelta(days=9), "expires_at": NOW + SECOND, "covers": DIGEST}
+    known = {
+        "state": "Verified",
+        "level": 1,
+        "verified_at": NOW - timedelta(days=9),
+        "expires_at": NOW + SECOND,
+        "covers": DIGEST,
+    }
     return KYC.model_validate(known | changed)
 
 
@@ -36,6 +42,9 @@ def _kyc(**changed: Any) -> KYC:
     [
         (None, Reason.KYCMissing),
         (_kyc(), None),
+        (_kyc(level=0), Reason.KYCMissing),
+        (_kyc(level=0, expires_at=NOW), Reason.KYCMissing),
+        (_kyc(level=0, state="Revoked"), Reason.KYCSuspended),
         (_kyc(expires_at=NOW), Reason.KYCExpired),
         (_kyc(expires_at=NOW - SECOND), Reason.KYCExpired),
         (_kyc(expires_at=None), Reason.KYCExpired),
@@ -60,17 +69,21 @@ def test_a_clearance_holds_from_its_verification_to_its_end_for_the_facts_it_cov
     assert judge_clearance(kyc, DIGEST, NOW) is reason
 
 
-@given(st.sampled_from(KYCState), st.none() | st.integers(-5, 5), st.none() | st.integers(-5, 5), st.booleans())
+OFFSETS = st.none() | st.integers(-5, 5)
+
+
+@given(st.sampled_from(KYCState), OFFSETS, OFFSETS, st.booleans(), st.integers(0, 4))
 def test_nothing_but_a_current_verification_of_these_facts_clears(
-    state: KYCState, verified: int | None, expires: int | None, covers: bool
+    state: KYCState, verified: int | None, expires: int | None, covers: bool, level: int
 ) -> None:
     kyc = KYC(
         state=state,
+        level=level,
         verified_at=None if verified is None else NOW + verified * SECOND,
         expires_at=None if expires is None else NOW + expires * SECOND,
         covers=DIGEST if covers else "sha256:other",
     )
-    holds = state is KYCState.Verified and covers and None not in (verified, expires)
+    holds = state is KYCState.Verified and level > 0 and covers and None not in (verified, expires)
     holds = holds and (verified or 0) <= 0 < (expires or 0)
     assert (judge_clearance(kyc, DIGEST, NOW) is None) is holds
 

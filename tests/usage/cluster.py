@@ -25,6 +25,7 @@ from admission.ledger.usage.line import GapLine, UsageLine
 from admission.ledger.usage.scribe import Pace
 from admission.server.settings import Settings
 from tests.decide.questions import tenant
+from tests.enforce.judging import judging_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -74,6 +75,7 @@ class Leader:
             events=Events(client, "leader", now=lambda: dt.datetime.now(dt.UTC)),
             now=lambda: dt.datetime.now(dt.UTC) + self.ahead,
             record=self._emit,
+            judging=judging_of(client, registry, Ledger(store)),
         )
         self.usage = self._upkeep.usage
         self.usage._pace = self.usage._scribe._pace = QUICK

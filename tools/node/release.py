@@ -91,9 +91,13 @@ class Release:
 
     def rotate(self, what: str) -> None:
         """Have the `certificate` or the `authority` replaced, and wait until every replica serves what came of it."""
-        before = self._serials()
+        before = self.serials()
         asked = f"computegate.io/rotate={what}"
         self.kubectl("annotate", "secret", f"{NAME}-authority", "-n", NAMESPACE, asked, "--overwrite")
+        self.await_renewal(before)
+
+    def await_renewal(self, before: set[int]) -> None:
+        """Wait until every replica serves one certificate that is none of those before."""
         self._await("every replica to serve the new certificate", lambda: self._renewed(before))
 
     def rendered(self, values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -157,10 +161,11 @@ class Release:
         return [f"--values={path}"]
 
     def _renewed(self, before: set[int]) -> bool:
-        now = self._serials()
+        now = self.serials()
         return len(now) == 1 and not now & before
 
-    def _serials(self) -> set[int]:
+    def serials(self) -> set[int]:
+        """Return the serial numbers of the certificates that the replicas serve."""
         port = int(self.values["config"].get("listen", {}).get("port", 8443))
         found = [ssl.get_server_certificate((pod["status"]["podIP"], port)) for pod in self.living()]
         return {x509.load_pem_x509_certificate(each.encode()).serial_number for each in found}

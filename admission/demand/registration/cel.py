@@ -64,10 +64,10 @@ def asks(pod: str) -> str:
         f"container.?resources.?{kind}.orValue({{}}).exists(name, {device('name')})" for kind in ("limits", "requests")
     )
     return either(
+        f"{containers(pod)}.exists(container,\n{either(*amounts)})",
         f"size({pod}.spec.?resourceClaims.orValue([])) > 0",
         f"{pod}.metadata.?annotations.orValue({{}}).exists(key, {opens_devices('key')})",
         f"{pod}.spec.?overhead.orValue({{}}).exists(name, {device('name')})",
-        f"{containers(pod)}.exists(container,\n{either(*amounts)})",
     )
 
 

@@ -62,8 +62,8 @@ ENTRIES = (
 )
 
 MIRROR = (
-    "'system:nodes' in request.userInfo.?groups.orValue([])"
-    "\n&& has(object.metadata.annotations) && 'kubernetes.io/config.mirror' in object.metadata.annotations"
+    "has(object.metadata.annotations) && 'kubernetes.io/config.mirror' in object.metadata.annotations"
+    "\n&& 'system:nodes' in request.userInfo.?groups.orValue([])"
 )
 """The kubelet's own record of a static pod: refusing it would not stop the pod."""
 

@@ -1,12 +1,14 @@
 """Watches what the gate rests on in the API server, beside what the release says that it installed.
 
 What is expected stands in a ConfigMap that the chart renders from the same templates as the objects.  An upgrade
-writes it some moments before or after these: a difference counts when it has stood for ``grace`` seconds.
+writes it some moments before these: a difference counts at once, but for ``grace`` seconds after another content of it
+was seen.  So nobody can take something away for a moment unseen.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -24,7 +26,9 @@ STALE_SECONDS = 90.0
 """Silence of a watch after which nobody knows whether its objects still stand; a watch ends within 65 s."""
 
 EXPECTED_KEY = "expected.json"
-_TICK_SECONDS = 1.0
+TICK_SECONDS = 1.0
+LAG_SECONDS = 1.0
+"""By as much the watch of an object may be ahead of the one of the ConfigMap."""
 
 _PLURALS = {
     "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
@@ -90,14 +94,29 @@ class GateWatch:
         self._expected: dict[tuple[str, str], Manifest] = {}
         self._found: tuple[Problem, ...] = ()
         self._changed = True
+        self._stirred = asyncio.Event()
         self._since: dict[tuple[str, str], float] = {}
+        self._settles = clock() + grace
         self.problems: frozenset[Problem] | None = None
+        self.breaks = 0
+        """Problems that began to count, since the start."""
 
     @property
     def regarding(self) -> Metadata:
         """The ConfigMap by which everything is told."""
         held = self._config.items.get(self._config_key)
         return held.metadata if held else Metadata(self._name)
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of the objects of a kind that were installed."""
+        return [name for (_, name), each in self._expected.items() if each["kind"] == kind]
+
+    def found(self, kind: str) -> list[Manifest]:
+        """Return those of a kind that were installed, as they are now in the API server."""
+        held = (
+            (self._collections[path], name) for (path, name), each in self._expected.items() if each["kind"] == kind
+        )
+        return [reflector.items[name] for reflector, name in held if name in reflector.items]
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -109,34 +128,50 @@ class GateWatch:
                 for reflector in self._missing():
                     group.create_task(reflector.run())
                 self.look()
-                await asyncio.sleep(_TICK_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stirred.wait(), TICK_SECONDS)
+                self._stirred.clear()
 
     def look(self) -> None:
         """Compare, where something has changed, and tell of what has begun or ended to count."""
         now, current = self._clock(), [*self._unseen(), *self._differences()]
         self._since = {each[:2]: self._since.get(each[:2], now) for each in current}
-        counting = frozenset(each for each in current if now - self._since[each[:2]] >= self._grace)
+        counting = frozenset(each for each in current if now >= self._due(each))
         if current and not counting and self.problems is None:
             return  # nothing is known yet
         before, self.problems = self.problems or frozenset(), counting
         began, ended = sorted(counting - before), sorted(before - counting)
+        self.breaks += len(began)
         if began or ended:
             self._tell(began, ended)
 
+    def _due(self, problem: Problem) -> float:
+        """Return the instant from which it counts."""
+        since = self._since[problem[:2]]
+        if problem.problem == "unseen":
+            return since + self._grace
+        lag = min(LAG_SECONDS, self._grace) if problem.problem == "changed" else 0
+        return max(since + lag, self._settles)
+
     def _mark(self, _: object) -> None:
         self._changed = True
+        self._stirred.set()
 
     def _missing(self) -> Iterator[Reflector[Manifest]]:
         """Make a watch for each collection that is expected something of and has none yet."""
         held = self._config.items.get(self._config_key)
         if held is None or not self._changed:
             return
-        self._expected = {(_collection(each), each["name"]): each for each in held.objects}
+        self._expect({(_collection(each), each["name"]): each for each in held.objects})
         for path in dict.fromkeys(path for path, _ in self._expected):
             if path not in self._collections:
                 made = Reflector[Manifest](self._client, path, msgspec.json.decode, on_change=self._mark, optional=True)
                 self._collections[path] = made
                 yield made
+
+    def _expect(self, expected: dict[tuple[str, str], Manifest]) -> None:
+        if expected != self._expected:
+            self._expected, self._settles = expected, self._clock() + self._grace
 
     def _unseen(self) -> Iterator[Problem]:
         if self._silent(self._config):

@@ -91,6 +91,11 @@ class Keeper:
         return self._outbox.lines
 
     @property
+    def since(self) -> float:
+        """Since when use is recorded, by any leader (unix seconds); 0 while that is not known."""
+        return self._meter.since / 1000
+
+    @property
     def open_intervals(self) -> int:
         """How many objects hold devices."""
         return len(self._meter.open)

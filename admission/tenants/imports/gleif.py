@@ -19,7 +19,7 @@ from admission.tenants.imports.fragment import Found, ImportProblem, Link, Node
 if TYPE_CHECKING:
     import datetime as dt
     import pathlib
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MOST_RELATIONS = 600_000
 """Records in force; of these the published file has half a million."""
@@ -73,7 +73,16 @@ def read_gleif(paths: Sequence[pathlib.Path], lei: str, today: dt.date) -> Found
     named = _names((path for path, kind in kinds.items() if kind == ENTITIES), wanted)
     nodes = {key: named.get(key) or Node("", str(paths[0]), identifiers=(("LEI", key),)) for key in wanted}
     links = [Link(each.parent, each.child, "Control", each.directness, each.where) for each in above]
-    return Found(lei, nodes, links, tuple(notes), parent)
+    return Found(lei, nodes, [*links, *_between(above, lei, parent)], tuple(notes), parent)
+
+
+def _between(above: Sequence[Relation], lei: str, ultimate: str | None) -> Iterator[Link]:
+    """Yield that the ultimate parent stands above the direct one where no record says so: by what both are it does."""
+    known = {(each.child, each.parent) for each in above}
+    for each in above if ultimate else ():
+        direct = each.child == lei and each.consolidates and each.parent != ultimate
+        if direct and ultimate and (each.parent, ultimate) not in known:
+            yield Link(ultimate, each.parent, "Control", "Unknown", each.where)
 
 
 def _relations(paths: Iterable[pathlib.Path], today: dt.date) -> dict[str, list[Relation]]:

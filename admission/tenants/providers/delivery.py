@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -10,7 +12,7 @@ import msgspec
 import pydantic
 from pydantic.alias_generators import to_camel
 
-from admission.tenants.verification import LONGEST_REASON, Verification
+from admission.tenants.verification import AGAINST, LONGEST_REASON, Verification
 
 if TYPE_CHECKING:
     from admission.api.clearance import KYCState
@@ -40,6 +42,14 @@ class Provider(pydantic.BaseModel):
     """KYC level of what it verifies; a delivery can say a lower one."""
     valid_days: Annotated[int, pydantic.Field(gt=0, le=3660)] = 365
     """Days until a clearance ends; a delivery can say an earlier end."""
+    levels: Annotated[
+        dict[Annotated[str, pydantic.Field(min_length=1, max_length=128)], Annotated[int, pydantic.Field(ge=0, le=4)]],
+        pydantic.Field(max_length=64),
+    ] = {}
+    """Levels by what the provider calls a verification: Sumsub's levelName, Persona's inquiry template.
+
+    Where there are any, one that is not named clears nobody; its refusals count.  Absent, ``level`` is that of all.
+    """
     reverify_days: Annotated[int | None, pydantic.Field(gt=0, le=3660)] = None
     """Days until the next verification is due; a delivery can say an earlier date.  Absent, its word alone counts."""
 
@@ -61,17 +71,42 @@ def read(body: bytes, mapping: Mapping, provider: Provider) -> Verification | No
     """Return what a delivery attests; None where its event means nothing for a clearance.  Raises ``BadDelivery``."""
     try:
         payload = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        json.loads(body, object_pairs_hook=_once)
+    except BadDelivery:
+        raise
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         raise BadDelivery("the body is not JSON") from None
     if not isinstance(payload, dict):
         raise BadDelivery("the body is no JSON object")
+    if mapping.closed and (unknown := sorted(payload.keys() - mapping.keys)):
+        raise BadDelivery(f"{unknown[0][:60]}: no such field; there are {', '.join(sorted(mapping.keys))}")
     if any(_at(payload, path) in words for path, words in mapping.test_mode.items()):
         return None
     meaning = next((each for each in mapping.meanings if _fits(each, payload)), None)
     if meaning is None:
         _check_words(payload, mapping)
         return None
-    return _verification(payload, mapping, provider, meaning.state)
+    most = _most(payload, mapping, provider)
+    if most is None and meaning.state not in AGAINST:
+        return None
+    return _verification(payload, mapping, provider, meaning.state, most or 0)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a key that stands twice nobody can say which of the two is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        raise BadDelivery(f"{twice[:60]}: stands twice")
+    return found
+
+
+def _most(payload: Any, mapping: Mapping, provider: Provider) -> int | None:
+    """The level of what was verified; None where the operator does not take it for a verification."""
+    product = _at(payload, mapping.fields.product)
+    if not provider.levels:
+        return provider.level
+    return provider.levels.get(product) if isinstance(product, str) else None
 
 
 def _check_words(payload: Any, mapping: Mapping) -> None:
@@ -86,7 +121,7 @@ def _fits(meaning: Meaning, payload: Any) -> bool:
     return all(_at(payload, path) in words for path, words in meaning.when.items())
 
 
-def _verification(payload: Any, mapping: Mapping, provider: Provider, state: KYCState) -> Verification:
+def _verification(payload: Any, mapping: Mapping, provider: Provider, state: KYCState, most: int) -> Verification:
     fields = mapping.fields
     subject = subject_of(_text(payload, fields.subject))
     if subject is None:
@@ -100,7 +135,7 @@ def _verification(payload: Any, mapping: Mapping, provider: Provider, state: KYC
         state=state,
         as_of=as_of,
         covers=subject.covers,
-        level=_level(payload, fields.level, provider.level),
+        level=_level(payload, fields.level, most),
         verified_at=verified_at,
         expires_at=_bounded(_instant(payload, mapping, fields.expires_at), verified_at, provider.valid_days),
         reverify_by=_bounded(_instant(payload, mapping, fields.reverify_by), verified_at, provider.reverify_days),

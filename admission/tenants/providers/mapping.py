@@ -60,6 +60,8 @@ class Fields(_Part):
     """When the next verification is due; absent means the provider's reverifyDays, if it has any."""
     level: Path | None = None
     """How deep it went, 0 to 4; absent means the provider's level."""
+    product: Path | None = None
+    """What the provider calls this sort of verification, as `levels` of a provider names it."""
     reason: Path | None = None
     """Why, for operators."""
 
@@ -86,6 +88,15 @@ class Mapping(_Part):
     meanings: Annotated[list[Meaning], pydantic.Field(min_length=1, max_length=64)]
     all_named: Annotated[list[Path], pydantic.Field(max_length=8)] = []
     """Places of which the meanings name every word: with another one, a delivery is malformed, not none of ours."""
+    closed: bool = False
+    """Whether a payload has no other keys than the first ones of the paths here; with another one, it is malformed."""
+
+    @functools.cached_property
+    def keys(self) -> frozenset[str]:
+        """The outermost keys of all that is read."""
+        named = (*self.test_mode, *(path for meaning in self.meanings for path in meaning.when))
+        fields = (path for name, path in self.fields if name != "naive_instants")
+        return frozenset(path.partition(".")[0] for path in (*named, *fields) if path)
 
     def words(self, path: str) -> list[Word]:
         """Return what the meanings name at a place, in their order."""

@@ -43,6 +43,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* The namespace of the canary, and its quota. */}}
+{{- define "computegate.canary" -}}
+{{ include "computegate.fullname" . }}-canary
+{{- end -}}
+
 {{/* The name by which the API server calls the server. */}}
 {{- define "computegate.serverName" -}}
 {{ include "computegate.fullname" . }}.{{ .Release.Namespace }}.svc
@@ -125,6 +130,9 @@ ask the cluster's operator for it{{ with .Values.config.contact }} ({{ . }}){{ e
 {{- include "computegate.checkNetwork" . -}}
 {{- include "computegate.checkPods" . -}}
 {{- include "computegate.checkClients" . -}}
+{{- if and .Values.canary.seconds (has (include "computegate.canary" .) .Values.config.excludedNamespaces) -}}
+{{- fail (printf "config.excludedNamespaces names %s, where the canary must be denied: leave it out, or set canary.seconds to 0" (include "computegate.canary" .)) -}}
+{{- end -}}
 {{- $pdb := .Values.podDisruptionBudget -}}
 {{- $least := ne (toString $pdb.minAvailable) "" -}}
 {{- $most := ne (toString $pdb.maxUnavailable) "" -}}

@@ -1,0 +1,188 @@
+"""Re-evaluation as part of the upkeep: the sweep of ``enforce``, judging by the same Judge as admission."""
+
+from __future__ import annotations
+
+import functools
+import math
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from admission.api.enforcement import Enforcement
+from admission.enforce.sweep.acts import Acts
+from admission.enforce.sweep.engine import Facts, Sweep
+from admission.enforce.sweep.evictor import Evictor, Outcome
+from admission.enforce.sweep.found import reason_of
+from admission.enforce.sweep.reader import Reader, Reviewed
+from admission.enforce.sweep.shown import Shown
+from admission.enforce.sweep.statuses import Statuses
+from admission.enforce.sweep.suspender import Suspender
+from admission.enforce.sweep.told import Told
+from admission.ledger.given import instant
+from admission.review.reasons import PublicCode, Reason
+from admission.review.reference import reference_of
+from admission.server.asking import completed
+from admission.server.case import Ask
+from admission.server.metrics import counter, counters, gauge
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterable, Mapping
+
+    from prometheus_client.metrics_core import Metric
+
+    from admission.api.allowance import Allowance
+    from admission.cluster.client import Client
+    from admission.cluster.events import Events
+    from admission.decide.registry import Registry
+    from admission.enforce.sweep.found import Refer
+    from admission.review.pod import Pod
+    from admission.server.claims import Lookup
+    from admission.server.figures import Samples
+    from admission.server.judge import Judge
+    from admission.server.settings import Settings
+
+MIRROR = "kubernetes.io/config.mirror"
+"""Annotation of the pods that stand for static ones, which no admission keeps away."""
+
+MOST_APART = 30.0
+"""Seconds that our clock and the API server's may differ while anything is done by it."""
+
+SILENCE = 90.0
+"""Seconds for which the API server may have answered nothing: its last answer tells the time as of then."""
+
+
+class Judging(NamedTuple):
+    """What judges, and what it looks up."""
+
+    judge: Judge
+    lookup: Lookup
+    key: bytes
+    """Of references."""
+    unready: Callable[[], str]
+
+
+class Reviewer:
+    """Judges a pod that runs as if it were created now, reserving nothing; ``since`` is when use was first recorded."""
+
+    def __init__(self, judging: Judging, now: Callable[[], dt.datetime], since: Callable[[], float]) -> None:
+        self._judging, self._now, self._since = judging, now, since
+
+    async def __call__(self, pod: Pod) -> Reviewed | None:
+        """Return what it would be told; None where nobody can tell now."""
+        meta = pod.metadata
+        ask = Ask(meta.uid, meta.namespace, meta.name, pod, dry_run=True, running=True)
+        ask = await completed(ask, "", self._judging.lookup, ())
+        now = self._now()
+        judgement = await self._judging.judge.judge(ask, now, math.inf)
+        if judgement.demand.is_empty:
+            return Reviewed()
+        reasons = {finding.reason for finding in judgement.findings}
+        if any(reason.code is PublicCode.TryAgain for reason in reasons):
+            return None
+        rules = self._judging.judge.registry.rules(now)
+        controlled = bool(judgement.demand.access) or any(map(rules.controlled, judgement.demand.every_class()))
+        return Reviewed(frozenset(reasons | self._ungranted(pod, now)), controlled)
+
+    def _ungranted(self, pod: Pod, now: dt.datetime) -> set[Reason]:
+        """Why no admission could have refused it."""
+        found = set()
+        if MIRROR in (pod.metadata.annotations or {}):
+            found.add(Reason.StaticPod)
+        if instant(pod.metadata.creation_timestamp, now) < self._since():
+            found.add(Reason.BeforeInstall)
+        return found
+
+
+class Reevaluation:
+    """The sweep with all its parts, for one term of leadership."""
+
+    def __init__(
+        self,
+        client: Client,
+        registry: Registry,
+        judging: Judging,
+        events: Events,
+        *,
+        allowances: Mapping[str, Allowance],
+        settings: Settings,
+        occupied: Callable[[], Iterable[str]],
+        behind: Callable[[], bool],
+        since: Callable[[], float],
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self._client, self._registry, self._judging, self._behind, self._now = client, registry, judging, behind, now
+        review, excluded = Reviewer(judging, now, since), settings.excluded_namespaces
+        told = Told(client, registry, events, allowances, self._refer, contact=settings.contact, now=now)
+        self.evictor, self.suspender = Evictor(client, now), Suspender(client)
+        self.statuses = Statuses(client, registry)
+        self.shown = Shown(self.statuses, now)
+        acts = Acts(
+            registry,
+            self.statuses,
+            Reader(client, review, excluded, lambda _: None),
+            evictor=self.evictor,
+            suspender=self.suspender,
+            shown=self.shown,
+            events=events,
+            stale=self.stale,
+            holds=told.holds,
+            now=now,
+        )
+        facts = Facts(self.stale, occupied, now, settings.enforcement.sweep_seconds)
+        self.sweep = Sweep(client, registry, review, told=told, acts=acts, facts=facts, excluded=excluded)
+
+    def stale(self) -> str:
+        """Return why nothing is concluded from what we know, or ""."""
+        registry = self._registry
+        unread = sorted(name for kind, name in registry.unreadable if kind == "Enforcement")
+        if unread:
+            return f"Enforcement {unread[0]} cannot be read"
+        if self._behind():
+            return "the pods are being listed"
+        return self._judging.unready() or registry.held_back or self._apart()
+
+    def _apart(self) -> str:
+        """Why the clock is not to be trusted: the API server's own is another."""
+        if not self._client.date:
+            return ""
+        try:
+            apart = (self._now() - parsedate_to_datetime(self._client.date)).total_seconds()
+        except ValueError:
+            return ""
+        # The last answer began a while ago: a watch is heard of every minute.
+        return "" if -MOST_APART < apart < MOST_APART + SILENCE else f"the clock is {apart:.0f} s off the API server's"
+
+    def figures(self) -> Iterable[Metric]:
+        """Return what was found and done in this term."""
+        policy, totals = self.sweep.policy, tuple(self.shown.totals.items())
+        pods: Samples = {(str(reason), str(policy.of(reason).action)): float(count) for reason, count in totals}
+        open_: Samples = {(): float(any(each.status.breaker for each in self._registry.every(Enforcement)))}
+        stale: Samples = {(): float(bool(self.stale()))}
+        outcomes: Samples = {(str(outcome),): float(self.evictor.outcomes[outcome]) for outcome in Outcome}
+        age = self.sweep.age
+        ages: Samples = {} if age is None else {(): age}
+        return (
+            gauge("computegate_found_pods", "Pods that run and would be denied now.", pods, ("reason", "action")),
+            counters("computegate_evictions", "Attempts to evict, by outcome.", outcomes, ("outcome",)),
+            gauge("computegate_eviction_breaker", "Whether evictions wait for a person.", open_, ()),
+            gauge("computegate_sweep_age_seconds", "Time since all pods were judged.", ages, ()),
+            gauge("computegate_sweep_stale", "Whether nothing is concluded now.", stale, ()),
+            counter("computegate_sweep_pages", "Pages of pods that were read.", self.sweep.pages),
+            counter("computegate_suspended_controllers", "Controllers that were suspended.", self.suspender.suspended),
+        )
+
+    def _refer(self, namespace: str) -> Refer:
+        tenant = self._registry.requester(namespace).tenant_name
+        return functools.partial(_reference, self._judging.key, tenant, namespace)
+
+
+def stops_of(allowance: Allowance, namespace: str, key: bytes) -> tuple[str, frozenset[Reason]]:
+    """Return the tenant of which an Allowance says that nothing new is admitted, and why."""
+    tenant = allowance.status.tenant
+    refer = functools.partial(_reference, key, tenant, namespace)
+    reasons = (reason_of(each, refer) for each in allowance.status.findings if each.stops)
+    return tenant, frozenset(reason for reason in reasons if reason is not None)
+
+
+def _reference(key: bytes, tenant: str, namespace: str, reason: Reason, since: dt.datetime) -> str:
+    return reference_of(key, tenant, namespace, (reason,), since)

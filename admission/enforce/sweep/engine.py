@@ -1,0 +1,213 @@
+"""Judges what runs again when what decides has changed, and besides in slow full sweeps; acts on what it finds.
+
+Run by the leader, and safe when two run: what is announced is written by compare-and-swap before it is done, and each
+eviction names its pod by uid.  While our own data is stale, nothing advances: what was found, and told, stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from admission.api.enforcement import Enforcement
+from admission.cluster.client import ClusterError
+from admission.enforce.sweep.changes import Changes
+from admission.enforce.sweep.found import Found
+from admission.enforce.sweep.reader import Reader
+from admission.enforce.sweep.steps import Policy, acting
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from datetime import datetime
+
+    from admission.cluster.client import Client
+    from admission.decide.registry import Registry
+    from admission.enforce.sweep.acts import Acts
+    from admission.enforce.sweep.reader import Review
+    from admission.enforce.sweep.told import Told
+
+STEP_SECONDS = 0.25
+"""Between two looks at what decides: with a page of pods and a write, a change is told within a second or two."""
+
+LOOK_SHARE = 10
+"""A look is taken after so many times the time that the last one took: with thousands of namespaces seldom enough."""
+
+TOUCH_SECONDS = 1.0
+"""Between two reads of a namespace for no more than pods that come and go."""
+
+UNTOLD_SECONDS = 5.0
+"""Until a namespace is read again of which nobody could tell everything."""
+
+NODES_SECONDS = 60.0
+"""Between two full sweeps for no more than nodes that come and go."""
+
+FAILED_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+class Facts(NamedTuple):
+    """What of the rest of the program it asks for."""
+
+    stale: Callable[[], str]
+    """Why our own data is not to be acted on, or ""."""
+    occupied: Callable[[], Iterable[str]]
+    """The namespaces in which something holds devices."""
+    now: Callable[[], datetime]
+    every: float
+    """Seconds between two full sweeps."""
+    clock: Callable[[], float] = time.monotonic
+    """Monotonic seconds."""
+
+
+class Sweep:
+    """What was found in each namespace, kept current; run ``run`` as a task."""
+
+    def __init__(
+        self,
+        client: Client,
+        registry: Registry,
+        review: Review,
+        *,
+        told: Told,
+        acts: Acts,
+        facts: Facts,
+        excluded: Collection[str],
+    ) -> None:
+        self._registry, self._told, self._acts, self._facts = registry, told, acts, facts
+        self._changes = Changes(registry, facts.now)
+        self._reader = Reader(client, review, excluded, self._changes.note)
+        self._excluded = frozenset(excluded)
+        self.found: dict[str, Found] = {}
+        self._touched: dict[str, float] = {}
+        self._sweeping: AsyncIterator[dict[str, Found | None]] | None = None
+        self._seen: set[str] = set()
+        self._since: dict[str, int] = {}
+        self._began = self._turns = 0
+        self._began_at = float("-inf")
+        self._swept_at: float | None = None
+        self._inventory: object = None
+        self._looks_at = float("-inf")
+        self._policy = Policy(())
+        self._specs: object = None
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last full sweep of this term was completed; None before the first."""
+        return None if self._swept_at is None else self._facts.clock() - self._swept_at
+
+    @property
+    def pages(self) -> int:
+        """How many pages of pods were asked for."""
+        return self._reader.calls
+
+    @property
+    def policy(self) -> Policy:
+        """What is done now."""
+        return self._policy
+
+    def touch(self, namespace: str) -> None:
+        """Take note that a pod came or went; it matters where something was found."""
+        found = self.found.get(namespace)
+        if found is not None and found.pods:
+            self._touched.setdefault(namespace, self._facts.clock() + TOUCH_SECONDS)
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        failures = 0
+        while True:
+            try:
+                await self.step()
+                failures = 0
+            except ClusterError as error:
+                failures += 1
+                logger.log(logging.WARNING if failures == 1 else logging.DEBUG, "judging what runs: %s", error)
+                self._sweeping = None
+            await asyncio.sleep(FAILED_SECONDS if failures else STEP_SECONDS)
+
+    async def step(self) -> None:
+        """Look, read, tell and act once; raises ``ClusterError``."""
+        waiting = self._facts.stale()
+        if not waiting:
+            self._heed_policy()
+            await self._judge_changed()
+            await self._sweep_on()
+            await self._told.tell(self.found, self._policy)
+        if self._swept_at is not None:  # else nobody knows how many there are
+            await self._acts.step(self.found, self._told.entries, waiting)
+            await self._judge_touched(waiting)
+
+    def _heed_policy(self) -> None:
+        specs = tuple((each.name, each.spec) for each in self._registry.every(Enforcement))
+        if specs != self._specs:
+            self._specs = specs
+            self._policy = Policy(acting(self._registry.every(Enforcement)))
+
+    # -- judging ---------------------------------------------------------------------------------
+
+    async def _judge_changed(self) -> None:
+        """Before the first full sweep is through, it judges whatever was not judged yet."""
+        if self._facts.clock() < self._looks_at:
+            return
+        known = set(self.found)
+        if self._swept_at is not None:
+            known.update(self._facts.occupied())
+        began = self._facts.clock()
+        changed = await self._changes.since(known - self._excluded)
+        self._looks_at = began + LOOK_SHARE * (self._facts.clock() - began)
+        for namespace in changed:
+            await self._judge(namespace)
+
+    async def _judge_touched(self, waiting: str) -> None:
+        ripe = [name for name, at in self._touched.items() if at <= self._facts.clock()]
+        for namespace in () if waiting else ripe:
+            del self._touched[namespace]
+            await self._judge(namespace)
+
+    async def _judge(self, namespace: str) -> None:
+        self._turns += 1
+        self._since[namespace] = self._turns
+        self._take(namespace, await self._reader.namespace(namespace))
+
+    def _take(self, namespace: str, found: Found | None) -> None:
+        """Nothing is concluded from what nobody can tell: it is asked again."""
+        if found is None:
+            self._touched[namespace] = self._facts.clock() + UNTOLD_SECONDS
+            return
+        if not found.controlled and not found.pods and not self._told.says(namespace):
+            self.found.pop(namespace, None)
+            self._told.forget(namespace)
+        elif found != self.found.get(namespace):
+            self.found[namespace] = found
+        self._acts.judged(namespace, found)
+
+    async def _sweep_on(self) -> None:
+        """Take the full sweep a page further, or begin one."""
+        if self._sweeping is None:
+            if not self._is_due():
+                return
+            self._sweeping, self._seen, self._began = self._reader.every(), set(), self._turns
+            self._began_at, self._inventory = self._facts.clock(), self._registry.inventory
+        page = await anext(self._sweeping, None)
+        if page is None:
+            self._complete()
+            return
+        for namespace, found in page.items():
+            self._seen.add(namespace)
+            if self._since.get(namespace, 0) <= self._began:  # else it was read since
+                self._take(namespace, found)
+
+    def _is_due(self) -> bool:
+        passed = self._facts.clock() - self._began_at
+        changed = self._registry.inventory is not self._inventory
+        return passed >= self._facts.every or (changed and passed >= min(NODES_SECONDS, self._facts.every))
+
+    def _complete(self) -> None:
+        self._sweeping, self._swept_at = None, self._facts.clock()
+        for namespace in (set(self.found) | self._told.heard_of()) - self._seen - self._excluded:
+            if self._since.get(namespace, 0) <= self._began:
+                self._take(namespace, Found())
+        self._changes.keep(self._seen.union(self.found, self._facts.occupied()))
+        self._since.clear()

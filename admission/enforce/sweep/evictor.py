@@ -1,0 +1,135 @@
+"""Ends one pod: by the Eviction API, which respects PodDisruptionBudgets, or by its deletion when that was long enough.
+
+Both carry the uid, so that a pod of the same name that came since is never meant, and of two who try one does it.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import cachetools
+import msgspec
+
+from admission.cluster.client import ApiError, ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from admission.cluster.client import Client
+    from admission.review.pod import Pod
+    from admission.review.reasons import Reason
+
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
+"""Seconds until a pod that was not evicted is tried again; doubled each time."""
+
+_REMEMBERED = 10_000
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+_GONE = {404, 409}
+"""It is not there, or not the one of this uid."""
+
+logger = logging.getLogger(__name__)
+
+
+class Outcome(enum.StrEnum):
+    """What became of an attempt."""
+
+    Evicted = "evicted"
+    Deleted = "deleted"
+    Refused = "refused"
+    """A PodDisruptionBudget keeps the pod for now."""
+    Gone = "gone"
+    Failed = "failed"
+
+
+class Victim(NamedTuple):
+    """A pod whose deadline has passed."""
+
+    pod: Pod
+    reasons: frozenset[Reason]
+    """Those that are due."""
+    respect_until: datetime
+    """Until when budgets are respected."""
+
+
+class _Wait(NamedTuple):
+    until: float
+    pause: float
+
+
+class Evictor:
+    """Evicts, and remembers for which pods to wait.  ``clock`` is monotonic."""
+
+    def __init__(
+        self, client: Client, now: Callable[[], datetime], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client, self._now, self._clock = client, now, clock
+        self._waits: cachetools.LRUCache[str, _Wait] = cachetools.LRUCache(_REMEMBERED)
+        self.outcomes: Counter[Outcome] = Counter()
+
+    def waits(self, uid: str) -> bool:
+        """Say whether it is too early to try a pod again."""
+        wait = self._waits.get(uid)
+        return wait is not None and wait.until > self._clock()
+
+    async def end(self, victim: Victim) -> Outcome:
+        """Try to end a pod, once."""
+        outcome = await self._tried(victim)
+        self.outcomes[outcome] += 1
+        uid = victim.pod.metadata.uid
+        before = self._waits.get(uid)
+        pause = min(LONGEST_PAUSE, 2 * before.pause) if before else FIRST_PAUSE
+        self._waits[uid] = _Wait(self._clock() + pause, pause)
+        return outcome
+
+    async def _tried(self, victim: Victim) -> Outcome:
+        late = self._now() >= victim.respect_until
+        try:
+            await (self._delete(victim.pod) if late else self._evict(victim.pod))
+        except ApiError as error:
+            return self._not_done(victim, error)
+        except ClusterError as error:
+            logger.warning("pod %s: %s", _name(victim.pod), error)
+            return Outcome.Failed
+        return Outcome.Deleted if late else Outcome.Evicted
+
+    def _not_done(self, victim: Victim, error: ApiError) -> Outcome:
+        if error.status in _GONE:
+            return Outcome.Gone
+        # A pod of two budgets is answered with 500: it is no more evicted than one whose budget is used up.
+        if error.status == _TOO_MANY_REQUESTS or (error.status == _SERVER_ERROR and "Budget" in error.message):
+            return Outcome.Refused
+        logger.warning("pod %s: %s", _name(victim.pod), error)
+        return Outcome.Failed
+
+    async def _evict(self, pod: Pod) -> None:
+        meta = pod.metadata
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": meta.name, "namespace": meta.namespace},
+            "deleteOptions": _options(pod),
+        }
+        await self._client.create(f"{_path(pod)}/eviction", msgspec.json.encode(eviction))
+
+    async def _delete(self, pod: Pod) -> None:
+        """With the pod's own grace."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", **_options(pod)}
+        await self._client.request("DELETE", _path(pod), body=msgspec.json.encode(body))
+
+
+def _options(pod: Pod) -> dict[str, object]:
+    return {"preconditions": {"uid": pod.metadata.uid}}
+
+
+def _path(pod: Pod) -> str:
+    return f"/api/v1/namespaces/{pod.metadata.namespace}/pods/{pod.metadata.name}"
+
+
+def _name(pod: Pod) -> str:
+    return f"{pod.metadata.namespace}/{pod.metadata.name}"

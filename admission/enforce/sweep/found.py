@@ -1,0 +1,128 @@
+"""What was found in a namespace, and what its Allowance says of it from then on: since when, and until when.  Pure.
+
+The Allowance is the only place where this is kept, so that a new leader goes on with the same instants.  A finding is
+known again by its reference, which tells the operator the reason, and nobody else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from admission.api.allowance import OwnFinding
+from admission.api.enforcement import Action
+from admission.review.reasons import PublicCode, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from admission.api.policy import Mode
+    from admission.enforce.sweep.steps import Policy, Taken
+
+    Refer = Callable[[Reason, datetime], str]
+    """The reference of a finding: of its reason, and of when it was first found."""
+
+MOST_OWNERS = 1000
+"""Controllers of pods that are remembered of one namespace."""
+
+FOUND = tuple(reason for reason in Reason if reason.code is not PublicCode.TryAgain)
+"""Reasons that a finding can have."""
+
+
+@dataclass(slots=True)
+class Found:
+    """The pods of one namespace, as they were judged last."""
+
+    controlled: int = 0
+    """Pods with controlled accelerators."""
+    pods: Counter[frozenset[Reason]] = field(default_factory=Counter)
+    """Pods by the reasons that each would be denied for; those without any are left out."""
+    owners: set[str] = field(default_factory=set)
+    """Uids of controllers of these pods, as far as there is room."""
+
+    def take(self, reasons: frozenset[Reason], *, controlled: bool) -> None:
+        """Count a pod."""
+        self.controlled += controlled
+        if reasons:
+            self.pods[reasons] += 1
+
+    def keep(self, owners: Iterable[str]) -> None:
+        """Note controllers of a pod."""
+        if len(self.owners) < MOST_OWNERS:
+            self.owners.update(owners)
+
+    def by_reason(self) -> Counter[Reason]:
+        """Return the pods by reason; a pod counts for each that it has."""
+        total: Counter[Reason] = Counter()
+        for reasons, count in self.pods.items():
+            total.update(dict.fromkeys(reasons, count))
+        return total
+
+    def count(self, among: Iterable[Reason]) -> int:
+        """Return how many pods have one of some reasons."""
+        wanted = frozenset(among)
+        return sum(count for reasons, count in self.pods.items() if reasons & wanted)
+
+
+def known(entries: Iterable[OwnFinding], refer: Refer) -> dict[Reason, OwnFinding]:
+    """Return what an Allowance says by reason; what cannot be told apart is not ours, or of another tenant."""
+    found = {}
+    for entry in entries:
+        reason = reason_of(entry, refer)
+        if reason is not None:
+            found[reason] = entry
+    return found
+
+
+def reason_of(entry: OwnFinding, refer: Refer) -> Reason | None:
+    """Return the reason behind a finding; None where there is none."""
+    of_code = (reason for reason in FOUND if str(reason.code) == entry.code)
+    return next((reason for reason in of_code if refer(reason, entry.since) == entry.reference), None)
+
+
+def entries_of(
+    found: Found, before: Mapping[Reason, OwnFinding], policy: Policy, mode: Mode, *, now: datetime, refer: Refer
+) -> list[OwnFinding]:
+    """Return what the Allowance is to say; what is no longer found is left out, and would begin anew.
+
+    Neither does it say what is only reported: the time that a tenant has begins when it is told.
+    """
+    counts, made = found.by_reason(), []
+    for reason, pods in counts.items():
+        taken = policy.of(reason, mode)
+        if taken.action is not Action.Report:
+            made.append(_entry(reason, pods, before.get(reason), taken, now=now, refer=refer))
+    return sorted(made, key=lambda entry: (entry.since, entry.reference))
+
+
+def _entry(
+    reason: Reason, pods: int, before: OwnFinding | None, taken: Taken, *, now: datetime, refer: Refer
+) -> OwnFinding:
+    now = now.replace(microsecond=0)
+    since = before.since if before else now
+    deadline = None
+    if taken.action is Action.Evict:
+        grace = timedelta(seconds=taken.grace)
+        # What was announced is never brought forward, and who was only warned so far is told first.
+        announced = before.deadline if before and before.deadline else now + grace
+        deadline = max(announced, since + grace)
+    return OwnFinding(
+        reference=before.reference if before else refer(reason, since),
+        code=str(reason.code),
+        action=taken.action,
+        since=since,
+        deadline=deadline,
+        pods=pods,
+    )
+
+
+def due(entries: Mapping[Reason, OwnFinding], now: datetime) -> dict[Reason, datetime]:
+    """Return the reasons whose deadline has passed, with it."""
+    return {
+        reason: entry.deadline
+        for reason, entry in entries.items()
+        if entry.action is Action.Evict and entry.deadline is not None and entry.deadline <= now
+    }

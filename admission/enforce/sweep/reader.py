@@ -1,0 +1,117 @@
+"""Reads the pods that run, page by page, and has each judged: no more than one page is held at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from admission.cluster import lists
+from admission.enforce.sweep.found import Found
+from admission.ledger.pods import ENDED
+from admission.review.pod import Pod
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+
+    from admission.cluster.client import Client
+    from admission.review.reasons import Reason
+
+PODS = "/api/v1/pods"
+
+_BATCH = 10  # pods between two turns of the loop: each takes 50 to 300 us
+
+logger = logging.getLogger(__name__)
+
+
+class Reviewed(NamedTuple):
+    """What a pod that runs would be told now."""
+
+    reasons: frozenset[Reason] = frozenset()
+    controlled: bool = False
+    """Whether it may have controlled accelerators."""
+
+
+if TYPE_CHECKING:
+    Review = Callable[[Pod], Awaitable[Reviewed | None]]
+    """Judges a pod; None where nobody can tell now."""
+
+_pods = msgspec.json.Decoder(Pod)
+
+
+def of_namespace(namespace: str) -> str:
+    """Return the path of a namespace's pods."""
+    return f"/api/v1/namespaces/{namespace}/pods"
+
+
+class Reader:
+    """Reads and judges; ``on_begin`` is told of each namespace before the first of its pods is judged.
+
+    All raise ``ClusterError``.
+    """
+
+    def __init__(
+        self, client: Client, review: Review, excluded: Collection[str], on_begin: Callable[[str], None]
+    ) -> None:
+        self._client, self._review = client, review
+        self._excluded, self._on_begin = frozenset(excluded), on_begin
+        self.calls = 0
+        """Pages that were asked for."""
+
+    async def live(self, path: str) -> AsyncIterator[list[Pod]]:
+        """Yield the pods that have not ended, page by page, without those of excluded namespaces."""
+        async for page in lists.pages(self._client, path):
+            self.calls += 1
+            pods = (pod for pod in map(_read, page) if pod is not None)
+            yield [
+                pod for pod in pods if pod.status.phase not in ENDED and pod.metadata.namespace not in self._excluded
+            ]
+
+    async def review(self, pod: Pod) -> Reviewed | None:
+        """Return what a pod would be told now."""
+        return await self._review(pod)
+
+    async def namespace(self, name: str) -> Found | None:
+        """Judge the pods of a namespace; None where nobody can tell now of all of them."""
+        self._on_begin(name)
+        found: Found | None = Found()
+        async for pods in self.live(of_namespace(name)):
+            found = await self._count(pods, found)
+        return found
+
+    async def every(self) -> AsyncIterator[dict[str, Found | None]]:
+        """Judge all pods; yield after each page the namespaces that it completed, a list being in their order."""
+        open_: dict[str, Found | None] = {}
+        async for pods in self.live(PODS):
+            by_namespace: dict[str, list[Pod]] = {}
+            for pod in pods:
+                by_namespace.setdefault(pod.metadata.namespace, []).append(pod)
+            done = {name: open_.pop(name) for name in tuple(open_) if by_namespace and name not in by_namespace}
+            for name, these in by_namespace.items():
+                if name not in open_:
+                    self._on_begin(name)
+                open_[name] = await self._count(these, open_.get(name, Found()))
+            yield done
+        yield open_
+
+    async def _count(self, pods: list[Pod], found: Found | None) -> Found | None:
+        for count, pod in enumerate(pods, 1):
+            reviewed = await self._review(pod)
+            if reviewed is None or found is None:
+                return None
+            found.take(reviewed.reasons, controlled=reviewed.controlled)
+            found.keep(owner.uid for owner in pod.metadata.owner_references or () if owner.controller)
+            if count % _BATCH == 0:
+                await asyncio.sleep(0)
+        return found
+
+
+def _read(raw: msgspec.Raw) -> Pod | None:
+    """A pod that cannot be read is told of by the census; nothing is done about what nobody can read."""
+    try:
+        return _pods.decode(raw)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        logger.debug("a pod cannot be read: %s", error)
+        return None

@@ -1,0 +1,169 @@
+"""Tells tenants: writes what was found into the Allowances of their namespaces, and an Event at each transition.
+
+What an Allowance says is also all that is remembered: nothing is done but by what was read back of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from admission.api import API_VERSION
+from admission.api.enforcement import Action
+from admission.cluster.client import ApiError
+from admission.cluster.events import Regarding
+from admission.enforce.sweep.changes import lists_too_old
+from admission.enforce.sweep.found import Found, entries_of, known
+from admission.review import notices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from admission.api.allowance import Allowance, OwnFinding
+    from admission.cluster.client import Client
+    from admission.cluster.events import Events
+    from admission.decide.registry import Registry
+    from admission.enforce.sweep.found import Refer
+    from admission.enforce.sweep.steps import Policy
+    from admission.review.reasons import Reason
+
+NAME = "compute"
+"""The one Allowance of a namespace."""
+
+_BATCH = 20  # namespaces between two turns of the loop
+_CONFLICT = {404, 409}
+"""Somebody else wrote, or it is not there yet: once more, later."""
+
+logger = logging.getLogger(__name__)
+
+
+class _Basis(NamedTuple):
+    """What decided what an Allowance says; compared by identity."""
+
+    found: Found
+    allowance: Allowance | None
+    policy: Policy
+    mode: object
+
+
+class Told:
+    """What each namespace was told; ``entries`` is what stands in its Allowance, by reason."""
+
+    def __init__(
+        self,
+        client: Client,
+        registry: Registry,
+        events: Events,
+        allowances: Mapping[str, Allowance],
+        refer: Callable[[str], Refer],
+        *,
+        contact: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._client, self._registry, self._events = client, registry, events
+        self._allowances, self._refer, self._contact, self._now = allowances, refer, contact, now
+        self._settled: dict[str, _Basis] = {}
+        self.entries: dict[str, dict[Reason, OwnFinding]] = {}
+        self.writes = 0
+
+    def heard_of(self) -> set[str]:
+        """Return the namespaces whose Allowance says something."""
+        return {key.partition("/")[0] for key, each in tuple(self._allowances.items()) if each.status.findings}
+
+    def says(self, namespace: str) -> bool:
+        """Say whether the Allowance of a namespace says something."""
+        allowance = self._allowance(namespace)
+        return allowance is not None and bool(allowance.status.findings)
+
+    async def tell(self, found: Mapping[str, Found], policy: Policy) -> None:
+        """Write every Allowance that does not say what was found; raises ``ClusterError``."""
+        for count, (namespace, these) in enumerate(tuple(found.items()), 1):
+            basis = _Basis(these, self._allowance(namespace), policy, self._registry.mode(namespace))
+            if not _same(self._settled.get(namespace), basis) and not self.holds(namespace):
+                await self._tell(namespace, basis)
+            if count % _BATCH == 0:
+                await asyncio.sleep(0)
+
+    def holds(self, namespace: str) -> bool:
+        """Say whether nothing advances in a namespace, as our own lists are too old to tell."""
+        return lists_too_old(self._registry, namespace, self._now())
+
+    def forget(self, namespace: str) -> None:
+        """Forget a namespace that is gone."""
+        self._settled.pop(namespace, None)
+        self.entries.pop(namespace, None)
+
+    def _allowance(self, namespace: str) -> Allowance | None:
+        return self._allowances.get(f"{namespace}/{NAME}")
+
+    async def _tell(self, namespace: str, basis: _Basis) -> None:
+        refer = self._refer(namespace)
+        said = basis.allowance.status.findings if basis.allowance else []
+        before = known(said, refer)
+        mode = self._registry.mode(namespace)
+        after = entries_of(basis.found, before, basis.policy, mode, now=self._now(), refer=refer)
+        if after == said:
+            self._settled[namespace] = basis
+            self.entries[namespace] = before
+        elif basis.allowance is None:
+            await self._create(namespace)
+        elif await self._write(namespace, basis.allowance, after):
+            self._record(namespace, basis.allowance, said, after)
+
+    async def _create(self, namespace: str) -> None:
+        """Of a namespace that names no tenant nobody else makes one."""
+        metadata = {"name": NAME, "namespace": namespace}
+        body = {"apiVersion": API_VERSION, "kind": "Allowance", "metadata": metadata}
+        try:
+            await self._client.create(_collection(namespace), msgspec.json.encode(body))
+        except ApiError as error:
+            if error.status not in _CONFLICT:
+                raise
+
+    async def _write(self, namespace: str, allowance: Allowance, after: list[OwnFinding]) -> bool:
+        """Write by compare-and-swap; what comes of it is read back by the watch."""
+        body = {
+            "metadata": {"resourceVersion": allowance.metadata.resource_version},
+            "status": {"findings": [each.model_dump(mode="json", by_alias=True) for each in after]},
+        }
+        try:
+            await self._client.merge_patch(f"{_collection(namespace)}/{NAME}/status", msgspec.json.encode(body))
+        except ApiError as error:
+            if error.status not in _CONFLICT:
+                raise
+            return False
+        self.writes += 1
+        return True
+
+    def _record(self, namespace: str, allowance: Allowance, before: list[OwnFinding], after: list[OwnFinding]) -> None:
+        """Record what is another action than before, and what is over; not that there are more pods or fewer."""
+        about = Regarding(API_VERSION, "Allowance", NAME, allowance.metadata.uid, namespace)
+        was = {each.reference: each for each in before}
+        for entry in after:
+            old = was.pop(entry.reference, None)
+            if old is None or (old.action, old.deadline) != (entry.action, entry.deadline):
+                note = _note(entry, self._contact)
+                what = f"{entry.reference} {entry.action} {entry.deadline}"
+                self._events.record(about, entry.code, note, action=entry.action, warning=True, transition=what)
+        for entry in was.values():
+            what = f"{entry.reference} {entry.since}"
+            self._events.record(about, "Resolved", notices.finding_over(entry.code), action="Resolve", transition=what)
+
+
+def _note(entry: OwnFinding, contact: str) -> str:
+    if entry.deadline is not None:
+        return notices.evicted_at(entry.code, entry.pods, entry.deadline, entry.reference, contact)
+    stops = entry.action is Action.StopAdmitting
+    return notices.finding_told(entry.code, entry.pods, entry.reference, contact, stops=stops)
+
+
+def _same(before: _Basis | None, now: _Basis) -> bool:
+    return before is not None and all(one is other for one, other in zip(before, now, strict=True))
+
+
+def _collection(namespace: str) -> str:
+    return f"/apis/{API_VERSION}/namespaces/{namespace}/allowances"

@@ -1,0 +1,192 @@
+"""A cluster in memory for what acts on running pods: pods, Allowances and Enforcements, and any number of leaders."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from admission.api.allowance import Allowance
+from admission.api.enforcement import Enforcement
+from admission.api.policy import Mode
+from admission.catalogue.catalogue import Catalogue
+from admission.cluster.client import ApiError, ClusterError, Unreachable
+from admission.decide.registry import Registry
+from admission.enforce.sweep.acts import Acts
+from admission.enforce.sweep.engine import Facts, Sweep
+from admission.enforce.sweep.evictor import Evictor
+from admission.enforce.sweep.reader import Reader, Reviewed
+from admission.enforce.sweep.shown import Shown
+from admission.enforce.sweep.statuses import Statuses
+from admission.enforce.sweep.suspender import Suspender
+from admission.enforce.sweep.told import Told
+
+if TYPE_CHECKING:
+    from admission.enforce.sweep.found import Refer
+    from admission.review.pod import Pod
+    from admission.review.reasons import Reason
+
+START = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+ENFORCEMENT = "all"
+
+
+class Cluster:
+    """What the API server has; ``evicted`` is what it was asked for and did: instant, namespace and pod."""
+
+    def __init__(self, pods: dict[str, int], **spec: Any) -> None:
+        self.now = START
+        self.version = 1
+        self.away = False
+        self.pods = {(name, f"{name}-{number}"): False for name, count in pods.items() for number in range(count)}
+        self.budgeted: set[str] = set()
+        self.reasons: dict[str, Reason | None] = dict.fromkeys(pods)
+        self.allowances = {
+            name: {"metadata": {"name": "compute", "namespace": name, "resourceVersion": "1"}} for name in pods
+        }
+        known = {"mode": "Enforce", "steps": [{"action": "Evict", "gracePeriod": "30s"}], **spec}
+        metadata = {"name": ENFORCEMENT, "uid": "uid", "resourceVersion": "1"}
+        self.enforcement: dict[str, Any] = {"metadata": metadata, "spec": known, "status": {}}
+        self.attempts: list[tuple[datetime, str, str]] = []
+        self.evicted: list[tuple[datetime, str, str]] = []
+        self.writes = 0
+
+    @property
+    def status(self) -> Any:
+        """The Enforcement's status."""
+        return Enforcement.model_validate(self.enforcement).status
+
+    def confirm(self) -> None:
+        """Confirm what the breaker shows."""
+        breaker = self.status.breaker
+        self.enforcement["spec"]["confirmed"] = breaker.token if breaker else ""
+        self._stored(self.enforcement)
+
+    def _stored(self, obj: dict[str, Any]) -> None:
+        self.version += 1
+        obj["metadata"] = {**obj["metadata"], "resourceVersion": str(self.version)}
+
+    # -- the client ------------------------------------------------------------------------------
+
+    async def get(self, path: str, query: Any = None) -> bytes:  # noqa: ARG002 (one page holds all)
+        await self._reached()
+        parts = path.split("/")
+        wanted = parts[4] if "namespaces" in parts else ""
+        items = [_pod(*key, ending=ending) for key, ending in self.pods.items() if wanted in {"", key[0]}]
+        return json.dumps({"metadata": {}, "items": items}).encode()
+
+    async def create(self, path: str, body: bytes) -> bytes:
+        await self._reached()
+        *_, namespace, _pods, name, what = path.split("/")
+        assert what == "eviction"
+        assert json.loads(body)["deleteOptions"] == {"preconditions": {"uid": name}}
+        self.attempts.append((self.now, namespace, name))
+        if name in self.budgeted:
+            raise ApiError(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.")
+        return self._end(namespace, name)
+
+    async def request(self, method: str, path: str, *, body: bytes) -> bytes:
+        await self._reached()
+        assert (method, "uid" in json.loads(body)["preconditions"]) == ("DELETE", True)
+        namespace, name = path.split("/")[4], path.split("/")[6]
+        self.attempts.append((self.now, namespace, name))
+        return self._end(namespace, name)
+
+    def _end(self, namespace: str, name: str) -> bytes:
+        if (namespace, name) not in self.pods:
+            raise ApiError(404, "NotFound", "")
+        assert not self.pods[namespace, name], "a pod that ends already is told again"
+        self.pods[namespace, name] = True
+        self.evicted.append((self.now, namespace, name))
+        return b"{}"
+
+    async def merge_patch(self, path: str, body: bytes) -> bytes:
+        await self._reached()
+        change, parts = json.loads(body), path.split("/")
+        kept = dict(self.allowances[parts[5]]) if "allowances" in parts else self.enforcement
+        if change["metadata"]["resourceVersion"] != kept["metadata"]["resourceVersion"]:
+            raise ApiError(409, "Conflict", "")
+        kept["status"] = {**kept.get("status", {}), **change["status"]}
+        self._stored(kept)
+        if "allowances" in parts:
+            self.allowances[parts[5]] = kept
+        self.writes += 1
+        return json.dumps(kept).encode()
+
+    async def _reached(self) -> None:
+        await asyncio.sleep(0)
+        if self.away:
+            raise Unreachable("away")
+
+
+def _pod(namespace: str, name: str, *, ending: bool) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "uid": name}
+    return {"metadata": {**metadata, "deletionTimestamp": START.isoformat()} if ending else metadata}
+
+
+class Leader:
+    """One term of leadership, with a copy of the objects that is as old as its last ``watch``."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster, self.stale = cluster, ""
+        self.ahead = timedelta()
+        self.registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce)
+        self.allowances: dict[str, Allowance] = {}
+        client: Any = cluster
+        statuses, events = Statuses(client, self.registry), _Events()
+        told = Told(client, self.registry, events, self.allowances, _refer, contact="", now=self._now)
+        evictor = Evictor(client, self._now, self._clock)
+        acts = Acts(
+            self.registry,
+            statuses,
+            Reader(client, self._review, (), lambda _: None),
+            evictor=evictor,
+            suspender=Suspender(client),
+            shown=Shown(statuses, self._now, self._clock),
+            events=events,
+            stale=lambda: self.stale,
+            holds=lambda _: False,
+            now=self._now,
+            clock=self._clock,
+        )
+        facts = Facts(lambda: self.stale, lambda: (), self._now, 600.0, self._clock)
+        self.sweep = Sweep(client, self.registry, self._review, told=told, acts=acts, facts=facts, excluded=())
+        self._known: dict[str, Reason | None] = {}
+        self.watch()
+
+    def _now(self) -> datetime:
+        return self.cluster.now + self.ahead
+
+    def _clock(self) -> float:
+        return (self.cluster.now - START).total_seconds()
+
+    async def _review(self, pod: Pod) -> Reviewed:
+        reason = self._known.get(pod.metadata.namespace)
+        return Reviewed(frozenset({reason} if reason else ()), controlled=True)
+
+    def watch(self) -> None:
+        """See everything as it is now."""
+        self.registry.put(Enforcement.model_validate(self.cluster.enforcement))
+        self.allowances |= {
+            f"{name}/compute": Allowance.model_validate(each) for name, each in self.cluster.allowances.items()
+        }
+        for namespace, reason in self.cluster.reasons.items():
+            if self._known.get(namespace, "") != reason:
+                self._known[namespace] = reason
+                self.registry.put_namespace(namespace, {"reason": str(reason)})
+
+    async def step(self) -> None:
+        """Go on, once; an API server that is away is no end."""
+        try:
+            await self.sweep.step()
+        except ClusterError:
+            self.sweep._sweeping = None
+
+
+class _Events:
+    def record(self, *_: Any, **__: Any) -> None:
+        """Nobody reads them here."""
+
+
+def _refer(namespace: str) -> Refer:
+    return lambda reason, since: f"{namespace} {reason} {since.isoformat()}"
