@@ -1,8 +1,8 @@
 """Tests in CEL, the language of match conditions, each at least as wide as the code that it stands for.
 
-The API server evaluates them for every pod of the cluster within a budget (a quarter of a policy's), so cheap tests go
-first, and nothing is compared by regular expression that a prefix can tell.  CEL can neither normalise a path nor turn
-letters outside ASCII into capitals: what would need it is sent.
+The API server evaluates them for every pod of the cluster within a budget (a quarter of a policy's), so what most pods
+with devices are told by goes first, and nothing is compared by regular expression that a prefix can tell.  CEL can
+neither normalise a path nor turn letters outside ASCII into capitals: what would need it is sent.
 """
 
 from __future__ import annotations
