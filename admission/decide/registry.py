@@ -23,6 +23,7 @@ from admission.decide.question import Requester
 from admission.decide.rulebook import Rulebook
 from admission.decide.stops import Stops
 from admission.demand.inventory import Inventory, Node, take_inventory
+from admission.tenants.group import Groups
 from admission.tenants.standing import Standing, standing_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.rules import RulesInForce
     from admission.review.claim import DeviceClass, ResourceSlice
+    from admission.tenants.group import Top
 
 DECISIVE = frozenset(
     {"AccessPolicy", "ComputeQuota", "AcceleratorClass", "AcceleratorPool", "AcceleratorPresence", "Authorization"}
@@ -60,6 +62,7 @@ class Registry:
         self.shards = shards
         self.stops = Stops()
         self._objects: dict[type[Object], dict[str, Object]] = {}
+        self._groups = Groups()
         self._default_country = default_country
         self._builtin = catalogue
         self._catalogue: Catalogue | None = None
@@ -91,10 +94,18 @@ class Registry:
             self._heed(dropped)
         if kind is Tenant:
             self.standings.pop(name, None)
+            self._regroup(name, None)
         self._invalidate(kind.__name__)
 
     def _stand(self, tenant: Tenant) -> None:
-        self.standings[tenant.name] = standing_of(tenant, self.every(ScreeningDismissal))
+        standing = standing_of(tenant, self.every(ScreeningDismissal))
+        self.standings[tenant.name] = standing
+        self._regroup(tenant.name, standing.top)
+
+    def _regroup(self, tenant: str, top: Top | None) -> None:
+        """Put the tenants into their groups that a tenant's coming, change or going puts into others."""
+        for name, group in self._groups.put(tenant, top).items():
+            self.standings[name] = self.standings[name].in_group(group)
 
     def _heed(self, dismissal: ScreeningDismissal) -> None:
         """Compute the standing anew of whom a dismissal is about, that came, changed or went."""

@@ -11,7 +11,7 @@ from admission.api.identity import TENANT_ITSELF, TenantKind
 from admission.api.policy import Fact
 from admission.catalogue.countries import COUNTRIES
 from admission.tenants.age import Age, Sources, sources_of
-from admission.tenants.group import group_of
+from admission.tenants.group import Top, top_of
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
 from admission.tenants.ownership import UNNAMED, OwnershipGraph, contradiction_of, graph_of, state_missing, top_declared
@@ -52,6 +52,8 @@ class Standing:
     graph: OwnershipGraph
     group: str = ""
     """Key of the ownership group (``tenants.group``); tenants under the same party at the top share it."""
+    top: Top = field(default_factory=Top)
+    """The party at the top, by which others are of the same group."""
     sources: Sources = field(default_factory=lambda: Sources({}, {}))
     """Who attests the facts, and since when."""
     stale: frozenset[Fact] = frozenset()
@@ -114,6 +116,10 @@ class Standing:
             self._aged[key] = dataclasses.replace(self, stale=stale)
         return self._aged[key]
 
+    def in_group(self, group: str) -> Standing:
+        """The same in another ownership group, as other tenants came or went."""
+        return self if group == self.group else dataclasses.replace(self, group=group, _aged={})
+
     def owned_from(self, countries: frozenset[str]) -> Ternary:
         """Whether owners headquartered in these countries hold 50 percent or more, in aggregate."""
         if countries not in self._owned:
@@ -162,10 +168,12 @@ def standing_of(tenant: Tenant, dismissals: Iterable[ScreeningDismissal] = ()) -
     graph = graph_of(tenant.spec)
     judged = judge(tenant, graph, dismissals)
     standing = Standing(tenant, identity_digest(tenant.spec), {}, graph, judged=judged)
+    top = top_of(tenant.spec, graph)
     return dataclasses.replace(
         standing,
         facts=_facts(tenant, standing),
-        group=group_of(tenant.spec, graph),
+        group=top.name,
+        top=top,
         sources=sources_of(tenant, standing.digest),
     )
 

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from admission.api.allowance import OwnLimit
+from admission.api.tenant import Tenant
 from admission.decide.limits import ENDING
 from admission.enforce.own import own_limits
 from admission.enforce.shown import allowance_status
 from admission.ledger.ledger import View
 from admission.ledger.state import Hold, Hours
-from tests.decide.questions import CHIP, NOW, party, quota, tenant, world
+from tests.decide.questions import ALLOW, CHIP, NOW, party, policy, quota, tenant, world
 
 HOUR = 3600
 CLOCK = int(NOW.timestamp())
@@ -112,6 +113,23 @@ def test_a_hold_is_that_of_the_ownership_group() -> None:
     left = {each: own_limits(who, lambda _: kept, registry, NOW)[0].hold_left for each, who in both.items()}
 
     assert left == {"acme": "14h", "sister": "14h"}
+
+
+def test_tenants_whose_parents_share_an_identifier_are_charged_as_one_group_while_they_are_there() -> None:
+    def owned(name: str, parent: str) -> Any:
+        above = {"id": "top", "name": parent, "identifiers": [{"scheme": "LEI", "id": "529900EXAMPLE0000001"}]}
+        return tenant(
+            name, parties=[above], ultimateParent="top", ownership=[{"owner": "top", "share": {"exact": 100}}]
+        )
+
+    ages = policy(ALLOW, factAges=[{"fact": "Headquarters", "maxAge": "1d"}])
+    given = world(owned("acme", "Rotkehl Holding AG"), owned("sister", "ROTKEHL Hldg."), ages, quota())
+    registry = given.registry()
+    (group,) = {registry.group_of(each) for each in ("acme", "sister")}
+    aged = [registry.requester_of(each).at(NOW, registry.rules(NOW).ages) for each in ("acme", "sister")]
+    assert ([each.group for each in aged], group != GROUP) == ([group, group], True)
+    registry.drop(Tenant, "sister")
+    assert registry.group_of("acme") == world(owned("acme", "Rotkehl Holding AG")).registry().group_of("acme") != group
 
 
 def test_no_figure_is_a_neighbours() -> None:
