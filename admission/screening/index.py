@@ -104,10 +104,14 @@ class Index:
                 yield from (Found(entry, alias, "Name", score) for entry, alias in self._words[theirs])
         for theirs, score in self._by_distinctive(form.distinctive, threshold):
             yield from (Found(entry, alias, "Name", score) for entry, alias in self._distinctive[theirs])
-        if len(form.core) >= LONG_NAME:
-            for theirs, score in self._by_core(form.core, threshold):
-                every = ((entry, alias) for entry, alias in self._core[theirs] if _joins(form, form_of(alias)))
-                yield from (Found(entry, alias, "Name", score) for entry, alias in every)
+        yield from self._joined(form, threshold)
+
+    def _joined(self, form: Form, threshold: int) -> Iterator[Found]:
+        """Entries of which one name writes as one word what the other parts."""
+        for theirs, score in self._by_core(form.core, threshold) if len(form.core) >= LONG_NAME else ():
+            for entry, alias in self._core[theirs]:
+                if _joins(form, form_of(alias)):
+                    yield Found(entry, alias, "Name", score)
 
     def _by_core(self, mine: str, threshold: int) -> Iterator[tuple[str, int]]:
         """Names whose distinctive words are this one's when all stand as one word, or begin with it."""
