@@ -35,6 +35,7 @@ SAID = {
     "spelling": "one or two letters wrong",
     "words": "a word more or less",
     "subsidiary": "places and words of the trade added",
+    "joined": "words joined or parted, and places added",
     "translated": "translated",
 }
 BEYOND = frozenset({"translated"})

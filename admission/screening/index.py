@@ -6,6 +6,8 @@ first letters or by shared words would lose what differs there.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -62,6 +64,7 @@ class Index:
         self._abjad = _grouped(named, lambda form: form.consonants if form.is_abjad else "")
         self._distinctive = _grouped(named, lambda form: form.distinctive)
         self._core = _grouped(named, lambda form: form.core if len(form.core) >= LONG_NAME else "")
+        self._sorted_cores = sorted(self._core)
         self._several = {each: None for each in self._distinctive if " " in each}
         self._with_word = _by_word(self._words)
         self._with_distinctive = _by_word(self._distinctive)
@@ -101,15 +104,29 @@ class Index:
                 yield from (Found(entry, alias, "Name", score) for entry, alias in self._words[theirs])
         for theirs, score in self._by_distinctive(form.distinctive, threshold):
             yield from (Found(entry, alias, "Name", score) for entry, alias in self._distinctive[theirs])
-        if len(form.core) >= LONG_NAME:
-            for theirs, score, _ in process.extract_iter(
-                form.core, self._core.keys(), scorer=fuzz.ratio, score_cutoff=threshold
-            ):
-                yield from (
-                    Found(entry, alias, "Name", int(score))
-                    for entry, alias in self._core[theirs]
-                    if form_of(alias).distinctive.count(" ") != form.distinctive.count(" ")
-                )
+        yield from self._joined(form, threshold)
+
+    def _joined(self, form: Form, threshold: int) -> Iterator[Found]:
+        """Entries of which one name writes as one word what the other parts."""
+        for theirs, score in self._by_core(form.core, threshold) if len(form.core) >= LONG_NAME else ():
+            for entry, alias in self._core[theirs]:
+                if _joins(form, form_of(alias)):
+                    yield Found(entry, alias, "Name", score)
+
+    def _by_core(self, mine: str, threshold: int) -> Iterator[tuple[str, int]]:
+        """Names whose distinctive words are this one's when all stand as one word, or begin with it."""
+        cores = self._core.keys()
+        for theirs, score, _ in process.extract_iter(mine, cores, scorer=fuzz.ratio, score_cutoff=threshold):
+            yield theirs, int(score)
+        shorter = (mine[:length] for length in range(LONG_NAME, len(mine)) if mine[:length] in cores)
+        first = bisect.bisect_left(self._sorted_cores, mine)
+        longer = itertools.takewhile(
+            lambda theirs: theirs.startswith(mine), itertools.islice(self._sorted_cores, first, None)
+        )
+        for theirs in (*shorter, *longer):
+            share = 100 * min(len(mine), len(theirs)) // max(len(mine), len(theirs))
+            if share >= CONTAINED:
+                yield theirs, share
 
     def _by_distinctive(self, mine: str, threshold: int) -> Iterator[tuple[str, int]]:
         """Names whose distinctive words are this one's: the same, alike where there are several, or all among them."""
@@ -120,6 +137,11 @@ class Index:
             for theirs, score, _ in process.extract_iter(mine, several, scorer=fuzz.ratio, score_cutoff=threshold):
                 yield theirs, int(score)
             yield from _containing(mine, self._with_distinctive)
+
+
+def _joins(one: Form, other: Form) -> bool:
+    """Whether one of two names may write as one word what the other parts: they have not as many words."""
+    return one.distinctive.count(" ") != other.distinctive.count(" ")
 
 
 def _read(number: str) -> str:
