@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.review.pod import Meta
     from admission.server.judge import Judgement
-    from admission.server.record import Recorder
+    from admission.server.recorder import Recorder
     from admission.server.settings import Settings
     from admission.server.tls import Certificate
 

@@ -189,6 +189,11 @@ def ends_before(expires_at: datetime, verified_at: datetime) -> str:
     return f"{expires_at.isoformat()} is not after {verified_at.isoformat()}, when it was verified"
 
 
+def ends_late(expires_at: datetime, days: int) -> str:
+    """An end that no verification reaches."""
+    return f"{expires_at.isoformat()} is more than {days} days after it was verified; verify anew before"
+
+
 def not_signed(header: str) -> str:
     """A delivery without a signature of ours."""
     return f"{header}: missing, or not by a secret of this provider"

@@ -106,7 +106,7 @@ def test_a_nodes_labels_name_its_chip(labels: dict[str, str], name: str | None) 
         (PRODUCT, "NVIDIA-H100-80GB-HBM3", {"h100-sxm"}),
         (PRODUCT, "NVIDIA-H100-80GB-HBM3-MIG-*", {"h100-sxm"}),
         (PRODUCT, "NVIDIA-H200*", {"h200-sxm", "h200-nvl"}),
-        (PRODUCT, "Tesla-T4*", {"t4"}),
+        (PRODUCT, "Tesla-T4*", {"t4", "t4g"}),
         (PRODUCT, "NVIDIA-R200*", set()),
         ("beta.kubernetes.io/instance-type", "p5en.*", {"h200-sxm"}),
         (INSTANCE, "p5en.48xlarge", {"h200-sxm"}),

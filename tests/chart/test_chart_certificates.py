@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from admission.server.keyring import Leaf
 from admission.server.rotation import Rotation
+from admission.server.selfsigned import Authority
 from admission.server.settings import read_settings
 from tests.chart.rendering import CHART, NAMESPACE, PEM, PROVIDED, RELEASE, Chart, Manifest, configuration
 from tests.cluster.scripted import connected
@@ -110,21 +112,30 @@ class Release:
     def __init__(self, chart: Chart, plane: ControlPlane) -> None:
         self._chart, self._plane, self.kubectl = chart, plane, Kubectl(plane)
 
-    def helm(self, *arguments: str) -> None:
+    @property
+    def ca(self) -> str:
+        """An authority that is not ours."""
+        return self._plane.ca.read_text()
+
+    def try_helm(self, *arguments: str) -> str:
+        """Return why helm fails, or nothing."""
         done = self._chart.run(*arguments, f"--namespace={NAMESPACE}", f"--kubeconfig={self._plane.kubeconfig}")
-        assert done.returncode == 0, done.stderr
+        return done.stderr if done.returncode else ""
 
-    def rotate(self, settings: SelfManaged) -> None:
-        """Do what the leading replica does, until nothing is left to do."""
+    def helm(self, *arguments: str) -> None:
+        assert self.try_helm(*arguments) == ""
 
-        async def go() -> None:
+    def rotate(self, settings: SelfManaged) -> str:
+        """Do what the leading replica does, until nothing is left to do; return what is in its way."""
+
+        async def go() -> str:
             async with connected(self._plane.kubeconfig) as client:
                 rotation = Rotation(client, NAMESPACE, settings, lambda: dt.datetime.now(dt.UTC))
                 while await rotation.once():
                     pass
-                assert rotation.problem == ""
+                return rotation.problem
 
-        asyncio.run(go())
+        return asyncio.run(go())
 
     def kept(self) -> tuple[dict[str, str], set[bytes]]:
         """Return the Secret's data, and what the entries of the configuration trust."""
@@ -152,7 +163,7 @@ def test_helm_leaves_alone_what_the_server_keeps(chart: Chart, release: Release,
     release.helm("install", RELEASE, str(CHART), "--create-namespace", how)
     assert release.kept() == ({}, {b""})
     settings = server_settings(chart.render(), tmp_path)
-    release.rotate(settings.self_managed)
+    assert release.rotate(settings.self_managed) == ""
     kept = release.kept()
     assert kept[1] == {base64.b64decode(kept[0]["ca.crt"])}
     for arguments in (
@@ -168,9 +179,45 @@ def test_helm_leaves_alone_what_the_server_keeps(chart: Chart, release: Release,
     assert release.kept() == ({}, kept[1] | {b""}), (
         "the entry that is new is the server's to tell, as is the Secret to fill"
     )
-    release.rotate(settings.self_managed)
+    assert release.rotate(settings.self_managed) == ""
     assert len(release.entries()) == 3
     assert release.kept()[1] == {base64.b64decode(release.kept()[0]["ca.crt"])} != kept[1]
     release.helm("uninstall", RELEASE)
     gone = release.kubectl("get", "secret,validatingwebhookconfiguration", SECRET, "-n", NAMESPACE, check=False)
     assert "NotFound" in gone.stderr, "nothing of it stays behind"
+
+
+def test_from_our_authority_to_a_given_certificate_both_are_trusted_meanwhile(
+    chart: Chart, release: Release, tmp_path: Path
+) -> None:
+    """As docs/certificates.md says: a replica of either kind may be asked until the last old one has left."""
+    release.helm("install", RELEASE, str(CHART), "--create-namespace")
+    settings = server_settings(chart.render(), tmp_path)
+    assert release.rotate(settings.self_managed) == ""
+    both = base64.b64decode(release.kept()[0]["ca.crt"]).decode() + release.ca
+    (tmp_path / "both.crt").write_text(both)
+    given = ("--set=tls.mode=provided", "--set=tls.existingSecret=serving")
+    upgrade = ("upgrade", RELEASE, str(CHART), *given, f"--set-file=tls.caBundle={tmp_path}/both.crt")
+    assert "clientConfig.caBundle" in release.try_helm(*upgrade), "a conflict with what the replicas wrote"
+    release.helm(*upgrade, "--force-conflicts")
+    assert release.rotate(settings.self_managed) != "", "an old replica that still leads has no Secret any more"
+    shown = release.kubectl("get", "validatingwebhookconfiguration", RELEASE, "-o", "json").stdout
+    trusted = {each["clientConfig"]["caBundle"] for each in json.loads(shown)["webhooks"]}
+    assert trusted == {base64.b64encode(both.encode()).decode()}
+    release.helm("uninstall", RELEASE)
+
+
+@pytest.mark.parametrize("mode", ["selfManaged", "certManager"])
+def test_further_names_and_addresses_stand_in_the_certificate(chart: Chart, tmp_path: Path, mode: str) -> None:
+    objects = chart.render(f"--set=tls.mode={mode}", "--set=tls.extraNames={10.96.0.50,FD00::0001,gate.example.com}")
+    service = f"{RELEASE}.{NAMESPACE}.svc"
+    if mode == "certManager":
+        spec = objects["Certificate", RELEASE]["spec"]
+        assert spec["dnsNames"] == [service, f"{service}.cluster.local", "gate.example.com"]
+        assert spec["ipAddresses"] == ["10.96.0.50", "FD00::0001"]
+        return
+    names = server_settings(objects, tmp_path).self_managed.names
+    assert names == [service, f"{service}.cluster.local", "10.96.0.50", "fd00::1", "gate.example.com"]
+    authority = Authority.make(now := dt.datetime.now(dt.UTC))
+    leaf = Leaf(*authority.issue(names, now))
+    assert leaf.serves(names, [authority.certificate], now), "else it would be made anew without end"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.features import FEATURES
+from tests.chart.features import FEATURES, RECEIVER
 from tests.chart.rendering import CHART, NAMESPACE, RELEASE, Chart, Manifest
 from tools.kubectl import Kubectl
 from tools.process import binaries
@@ -223,3 +223,28 @@ def test_a_token_of_the_charts_lasts_as_long_as_it_says_and_a_default_one_a_year
     payload = token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     assert most / 2 < claims["exp"] - claims["iat"] <= most
+
+
+@pytest.mark.parametrize("name", [RELEASE, f"{RELEASE}-receiver"], ids=["server", "receiver"])
+def test_what_a_replica_reads_at_its_start_is_a_part_of_its_pod(chart: Chart, name: str) -> None:
+    """An older replica that starts anew, or comes back, must not read what was rendered for a newer version."""
+    template = rendered(chart, "everything")["Deployment", name]["spec"]["template"]
+    (volume,) = [each for each in template["spec"]["volumes"] if each["name"] == "config"]
+    (item,) = volume["downwardAPI"]["items"]
+    assert item == {"path": "config.yaml", "fieldRef": {"fieldPath": "metadata.annotations['computegate.io/config']"}}
+    assert yaml.safe_load(template["metadata"]["annotations"]["computegate.io/config"])["listen"]
+    stored = [each for (kind, _), each in rendered(chart, "everything").items() if kind == "ConfigMap"]
+    assert [each["metadata"]["name"] for each in stored if "config.yaml" in each["data"]] == []
+
+
+def test_the_receivers_replicas_stand_apart_and_leave_one_at_a_time(chart: Chart) -> None:
+    name = f"{RELEASE}-receiver"
+    objects = rendered(chart, "everything")
+    pod = objects["Deployment", name]["spec"]["template"]
+    spread = pod["spec"]["topologySpreadConstraints"]
+    assert [each["topologyKey"] for each in spread] == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    budget = objects["PodDisruptionBudget", name]["spec"]
+    for selector in (budget["selector"], *(each["labelSelector"] for each in spread)):
+        assert selector["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+    assert ("PodDisruptionBudget", name) not in chart.render(*RECEIVER, "--set=podDisruptionBudget.enabled=false")

@@ -286,6 +286,21 @@ def test_contradictions_and_typos_are_refused_by_name(chart: Chart, flags: list[
     assert words in chart.refusal(*flags)
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [((), False), ((RULES,), True), ((RULES, "--set=podMonitor.enabled=true"), False)],
+    ids=["no alerts", "nobody scrapes", "scraped"],
+)
+def test_alerts_that_nobody_scrapes_for_are_told_of(chart: Chart, flags: tuple[str, ...], said: bool) -> None:
+    done = chart.run("install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--dry-run=client", *flags)
+    assert ("ComputegateDown fires for as long as they run" in done.stdout) is said, done.stderr
+
+
+def test_without_tests_nothing_is_rendered_that_only_a_test_needs(chart: Chart) -> None:
+    assert f"{RELEASE}-test" in chart.text()
+    assert f"{RELEASE}-test" not in chart.text("--skip-tests")
+
+
 def test_a_contact_cannot_break_out_of_a_guard(chart: Chart) -> None:
     objects = chart.render("--set-literal=config.contact=a\"b'c\\d")
     guard = objects["ValidatingAdmissionPolicy", f"{RELEASE}-ledgers"]["spec"]["validations"][0]

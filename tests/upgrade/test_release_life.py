@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 GRACE = 20.0
 NEW_FIELD = ("tenants", "attestations")
+NEW_PARTS = ("test", "kyc", "deadlines", "apiPriorityAndFairness")
+NEW_KEYS = ("keepSeconds", "log", "debugPort", "extraNames", "clientNames")
 TENANT: dict[str, Any] = {
     "apiVersion": "computegate.io/v1alpha1",
     "kind": "Tenant",
@@ -44,7 +46,18 @@ def older(tmp_path: Path) -> Path:
     ]
     path.write_text(yaml.safe_dump(crd, sort_keys=False))
     (chart / "templates" / "guard-screening.yaml").write_text("")
+    values = yaml.safe_load((chart / "values.yaml").read_text())
+    (chart / "values.yaml").write_text(yaml.safe_dump(_fewer(values), sort_keys=False))
     return chart
+
+
+def _fewer(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values that know neither the parts nor the keys that came later."""
+    parts = {key: each for key, each in values.items() if key not in NEW_PARTS}
+    return {
+        key: {k: v for k, v in each.items() if k not in NEW_KEYS} if key in ("config", "tls") else each
+        for key, each in parts.items()
+    }
 
 
 def test_an_upgrade_and_its_rollback_keep_everything_and_are_intact_throughout(release: Release, older: Path) -> None:
@@ -57,7 +70,7 @@ def test_an_upgrade_and_its_rollback_keep_everything_and_are_intact_throughout(r
     attested = {"spec": {"attestations": [{"facts": ["TenantKind"], "by": "Tenant", **dates}]}}
     for step in ("upgrade", "rollback", "upgrade"):
         if step == "upgrade":
-            release.put("upgrade", CHART, "--set=webhook.bindings=true")
+            release.helm("upgrade", RELEASE, CHART, "--reuse-values", "--set=webhook.bindings=true")
             release.kubectl("patch", "tenants.computegate.io", "nordlicht", "--type=merge", "-p", json.dumps(attested))
         else:
             release.helm("rollback", RELEASE)
