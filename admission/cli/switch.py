@@ -39,7 +39,10 @@ MOST_TIMES = 200
 
 LONGEST_REASON = 1024
 _UNUSABLE = (NoCredentialsError, ClusterError, OSError, ValueError, msgspec.MsgspecError)
-_NOT_FOUND = 404
+USUAL_NAME = "computegate"
+"""Of the configuration, where the release is called as everywhere in the pages."""
+
+_FORBIDDEN, _NOT_FOUND = 403, 404
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -83,20 +86,25 @@ async def off(switch: Switch, arguments: argparse.Namespace) -> str:
     reason = arguments.reason.strip()
     if not reason or len(reason) > LONGEST_REASON:
         raise ValueError(f"--reason is empty, or longer than {LONGEST_REASON} characters")
-    configuration = await configuration_of(switch.client)
+    configuration = await switch.configuration()
     if not configuration:
         raise ValueError("no webhook configuration of computegate is installed: it is off already")
-    name = configuration["metadata"]["name"]
-    bindings = await switch.bindings(name)
+    name, bindings, but = configuration["metadata"]["name"], list[dict[str, Any]](), ""
+    try:
+        bindings = await switch.bindings(name)
+    except (
+        ClusterError
+    ) as error:  # what matters is that it goes off; what could not be done is in this process's output
+        but += notices.switched_unseen(name, str(error))
     try:
         since = await switch.note(name, "off", reason, [configuration, *bindings])
-        kept = ""
-    except ClusterError as error:  # what matters is that it goes off; the reason is in this process's output
-        since, kept = dt.datetime.now(dt.UTC), notices.switched_unrecorded(str(error), reason)
+    except ClusterError as error:
+        since = dt.datetime.now(dt.UTC)
+        but += notices.switched_unrecorded(str(error), reason)
     for binding in bindings:
         await switch.client.request("DELETE", f"{BINDINGS}/{binding['metadata']['name']}")
     await switch.client.request("DELETE", f"{CONFIGURATIONS}/{name}")
-    return notices.switched_off(name, since) + kept
+    return notices.switched_off(name, since) + but
 
 
 async def on(switch: Switch, _arguments: argparse.Namespace) -> str:
@@ -117,6 +125,20 @@ class Switch:
         self.client, self._namespace = client, namespace
         self._maps = f"/api/v1/namespaces/{namespace}/configmaps"
         self.off_since: dt.datetime | None = None
+
+    async def configuration(self) -> dict[str, Any]:
+        """Return our configuration, {} where there is none; by the chart's name where the others may not be seen."""
+        try:
+            return await configuration_of(self.client)
+        except ApiError as error:
+            if error.status != _FORBIDDEN:
+                raise
+        try:
+            return dict(msgspec.json.decode(await self.client.get(f"{CONFIGURATIONS}/{USUAL_NAME}")))
+        except ApiError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            return {}
 
     async def bindings(self, name: str) -> list[dict[str, Any]]:
         """Return the bindings whose parameter the configuration is, and that refuse while there is none."""

@@ -277,6 +277,14 @@ def switched_unrecorded(problem: str, reason: str) -> str:
     return f"; not kept in the cluster ({problem}), so helm upgrade puts it back; note yourself who, and why: {reason}"
 
 
+def switched_unseen(name: str, problem: str) -> str:
+    """Whether something refuses while the gate is missing could not be seen."""
+    return (
+        f"; bindings could not be looked at ({problem}): if pods are refused now for want of a parameter, "
+        f"kubectl delete validatingadmissionpolicybinding {name}-narrowed"
+    )
+
+
 def switched_on(name: str, since: datetime, until: datetime) -> str:
     """The gate is back."""
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -176,3 +177,34 @@ def test_without_the_program_kubectl_does_it_and_the_chart_puts_it_back(
         sys.stdout.write(f"\nkubectl delete: a pod past the limit created after {time.monotonic() - begun:.1f} s\n")
     world.installed.apply()
     assert bare(world)["webhooks"] == was["webhooks"]
+
+
+LEAST = {"computegate-oncall": "", "least": "bindings could not be looked at", "no-notes": "not kept in the cluster"}
+"""Roles of who may take the gate out, beside what is said of what they may not do."""
+
+
+@pytest.mark.parametrize("role", LEAST)
+def test_who_is_on_call_needs_few_rights(world: World, unique: str, role: str) -> None:
+    _give(world, unique, role)
+    kubeconfig = world.installed.plane.kubeconfig_for(unique)
+    command = [sys.executable, "-m", "admission.cli.main", "off", "--reason=a test", "--kubeconfig", str(kubeconfig)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert LEAST[role] in done.stdout
+    assert world.kubectl("get", *CONFIGURATION, check=False).returncode == 1
+    if role == "no-notes":
+        world.installed.apply()
+
+
+def _give(world: World, user: str, role: str) -> None:
+    """Bind a role to a user; make it with the least rights, unless it is the chart's."""
+    if role != "computegate-oncall":
+        what = ("--verb=get,delete", "--resource=validatingwebhookconfigurations.admissionregistration.k8s.io")
+        world.kubectl("create", "clusterrole", user, *what)
+    notes = ("--verb=get,create,update", "--resource=configmaps", "-n", NAMESPACE)
+    if role == "least":
+        world.kubectl("create", "role", user, *notes)
+    named = role if role == "computegate-oncall" else user
+    world.kubectl("create", "clusterrolebinding", user, f"--clusterrole={named}", f"--user={user}")
+    if role != "no-notes":
+        world.kubectl("create", "rolebinding", user, f"--role={named}", f"--user={user}", "-n", NAMESPACE)
