@@ -10,7 +10,7 @@ READY := .venv/ready
 BASE_IMAGE ?=
 TAG ?= localhost/computegate:dev
 
-.PHONY: help setup test lint lock crds released workloads chart-docs profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission chaos quota-check screening-check corpus image image-check cluster-test clean
+.PHONY: help setup test lint lock crds released workloads chart-docs profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission chaos quota-check screening-check record-check corpus image image-check cluster-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -102,6 +102,9 @@ quota-check: setup ## the same checker under three loads: ResourceQuota alone, t
 
 screening-check: setup ## measure how well names are found on a list; ARGS=--write puts the table into docs/screening.md
 	$(BIN)/python -m tools.screening_check $(ARGS)
+
+record-check: setup ## damage a record of 100,000 lines, and kill a server that records, and say what was missed or lost
+	$(BIN)/python -m tests.record.damage $(ARGS)
 
 corpus: setup ## score what is found in manifests whose demand is known; CORPUS=DIR holds them and INDEX.tsv
 	$(BIN)/python tools/corpus.py $(CORPUS) $(ARGS)

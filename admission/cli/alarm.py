@@ -6,10 +6,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from admission.cluster.events import Regarding
+from admission.enforce.alarm.releases import ReleaseWatch
 from admission.enforce.alarm.watch import GateWatch
 from admission.review import notices
 
 if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
     from admission.cluster.client import Client
     from admission.cluster.events import Events
     from admission.cluster.lease import Lease
@@ -22,9 +26,26 @@ logger = logging.getLogger(__name__)
 class GateAlarm:
     """Every replica watches, logs and measures; the leader alone records events, on the ConfigMap of the release."""
 
-    def __init__(self, client: Client, namespace: str, gate: GateSettings, events: Events, lease: Lease) -> None:
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        gate: GateSettings,
+        events: Events,
+        *,
+        lease: Lease,
+        now: Callable[[], dt.datetime],
+    ) -> None:
         self._namespace, self._events, self._lease = namespace, events, lease
         self.watch = GateWatch(client, namespace, gate.config_map, tell=self._tell, grace=gate.grace_seconds)
+        self.releases = ReleaseWatch(
+            client,
+            lease.path,
+            leads=lambda: lease.held,
+            installed=lambda: self.watch.installed,
+            tell=self._tell_weaker,
+            now=now,
+        )
 
     def _tell(self, began: list[Problem], ended: list[Problem]) -> None:
         for problem in began:
@@ -36,6 +57,11 @@ class GateAlarm:
         if not self.watch.problems:
             logger.warning("gate: %s", notices.gate_intact())
             self.record("GateIntact", notices.gate_intact(), warning=False)
+
+    def _tell_weaker(self, what: list[str]) -> None:
+        text = notices.released_weaker(what)
+        logger.warning("release: %s", text)
+        self.record("Weakened", text, warning=True)
 
     def record(self, reason: str, text: str, *, warning: bool, transition: str = "") -> None:
         """Record an event about the gate, where this replica leads; the same again within the hour only counts.

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.review.pod import Meta
     from admission.server.judge import Judgement
-    from admission.server.record import Recorder
+    from admission.server.recorder import Recorder
     from admission.server.settings import Settings
     from admission.server.tls import Certificate
 
@@ -118,7 +118,7 @@ class ClusterSource:
         self._certificates = Certificates(client, _own_namespace(), settings.tls)
         identity = f"{os.environ.get('POD_NAME', 'computegate')}_{uuid.uuid4()}"
         self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
-        self.alarm = GateAlarm(client, _own_namespace(), settings.gate, self._events, self.lease)
+        self.alarm = GateAlarm(client, _own_namespace(), settings.gate, self._events, lease=self.lease, now=_now)
         self._proof = Proof(client, registry, settings, key=reference_key, namespace=_own_namespace(), alarm=self.alarm)
 
     @classmethod
@@ -137,7 +137,7 @@ class ClusterSource:
             self._events.run,
         ):
             self._tasks.append(asyncio.create_task(kept_alive(run)))
-        runs = (self.lease.run, self.alarm.watch.run, *self._proof.everywhere())
+        runs = (self.lease.run, self.alarm.watch.run, self.alarm.releases.run, *self._proof.everywhere())
         self._until_resigned = [asyncio.create_task(kept_alive(run)) for run in runs]
         self._tasks += self._until_resigned
         return self
@@ -213,7 +213,7 @@ class ClusterSource:
             *figures_of(self, self._registry, _now(), dropped),
             *self._weakened.figures(),
             *self._certificates.figures(leads=self.lease.held),
-            *gate_figures(self.alarm.watch.problems, self.alarm.watch.breaks),
+            *gate_figures(self.alarm.watch.problems, self.alarm.watch.breaks, self.alarm.releases.weakened),
             *self._proof.figures(leads=self.lease.held),
             *(self.upkeep.reevaluation.figures() if self.upkeep is not None else ()),
         )

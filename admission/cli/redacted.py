@@ -45,6 +45,15 @@ FACTS = {
     "Exemption": ("spec.validUntil", "status.approval.at"),
     "KYCOverride": ("spec.validUntil", "status.approval.at"),
     "ScreeningDismissal": ("status.approval.at",),
+    "Enforcement": (
+        "spec.mode",
+        "spec.evictionsPerMinute",
+        "spec.mostShare",
+        "status.attempted",
+        "status.breaker.pods",
+        "status.breaker.of",
+        "status.breaker.at",
+    ),
 }
 """Of each kind the fields that are told where they hold a word of an enum, a number or an instant."""
 
@@ -58,6 +67,7 @@ COUNTED = {
 LABELS = frozenset(
     (
         "entry",
+        "action",
         "mode",
         "decision",
         "reason",

@@ -22,6 +22,16 @@ MOST_ROWS = 10_000
 MOST_PROBLEMS = 100
 
 
+def _written(text: object) -> object:
+    """A number of seconds is no instant that somebody would read over."""
+    if isinstance(text, str) and "T" not in text.upper() and " " not in text.strip() and "-" not in text:
+        raise ValueError("write an instant such as 2026-11-26T00:00:00Z")
+    return text
+
+
+_Instant = Annotated[pydantic.AwareDatetime, pydantic.BeforeValidator(_written)]
+
+
 class _Cells(Model):
     """One row; what stands in ``status.kyc`` is bounded as it is there."""
 
@@ -30,10 +40,10 @@ class _Cells(Model):
     tenant: Name
     state: KYCState
     level: Annotated[int, pydantic.Field(ge=0, le=4)] = 0
-    verified_at: pydantic.AwareDatetime | None = None
-    expires_at: pydantic.AwareDatetime | None = None
-    reverify_by: pydantic.AwareDatetime | None = None
-    as_of: pydantic.AwareDatetime | None = None
+    verified_at: _Instant | None = None
+    expires_at: _Instant | None = None
+    reverify_by: _Instant | None = None
+    as_of: _Instant | None = None
     covers: Annotated[str, pydantic.Field(pattern=r"^(sha256:[0-9a-f]{64})?$")] = ""
     provider: Annotated[str, pydantic.Field(max_length=128)] = ""
     reference: Annotated[str, pydantic.Field(max_length=256)] = ""

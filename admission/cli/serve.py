@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import pathlib
 import sys
 from typing import TYPE_CHECKING
@@ -22,14 +23,18 @@ from admission.demand.workloads.table import TableError
 from admission.ledger.database import Unusable
 from admission.server import log
 from admission.server.certificates import certificate_figures
+from admission.server.commit import Commit
 from admission.server.config import ENTRIES, Counts, ServerConfig
 from admission.server.gate import Gate
 from admission.server.judge import Judge
 from admission.server.kinds import Kinds
 from admission.server.metrics import Metrics, of_http
-from admission.server.record import Recorder
+from admission.server.recorder import Recorder
+from admission.server.recordfile import RecordFile
 from admission.server.serving import Handlers, Server, serve
 from admission.server.settings import Settings, SettingsError, read_settings
+from admission.server.signing import Signer, UnusableKey, hmac_signer, key_signer
+from admission.server.sinks import Sink, Stream
 from admission.server.tls import CertificateError
 from admission.server.workloads import WORKLOADS, WorkloadGate
 
@@ -79,12 +84,36 @@ async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
         default_country=settings.default_place or "",
         shards=settings.ledger.shards if arguments.standalone is None else 0,
     )
-    recorder = Recorder(sys.stdout.buffer)
+    recorder = Recorder(_sinks(settings), replica=os.environ.get("POD_NAME", ""))
     try:
-        async with await _source(arguments, registry, settings, recorder) as source:
+        source = await _source(arguments, registry, settings, recorder)
+        recorder.begin(_signer(settings, source.reference_key))
+        async with source:
             await _answer(source, registry, settings, recorder)
     finally:
         await asyncio.to_thread(recorder.close)
+
+
+def _sinks(settings: Settings) -> list[Sink]:
+    """Return where the record goes, the file first: what stands there was on its way to standard output at least."""
+    out, file = Stream(sys.stdout.buffer), settings.record.file
+    if file is None:
+        return [out]
+    path = pathlib.Path(str(file.path).replace("{replica}", os.environ.get("POD_NAME", "computegate")))
+    kept = RecordFile(
+        path, largest=file.max_bytes, keep_files=file.keep_files, keep_days=file.keep_days, sync=file.sync
+    )
+    return [kept, out]
+
+
+def _signer(settings: Settings, reference_key: bytes) -> Signer:
+    path = settings.record.key_file
+    if path is None:
+        return hmac_signer(reference_key)
+    try:
+        return key_signer(path.read_bytes())
+    except UnusableKey as error:
+        raise SettingsError(f"record.keyFile {path}: {error}") from None
 
 
 async def _source(arguments: argparse.Namespace, registry: Registry, settings: Settings, recorder: Recorder) -> Source:
@@ -98,16 +127,20 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
     entries = [name for name, _ in ENTRIES]
     metrics, counts = Metrics(entries), Counts()
     certificate = await source.certificate()
+    denies = settings.record.on_failure == "Deny"
     judge = Judge(
         registry,
         source.ledger,
         reference_key=source.reference_key,
         contact=settings.contact,
         unready=source.unready,
+        unrecorded=(lambda: recorder.problem) if denies else lambda: "",
     )
-    gate, workloads = _gates(source, settings, judge, kinds, metrics=metrics, record=recorder)
+    record = Commit(recorder) if denies else recorder
+    gate, workloads = _gates(source, settings, judge, kinds, metrics=metrics, record=record)
     metrics.watch(lambda: of_http(counts, entries))
     metrics.watch(lambda: source.figures(recorder.dropped))
+    metrics.watch(recorder.figures)
     metrics.watch(lambda: certificate_figures(certificate))
     metrics.watch(kinds.figures)
 
@@ -134,7 +167,7 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
 
 
 def _gates(
-    source: Source, settings: Settings, judge: Judge, kinds: Kinds, *, metrics: Metrics, record: Recorder
+    source: Source, settings: Settings, judge: Judge, kinds: Kinds, *, metrics: Metrics, record: Recorder | Commit
 ) -> tuple[Gate, WorkloadGate]:
     """Return what answers for pods, and what answers for what makes pods."""
     gate = Gate(

@@ -85,7 +85,8 @@ class Lease:
         return self._clock() < self._until
 
     @property
-    def _path(self) -> str:
+    def path(self) -> str:
+        """Where the Lease is."""
         return f"{self._collection}/{self._name}"
 
     async def run(self) -> None:
@@ -112,7 +113,7 @@ class Lease:
 
     async def _acquire(self) -> wire.Lease | None:
         try:
-            current = _lease.decode(await self._request("GET", self._path))
+            current = _lease.decode(await self._request("GET", self.path))
         except ApiError as error:
             if error.status != _NOT_FOUND:
                 raise
@@ -147,7 +148,7 @@ class Lease:
             "metadata": {"resourceVersion": current.metadata.resource_version},
             "spec": self._spec(current.spec),
         }
-        return _lease.decode(await self._request("PATCH", self._path, patch))
+        return _lease.decode(await self._request("PATCH", self.path, patch))
 
     def _spec(self, before: wire.LeaseSpec) -> wire.LeaseSpec:
         now = self._now().isoformat(timespec="microseconds")
@@ -178,7 +179,7 @@ class Lease:
         }
         self._mine = None
         with contextlib.suppress(ClusterError):  # it runs out by itself
-            await self._request("PATCH", self._path, patch, _RELEASE_TIMEOUT)
+            await self._request("PATCH", self.path, patch, _RELEASE_TIMEOUT)
 
     def _tell(self) -> None:
         if self.held != self._told:

@@ -202,6 +202,11 @@ def draining() -> str:
     return "this replica is shutting down; retrying is safe"
 
 
+def record_unwritten() -> str:
+    """The decision record takes no lines, and the operator wants nothing decided without it."""
+    return "requests for accelerators cannot be recorded right now; retrying is safe"
+
+
 def quota_exceeded(tenant: str, classes: str, shortages: Sequence[Shortage]) -> str:
     """What does not fit, in the grammar of ResourceQuota and in the tenant's own figures."""
     first = shortages[0]

@@ -31,6 +31,12 @@ def weakened() -> str:
     return "less is enforced here than before; annotations computegate.io/weaken-* say who asked for it"
 
 
+def released_weaker(what: Iterable[str]) -> str:
+    """Of an event on the release: its values enforce less than those before."""
+    said = printable("; ".join(what))
+    return f"an upgrade, or a rollback, of the release enforces less than before: {said}; helm history tells when"
+
+
 def finding_told(code: str, pods: int, reference: str, contact: str, *, stops: bool) -> str:
     """Of an event on an Allowance: pods of the namespace run that would be denied now."""
     stopped = "; no new ones are admitted meanwhile" if stops else ""
@@ -181,6 +187,11 @@ def clearance_without_end() -> str:
 def ends_before(expires_at: datetime, verified_at: datetime) -> str:
     """An end before the beginning."""
     return f"{expires_at.isoformat()} is not after {verified_at.isoformat()}, when it was verified"
+
+
+def ends_late(expires_at: datetime, days: int) -> str:
+    """An end that no verification reaches."""
+    return f"{expires_at.isoformat()} is more than {days} days after it was verified; verify anew before"
 
 
 def not_signed(header: str) -> str:

@@ -58,6 +58,7 @@ class Reason(enum.StrEnum):
     NotSynced = "NotSynced"
     LedgerBusy = "LedgerBusy"
     Draining = "Draining"
+    RecordUnwritten = "RecordUnwritten"
 
     @property
     def code(self) -> PublicCode:
@@ -98,6 +99,6 @@ _BEHIND: dict[PublicCode, tuple[Reason, ...]] = {
         Reason.AuthorizationRequired,
         Reason.AuthorizationExhausted,
     ),
-    PublicCode.TryAgain: (Reason.NotSynced, Reason.LedgerBusy, Reason.Draining),
+    PublicCode.TryAgain: (Reason.NotSynced, Reason.LedgerBusy, Reason.Draining, Reason.RecordUnwritten),
 }
 _CODES = {reason: code for code, reasons in _BEHIND.items() for reason in reasons}

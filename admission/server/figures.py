@@ -16,6 +16,7 @@ from admission.tenants.age import ATTESTED
 from admission.tenants.kyc import due_state
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
@@ -94,18 +95,27 @@ def figures_of(source: Figured, registry: Registry, now: datetime, dropped: int)
     )
 
 
-def gate_figures(problems: Collection[Sequence[str]] | None, breaks: int) -> Iterable[Metric]:
-    """Return whether the gate is what was installed, unless that is unknown, and how often it ceased to be.
+def gate_figures(
+    problems: Collection[Sequence[str]] | None, breaks: int, weakened: dt.datetime | None
+) -> Iterable[Metric]:
+    """Return whether the gate is what was installed, unless unknown, how often it ceased to be, and a weaker release.
 
     ``problems`` begin with kind, name and what is wrong.
     """
     broken = counters("computegate_gate_breaks", "Times that something of the gate ceased to be.", {(): breaks}, ())
+    since = gauge(
+        "computegate_release_weakened_timestamp_seconds",
+        "When an upgrade of the release last made it enforce less.",
+        {(): weakened.timestamp() if weakened else 0.0},
+        (),
+    )
     if problems is None:
-        return (broken,)
+        return broken, since
     named: Samples = {(f"{kind}/{name}", problem): 1 for kind, name, problem, *_ in problems}
     text = "What of the gate is missing, changed or unseen."
     return (
         broken,
+        since,
         gauge("computegate_gate_intact", "Whether the gate is what was installed.", {(): float(not problems)}, ()),
         gauge("computegate_gate_problems", text, named, ("object", "problem")),
     )

@@ -8,7 +8,9 @@ one's judgement.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -58,7 +60,7 @@ class Gate:
         ledger: Ledger,
         *,
         metrics: Metrics,
-        record: Callable[[Record], None],
+        record: Callable[[Record], Awaitable[None] | None],
         contact: str,
         excluded: Collection[str] = (),
         find_namespace: Callable[[str], Awaitable[bool]],
@@ -133,8 +135,23 @@ class Gate:
         """Judge and account for it, whether or not the caller still waits."""
         ask = await completed(ask, request.user_info.username, self._lookup, self._makers)
         judgement = await self._judge.judge(ask, datetime.now(UTC), deadline)
-        self._account(entry, request, ask, judgement, time.monotonic() - begun)
+        written = self._account(entry, request, ask, judgement, time.monotonic() - begun)
+        if written is not None and judgement.mode is Mode.Enforce:
+            try:
+                await written
+            except OSError as error:
+                return self._unrecorded(judgement, str(error))
+        elif written is not None:  # whatever fails, what is only observed passes
+            with contextlib.suppress(OSError):
+                await written
         return judgement
+
+    def _unrecorded(self, judgement: Judgement, problem: str) -> Judgement:
+        """What is answered where the line of a judgement does not stand; a reservation expires, as of a lost answer."""
+        if not judgement.is_passing:
+            self._metrics.refused((Reason.RecordUnwritten,), Mode.Enforce)
+        finding = Finding(Reason.RecordUnwritten, messages.record_unwritten(), problem)
+        return replace(judgement, findings=(finding,), levels=(), advisory=(), warned=False, reference="", message="")
 
     def _keep_final(self, key: tuple[object, ...], ended: asyncio.Future[Judgement]) -> None:
         """Forget what a repeat should be judged anew for: failures, and denials that time may lift."""
@@ -142,11 +159,14 @@ class Gate:
         if passing and self._repeats.get(key) is ended:
             del self._repeats[key]
 
-    def _account(self, entry: str, request: Request, ask: Ask, judgement: Judgement, seconds: float) -> None:
+    def _account(
+        self, entry: str, request: Request, ask: Ask, judgement: Judgement, seconds: float
+    ) -> Awaitable[None] | None:
+        """Count and record; returns what tells when the line stands, where somebody is to wait for it."""
         decision = judgement.decision
         self._metrics.decided(entry, judgement.mode, decision, seconds)
         if judgement.demand.is_empty and not judgement.findings:
-            return
+            return None
         self._metrics.refused(dict.fromkeys(finding.reason for finding in judgement.findings), judgement.mode)
         advised = dict.fromkeys(finding.reason for finding in judgement.advisory)
         self._metrics.refused(advised, Mode.Warn if judgement.warned else Mode.Observe)
@@ -161,7 +181,7 @@ class Gate:
         if decision == "denied":
             self.on_denial(ask.namespace, judgement, now)
         standings = self._judge.registry.requester(ask.namespace).standings()
-        self._record(line_of(entry, request, ask, judgement, standings=standings, now=now, seconds=seconds))
+        return self._record(line_of(entry, request, ask, judgement, standings=standings, now=now, seconds=seconds))
 
     def _answered(self, request: Request, judgement: Judgement) -> wire.Response:
         return answer(

@@ -97,12 +97,13 @@ class Judge:
         reference_key: bytes,
         contact: str,
         unready: Callable[[], str] = lambda: "",
+        unrecorded: Callable[[], str] = lambda: "",
     ) -> None:
         self.registry = registry
         self._ledger = ledger
         self._key = reference_key
         self._contact = contact
-        self._unready = unready
+        self._unready, self._unrecorded = unready, unrecorded
         self._verdicts = Verdicts(registry)
 
     async def judge(self, ask: Ask, now: datetime, deadline: float) -> Judgement:
@@ -125,6 +126,10 @@ class Judge:
         waiting = waiting or ask.unknown
         if waiting:
             finding = Finding(Reason.NotSynced, say(), waiting)
+            return self._judgement(case, Verdict((finding,), ()))
+        unrecorded = self._unrecorded() if mode is Mode.Enforce else ""
+        if unrecorded:  # before the ledger is asked: nobody would take back what it reserves
+            finding = Finding(Reason.RecordUnwritten, messages.record_unwritten(), unrecorded)
             return self._judgement(case, Verdict((finding,), ()))
         return await self._decide(case, deadline)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import pathlib
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import pydantic
 import yaml
@@ -167,6 +167,31 @@ class EnforcementSettings(_Part):
     """Whether it was granted to suspend what makes pods."""
 
 
+class RecordFileSettings(_Part):
+    """The file that has the record besides standard output."""
+
+    path: pathlib.Path
+    """Its name, such as ``record.jsonl``; full ones stand beside it, numbered.  ``{replica}`` is the pod's name."""
+    max_bytes: Annotated[int, pydantic.Field(ge=65536)] = 64 * 1024 * 1024
+    """The size at which the next one is begun."""
+    keep_files: Annotated[int, pydantic.Field(ge=0)] = 16
+    """Full ones that stay."""
+    keep_days: Annotated[float, pydantic.Field(gt=0)] | None = None
+    """Days after its last line at which a full one goes; absent means that age removes none."""
+    sync: bool = False
+    """Wait for the disk with each write; else the operating system writes when it likes."""
+
+
+class RecordSettings(_Part):
+    """Where decisions are recorded, and what happens while they cannot be."""
+
+    file: RecordFileSettings | None = None
+    on_failure: Literal["Count", "Deny"] = "Count"
+    """Count what is lost, or deny what is controlled (TryAgain) and answer nothing that is not recorded."""
+    key_file: pathlib.Path | None = None
+    """Ed25519 private key (PEM) that signs checkpoints; absent means a key made of the one of references."""
+
+
 class Settings(_Part):
     """Everything ``computegate serve`` is told."""
 
@@ -194,6 +219,7 @@ class Settings(_Part):
     gate: GateSettings = GateSettings()
     canary: CanarySettings = CanarySettings()
     enforcement: EnforcementSettings = EnforcementSettings()
+    record: RecordSettings = RecordSettings()
     reference_key_file: pathlib.Path | None = None
     """File with the key of references; absent means the Secret named below."""
     reference_secret: str = "computegate-reference"  # noqa: S105 (a name)

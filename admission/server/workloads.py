@@ -80,7 +80,7 @@ class WorkloadGate:
         kinds: Callable[[], Table],
         *,
         metrics: Metrics,
-        record: Callable[[Record], None],
+        record: Callable[[Record], Awaitable[None] | None],
         contact: str,
         excluded: Collection[str] = (),
         find_namespace: Callable[[str], Awaitable[bool]],
@@ -110,7 +110,10 @@ class WorkloadGate:
         log.REVIEWED.set(read.uid)
         unknown = "" if known else f"namespace {request.namespace} is not known here yet"
         foreseen = [each async for each in self._foresee(request, read, begun + budget, unknown)]
-        self._account(entry, request, foreseen, time.monotonic() - begun)
+        written = self._account(entry, request, foreseen, time.monotonic() - begun)
+        if written and any(await asyncio.gather(*written, return_exceptions=True)):
+            # Nothing is told that is not recorded; the pods are judged when they come.
+            return wire.encode(wire.allowed(request.uid))
         return wire.encode(self._answered(request, foreseen))
 
     async def _foresee(self, request: Request, read: Read, deadline: float, unknown: str) -> AsyncIterator[_Foreseen]:
@@ -150,8 +153,10 @@ class WorkloadGate:
             return any(finding.reason is not Reason.ClaimMissing for finding in judgement.verdict.findings)
         return not read.waits
 
-    def _account(self, entry: str, request: Request, foreseen: Iterable[_Foreseen], seconds: float) -> None:
-        """Count one decision and record each judgement.
+    def _account(
+        self, entry: str, request: Request, foreseen: Iterable[_Foreseen], seconds: float
+    ) -> list[Awaitable[None]]:
+        """Count one decision and record each judgement; returns what tells when the lines stand.
 
         Devices, and the reasons of what is let pass, are counted when the pods come.
         """
@@ -162,7 +167,7 @@ class WorkloadGate:
         reasons = (finding.reason for each in foreseen if each.denies for finding in each.judgement.findings)
         self._metrics.refused(dict.fromkeys(reasons), mode)
         standings = registry.requester(request.namespace).standings()
-        for each in foreseen:
+        written = [
             self._record(
                 line_of(
                     entry,
@@ -175,6 +180,9 @@ class WorkloadGate:
                     decision=each.decision,
                 )
             )
+            for each in foreseen
+        ]
+        return [each for each in written if each is not None]
 
     def _answered(self, request: Request, foreseen: Sequence[_Foreseen]) -> wire.Response:
         if not foreseen:

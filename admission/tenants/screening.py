@@ -74,10 +74,10 @@ class Judged:
 
     @property
     def told(self) -> str:
-        """List and hits in a line, for the operator's record; tenants read nothing of it."""
+        """List and hits in a line, for the operator's record; no names of it, and tenants read nothing of it."""
         screening = self.screening
         listed = f"list of {screening.lists_as_of.isoformat() if screening.lists_as_of else 'no date'}"
-        hits = [f"{hit.party} ~ {hit.name} (entry {hit.entry}, by {hit.by})" for hit in screening.hits[:_TOLD]]
+        hits = [f"{hit.party} is like entry {hit.entry} (by {hit.by})" for hit in screening.hits[:_TOLD]]
         return "; ".join(part for part in (screening.reference, listed, *hits) if part)
 
     def open(self, now: datetime) -> tuple[ScreeningHit, ...]:

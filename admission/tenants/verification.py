@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MOST_AHEAD = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours."""
 
+LONGEST_DAYS = 3660
+"""Days that a verification may count for: whoever verified ten years ago knows nobody any more."""
+
 LONGEST_REASON = 1024
 """Characters of ``reason`` that a Tenant can hold."""
 
@@ -127,6 +130,8 @@ def check_dates(verification: Verification, now: datetime) -> None:
         raise BadDate(f"expiresAt: {notices.clearance_without_end()}")
     if verification.expires_at <= verified_at:
         raise BadDate(f"expiresAt: {notices.ends_before(verification.expires_at, verified_at)}")
+    if verification.expires_at - verified_at > timedelta(days=LONGEST_DAYS):
+        raise BadDate(f"expiresAt: {notices.ends_late(verification.expires_at, LONGEST_DAYS)}")
     if verification.reverify_by is not None and verification.reverify_by <= verified_at:
         raise BadDate(f"reverifyBy: {notices.ends_before(verification.reverify_by, verified_at)}")
 

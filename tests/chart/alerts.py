@@ -96,6 +96,10 @@ CASES: dict[str, Case] = {
     "ComputegateCanaryFails": flag('computegate_canary_last_good_timestamp_seconds{canary="device"}', "0", "99999999"),
     "ComputegateAuditFails": flag('computegate_audit_problems{problem="rights"}', "2", "0"),
     "ComputegateWeakened": counter('computegate_weakened_total{what="namespace"}'),
+    "ComputegateReleaseWeakened": Case(
+        {"computegate_release_weakened_timestamp_seconds": "0+60x700"},
+        {"computegate_release_weakened_timestamp_seconds": f"-{DAY}x700"},
+    ),
     "ComputegateCertificateEnds": flag(f'{ENDS}{{certificate="serving"}}', str(7 * DAY), str(9 * DAY)),
     "ComputegateCertificateNotCurrent": flag("computegate_certificate_current", "0", "1"),
     "ComputegateRotationFails": flag("computegate_certificate_rotation_works", "0", "1"),
@@ -122,6 +126,7 @@ CASES: dict[str, Case] = {
         {f'{BUCKET}0.5"}}': "0+100x700", f'{BUCKET}5"}}': "0+100x700", f'{BUCKET}+Inf"}}': "0+100x700"},
     ),
     "ComputegateRecordLost": counter("computegate_records_dropped"),
+    "ComputegateRecordUnwritable": flag('computegate_record_writable{instance="a", sink="file"}', "0", "1"),
     "ComputegateLedgerNotCounted": flag('computegate_ledger_initialized{scope="DE"}', "0", "1"),
     "ComputegateLedgerDrift": flag('computegate_ledger_uncounted_devices{scope="DE", party="tenant"}', "2", "0"),
     "ComputegateUnannouncedDevices": counter('computegate_ledger_missed_devices_total{scope="DE", party="tenant"}'),
@@ -146,6 +151,13 @@ CASES: dict[str, Case] = {
         figures(HOURS, used=900, reserved=50, limit=1000), figures(HOURS, used=900, reserved=0, limit=1000)
     ),
     "ComputegateHoldNearlyOver": Case(figures(HOLD, longest=95, limit=100), figures(HOLD, longest=90, limit=100)),
+    "ComputegateEvictionsWait": flag("computegate_eviction_breaker", "1", "0"),
+    "ComputegateEvictionsFail": Case(
+        {'computegate_evictions_total{outcome="failed"}': GROWS},
+        {'computegate_evictions_total{outcome="evicted"}': GROWS},
+    ),
+    "ComputegateNotSwept": flag("computegate_sweep_age_seconds", "7300", "7100"),
+    "ComputegateSweepStale": flag("computegate_sweep_stale", "1", "0"),
     "ComputegateScreeningListOld": Case(
         {"computegate_screening_list_date_seconds": f"-{5 * DAY}x700"},
         {"computegate_screening_list_date_seconds": f"-{4 * DAY}x700"},

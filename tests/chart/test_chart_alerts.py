@@ -112,7 +112,7 @@ def test_what_was_over_before_a_scrape_saw_it_grow_fires_too(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["GateNotIntact", "FailsOpen", "Weakened"])
+@pytest.mark.parametrize("name", ["GateNotIntact", "FailsOpen", "Weakened", "ReleaseWeakened"])
 def test_that_the_gate_was_taken_away_is_told_within_a_minute(chart: Chart, name: str) -> None:
     """From the change to the alert at the worst: seen, scraped, evaluated, and held for its time."""
     pods = chart.render(*PROVIDED, "--set=podMonitor.enabled=true")

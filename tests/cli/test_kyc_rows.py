@@ -54,6 +54,11 @@ PROBLEMS: list[tuple[str | bytes, list[str]]] = [
     ("tenant,state,covers\nacme,Pending,sha256:1\n", ["2: covers: String should match"]),
     ("tenant,state,asOf\nacme,Pending,2026-11-26\n", ["2: asOf: Input should have timezone info"]),
     ("tenant,state,asOf\nacme,Pending,2027-01-01T00:00:00Z\n", ["2: asOf: 2027-01-01T00:00:00+00:00 lies ahead"]),
+    ("tenant,state,asOf\nacme,Pending,1795000000\n", ["2: asOf: Value error, write an instant such as 2026-11-26T"]),
+    (
+        "tenant,state,verifiedAt,expiresAt\nacme,Verified,2026-11-01T00:00:00Z,9999-11-01T00:00:00Z\n",
+        ["2: expiresAt: 9999-11-01T00:00:00+00:00 is more than 3660 days after it was verified"],
+    ),
     ("tenant,state\nacme,Verified\n", ["2: expiresAt: a clearance needs an end"]),
     ('tenant,state\n"acme,Pending\n', [" unexpected end of data"]),
     (b"tenant,state\nacme\xff,Pending\n", [" 'utf-8' codec can't decode byte 0xff"]),

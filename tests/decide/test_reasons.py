@@ -487,7 +487,13 @@ def test_a_question_has_these_reasons_and_no_other(asked: World, reasons: set[Re
         assert verdict.scopes == ()
 
 
-BY_LEDGER = {Reason.AuthorizationExhausted, Reason.NotSynced, Reason.LedgerBusy, Reason.Draining}
+BY_LEDGER = {
+    Reason.AuthorizationExhausted,
+    Reason.NotSynced,
+    Reason.LedgerBusy,
+    Reason.Draining,
+    Reason.RecordUnwritten,
+}
 """Reasons that are not found by checks."""
 
 UNUSED = {Reason.HoursExhausted, Reason.BeforeInstall, Reason.StaticPod}

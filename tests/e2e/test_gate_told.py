@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING
 
+from tests.e2e.conftest import VALUES
 from tests.e2e.world import eventually, samples, value
 from tools.installation import NAMESPACE
 
@@ -12,6 +14,16 @@ if TYPE_CHECKING:
     from tests.e2e.world import World
 
 BINDING = ("ValidatingAdmissionPolicyBinding", "computegate-journals")
+
+
+LEASE = ("lease", "computegate", "-n", NAMESPACE)
+
+
+def _install(world: World, values: dict[str, str]) -> None:
+    """Write what a release with these values says that it installed, as its upgrade begins."""
+    rendered = world.installed.rendered({**VALUES, **values})
+    config = next(each for each in rendered if each["metadata"]["name"] == "computegate-gate")
+    world.apply(config)
 
 
 def _problems(world: World) -> dict[str, str]:
@@ -44,3 +56,22 @@ def test_a_binding_that_is_deleted_is_told_and_its_return_too(world: World) -> N
     eventually(intact, lambda figure: figure == 1)
     assert _problems(world) == {}
     eventually(lambda: _notes(world, "GateIntact"), lambda notes: notes != set())
+
+
+def test_an_upgrade_to_values_that_enforce_less_is_told(world: World) -> None:
+    values = {"config.mode": "observe", "config.excludedNamespaces": "{teams}", "guards.weakening": "false"}
+    since = lambda: value(world.metrics(), "computegate_release_weakened_timestamp_seconds")  # noqa: E731
+    intact = lambda: value(world.metrics(), "computegate_gate_intact")  # noqa: E731
+    eventually(lambda: "computegate.io/enforces" in str(world.get(*LEASE)["metadata"]), bool)
+    begun = dt.datetime.now(dt.UTC).timestamp()
+    _install(world, values)
+    eventually(since, lambda instant: instant >= begun)
+    note = (
+        "an upgrade, or a rollback, of the release enforces less than before: namespaces without a mode are not "
+        "enforced any more; namespaces left out: teams; guards gone: computegate-weaker-namespaces, "
+        "computegate-weaker-policies; helm history tells when"
+    )
+    eventually(lambda: _notes(world, "Weakened"), lambda notes: notes == {note})
+    assert f"release: {note}" in world.installed.replicas[0].log.read_text()
+    _install(world, {})
+    eventually(intact, lambda figure: figure == 1)

@@ -45,7 +45,7 @@ def digest(world: World, name: str) -> str:
 
 
 def table(world: World, names: tuple[str, str], second: str = "Suspended") -> str:
-    first = f"{names[0]},Verified,2,{OF_THEN},2099-01-01T00:00:00Z,{digest(world, names[0])},by-hand,file-1"
+    first = f"{names[0]},Verified,2,{OF_THEN},2035-01-01T00:00:00Z,{digest(world, names[0])},by-hand,file-1"
     return f"tenant,state,level,verifiedAt,expiresAt,covers,provider,reference\n{first}\n{names[1]},{second},,,,,,\n"
 
 

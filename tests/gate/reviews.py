@@ -18,7 +18,7 @@ from admission.server.workloads import WORKLOADS, WorkloadGate
 from tests.decide.questions import World, quota, world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from admission.demand.workloads.table import Table
     from admission.ledger.ledger import Ledger
@@ -44,6 +44,8 @@ class Door:
         deny: bool = False,
         deadline_seconds: int | None = None,
         table: Table | None = None,
+        record: Callable[[Record], Awaitable[None] | None] | None = None,
+        unrecorded: Callable[[], str] = lambda: "",
         **fields: Any,
     ) -> None:
         self.registry = (of or world(quota())).registry()
@@ -53,7 +55,9 @@ class Door:
         self.metrics = Metrics(ENTRIES)
         self.asked_for: list[str] = []
         self.lookup = FileLookup()
-        judge = Judge(self.registry, self.ledger, reference_key=KEY, contact=CONTACT, unready=unready)
+        judge = Judge(
+            self.registry, self.ledger, reference_key=KEY, contact=CONTACT, unready=unready, unrecorded=unrecorded
+        )
 
         async def find(name: str) -> bool:
             self.asked_for.append(name)
@@ -63,7 +67,7 @@ class Door:
             judge,
             self.ledger,
             metrics=self.metrics,
-            record=self.records.append,
+            record=record or self.records.append,
             contact=CONTACT,
             find_namespace=find,
             lookup=self.lookup,
@@ -74,7 +78,7 @@ class Door:
             judge,
             lambda: self.table,
             metrics=self.metrics,
-            record=self.records.append,
+            record=record or self.records.append,
             contact=CONTACT,
             excluded=fields.get("excluded", ()),
             find_namespace=find,

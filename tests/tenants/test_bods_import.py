@@ -184,6 +184,26 @@ def test_what_is_in_force_counts_and_what_nobody_knows_stays_unknown(
     assert [each.get("share", {}) for each in found.get("ownership", [])] == ownership
 
 
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        ([_holds("holding", "acme", _shares(80) | {"endDate": "2026-11-26"})], "1 of its interests have ended"),
+        (
+            [_holds("holding", "acme", _shares(80)), _again(SOLD, recordStatus="closed")],
+            "no open record says who holds",
+        ),
+        ([], "no open record says who holds acme; its owners stay unknown"),
+        ([_holds("holding", "acme", _shares(80))], ""),
+    ],
+    ids=["ended", "closed", "absent", "held"],
+)
+def test_owners_that_are_none_any_more_are_told(tmp_path: pathlib.Path, statements: list[Statement], said: str) -> None:
+    path = tmp_path / "bods.json"
+    path.write_text(json.dumps(_of_acme(*statements)))
+    notes = "\n".join(read_bods(path, "acme", TODAY).notes)
+    assert said in notes if said else notes == ""
+
+
 def test_who_is_unknown_has_no_name_and_stands_between_all_the_same(tmp_path: pathlib.Path) -> None:
     hidden = _entity("hidden", "", "unknownEntity")
     found = _read(

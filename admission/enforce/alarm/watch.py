@@ -107,6 +107,12 @@ class GateWatch:
         held = self._config.items.get(self._config_key)
         return held.metadata if held else Metadata(self._name)
 
+    @property
+    def installed(self) -> tuple[Manifest, ...] | None:
+        """What the release says that it installed; None while that is unknown."""
+        held = self._config.items.get(self._config_key)
+        return held.objects if held else None
+
     def names(self, kind: str) -> list[str]:
         """Return the names of the objects of a kind that were installed."""
         return [name for (_, name), each in self._expected.items() if each["kind"] == kind]

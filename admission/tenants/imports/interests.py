@@ -103,8 +103,11 @@ def links_of(raw: msgspec.Raw, where: str, nodes: Mapping[str, Node], today: dt.
     for name, key in ends.items():
         if key not in nodes:
             raise ImportProblem(f"{where}: recordDetails.{name}: there is no open record {key[:64]!r}")
-    interests = list(_current(found.interests or (_Interest(),), where, today))
-    return [_link(found.interested_party, found.subject, each, at) for at, each in interests], []
+    stated = found.interests or (_Interest(),)
+    interests = list(_current(stated, where, today))
+    ended = len(stated) - len(interests)
+    notes = [f"{where}: {ended} of its interests have ended, and do not count"] if ended else []
+    return [_link(found.interested_party, found.subject, each, at) for at, each in interests], notes
 
 
 def _current(interests: Iterable[_Interest], where: str, today: dt.date) -> Iterator[tuple[str, _Interest]]:

@@ -12,7 +12,7 @@ import msgspec
 import pydantic
 from pydantic.alias_generators import to_camel
 
-from admission.tenants.verification import AGAINST, LONGEST_REASON, Verification
+from admission.tenants.verification import AGAINST, LONGEST_DAYS, LONGEST_REASON, Verification
 
 if TYPE_CHECKING:
     from admission.api.clearance import KYCState
@@ -40,7 +40,7 @@ class Provider(pydantic.BaseModel):
     """The mapping that reads it; empty means the one of the provider's own name."""
     level: Annotated[int, pydantic.Field(ge=0, le=4)] = 1
     """KYC level of what it verifies; a delivery can say a lower one."""
-    valid_days: Annotated[int, pydantic.Field(gt=0, le=3660)] = 365
+    valid_days: Annotated[int, pydantic.Field(gt=0, le=LONGEST_DAYS)] = 365
     """Days until a clearance ends; a delivery can say an earlier end."""
     levels: Annotated[
         dict[Annotated[str, pydantic.Field(min_length=1, max_length=128)], Annotated[int, pydantic.Field(ge=0, le=4)]],

@@ -44,7 +44,7 @@
 {{- end -}}
 {{- end -}}
 {{- range .Values.extraVolumes -}}
-{{- if has .name (list "clients" "config" "kinds" "reference" "tls" "tmp" "token") -}}
+{{- if has .name (list "clients" "config" "kinds" "record" "reference" "signing" "tls" "tmp" "token") -}}
 {{- fail (printf "extraVolumes must not use the name %s: the chart has a volume of that name" .name) -}}
 {{- end -}}
 {{- end -}}

@@ -1,0 +1,255 @@
+"""What a record proves: its lines by run, what the chain says of itself, and what is wrong with either.
+
+    line ─► whole? ─► its run: in order? ─► checkpoint? ─► signed by a key that we have?
+              └► damaged: kept, until a gap shows where it belongs
+
+Memory is bounded by what is wrong, not by what is read.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from admission.cli.run import MOST_GAPS, Fault, Gap, Place, Run
+from admission.server import chain
+from admission.server.chain import Begin, Checkpoint, Head, Link, Lost, Recovered, Retired, link_of, signed_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from admission.server.signing import Verifier
+
+MOST_UNSIGNED = 20_000
+"""Lines of a run that no checkpoint follows: a replica signs sooner, however much it is asked at once."""
+
+MOST_LOOKS = 5_000_000
+"""At damaged lines, for where they belong: made for it, an input could ask for any number of them."""
+
+MOST_RUNS = 100_000
+
+_OURS = (b'"schema":"computegate.io/', b'"chain":{"run":"')
+"""In a line of a record that is no longer whole, one of these is left, mostly."""
+
+_AT = re.compile(rb'"at":"([^"\\]{1,40})"')
+_KINDS: dict[str, type[Begin | Checkpoint | Lost | Recovered | Retired]] = {
+    chain.BEGIN: Begin,
+    chain.CHECKPOINT: Checkpoint,
+    chain.LOST: Lost,
+    chain.RECOVERED: Recovered,
+    chain.RETIRED: Retired,
+}
+_decoders = {schema: msgspec.json.Decoder(kind) for schema, kind in _KINDS.items()}
+
+
+class _Schema(msgspec.Struct):
+    schema: str
+
+
+_schema = msgspec.json.Decoder(_Schema)
+
+
+@dataclass(slots=True)
+class Told:
+    """What is known of a run beside the order of its lines."""
+
+    run: Run
+    replica: str = ""
+    first_at: str = ""
+    last_at: str = ""
+    signed: int = -1
+    """The last line that a good signature is over."""
+    checkpoints: int = 0
+    unchecked: int = 0
+    """Checkpoints of a key that was not given."""
+    ended: bool = False
+    statements: list[tuple[int, Lost | Recovered | Retired | Begin]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Damaged:
+    place: Place
+    claim: Link | None
+    used: bool = False
+
+
+class Verification:
+    """Takes lines, without their ends, and says at the end what is wrong.
+
+    ``partial`` says that runs may begin before the input does, and runs before them may be elsewhere.
+    """
+
+    def __init__(self, keys: Iterable[Verifier] = (), *, partial: bool = False) -> None:
+        self._keys = {(key.algorithm, key.key): key for key in keys}
+        self._partial = partial
+        self._damaged: list[_Damaged] = []
+        self._number, self._looks = 0, MOST_LOOKS
+        self.runs: dict[str, Told] = {}
+        self.faults: list[tuple[str, Fault]] = []
+        self.others = self.more = 0
+        self.torn: list[Place] = []
+
+    def add(self, line: bytes, file: str, number: int, *, ended: bool = True) -> None:
+        """Take one line; ``ended`` is False for what stands behind the last end of a line in a file."""
+        self._number += 1
+        place, link = Place(self._number, file, number), link_of(line)
+        if link is not None and link.whole and (link.run in self.runs or len(self.runs) < MOST_RUNS):
+            told = self.runs.setdefault(link.run, Told(Run(link.run)))
+            told.run.add(link, place)
+            self._note(told, link, line, place)
+        elif not ended:
+            self.torn.append(place)
+        elif link is None and not any(mark in line for mark in _OURS):
+            self.others += 1
+        elif len(self._damaged) < MOST_GAPS:
+            self._damaged.append(_Damaged(place, link))
+        else:
+            self.more += 1
+
+    def finish(self) -> None:
+        """Judge what was read; ``faults`` has it, by run and number."""
+        for told in self.runs.values():
+            told.run.finish()
+            self.more += told.run.more
+        stated = [(run, each) for run, told in self.runs.items() for each in self._believed(told)]
+        retired = _retired(each for _, each in stated)
+        for told in self.runs.values():
+            lost = [each for run, each in stated if run == told.run.name and isinstance(each, Lost)]
+            self.faults += ((told.run.name, each) for each in told.run.faults)
+            for gap in told.run.gaps:
+                self._missing(told, gap, lost, retired)
+            self._unsigned(told)
+        for run, statement in stated:
+            if isinstance(statement, Begin | Recovered) and statement.after is not None:
+                self._before(run, statement.after, retired)
+        self.faults += (("", _of_damaged(each)) for each in self._damaged if not each.used)
+        self.faults.sort(key=lambda each: (each[0], each[1].first, each[1].kind))
+
+    # -- one line --------------------------------------------------------------------------------
+
+    def _note(self, told: Told, link: Link, line: bytes, place: Place) -> None:
+        found = _AT.search(line)
+        if found:
+            told.last_at = found[1].decode(errors="replace")
+            told.first_at = told.first_at or told.last_at
+        if not line.startswith(chain.MARK):
+            return
+        try:
+            schema = _schema.decode(line).schema
+            statement = _decoders[schema].decode(line) if schema in _decoders else None
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            statement = None
+        if isinstance(statement, Checkpoint):
+            self._check(told, link, statement, place)
+        elif statement is not None and len(told.statements) < MOST_GAPS:
+            told.statements.append((link.sequence, statement))
+            told.replica = statement.replica if isinstance(statement, Begin) else told.replica
+
+    def _check(self, told: Told, link: Link, checkpoint: Checkpoint, place: Place) -> None:
+        told.ended = told.ended or checkpoint.end
+        key = self._keys.get((checkpoint.algorithm, checkpoint.key))
+        says = (checkpoint.sequence, checkpoint.head) == (link.sequence - 1, link.prev)
+        if key is None:
+            told.unchecked += 1
+        elif says and key.verify(signed_text(link.run, checkpoint), checkpoint.signature):
+            told.checkpoints += 1
+            told.signed = max(told.signed, link.sequence)
+            return
+        if key is not None or not says:
+            since, detail = told.signed + 1, "the signature is not over these lines"
+            self.faults.append((link.run, Fault("unsigned", since, link.sequence, place, detail)))
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _believed(self, told: Told) -> Iterator[Lost | Recovered | Retired | Begin]:
+        """What the chain says of itself, as far as it is signed where there is a key."""
+        return (each for number, each in told.statements if not self._keys or number <= told.signed)
+
+    def _missing(self, told: Told, gap: Gap, lost: Iterable[Lost], retired: dict[str, int]) -> None:
+        """Say of each line of a gap that it is damaged, was let go, was lost, or was removed."""
+        run, first = told.run.name, gap.first
+        if first == 0 and (self._partial or gap.last <= retired.get(run, -1)):
+            told.notes.append(f"lines 0 to {gap.last} are not here")
+            return
+        for number, damaged in self._damage_of(run, gap):
+            damaged.used = True
+            self._removed(told, first, number - 1, gap, lost)
+            self.faults.append((run, Fault("edited", number, number, damaged.place, "its hash is of other words")))
+            first = number + 1
+        self._removed(told, first, gap.last, gap, lost)
+
+    def _removed(self, told: Told, first: int, last: int, gap: Gap, lost: Iterable[Lost]) -> None:
+        if first > last:
+            return
+        if any(each.first <= first and last <= each.last for each in lost):
+            told.notes.append(f"lines {first} to {last} were not taken here, by the record's own word")
+            return
+        self.faults.append((told.run.name, Fault("removed", first, last, gap.place, "should stand before this line")))
+
+    def _damage_of(self, run: str, gap: Gap) -> list[tuple[int, _Damaged]]:
+        """Match damaged lines to numbers: by what they still say of themselves, else by where they stand."""
+        found: dict[int, _Damaged] = {}
+        rest: list[_Damaged] = []
+        for each in self._within(gap):
+            claim = each.claim
+            if claim is not None and claim.run == run and gap.first <= claim.sequence <= gap.last:
+                found.setdefault(claim.sequence, each)
+            elif claim is None or claim.run == run or claim.run not in self.runs:
+                rest.append(each)
+        free = (number for number in range(gap.first, gap.last + 1) if number not in found)
+        return sorted([*found.items(), *zip(free, rest, strict=False)], key=lambda each: each[0])
+
+    def _within(self, gap: Gap) -> Iterator[_Damaged]:
+        """The damaged lines between the neighbours of a gap, as far as there is time to look at them."""
+        start = bisect.bisect_right(self._damaged, gap.since, key=lambda each: each.place.number)
+        for each in itertools.islice(self._damaged, start, None):
+            if each.place.number >= gap.until or self._looks <= 0:
+                return
+            self._looks -= 1
+            if not each.used:
+                yield each
+
+    def _unsigned(self, told: Told) -> None:
+        run = told.run
+        if not self._keys:
+            return
+        if told.signed < 0:
+            detail = "no checkpoint of this run is signed by a key that was given"
+            self.faults.append((run.name, Fault("unsigned", 0, run.highest, None, detail)))
+        elif run.highest - told.signed > MOST_UNSIGNED:
+            detail = "no checkpoint follows these lines"
+            self.faults.append((run.name, Fault("unsigned", told.signed + 1, run.highest, None, detail)))
+
+    def _before(self, run: str, after: Head, retired: dict[str, int]) -> None:
+        """Compare the end of another run with what this one says that it was."""
+        told = self.runs.get(after.run)
+        highest = told.run.highest if told else -1
+        if highest < after.sequence and not self._partial and retired.get(after.run, -1) < after.sequence:
+            detail = f"run {run} says that they stood before it"
+            self.faults.append((after.run, Fault("removed", highest + 1, after.sequence, None, detail)))
+        elif told and highest == after.sequence and told.run.highest_hash != after.hash:
+            detail = f"is not the line that run {run} says stood before it"
+            self.faults.append((after.run, Fault("edited", highest, highest, None, detail)))
+
+
+def _retired(statements: Iterable[object]) -> dict[str, int]:
+    """Return, by run, the last line that went by the rules of retention."""
+    found: dict[str, int] = {}
+    for each in statements:
+        if isinstance(each, Retired) and each.last is not None:
+            found[each.last.run] = max(found.get(each.last.run, -1), each.last.sequence)
+    return found
+
+
+def _of_damaged(damaged: _Damaged) -> Fault:
+    claim = damaged.claim
+    if claim is None:
+        return Fault("unlinked", -1, -1, damaged.place, "a line of no run")
+    detail = f"says that it is line {claim.sequence} of run {claim.run}, which is not missing"
+    return Fault("edited", claim.sequence, claim.sequence, damaged.place, detail)

@@ -1,0 +1,142 @@
+"""All sinks of a record together: what one did not take, whether it fails or blocks, and what is to be told of that."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from admission.server.chain import Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import msgspec
+
+    from admission.server.chain import Head
+    from admission.server.sinks import Sink
+
+BLOCKED_SECONDS = 1.0
+"""A sink that has not taken lines for so long counts as one that cannot be written."""
+
+RETRY_SECONDS = 10.0
+"""A sink that fails is tried with each line that comes, and so long after the last where none comes."""
+
+_log = logging.getLogger(__name__)
+
+
+class Outcome(NamedTuple):
+    """What became of lines: whether they stand, if only in part, in some sink, and why one did not take them."""
+
+    taken: bool
+    error: OSError | None
+
+
+class _Outlet:
+    """A sink, why it fails, and what it did not take: how many lines, and the numbers of those that others took."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink, self.error = sink, ""
+        self.lines, self.first, self.last = 0, -1, -1
+        self.telling = False
+
+    def missed(self, numbers: range, *, linked: bool) -> None:
+        self.lines += len(numbers)
+        if linked:
+            self.first, self.last = (numbers[0] if self.first < 0 else self.first), numbers[-1]
+
+    def fails(self, error: OSError) -> None:
+        if not self.error:
+            _log.error("the record cannot be written to %s: %s", self.sink.name, error.strerror or error)
+        self.error = error.strerror or str(error) or type(error).__name__
+
+    def works(self) -> None:
+        if self.error:
+            _log.warning("the record can be written to %s again; %d lines are not there", self.sink.name, self.lines)
+        self.error = ""
+        if self.telling:
+            self.lines, self.first, self.last = 0, -1, -1
+
+
+class Outlets:
+    """Writes to each sink in its order, in one thread; ``problem`` and ``writable`` are read in others."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._outlets = [_Outlet(sink) for sink in sinks]
+        self._writing: tuple[str, float] | None = None
+        self._retry_at = 0.0
+
+    def begin(self) -> Head | None:
+        """Open the sinks; return the last line that stood in one of them."""
+        after = None
+        for outlet in self._outlets:
+            try:
+                after = outlet.sink.begin() or after
+            except OSError as error:
+                outlet.fails(error)
+        return after
+
+    def write(self, data: bytes, numbers: range) -> Outcome:
+        """Write lines of these numbers to each sink."""
+        taken, failed, why = False, list[_Outlet](), None
+        for outlet in self._outlets:
+            self._writing = outlet.sink.name, time.monotonic()
+            try:
+                outlet.sink.write(data)
+            except OSError as error:
+                outlet.fails(error)
+                failed.append(outlet)
+                taken, why = taken or outlet.sink.torn, why or error
+            else:
+                outlet.works()
+                taken = True
+            self._writing, outlet.telling = None, False
+        for outlet in failed:
+            outlet.missed(numbers, linked=taken)
+        return Outcome(taken, why)
+
+    def owed(self) -> Iterator[msgspec.Struct]:
+        """Return what the sinks want told; it is theirs no more."""
+        for outlet in self._outlets:
+            yield from outlet.sink.told()
+
+    def lost(self) -> Iterator[Lost]:
+        """Return what to tell of lines that a sink does not have: once it works, and now and then before, to try it."""
+        retry = time.monotonic() >= self._retry_at
+        for outlet in self._outlets:
+            if outlet.lines and (retry or not outlet.error):
+                outlet.telling = True
+                self._retry_at = time.monotonic() + RETRY_SECONDS
+                yield Lost(at=now(), sink=outlet.sink.name, lines=outlet.lines, first=outlet.first, last=outlet.last)
+
+    def failing(self) -> bool:
+        """Whether some sink did not take the last lines."""
+        return any(outlet.error for outlet in self._outlets)
+
+    @property
+    def problem(self) -> str:
+        """Why the record cannot be written now, or ""."""
+        blocked = self._blocked()
+        errors = [(o.sink.name, o.error) for o in self._outlets if o.error]
+        errors += [(blocked, "it takes nothing")] if blocked else []
+        return "; ".join(f"the record cannot be written to {name}: {error}" for name, error in errors)
+
+    def writable(self) -> dict[str, bool]:
+        """Return whether each sink takes lines, by its name."""
+        blocked = self._blocked()
+        return {o.sink.name: not o.error and o.sink.name != blocked for o in self._outlets}
+
+    def close(self) -> None:
+        """Close the sinks."""
+        for outlet in self._outlets:
+            outlet.sink.close()
+
+    def _blocked(self) -> str:
+        writing = self._writing
+        return writing[0] if writing is not None and time.monotonic() - writing[1] > BLOCKED_SECONDS else ""
+
+
+def now() -> str:
+    """Return the instant as lines have it."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,206 @@
+"""Writes the record in a thread of its own: lines are linked there, signed now and then, and handed to the sinks.
+
+    event loop ─► queue ─► gather ─► link ─► each sink ─► who waits
+                           (a pause)   (+ checkpoint)      is told
+
+A sink that blocks never stalls the event loop: lines wait, as many as ``most``, and what comes then is counted.  A line
+that no sink took was never linked, one that only some took keeps its number; either is told by a line of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from admission import __version__
+from admission.server.chain import CHECKPOINT_LINES, CHECKPOINT_SECONDS, Begin, Chain, Checkpoint, Lost, signed_text
+from admission.server.metrics import counter, gauge
+from admission.server.outlets import RETRY_SECONDS, Outlets, now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from prometheus_client.metrics_core import Metric
+
+    from admission.server.signing import Signer
+    from admission.server.sinks import Sink
+
+_PAUSE = 0.02  # seconds; so late a line may be, and so many of them cost one waking
+_MOST_AT_ONCE = 512
+
+_log = logging.getLogger(__name__)
+
+
+class _Batch(NamedTuple):
+    """Lines that somebody waits for."""
+
+    lines: Sequence[msgspec.Struct]
+    done: Future[None]
+
+
+class Recorder:
+    """The record of one process.  ``begin`` starts it; lines that come before wait."""
+
+    def __init__(self, sinks: Sequence[Sink], most: int = 10_000, *, replica: str = "") -> None:
+        self._outlets, self._replica = Outlets(sinks), replica
+        self._queue: queue.Queue[msgspec.Struct | _Batch | None] = queue.Queue(most)
+        self._chain, self._owed = Chain(), list[msgspec.Struct]()
+        self._unsigned, self._due = 0, 0.0
+        self._signer: Signer | None = None
+        self._thread = threading.Thread(target=self._work, name="decision-record", daemon=True)
+        self._overflowed = self._unwritable = self._unwritten = self._told = 0  # the first by callers, in their thread
+        self.lines = self.checkpoints = 0
+
+    def begin(self, signer: Signer) -> None:
+        """Open the sinks, begin a run, and write what waits."""
+        self._signer = signer
+        self._thread.start()
+
+    def __call__(self, line: msgspec.Struct) -> None:
+        """Queue a line; never waits."""
+        try:
+            self._queue.put_nowait(line)
+        except queue.Full:
+            self._overflowed += 1
+
+    def durably(self, lines: Sequence[msgspec.Struct]) -> Future[None]:
+        """Queue lines; done when every sink handed all to the operating system, with an exception where one did not."""
+        batch = _Batch(lines, Future())
+        try:
+            self._queue.put_nowait(batch)
+        except queue.Full:
+            batch.done.set_exception(BlockingIOError("too many lines wait to be written"))
+        return batch.done
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Write what is queued, sign it and stop; a sink that nobody empties is left."""
+        if self._signer is None:
+            return
+        with contextlib.suppress(queue.Full):
+            self._queue.put(None, timeout=timeout)
+        self._thread.join(timeout)
+
+    @property
+    def dropped(self) -> int:
+        """Lines that are not in every sink, and that nobody waited for."""
+        return self._overflowed + self._unwritable + self._unwritten
+
+    @property
+    def problem(self) -> str:
+        """Why the record cannot be written now, or ""."""
+        ended = self._signer is not None and not self._thread.is_alive()
+        return "what writes the record has ended" if ended else self._outlets.problem
+
+    def figures(self) -> Iterable[Metric]:
+        """Return what is read at each scrape."""
+        alive, takes = self._thread.is_alive(), self._outlets.writable()
+        writable: dict[tuple[str, ...], float] = {(name,): alive and works for name, works in takes.items()}
+        return (
+            gauge("computegate_record_writable", "Whether the sink takes lines.", writable, ("sink",)),
+            counter("computegate_record_lines", "Lines that were written.", self.lines),
+            counter("computegate_record_checkpoints", "Lines that sign those before.", self.checkpoints),
+        )
+
+    # -- the thread ------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        after = self._outlets.begin()
+        self._owed.append(Begin(at=now(), replica=self._replica, version=__version__, after=after))
+        self._put([], sign=True)
+        items: list[msgspec.Struct | _Batch | None] = []
+        while None not in items:
+            items = self._gathered()
+            end = None in items
+            self._put([each for each in items if each is not None], sign=end or self._is_due(items), end=end)
+            if not any(isinstance(each, _Batch) for each in items) and self._queue.empty():
+                time.sleep(_PAUSE)  # to be woken for each line would cost as much as making it
+        self._outlets.close()
+
+    def _gathered(self) -> list[msgspec.Struct | _Batch | None]:
+        """Wait for lines, or until something else is due; return all that wait."""
+        left = max(0.0, self._due - time.monotonic()) if self._unsigned else None
+        if self._outlets.failing():
+            left = min(RETRY_SECONDS, RETRY_SECONDS if left is None else left)
+        found: list[msgspec.Struct | _Batch | None] = []
+        with contextlib.suppress(queue.Empty):
+            found.append(self._queue.get(timeout=left))
+            while found[-1] is not None and len(found) < _MOST_AT_ONCE:
+                found.append(self._queue.get_nowait())
+        return found
+
+    def _is_due(self, items: Iterable[msgspec.Struct | _Batch | None]) -> bool:
+        coming = sum(len(each.lines) if isinstance(each, _Batch) else 1 for each in items)
+        many = self._unsigned + coming >= CHECKPOINT_LINES
+        return many or (self._unsigned > 0 and time.monotonic() >= self._due)
+
+    def _put(self, items: Sequence[msgspec.Struct | _Batch], *, sign: bool, end: bool = False) -> None:
+        """Link, sign and write; tell who waits."""
+        batches = [each for each in items if isinstance(each, _Batch) and each.done.set_running_or_notify_cancel()]
+        chain, before = self._chain, (self._chain.sequence, self._chain.head)
+        self._owed += [*self._outlets.owed(), *self._never_linked()]
+        data = [chain.link(line) for line in (*self._owed, *self._outlets.lost())]
+        for each in items:
+            data += map(self._linked, each.lines if isinstance(each, _Batch) else (each,))
+        if sign:
+            data.append(chain.link(self._checkpoint(end=end)))
+        if not data:
+            return
+        outcome = self._outlets.write(b"".join(data), range(before[0], chain.sequence))
+        if outcome.taken:
+            self._took(chain.sequence - before[0], signed=sign)
+        else:
+            chain.sequence, chain.head = before
+        if outcome.error is not None:
+            self._unwritten += sum(not isinstance(each, _Batch) for each in items)
+        _tell(batches, outcome.error)
+
+    def _took(self, lines: int, *, signed: bool) -> None:
+        self._owed.clear()
+        self.lines += lines
+        self.checkpoints += signed
+        if not self._unsigned:
+            self._due = time.monotonic() + CHECKPOINT_SECONDS
+        self._unsigned = 0 if signed else self._unsigned + lines
+
+    def _linked(self, line: msgspec.Struct) -> bytes:
+        try:
+            return self._chain.link(line)
+        except Exception:  # noqa: BLE001 - whatever a line holds, the others are written
+            _log.exception("a line of the record cannot be written")
+            self._unwritable += 1
+            return b""
+
+    def _never_linked(self) -> list[Lost]:
+        """Return what to tell of lines for which there was no room, or that could not be encoded."""
+        lines = self._overflowed + self._unwritable - self._told
+        self._told += lines
+        return [Lost(at=now(), sink="", lines=lines)] if lines else []
+
+    def _checkpoint(self, *, end: bool) -> Checkpoint:
+        chain, signer = self._chain, self._signer
+        assert signer is not None
+        unsigned = Checkpoint(
+            at=now(),
+            sequence=chain.sequence - 1,
+            head=chain.head,
+            end=end,
+            algorithm=signer.algorithm,
+            key=signer.key,
+            signature="",
+        )
+        return msgspec.structs.replace(unsigned, signature=signer.sign(signed_text(chain.run, unsigned)))
+
+
+def _tell(batches: Iterable[_Batch], error: OSError | None) -> None:
+    for batch in batches:
+        if error is None:
+            batch.done.set_result(None)
+        else:
+            batch.done.set_exception(error)

@@ -1,0 +1,67 @@
+"""Records as a replica writes them, and what verifying finds in one that was changed."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, NamedTuple
+
+from admission.cli.verify import Verification
+from admission.ledger.usage.line import GapLine
+from admission.server.chain import link_of
+from admission.server.recorder import Recorder
+from admission.server.signing import hmac_signer, verifier
+from admission.server.sinks import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from admission.server.chain import Link
+    from admission.server.signing import Signer, Verifier
+
+KEY = b"k" * 32
+SIGNER = hmac_signer(KEY)
+PROVER = verifier(KEY)
+
+
+def line(number: int) -> GapLine:
+    return GapLine(at=f"2026-11-26T00:00:{number % 60:02}Z", first=str(number), last="x" * (number % 7))
+
+
+def written(lines: int, *, signer: Signer = SIGNER) -> list[bytes]:
+    """Return the lines of a run that ended in good order, so many of them somebody's."""
+    out = io.BytesIO()
+    recorder = Recorder([Stream(out)], most=max(1, lines), replica="one")
+    for number in range(lines):
+        recorder(line(number))
+    recorder.begin(signer)
+    recorder.close()
+    return out.getvalue().splitlines()
+
+
+def place(of: bytes) -> Link:
+    """Return the place of a line that has one."""
+    found = link_of(of)
+    assert found is not None
+    return found
+
+
+class Wrong(NamedTuple):
+    """A fault without where it stands."""
+
+    kind: str
+    first: int
+    last: int
+
+
+def verified(lines: Iterable[bytes], keys: Sequence[Verifier] = (PROVER,), *, partial: bool = False) -> Verification:
+    """Read all lines as one file."""
+    found = Verification(keys, partial=partial)
+    for number, each in enumerate(lines, start=1):
+        found.add(each, "record", number)
+    found.finish()
+    return found
+
+
+def wrong(lines: Iterable[bytes], keys: Sequence[Verifier] = (PROVER,), *, partial: bool = False) -> set[Wrong]:
+    """Return what is wrong with lines."""
+    return {Wrong(*fault[:3]) for _, fault in verified(lines, keys, partial=partial).faults}
