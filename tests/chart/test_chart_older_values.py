@@ -55,7 +55,8 @@ def test_keys_that_an_older_release_did_not_know_are_as_by_default(chart: Chart,
 
 def test_what_is_off_stays_off_beside_keys_that_are_not_there(chart: Chart) -> None:
     objects = chart.render("--set=guards.enabled=false", "--set=guards.exec=null", "--set=priorityQuota=false")
-    assert not {kind for kind, _ in objects} & {"ValidatingAdmissionPolicy", "ResourceQuota"}
+    assert "ValidatingAdmissionPolicy" not in {kind for kind, _ in objects}
+    assert ("ResourceQuota", f"{RELEASE}-priority") not in objects
 
 
 @pytest.mark.parametrize("key", ["resources", "kyc.receiver.resources", "screening.resources", "grafana.labels"])
