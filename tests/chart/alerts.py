@@ -123,7 +123,8 @@ CASES: dict[str, Case] = {
     "ComputegateHoldNearlyOver": Case(figures(HOLD, longest=95, limit=100), figures(HOLD, longest=90, limit=100)),
     "ComputegateEvictionsWait": flag("computegate_eviction_breaker", "1", "0"),
     "ComputegateEvictionsFail": Case(
-        {'computegate_evictions_total{outcome="failed"}': GROWS}, {'computegate_evictions_total{outcome="evicted"}': GROWS}
+        {'computegate_evictions_total{outcome="failed"}': GROWS},
+        {'computegate_evictions_total{outcome="evicted"}': GROWS},
     ),
     "ComputegateNotSwept": flag("computegate_sweep_age_seconds", "7300", "7100"),
     "ComputegateSweepStale": flag("computegate_sweep_stale", "1", "0"),
