@@ -1,0 +1,132 @@
+"""What a pod that runs would be told now: by the same judge as at its creation, without asking for what it holds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from admission.api.policy import Mode
+from admission.cli.claims import FileLookup
+from admission.cli.reevaluation import Judging, Reviewer
+from admission.enforce.sweep.reader import Reviewed
+from admission.ledger.ledger import Ledger
+from admission.ledger.memory import MemoryStore
+from admission.ledger.state import Hold, Hours, State
+from admission.review.reasons import Reason
+from admission.server.case import Ask
+from admission.server.judge import Judge
+from tests.decide.questions import CHIP, NOW, UNCONTROLLED, World, quota, tenant, world
+from tests.demand.cluster import pod
+
+if TYPE_CHECKING:
+    from admission.review.pod import Pod
+
+HOUR, T = 3600, int(NOW.timestamp())
+ONE: dict[str, Any] = {"nvidia.com/h100": 1}
+ENDLESS, ENDING = pod(ONE), pod(ONE, activeDeadlineSeconds=HOUR)
+EXPIRED = tenant(status={"kyc": {"expiresAt": "2026-02-01T00:00:00Z"}})
+HELD = quota(limits={"longestHold": "1d"})
+METERED = quota(limits={"deviceHours": 10}, window="7d")
+FULL = State(initialized=True, used={("acme", CHIP): 8})
+
+
+def hold(hours: int) -> State:
+    group = world().registry().requester("lab").group
+    return State(initialized=True, hours=Hours(holds={(group, CHIP): Hold(T - hours * HOUR)}))
+
+
+def spent(hours: int) -> State:
+    return State(initialized=True, hours=Hours(spent={("acme", CHIP, T // HOUR - 20): hours * HOUR}))
+
+
+def running(made: Pod, **meta: Any) -> Pod:
+    known = {"name": "runs", "namespace": "lab", "uid": "uid", "creation_timestamp": "2026-11-20T00:00:00Z", **meta}
+    return msgspec.structs.replace(made, metadata=msgspec.structs.replace(made.metadata, **known))
+
+
+def judging_in(given: World, state: State) -> Judging:
+    registry, store = given.registry(), MemoryStore(initialized=True)
+    registry.default_mode = Mode.Enforce
+    store._put("DE", state)
+    judge = Judge(registry, Ledger(store, wall=lambda: float(T)), reference_key=b"k", contact="")
+    return Judging(judge, FileLookup(), b"k", lambda: "")
+
+
+def reviewed(given: World, state: State, made: Pod, since: str = "2026-11-01") -> Reviewed | None:
+    begun = NOW.fromisoformat(f"{since}T00:00:00Z").timestamp()
+    return asyncio.run(Reviewer(judging_in(given, state), lambda: given.now, lambda: begun)(made))
+
+
+OF: dict[str, tuple[World, State, Pod, set[Reason]]] = {
+    "a cleared tenant": (world(quota()), State(initialized=True), ENDLESS, set()),
+    "one whose clearance has ended": (world(EXPIRED, quota()), State(initialized=True), ENDLESS, {Reason.KYCExpired}),
+    "a limit that is full, of which it holds a part": (world(quota()), FULL, ENDLESS, set()),
+    "a limit that was lowered below it": (world(quota(limits={"devices": 0})), FULL, ENDLESS, set()),
+    "no end, and a hold that may go on": (world(HELD), hold(23), ENDLESS, set()),
+    "no end, and a hold that is over": (world(HELD), hold(24), ENDLESS, {Reason.HoldTooLong}),
+    "an end, and a hold that is over": (world(HELD), hold(25), ENDING, {Reason.HoldTooLong}),
+    "no end, and an hour left": (world(METERED), spent(9), ENDLESS, set()),
+    "no end, and no hour left": (world(METERED), spent(10), ENDLESS, {Reason.HoursExhausted}),
+    "an end up to which it has paid, and no hour left": (world(METERED), spent(10), ENDING, set()),
+    "a clearance that has ended, and a hold that is over": (
+        world(EXPIRED, HELD), hold(24), ENDLESS, {Reason.KYCExpired, Reason.HoldTooLong},
+    ),
+    "a claim whose template is gone": (
+        world(quota()), State(initialized=True),
+        pod(ONE, resourceClaims=[{"name": "a", "resourceClaimTemplateName": "gone"}]), set(),
+    ),
+    "access that nobody exempts": (
+        world(quota()), State(initialized=True), pod({"securityContext": {"privileged": True}}), {Reason.DeviceBypass},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "state", "made", "reasons"), OF.values(), ids=OF)
+def test_a_pod_that_runs_would_be_told(given: World, state: State, made: Pod, reasons: set[Reason]) -> None:
+    assert reviewed(given, state, running(made)) == Reviewed(frozenset(reasons), controlled=True)
+
+
+def test_nothing_is_concluded_from_a_ledger_that_is_not_counted() -> None:
+    assert reviewed(world(HELD), State(), running(ENDLESS)) is None
+
+
+def test_what_is_not_controlled_does_not_count() -> None:
+    for made in (UNCONTROLLED, pod({})):
+        assert reviewed(world(quota()), State(initialized=True), running(made)) == Reviewed()
+
+
+@pytest.mark.parametrize(
+    ("meta", "since", "reason"),
+    [
+        ({"annotations": {"kubernetes.io/config.mirror": "x"}}, "2026-11-01", Reason.StaticPod),
+        ({}, "2026-11-21", Reason.BeforeInstall),
+    ],
+)
+def test_what_no_admission_could_refuse_is_found(meta: dict[str, Any], since: str, reason: Reason) -> None:
+    found = reviewed(world(quota()), State(initialized=True), running(ENDLESS, **meta), since)
+    assert found == Reviewed(frozenset({reason}), controlled=True)
+
+
+@pytest.mark.parametrize("made", [ENDLESS, pod({"securityContext": {"privileged": True}})])
+def test_of_a_tenant_that_is_stopped_nothing_controlled_is_admitted_with_the_reason_of_its_running_pods(
+    made: Pod,
+) -> None:
+    judging = judging_in(world(quota()), State(initialized=True))
+    judging.judge.registry.stops.say("elsewhere", "acme", {Reason.HoldTooLong})
+    judgement = asyncio.run(judging.judge.judge(Ask("uid", "lab", "new", made), NOW, 1e9))
+    assert {finding.reason for finding in judgement.findings} >= {Reason.HoldTooLong}
+    assert judgement.decision == "denied"
+    assert "no new ones are admitted meanwhile" in judgement.message
+    judging.judge.registry.stops.say("elsewhere", "acme", ())
+    again = asyncio.run(judging.judge.judge(Ask("uid", "lab", "new", ENDLESS), NOW, 1e9))
+    assert again.decision == "allowed"
+
+
+def test_what_is_not_controlled_is_admitted_of_a_stopped_tenant_too() -> None:
+    judging = judging_in(world(quota()), State(initialized=True))
+    judging.judge.registry.stops.say("lab", "acme", {Reason.KYCExpired})
+    judgement = asyncio.run(judging.judge.judge(Ask("uid", "lab", "new", UNCONTROLLED), NOW, 1e9))
+    assert judgement.decision == "allowed"
