@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.e2e.world import World
 
 LABELS = {
-    *("entry", "mode", "decision", "reason", "accelerator_class", "outcome", "cause"),
+    *("action", "entry", "mode", "decision", "reason", "accelerator_class", "outcome", "cause"),
     *("state", "fact", "override", "what", "certificate", "result", "object", "problem"),
     *("resource", "scope", "party", "quota", "exemption", "figure", "version", "le"),
 }
