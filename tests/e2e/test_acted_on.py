@@ -103,7 +103,7 @@ def test_a_revoked_clearance_denies_what_comes_tells_and_evicts_what_runs_and_no
     given.admit(deployment("trainer", unique, gpu_pod("any", unique, nodeName=RACK), replicas=2))
     eventually(lambda: given.items("pods", "-n", unique), lambda pods: len(pods) == 2)
     revoke(given, unique)
-    (told,) = eventually(lambda: findings(given, unique), lambda found: found and found[0]["pods"] == 2)
+    (told,) = eventually(lambda: findings(given, unique), lambda found: bool(found) and found[0]["pods"] == 2)
     assert (told["code"], told["action"]) == ("NotCleared", "Evict")
     assert instant(told["deadline"]) == instant(told["since"]) + dt.timedelta(seconds=3)
     assert "KYC" not in json.dumps(given.get("allowances", "compute", "-n", unique)["status"])

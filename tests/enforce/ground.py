@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ class Cluster:
         self.pods = {(name, f"{name}-{number}"): False for name, count in pods.items() for number in range(count)}
         self.budgeted: set[str] = set()
         self.reasons: dict[str, Reason | None] = dict.fromkeys(pods)
-        self.allowances = {
+        self.allowances: dict[str, dict[str, Any]] = {
             name: {"metadata": {"name": "compute", "namespace": name, "resourceVersion": "1"}} for name in pods
         }
         known = {"mode": "Enforce", "steps": [{"action": "Evict", "gracePeriod": "30s"}], **spec}
@@ -133,7 +134,8 @@ class Leader:
         self.registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce)
         self.allowances: dict[str, Allowance] = {}
         client: Any = cluster
-        statuses, events = Statuses(client, self.registry), _Events()
+        statuses = Statuses(client, self.registry)
+        events: Any = _Events()
         told = Told(client, self.registry, events, self.allowances, _refer, contact="", now=self._now)
         evictor = Evictor(client, self._now, self._clock)
         acts = Acts(
@@ -177,10 +179,8 @@ class Leader:
 
     async def step(self) -> None:
         """Go on, once; an API server that is away is no end."""
-        try:
+        with contextlib.suppress(ClusterError):
             await self.sweep.step()
-        except ClusterError:
-            self.sweep._sweeping = None
 
 
 class _Events:

@@ -197,4 +197,5 @@ def test_what_is_cleared_in_time_is_left_alone() -> None:
     settled(cluster, leader, seconds=29)
     cluster.reasons["found"] = None
     settled(cluster, leader, seconds=100)
-    assert (cluster.evicted, cluster.allowances["found"]["status"]["findings"]) == ([], [])
+    assert cluster.evicted == []
+    assert cluster.allowances["found"]["status"]["findings"] == []

@@ -48,6 +48,15 @@ LINES: list[tuple[Reason, str, str]] = [
         ),
     ),
     (
+        Reason.HoldTooLong,
+        messages.stopped("acme"),
+        (
+            "[LimitReached] tenant acme has running pods that would be denied now, and no new ones are admitted "
+            'meanwhile; see "kubectl get allowance" -o yaml, which says what happens to these and when'
+            f"{END}"
+        ),
+    ),
+    (
         Reason.TenantUnknown,
         messages.tenant_unknown("lab"),
         f"[InfoNeeded] namespace lab belongs to no known tenant; ask for it to be bound to yours{END}",

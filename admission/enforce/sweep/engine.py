@@ -44,6 +44,8 @@ NODES_SECONDS = 60.0
 """Between two full sweeps for no more than nodes that come and go."""
 
 FAILED_SECONDS = 2.0
+AGAIN_SECONDS = 10.0
+"""Until a full sweep begins anew that failed."""
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +126,6 @@ class Sweep:
             except ClusterError as error:
                 failures += 1
                 logger.log(logging.WARNING if failures == 1 else logging.DEBUG, "judging what runs: %s", error)
-                self._sweeping = None
             await asyncio.sleep(FAILED_SECONDS if failures else STEP_SECONDS)
 
     async def step(self) -> None:
@@ -190,7 +191,11 @@ class Sweep:
                 return
             self._sweeping, self._seen, self._began = self._reader.every(), set(), self._turns
             self._began_at, self._inventory = self._facts.clock(), self._registry.inventory
-        page = await anext(self._sweeping, None)
+        try:
+            page = await anext(self._sweeping, None)
+        except ClusterError:
+            self._sweeping, self._began_at = None, self._facts.clock() - self._facts.every + AGAIN_SECONDS
+            raise
         if page is None:
             self._complete()
             return

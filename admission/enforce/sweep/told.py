@@ -80,11 +80,11 @@ class Told:
         return allowance is not None and bool(allowance.status.findings)
 
     async def tell(self, found: Mapping[str, Found], policy: Policy) -> None:
-        """Write every Allowance that does not say what was found; raises ``ClusterError``."""
+        """Write every Allowance that does not say what was found; raises ``Unreachable``."""
         for count, (namespace, these) in enumerate(tuple(found.items()), 1):
             basis = _Basis(these, self._allowance(namespace), policy, self._registry.mode(namespace))
             if not _same(self._settled.get(namespace), basis) and not self.holds(namespace):
-                await self._tell(namespace, basis)
+                await self._try(namespace, basis)
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
 
@@ -99,6 +99,13 @@ class Told:
 
     def _allowance(self, namespace: str) -> Allowance | None:
         return self._allowances.get(f"{namespace}/{NAME}")
+
+    async def _try(self, namespace: str, basis: _Basis) -> None:
+        """A namespace of which the API server refuses it, as one that is on its way out, holds up no other."""
+        try:
+            await self._tell(namespace, basis)
+        except ApiError as error:
+            logger.debug("namespace %s is not told: %s", namespace, error)
 
     async def _tell(self, namespace: str, basis: _Basis) -> None:
         refer = self._refer(namespace)
