@@ -81,7 +81,7 @@ def read_bods(path: pathlib.Path, wanted: str, today: dt.date) -> Found:
             found, remarks = links_of(record.statement.record_details, record.where, nodes, today)
             links += found
             notes += remarks
-    if not any(link.owned == root for link in links):
+    if not notes and not any(link.owned == root for link in links):
         notes.append(f"{path}: no open record says who holds {wanted[:64]}; its owners stay unknown")
     return Found(root, nodes, links, tuple(notes))
 
