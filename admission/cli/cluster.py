@@ -9,6 +9,7 @@ import functools
 import logging
 import os
 import pathlib
+import random
 import secrets
 import uuid
 from typing import TYPE_CHECKING, Any, Self
@@ -34,6 +35,7 @@ from admission.cli.reevaluation import Judging, stops_of
 from admission.cli.upkeep import Upkeep, kept_alive, start_anew
 from admission.cli.weakened import Weakened
 from admission.cluster import wire
+from admission.cluster.backoff import Backoff
 from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.clock import steady
 from admission.cluster.events import Events, Regarding
@@ -50,7 +52,7 @@ from admission.server.figures import figures_of, gate_figures
 from admission.server.judge import Judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from prometheus_client.metrics_core import Metric
 
@@ -127,7 +129,12 @@ class ClusterSource:
     ) -> ClusterSource:
         """Reach the cluster and fetch, or make, the key of references."""
         client = await Client.connect(kubeconfig)
-        return cls(client, registry, settings, await _reference_key(client, settings), recorder)
+        try:
+            key = await _patiently(lambda: _reference_key(client, settings))
+        except BaseException:
+            await client.close()
+            raise
+        return cls(client, registry, settings, key, recorder)
 
     async def __aenter__(self) -> Self:
         """Start watching; ``unsynced`` tells when everything has been read once."""
@@ -385,6 +392,20 @@ def _own_namespace() -> str:
         return os.environ["POD_NAMESPACE"]
     inside = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
     return inside.read_text().strip() if inside.exists() else "computegate-system"
+
+
+async def _patiently(ask: Callable[[], Awaitable[bytes]]) -> bytes:
+    """Ask until the API server answers: one that is away comes back.  Raises ``ApiError`` for a no that stays one."""
+    backoff = Backoff(random.uniform)  # (spreads replicas, guards nothing)
+    while True:
+        try:
+            return await ask()
+        except ClusterError as error:
+            if isinstance(error, ApiError) and not (error.outcome_unknown or error.retry_after):
+                raise
+            if not backoff.failures:
+                logger.warning("the API server does not answer; this replica starts once it does: %s", error)
+            await asyncio.sleep(backoff.delay(error.retry_after if isinstance(error, ApiError) else None))
 
 
 async def _reference_key(client: Client, settings: Settings) -> bytes:

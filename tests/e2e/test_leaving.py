@@ -1,4 +1,4 @@
-"""A replica that goes away: who leads next, and that a crash loses nothing that was promised."""
+"""A replica that goes away, killed or told to, loses nothing that was promised; one that comes early waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.objects import gpu_pod, namespace, quota, tenant
 from tests.e2e.world import eventually, value
-from tools.installation import Replica
+from tools.installation import Balancer, Replica
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,3 +76,22 @@ def test_a_replica_is_ready_when_everything_was_read_and_denies_until_the_ledger
     assert world.denial(gpu_pod("early", unique)).startswith("[TryAgain] ")
     world.count_again(country)
     eventually(lambda: world.try_create(gpu_pod("late", unique)).returncode == 0)
+
+
+def test_a_replica_that_starts_while_the_api_server_is_away_waits_for_it(world: World, tmp_path: Path) -> None:
+    way, plane = Balancer(), world.installed.plane
+    replica = Replica(plane, tmp_path / "early", world.installed._certificate, {"mode": world.installed.mode})
+    access = replica.kubeconfig.read_text().replace(plane.server, f"https://127.0.0.1:{way.port}")
+    replica.kubeconfig = replica.directory / "kubeconfig"
+    replica.kubeconfig.write_text(access)
+    replica.start()
+    try:
+        eventually(lambda: "the API server does not answer" in replica.log.read_text())
+        assert replica.popen is not None
+        assert replica.popen.poll() is None
+        way.backends = [int(plane.server.rpartition(":")[2])]
+        replica.wait()
+        assert replica.get("/readyz") == "ok"
+    finally:
+        replica.kill()
+        way.close()
