@@ -8,18 +8,23 @@ import itertools
 import pathlib
 import sys
 import textwrap
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from admission.api import API_VERSION
+from admission.api.tenant import Tenant
 from admission.cli.cases import Case, Cases, Passed, of_judgement, of_record
 from admission.cli.explain import opened, records
 from admission.cli.instant import instant
 from admission.cli.running import judged
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
+from admission.cluster.lists import pages
 from admission.review import notices
 from admission.review.fitting import printable
+from admission.review.pod import Meta
 from admission.review.reasons import PublicCode
 
 if TYPE_CHECKING:
@@ -110,19 +115,44 @@ def _within(arguments: argparse.Namespace) -> tuple[dt.datetime, dt.datetime]:
     return since, until
 
 
-def _of_files(
-    arguments: argparse.Namespace, since: dt.datetime, until: dt.datetime, seen: set[str]
-) -> Iterator[Passed]:
-    """Yield what passed by the records, and note which objects they know."""
+class _Named(msgspec.Struct):
+    metadata: Meta
+
+
+_named = msgspec.json.Decoder(_Named)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was looked at."""
+
+    records: int = 0
+    pods: int = 0
+    objects: set[str] = field(default_factory=set)
+    """Uids that records know, where pods are judged besides."""
+    tenants: set[str] = field(default_factory=set)
+
+    def told(self) -> str:
+        """Say how much that was."""
+        return f"{self.records} decision records read, {self.pods} running pods judged"
+
+
+def _of_files(arguments: argparse.Namespace, since: dt.datetime, until: dt.datetime, seen: _Seen) -> Iterator[Passed]:
+    """Yield what passed by the records, and note what they know."""
     for source in arguments.records:
+        before = seen.records
         with opened(source) as stream:
             for record in records(stream):
+                seen.records += 1
+                seen.tenants.add(record.tenant)
                 if arguments.cluster:
-                    seen.add(record.object.uid)
+                    seen.objects.add(record.object.uid)
                 at = _instant(record.at)
                 found = of_record(record) if at is not None and since <= at < until else None
                 if found is not None:
                     yield found
+        if seen.records == before:
+            raise ValueError(f"{source}: no decision record in it")
 
 
 def _instant(text: str) -> dt.datetime | None:
@@ -135,11 +165,14 @@ def _instant(text: str) -> dt.datetime | None:
 
 
 async def _of_cluster(
-    arguments: argparse.Namespace, since: dt.datetime | None, seen: set[str]
+    arguments: argparse.Namespace, since: dt.datetime | None, seen: _Seen
 ) -> AsyncIterator[tuple[dt.datetime, Passed]]:
     client = await Client.connect(arguments.kubeconfig)
     try:
-        async for each in judged(client, default_country=arguments.place, seen=seen, since=since):
+        async for page in pages(client, f"/apis/{API_VERSION}/{Tenant.crd.plural}"):
+            seen.tenants.update(_named.decode(each).metadata.name for each in page)
+        async for each in judged(client, default_country=arguments.place, seen=seen.objects, since=since):
+            seen.pods += 1
             found = of_judgement(each.judgement, each.namespace, each.name, each.created)
             if found is not None:
                 yield each.created, found
@@ -151,13 +184,17 @@ async def _of_cluster(
 
 
 async def _letters(arguments: argparse.Namespace, since: dt.datetime, until: dt.datetime) -> int:
-    cases, seen = Cases(), set[str]()
+    cases, seen = Cases(), _Seen()
     for each in _of_files(arguments, since, until, seen):
         _put(cases, each, arguments.tenants)
     if arguments.cluster:
         async for _, each in _of_cluster(arguments, None, seen):
             _put(cases, each, arguments.tenants)
+    if strangers := sorted(set(arguments.tenants) - seen.tenants):
+        raise ValueError(f"no such tenant: {', '.join(strangers)}; {seen.told()}")
     found = list(cases)
+    if not found:
+        print(f"computegate report tenants: nothing would be denied; {seen.told()}", file=sys.stderr)
     if arguments.output == "json":
         print(msgspec.json.format(msgspec.json.encode(found)).decode())
         return int(bool(found))
@@ -227,7 +264,7 @@ def _shown(at: str) -> str:
 
 
 async def _account(arguments: argparse.Namespace, since: dt.datetime, until: dt.datetime) -> int:
-    cases, seen = Cases(), set[str]()
+    cases, seen = Cases(), _Seen()
     for each in _of_files(arguments, since, until, seen):
         if not arguments.namespaces or each.namespace in arguments.namespaces:
             cases.add(each)

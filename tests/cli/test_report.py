@@ -135,7 +135,9 @@ def test_there_is_no_letter_about_what_a_tenant_can_do_nothing_about(
 ) -> None:
     path = written(tmp_path / "record", line(**passed))
     within = ("--since", "2026-11-01", "--until", "2026-11-30")
-    assert told(capsys, "tenants", "--from", path, "-t", "acme", *within) == (0, "", "")
+    said = "computegate report tenants: nothing would be denied; 2 decision records read, 0 running pods judged\n"
+    other = written(tmp_path / "other", line(at="2025-01-01T00:00:00Z"))
+    assert told(capsys, "tenants", "--from", path, "--from", other, "-t", "acme", *within) == (0, "", said)
 
 
 def test_letters_are_files_of_their_own_and_a_namespace_of_nobody_is_the_operators_matter(
@@ -187,6 +189,18 @@ def test_what_cannot_be_read_is_said(arguments: list[str], says: str, capsys: py
     assert code == 2
     assert err.startswith(f"computegate report {arguments[0]}: ")
     assert says in err
+
+
+def test_a_file_without_a_record_and_a_tenant_of_nobody_are_no_good_news(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("a line of something else\n")
+    code, _, err = told(capsys, "tenants", "--from", str(empty))
+    assert (code, err) == (2, f"computegate report tenants: {empty}: no decision record in it\n")
+    code, _, err = told(capsys, "tenants", "--from", written(tmp_path / "record", line()), "-t", "acne")
+    assert code == 2
+    assert "no such tenant: acne; 1 decision records read" in err
 
 
 def test_every_public_code_has_its_advice() -> None:
