@@ -139,7 +139,7 @@ def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, st
     for devices in question.demand.devices:
         for class_name in devices.classes:
             for party, place in itertools.product(question.requester.standings(), devices.places):
-                for rule, _ in applicable(question.rules, party, class_name, place, governing):
+                for rule, *_ in applicable(question.rules, party, class_name, place, governing):
                     if rule.effect in {Effect.Authorization, Effect.Quota}:
                         found[rule.name, rule.effect, class_name] = None
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact
 from admission.catalogue.countries import COUNTRIES
@@ -11,6 +11,8 @@ from admission.tenants.screening import OF_WHOM
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from admission.decide.rules import ResolvedRule, ResolvedTest, RulesInForce
     from admission.tenants.standing import Standing, Values
 
@@ -24,18 +26,38 @@ MOST_KEPT = 100_000
 """So many answers of ``applicable`` are kept for one set of rules; past that they are found anew."""
 
 
+class Applicable(NamedTuple):
+    """A rule that applies, or may, with what its check is called in the record, and what decided."""
+
+    rule: ResolvedRule
+    outcome: Ternary
+    name: str
+    inputs: Mapping[str, str]
+
+
 def applicable(
     rules: RulesInForce, party: Standing, class_name: str, place: str, governing: str
-) -> tuple[tuple[ResolvedRule, Ternary], ...]:
-    """Return the rules about a class that apply to the party at the place, or may, each with which of the two.
+) -> tuple[Applicable, ...]:
+    """Return the rules about a class that apply to the party at the place, or may.
 
     It depends on nothing else, so it is kept for as long as these rules and this standing are the current ones.
     """
     key = (id(party), class_name, place, governing)
     kept = rules.applicable.get(key)
     if kept is None:
+        inputs = {"class": class_name, "place": place, "governing": governing}
+        inputs |= {"tooOld": " ".join(sorted(party.stale))} if party.stale else {}
         outcomes = ((rule, applies(rule, party, place, governing)) for rule in rules.about(class_name))
-        kept = party, tuple(each for each in outcomes if each[1] is not Ternary.FALSE)
+        kept = (
+            party,
+            tuple(
+                Applicable(
+                    rule, outcome, f"rule {rule.name} {rule.effect}", {**inputs, "applies": outcome.name.lower()}
+                )
+                for rule, outcome in outcomes
+                if outcome is not Ternary.FALSE
+            ),
+        )
         if len(rules.applicable) >= MOST_KEPT:
             rules.applicable.clear()
         rules.applicable[key] = kept  # it holds the party, so that no other object gets its id meanwhile

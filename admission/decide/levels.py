@@ -103,7 +103,7 @@ def _raising(question: Question, governing: str) -> Iterator[tuple[Standing, Res
     for devices in question.demand.devices:
         reached = itertools.product(question.requester.standings(), devices.classes, devices.places)
         for party, class_name, place in reached:
-            for rule, _ in applicable(question.rules, party, class_name, place, governing):
+            for rule, *_ in applicable(question.rules, party, class_name, place, governing):
                 if rule.effect is Effect.Level and rule.rises_above(party.level):
                     found[party.name, rule.name] = party, rule
     return iter(found.values())

@@ -172,7 +172,7 @@ def check_rules(question: Question, governing: str) -> Iterator[Result]:
 def _rules_of(question: Question, party: Standing, class_name: str, place: str, governing: str) -> Iterator[Result]:
     covered = False
     doubts: list[Fact] = []
-    for rule, outcome in applicable(question.rules, party, class_name, place, governing):
+    for rule, outcome, name, known in applicable(question.rules, party, class_name, place, governing):
         if rule.effect is Effect.Allow:
             covered = covered or outcome is Ternary.TRUE
             doubts += undecided(rule, party, place, governing)
@@ -180,12 +180,9 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
         else:
             at = _At(party, class_name, place, governing)
             finding = _restricted(question, rule, at)
-        inputs = {"class": class_name, "place": place, "governing": governing, "applies": outcome.name.lower()}
-        inputs |= {"tooOld": " ".join(sorted(party.stale))} if party.stale else {}
-        if rule.effect is Effect.Level and not question.is_controlled:
-            inputs |= overridden(*clearance_of(question, party))
-        verdict = "pass" if finding is None else "fail"
-        yield Check(f"rule {rule.name} {rule.effect}", party.name, verdict, inputs), finding
+        judged = rule.effect is Effect.Level and not question.is_controlled
+        inputs = {**known, **overridden(*clearance_of(question, party))} if judged else known
+        yield Check(name, party.name, "pass" if finding is None else "fail", inputs), finding
     if not covered and question.rules.controlled(class_name):
         reason = _doubted(party, doubts)
         inputs = {"class": class_name, "place": place, "governing": governing}

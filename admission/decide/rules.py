@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from admission.api.policy import Rule
     from admission.catalogue.catalogue import Catalogue
     from admission.catalogue.lines import Sides
+    from admission.decide.facts import Applicable
     from admission.decide.limits import Unit
     from admission.tenants.age import Age
     from admission.tenants.standing import Standing
-    from admission.tenants.ternary import Ternary
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class RulesInForce:
     )
     """What ``grants`` found: for the classes of authorizations and those asked for, which sets must have room."""
     _means: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
-    applicable: dict[tuple[int, str, str, str], tuple[Standing, tuple[tuple[ResolvedRule, Ternary], ...]]] = field(
+    applicable: dict[tuple[int, str, str, str], tuple[Standing, tuple[Applicable, ...]]] = field(
         default_factory=dict, compare=False, repr=False
     )
     """What ``facts.applicable`` found."""
