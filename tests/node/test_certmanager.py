@@ -39,6 +39,7 @@ def issued(plane: ControlPlane, node: Node, tmp_path: Path) -> Iterator[Release]
     try:
         release.install()
         yield release
+        release.kubectl("delete", "namespace", CLEARED, UNCLEARED, "--ignore-not-found")
         release.uninstall()
         release.kubectl("delete", "secrets", "computegate-tls", "computegate-ca", "-n", NAMESPACE)
     finally:
@@ -51,16 +52,16 @@ def test_cert_manager_issues_injects_and_renews_and_nothing_is_lost(
     cluster.apply(*everything())
     for name in (CLEARED, UNCLEARED):
         cluster.kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=30s")
-    refused = worker("refused", UNCLEARED, IMAGE)
+    cleared, refused = worker("cleared", CLEARED, IMAGE), worker("refused", UNCLEARED, IMAGE)
     eventually(lambda: cluster.try_create(refused, "--dry-run=server").stderr, lambda line: "[NotCleared]" in line)
+    eventually(lambda: cluster.denial(cleared, "--dry-run=server"), lambda line: line == "")
     before = issued.serials()
-    asked = [Asked(worker("cleared", CLEARED, IMAGE), True), Asked(refused, False)]
+    asked = [Asked(cleared, True), Asked(refused, False)]
     with Stream(issued.plane, asked, RATE) as stream:
         renew(issued)
         issued.await_renewal(before)
     assert set(fates(stream.answers)) == {Fate.Right}, summary(stream.answers)
     show(f"cert-manager renews the certificate: {summary(stream.answers)}")
-    cluster.kubectl("delete", "namespace", CLEARED, UNCLEARED)
 
 
 def renew(release: Release) -> None:
