@@ -20,6 +20,8 @@ ABROAD = "CN"
 ELSEWHERE: Mapping[Reason, str] = {
     Reason.HoursExhausted: "hours over a window are not counted yet: ComputeQuota has no field for them",
     Reason.RecordUnwritten: "said while the decision record cannot be written (tests/record/test_answers_recorded)",
+    Reason.BeforeInstall: "found of pods that run, and denies none (tests/gate/test_running_pods)",
+    Reason.StaticPod: "likewise",
     Reason.Draining: "said when a replica that shuts down has no room: only its own port shows it (test_denials)",
 }
 """Reasons that kubectl cannot be shown, and why."""
