@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 from collections import Counter
 from http import HTTPStatus
@@ -107,9 +108,9 @@ def test_a_revoked_clearance_denies_what_comes_tells_and_evicts_what_runs_and_no
     assert (told["code"], told["action"]) == ("NotCleared", "Evict")
     assert instant(told["deadline"]) == instant(told["since"]) + dt.timedelta(seconds=3)
     assert "KYC" not in json.dumps(given.get("allowances", "compute", "-n", unique)["status"])
-    line = given.denial(gpu_pod("next", unique), "--dry-run=server")
-    assert line.startswith("[NotCleared]")
-    assert "no new ones are admitted" in line
+    asked = functools.partial(given.denial, gpu_pod("next", unique), "--dry-run=server")
+    assert asked().startswith("[NotCleared]")
+    eventually(asked, lambda line: "no new ones are admitted" in line)
     found = {"reason": "KYCSuspended", "action": "Evict"}
     eventually(lambda: value(leader(given).metrics(), "computegate_found_pods", **found), lambda pods: pods == 2)
     evicted = eventually(lambda: ending(given, unique), lambda pods: len(pods) == 2)
