@@ -159,15 +159,29 @@ class Weather(NamedTuple):
 
 
 class Balancer:
-    """Hands each new connection to the next backend in turn, as kube-proxy does without session affinity."""
+    """Hands each new connection to the next backend in turn, as kube-proxy does without session affinity.
+
+    Once `backends` is set anew, no connection goes to a former one any more: it is decided as one step, as by a kernel.
+    """
 
     def __init__(self, backends: list[int] | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
-        self.backends: list[int] = backends or []
+        self._backends: list[int] = backends or []
+        self._connecting = threading.Lock()
         self.weather = Weather()
         self.connections = 0
         threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def backends(self) -> list[int]:
+        """The ports on loopback that new connections go to."""
+        return self._backends
+
+    @backends.setter
+    def backends(self, ports: list[int]) -> None:
+        with self._connecting:
+            self._backends = ports
 
     def close(self) -> None:
         """Accept nothing any more."""
@@ -182,13 +196,16 @@ class Balancer:
             threading.Thread(target=self._carry, args=(client,), daemon=True).start()
 
     def _carry(self, client: socket.socket) -> None:
-        backends = list(self.backends)
-        self.connections += 1
-        with client, contextlib.suppress(OSError):
-            if not backends:
-                return
-            with socket.create_connection(("127.0.0.1", backends[self.connections % len(backends)])) as server:
-                _pump(client, server, lambda: self.weather)
+        with client, contextlib.suppress(OSError), self._connected() as server:
+            _pump(client, server, lambda: self.weather)
+
+    def _connected(self) -> socket.socket:
+        """Return a connection to the next backend; raises ``OSError`` where there is none."""
+        with self._connecting:
+            self.connections += 1
+            if not self._backends:
+                raise ConnectionRefusedError
+            return socket.create_connection(("127.0.0.1", self._backends[self.connections % len(self._backends)]))
 
 
 def _pump(client: socket.socket, server: socket.socket, weather: Callable[[], Weather]) -> None:

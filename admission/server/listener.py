@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import socket
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _BACKLOG = 1024
 _TICK_SECONDS = 0.02
+_AT_ONCE = 16  # connections accepted before others have their turn
 _SWEEPS = 8  # looks at the connections within the shortest time-out
 
 
@@ -35,7 +37,8 @@ class Listener:
         self._config = _configure(app, limits)
         self._state = ServerState()
         self._handshakes: set[asyncio.Task[None]] = set()
-        self._loops: list[asyncio.Task[None]] = []
+        self._sweeping: asyncio.Task[None] | None = None
+        self._pause: asyncio.TimerHandle | None = None
         self._open = 0
         self._keep_seconds = 0.0
         self._tls: ssl.SSLContext | None = None
@@ -54,23 +57,25 @@ class Listener:
         """Accept connections until ``stop``; raises ``OSError`` where something else listens on the port."""
         self._tls = tls
         _listen(self._socket)
-        self._loops = [asyncio.create_task(self._accept()), asyncio.create_task(self._sweep())]
+        self._sweeping = asyncio.create_task(self._sweep())
+        self._accept_from_now()
 
     async def stop(self, finish_seconds: float, keep_seconds: float = 0.0) -> None:
         """Close the port, let what is in work finish within a bound, then cut the rest.
 
-        A connection on which nothing was asked for ``keep_seconds`` is closed; until then it is served on, as its
+        Whoever has connected before the port closes is served, also where it still waits to be accepted.  A
+        connection on which nothing was asked for ``keep_seconds`` is closed; until then it is served on, as its
         client could not be told that it is the last time.
         """
-        loop, (accept, sweep) = asyncio.get_running_loop(), self._loops
-        await _cancel(accept)
-        self._socket.close()
+        loop = asyncio.get_running_loop()
+        self._accept_no_more()
         self._keep_seconds, begun = keep_seconds, loop.time()
         while self._open and loop.time() < begun + max(finish_seconds, self._keep_seconds):
             for connection in self._connections():
                 connection.shutdown(self._keep_seconds)
             await asyncio.sleep(_TICK_SECONDS)
-        await _cancel(sweep)
+        if self._sweeping is not None:
+            await _cancel(self._sweeping)
         for connection in self._connections():
             connection.transport.abort()
         for task in (*self._state.tasks, *self._handshakes):
@@ -84,21 +89,44 @@ class Listener:
         """Return the connections whose handshake is done; uvicorn's protocol keeps them in its server's state."""
         return [connection for connection in self._state.connections if isinstance(connection, Connection)]
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                client, _ = await loop.sock_accept(self._socket)
-            except OSError:  # out of file descriptors, or the client has left already
-                self._counts.closed["accept"] += 1
-                await asyncio.sleep(_TICK_SECONDS)
-                continue
-            if self._open >= self._limits.connections and not self._evict():
-                self._counts.closed["full"] += 1
-                client.close()
-                continue
+    def _accept_from_now(self) -> None:
+        asyncio.get_running_loop().add_reader(self._socket, self._accept)
+
+    def _accept_no_more(self) -> None:
+        if self._socket.fileno() < 0:
+            return
+        self._look_away()
+        with contextlib.suppress(OSError):
+            for _ in range(_BACKLOG):
+                self._take()
+        self._socket.close()
+
+    def _look_away(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        if self._pause is not None:
+            self._pause.cancel()
+
+    def _accept(self) -> None:
+        try:
+            for _ in range(_AT_ONCE):
+                self._take()
+        except BlockingIOError:
+            return
+        except OSError:  # out of file descriptors, or the client has left already
+            self._counts.closed["accept"] += 1
+            self._look_away()  # for a moment: a port that stays readable would be looked at without pause
+            self._pause = asyncio.get_running_loop().call_later(_TICK_SECONDS, self._accept_from_now)
+
+    def _take(self) -> None:
+        """Take one connection; raises ``BlockingIOError`` where none waits, ``OSError`` where none can be taken."""
+        client, _ = self._socket.accept()
+        if self._open >= self._limits.connections and not self._evict():
+            self._counts.closed["full"] += 1
+            client.close()
+        else:
+            client.setblocking(False)
             self._count(1)
-            task = loop.create_task(self._greet(client))
+            task = asyncio.get_running_loop().create_task(self._greet(client))
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 

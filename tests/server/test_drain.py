@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import itertools
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -190,6 +192,23 @@ def test_what_is_in_work_when_the_port_closes_is_still_answered(
     idle.close()
 
 
+def test_whoever_has_connected_before_the_port_closes_is_answered(server: Running) -> None:
+    clients, connected = [server.client() for _ in range(40)], threading.Event()
+
+    async def stop() -> None:
+        connected.wait(PATIENCE)  # the event loop stands: all of them wait to be accepted
+        await server.server.stop()
+
+    stopping = asyncio.run_coroutine_threadsafe(stop(), server.loop)
+    for client in clients:
+        client.sock = socket.create_connection(("127.0.0.1", server.server.port), timeout=PATIENCE)
+    connected.set()
+    for client in clients:
+        client.sock = server.client_context().wrap_socket(client.sock, server_hostname="localhost")
+    assert [ask(client).status for client in clients] == [200] * 40
+    stopping.result(PATIENCE)
+
+
 def test_the_wait_for_a_review_that_hangs_is_bounded(start: Callable[..., Running]) -> None:
     server = start(finish_seconds=0.5)
     outcome: list[object] = []
@@ -209,8 +228,6 @@ def test_the_wait_for_a_review_that_hangs_is_bounded(start: Callable[..., Runnin
 
 
 def test_another_event_loop_than_uvloop_is_refused() -> None:
-    import asyncio  # noqa: PLC0415 - the loop under test, not the one of the tests
-
     async def check() -> None:
         require_fast_loop()
 
