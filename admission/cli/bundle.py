@@ -24,10 +24,10 @@ from admission.api import API_VERSION, MODE_LABEL, TENANT_LABEL
 from admission.api.allowance import Allowance
 from admission.api.ledger import QuotaLedger
 from admission.api.policy import Mode
-from admission.cli.cluster import DECIDING
 from admission.cli.features import configuration_of, features_of
 from admission.cli.pseudonyms import Pseudonyms, word
 from admission.cli.redacted import log_of, metrics_of, object_of
+from admission.cli.watches import DECIDING
 from admission.cluster.client import ClusterError
 from admission.cluster.events import CONTROLLER
 from admission.cluster.lists import pages

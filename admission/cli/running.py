@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from admission.cli.cluster import DECIDING
 from admission.cli.embedded import embedded_ledger
 from admission.cli.features import features_of
 from admission.cli.survey import registry_of
+from admission.cli.watches import DECIDING
 from admission.cluster.client import ClusterError
 from admission.cluster.lists import pages
 from admission.cluster.lookup import ClusterLookup

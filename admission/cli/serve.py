@@ -14,8 +14,8 @@ import uvloop
 from admission.catalogue.catalogue import Catalogue
 from admission.cli.cluster import ClusterSource
 from admission.cli.files import FileError
+from admission.cli.process import kept_alive
 from admission.cli.standalone import FolderSource
-from admission.cli.upkeep import kept_alive
 from admission.cluster.client import ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.decide.registry import Registry

@@ -15,7 +15,7 @@ from admission.cli import files
 from admission.cli.certificates import of_files
 from admission.cli.claims import FileLookup
 from admission.cli.once import require_once
-from admission.cli.upkeep import kept_alive
+from admission.cli.process import kept_alive
 from admission.ledger.database import Unusable
 from admission.ledger.draft import UNWATCHED
 from admission.ledger.ledger import Ledger

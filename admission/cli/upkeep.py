@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from admission.api import API_VERSION
 from admission.api.quota import Authorization, ComputeQuota
+from admission.cli.process import kept_alive, start_anew
 from admission.cli.reevaluation import Reevaluation
 from admission.cluster.events import Regarding
 from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
@@ -36,7 +36,7 @@ from admission.review.pod import Pod
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
 
     from admission.api.allowance import Allowance
     from admission.cli.reevaluation import Judging
@@ -284,23 +284,3 @@ class Upkeep:
                 with contextlib.suppress(StoreError):
                     await self._ledger.ensure(scope, timeout=2.0)
             await asyncio.sleep(ENSURE_SECONDS)
-
-
-def start_anew() -> None:
-    """The cluster went back to a backup, so that every copy of it is newer than it is.
-
-    The process ends and its supervisor starts it again: that drops every copy at once.  As on an interrupt, not as on
-    SIGTERM: nobody shall be answered out of them for as long as connections are kept.
-    """
-    logger.critical("the cluster's store is older than what was read of it: a backup was restored; starting anew")
-    signal.raise_signal(signal.SIGINT)
-
-
-async def kept_alive(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run for as long as the program; what fails unexpectedly is said and begun again."""
-    while True:
-        try:
-            await run()
-        except Exception:
-            logger.exception("%s failed; beginning again", getattr(run, "__qualname__", run))
-        await asyncio.sleep(1)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admission.cli.cluster import DECIDING
 from admission.cli.pseudonyms import Pseudonyms, word
 from admission.cli.redacted import log_of, metrics_of, object_of
+from admission.cli.watches import DECIDING
 from tests.cli.test_report import line
 
 if TYPE_CHECKING:

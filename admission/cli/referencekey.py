@@ -1,0 +1,61 @@
+"""The key of references, which all replicas of a cluster have in common: from a file, or from a Secret."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import random
+import secrets
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from admission.cluster.backoff import Backoff
+from admission.cluster.client import ApiError, ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from admission.cluster.client import Client
+    from admission.server.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+async def reference_key(client: Client, settings: Settings, namespace: str) -> bytes:
+    """Return the key; wait for an API server that is away.  Raises ``ApiError`` for a no that stays one."""
+    if settings.reference_key_file is not None:
+        return settings.reference_key_file.read_bytes()
+    return await _patiently(lambda: _of_secret(client, namespace, settings.reference_secret))
+
+
+async def _patiently(ask: Callable[[], Awaitable[bytes]]) -> bytes:
+    backoff = Backoff(random.uniform)  # (spreads replicas, guards nothing)
+    while True:
+        try:
+            return await ask()
+        except ClusterError as error:
+            if isinstance(error, ApiError) and not (error.outcome_unknown or error.retry_after):
+                raise
+            if not backoff.failures:
+                logger.warning("the API server does not answer; this replica starts once it does: %s", error)
+            await asyncio.sleep(backoff.delay(error.retry_after if isinstance(error, ApiError) else None))
+
+
+async def _of_secret(client: Client, namespace: str, name: str) -> bytes:
+    """Return the key that stands in a Secret, which the first replica makes."""
+    collection = f"/api/v1/namespaces/{namespace}/secrets"
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "data": {"key": base64.b64encode(secrets.token_bytes(32)).decode()},
+    }
+    try:
+        found = await client.create(collection, msgspec.json.encode(secret))
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        found = await client.get(f"{collection}/{name}")
+    return base64.b64decode(msgspec.json.decode(found)["data"]["key"])
