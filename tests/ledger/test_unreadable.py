@@ -216,7 +216,7 @@ def test_the_watch_tells_of_what_it_never_could_read_until_it_can_or_is_gone(reg
             (Malformed("team/known", "another of that name", None), 1),
         ]
         for event, unread in happenings:
-            upkeep._on_pod(event)
+            upkeep._watch._on_pod(event)
             assert upkeep.unread() == unread, event
 
     asyncio.run(play())

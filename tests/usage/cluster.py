@@ -97,7 +97,8 @@ class Leader:
 
     def start(self) -> None:
         """Begin, and wait for nothing."""
-        for run in (self._upkeep._pods.run, self._upkeep._claims.run, self.usage.run):
+        watch = self._upkeep._watch
+        for run in (watch._pods.run, watch._claims.run, self.usage.run):
             self._tasks.append(asyncio.create_task(run()))
 
     def stop_writing_the_journal(self) -> None:
