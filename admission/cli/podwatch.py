@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
+from admission.cluster.change import Added, Deleted, Event, Malformed, Modified
+from admission.cluster.reflector import Reflector
 from admission.ledger.homes import TENANTS, ChargedTenant
 from admission.ledger.pods import ENDED, PodCensus
 from admission.ledger.usage.journal import Journal

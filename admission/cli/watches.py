@@ -20,7 +20,8 @@ from admission.api.tenant import Tenant
 from admission.cli.files import node_of
 from admission.cli.reevaluation import stops_of
 from admission.cluster import wire
-from admission.cluster.reflector import Added, Deleted, Event, Malformed, Modified, Reflector
+from admission.cluster.change import Added, Deleted, Event, Malformed, Modified
+from admission.cluster.reflector import Reflector
 from admission.ledger.objects import LedgerObject, ObjectStore
 from admission.review.claim import DeviceClass, ResourceSlice
 

@@ -16,18 +16,20 @@ import asyncio
 import logging
 import random
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 from admission.cluster import wire
 from admission.cluster.backoff import Backoff
+from admission.cluster.change import Added, Deleted, Malformed, Modified
 from admission.cluster.client import ApiError, ClusterError, Unreachable
+from admission.cluster.envelope import UndecodableError, decode_envelope, decoder_of, identity_of, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from admission.cluster.change import Event
     from admission.cluster.client import Client
 
 T = TypeVar("T")
@@ -48,54 +50,8 @@ _LONGEST_ERROR = 500
 _page = msgspec.json.Decoder(wire.Page)
 _line = msgspec.json.Decoder(wire.WatchLine)
 _status = msgspec.json.Decoder(wire.Status)
-_identified = msgspec.json.Decoder(wire.Identified)
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Added(Generic[T]):
-    """An object that was not held before."""
-
-    key: str
-    item: T
-
-
-@dataclass(frozen=True, slots=True)
-class Modified(Generic[T]):
-    """A newer version of a held object."""
-
-    key: str
-    item: T
-    old: T
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted(Generic[T]):
-    """An object that is gone; ``old`` is None where it could not be decoded before either.
-
-    ``version`` is the resourceVersion at which it was gone: that of the deletion, or of the list that lacks it.
-    """
-
-    key: str
-    old: T | None
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed(Generic[T]):
-    """An object that exists and cannot be decoded.  It is no longer held; a version that can be will be Added."""
-
-    key: str
-    error: str
-    old: T | None
-
-
-Event: TypeAlias = Added[T] | Modified[T] | Deleted[T] | Malformed[T]
-
-
-class UndecodableError(ClusterError):
-    """An answer that is not a list or a watch line, so that nothing in it can be told apart."""
 
 
 class Reflector(Generic[T]):
@@ -134,7 +90,7 @@ class Reflector(Generic[T]):
     ) -> None:
         self._client = client
         self.path = path
-        self._decode = _decoder(decoder)
+        self._decode = decoder_of(decoder)
         self._on_change = on_change or (lambda _: None)
         self._on_cut = on_cut or (lambda: None)
         self._query = dict(query or {})
@@ -227,13 +183,13 @@ class Reflector(Generic[T]):
         query = {**self._query, "limit": str(self._page)}
         while True:
             raw = await self._client.request("GET", self.path, query=query, timeout=PAGE_TIMEOUT)
-            page = _decode_envelope(_page, raw)
+            page = decode_envelope(_page, raw)
             self._heard = self._clock()
             seen.update(await self._take_page(page.items or ()))
             if not page.metadata.continue_:
                 break
             query["continue"] = page.metadata.continue_
-        version = _version(page.metadata.resource_version)
+        version = version_of(page.metadata.resource_version)
         await self._drop_unseen(seen, version)
         self.resource_version = version
         self.relists += self.synced
@@ -244,7 +200,7 @@ class Reflector(Generic[T]):
         keys = []
         for count, item in enumerate(items, 1):
             raw = bytes(item)
-            identity = _identity(raw)
+            identity = identity_of(raw)
             keys.append(identity.key)
             self._store(identity, raw)
             if count % _BATCH == 0:
@@ -282,13 +238,13 @@ class Reflector(Generic[T]):
         self._backoff.reset()
 
     def _take_line(self, line: bytes) -> None:
-        event = _decode_envelope(_line, line)
+        event = decode_envelope(_line, line)
         raw = bytes(event.object)
         if event.type == "ERROR":
-            status = _decode_envelope(_status, raw)
+            status = decode_envelope(_status, raw)
             raise ApiError(status.code or 0, status.reason or "", status.message or "")
-        identity = _identity(raw)
-        version = _version(identity.resource_version)
+        identity = identity_of(raw)
+        version = version_of(identity.resource_version)
         if event.type == "DELETED":
             self._remove(identity.key, version)
         elif event.type != "BOOKMARK":
@@ -301,9 +257,8 @@ class Reflector(Generic[T]):
         if known == identity:
             return
         if known is not None and known.uid != identity.uid:
-            self._remove(
-                key, _version(identity.resource_version)
-            )  # deleted and made again while we did not look: two objects, two events
+            # Deleted and made again while we did not look: two objects, two events.
+            self._remove(key, version_of(identity.resource_version))
         self._identities[key] = identity
         try:
             item = self._decode(raw)
@@ -328,26 +283,3 @@ class Reflector(Generic[T]):
 def _is_cut(error: ClusterError) -> bool:
     """Say whether the API server, or what stands before it, may have been away."""
     return error.status >= _SERVER_ERROR if isinstance(error, ApiError) else True
-
-
-def _decoder(decoder: type[T] | Callable[[bytes], T]) -> Callable[[bytes], T]:
-    struct = isinstance(decoder, type) and issubclass(decoder, msgspec.Struct)
-    return cast("Callable[[bytes], T]", msgspec.json.Decoder(decoder).decode if struct else decoder)
-
-
-def _decode_envelope(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
-    try:
-        return decoder.decode(raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise UndecodableError(f"not what a Kubernetes API server sends: {error}") from error
-
-
-def _identity(raw: bytes) -> wire.Identity:
-    return _decode_envelope(_identified, raw).metadata
-
-
-def _version(text: str) -> int:
-    """Read a resourceVersion; since Kubernetes 1.35 they are comparable integers (KEP-5504)."""
-    if not text.isdecimal():
-        raise UndecodableError(f"the resourceVersion {text!r} is not a number")
-    return int(text)

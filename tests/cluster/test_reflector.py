@@ -11,7 +11,8 @@ import pytest
 import uvloop
 
 from admission.cluster.backoff import FIRST, LONGEST, Backoff
-from admission.cluster.reflector import Added, Event, Malformed, Modified, Reflector
+from admission.cluster.change import Added, Event, Malformed, Modified
+from admission.cluster.reflector import Reflector
 from admission.cluster.wire import Namespace
 from tests.cluster.scripted import api_server, connected, cut, made, open_watch, page, refusal, status
 

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from admission.cli.upkeep import Upkeep
+from admission.cluster.change import Added, Deleted, Event, Malformed
 from admission.cluster.events import Events
-from admission.cluster.reflector import Added, Deleted, Event, Malformed
 from admission.decide.limits import Charge
 from admission.ledger.fold import fold, follows
 from admission.ledger.homes import ChargedTenant
