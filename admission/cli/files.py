@@ -19,7 +19,7 @@ from admission.cluster import wire
 from admission.demand.inventory import Node, Taint
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.settings import explain_validation
-from admission.tenants.ownership import contradicting, contradiction_of
+from admission.tenants.contradictions import contradicting, contradiction_of
 from admission.tenants.places import unknown_countries, unknown_place
 
 if TYPE_CHECKING:

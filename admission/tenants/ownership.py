@@ -13,10 +13,11 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from admission.api.identity import TENANT_ITSELF, TenantKind
-from admission.tenants.holdings import HALF, NOTHING, PERCENT, WHOLE, Bounds, Pool, amount, pools_of
+from admission.api.identity import TENANT_ITSELF
+from admission.tenants.holdings import HALF, NOTHING, WHOLE, Bounds, Pool, amount, pools_of
 from admission.tenants.room import finds_room
 from admission.tenants.ternary import Ternary
+from admission.tenants.topmost import OWNERLESS, is_top
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
 
 UNNAMED = "?"
 """Stands for whoever holds the shares that no statement accounts for; no party can have this id."""
-
-OWNERLESS = frozenset({TenantKind.Individual, TenantKind.Government, TenantKind.StateBody})
-"""Kinds of tenants that nobody holds shares of."""
-
-TOPMOST = OWNERLESS - {TenantKind.StateBody}
-"""Kinds above which nobody stands either, unless somebody is stated; a state body has a state above it."""
 
 
 class _Held(NamedTuple):
@@ -206,63 +201,9 @@ def _controlled_by(statements: Iterable[Ownership]) -> dict[str, tuple[str, ...]
     return {owner: tuple(each) for owner, each in controlled.items()}
 
 
-def contradiction_of(spec: TenantSpec, known: OwnershipGraph | None = None) -> str:
-    """Return what is wrong with statements that cannot all be true, for whoever writes them; "" when they can.
-
-    ``known`` is the graph of these statements, where somebody has made it already.
-    """
-    graph = known or graph_of(spec)
-    if not graph.contradictory:
-        return _top_contradicted(spec, graph)
-    party = graph.contradictory[0]
-    over = max(pool.lower for pool in graph.pools[party]) / PERCENT
-    if over > WHOLE / PERCENT:
-        return f"spec.ownership: {over:g} percent of {party} are held directly together; correct it, or state ranges"
-    return (
-        f"spec.ownership: what is held indirectly of {party} is more than its direct holders have for it; "
-        "state who holds it directly, or correct the shares"
-    )
-
-
-def contradicting(spec: TenantSpec) -> tuple[int, ...]:
-    """Return the places in ``spec.ownership`` of the statements that ``contradiction_of`` tells of."""
-    parties = graph_of(spec).contradictory[:1]
-    return tuple(place for place, statement in enumerate(spec.ownership) if statement.owned in parties)
-
-
-def _top_contradicted(spec: TenantSpec, graph: OwnershipGraph) -> str:
-    field = "ultimateParent" if spec.ultimate_parent is not None else "independent"
-    owner = graph.contradicts(spec.ultimate_parent or TENANT_ITSELF) if top_declared(spec) else ""
-    if not owner:
-        return ""
-    return (
-        f"spec.{field}: {owner} owns half or more, or controls, by what spec.ownership states, and is not below who is "
-        "declared to be at the top; name the party at the top as ultimateParent, or correct the statements"
-    )
-
-
-def top_declared(spec: TenantSpec) -> bool:
-    """Whether it is declared who is at the top: a parent, or the tenant itself; of a state body its state."""
-    return (spec.ultimate_parent is not None or _is_top(spec)) and not state_missing(spec)
-
-
-def state_missing(spec: TenantSpec) -> str:
-    """Return what a state body leaves out of the state above it; "" for nothing, and of every other kind."""
-    tops = {party.type for party in spec.parties if party.id == spec.ultimate_parent}
-    if spec.kind is not TenantKind.StateBody or tops == {"State"}:
-        return ""
-    field = "independent" if spec.independent else "ultimateParent"
-    return f"spec.{field}: above a StateBody stands its state; name it, a party of type State, as ultimateParent"
-
-
-def _is_top(spec: TenantSpec) -> bool:
-    """Whether nobody stands above the tenant: by its own word, or by its kind where it states nobody."""
-    return spec.independent or (spec.kind in TOPMOST and not spec.parties)
-
-
 def _tops(spec: TenantSpec) -> set[str | None]:
     """Return those of whom it is declared that nobody stands above them, besides natural persons and states."""
-    return {spec.ultimate_parent} | ({TENANT_ITSELF} if _is_top(spec) else set())
+    return {spec.ultimate_parent} | ({TENANT_ITSELF} if is_top(spec) else set())
 
 
 def _accounted(pools: tuple[Pool, ...]) -> tuple[Pool, ...]:

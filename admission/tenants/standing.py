@@ -11,13 +11,15 @@ from admission.api.identity import TENANT_ITSELF, TenantKind
 from admission.api.policy import Fact
 from admission.catalogue.countries import COUNTRIES
 from admission.tenants.age import Age, Sources, sources_of
+from admission.tenants.contradictions import contradiction_of
 from admission.tenants.group import Top, top_of
 from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
-from admission.tenants.ownership import UNNAMED, OwnershipGraph, contradiction_of, graph_of, state_missing, top_declared
+from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of
 from admission.tenants.places import unknown_countries
 from admission.tenants.screening import Judged, judge
 from admission.tenants.ternary import Ternary
+from admission.tenants.topmost import state_missing, top_declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from admission.api.policy import Fact
-from admission.tenants.ownership import contradiction_of, graph_of
+from admission.tenants.contradictions import contradiction_of
+from admission.tenants.ownership import graph_of
 from admission.tenants.standing import standing_of
 from admission.tenants.ternary import Ternary
 from tests.tenants.statements import Stated, among, graph, tenant

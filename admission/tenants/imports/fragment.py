@@ -11,7 +11,8 @@ import pydantic
 from admission.api.identity import TENANT_ITSELF, Ownership, Party, TenantSpec
 from admission.api.share import Share
 from admission.catalogue.countries import COUNTRIES
-from admission.tenants.ownership import contradiction_of, graph_of
+from admission.tenants.contradictions import contradiction_of
+from admission.tenants.ownership import graph_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
