@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from admission.cli.run import Fault
+    from admission.cli.recordrun import Fault
 
 LONGEST = 16 * 1024 * 1024
 """Bytes of one line; what is longer is no line of a record."""

@@ -18,6 +18,7 @@ from admission.enforce.sweep.statuses import Statuses
 from admission.enforce.sweep.suspender import Suspender
 from admission.enforce.sweep.told import Told
 from admission.ledger.given import instant
+from admission.review.pod import MIRROR
 from admission.review.reasons import PublicCode, Reason
 from admission.review.reference import reference_of
 from admission.server.asking import completed
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from admission.server.figures import Samples
     from admission.server.judge import Judge
     from admission.server.settings import Settings
-
-MIRROR = "kubernetes.io/config.mirror"
-"""Annotation of the pods that stand for static ones, which no admission keeps away."""
 
 MOST_APART = 30.0
 """Seconds that our clock and the API server's may differ while anything is done by it."""

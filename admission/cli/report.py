@@ -243,7 +243,9 @@ def _letter(tenant: str, cases: list[Case], contact: str) -> Iterator[str]:
 
 def _told(number: int, case: Case) -> Iterator[str]:
     what = notices.letter_case(
-        *(case.namespace, case.requests, case.devices),
+        case.namespace,
+        case.requests,
+        case.devices,
         such_as=case.such_as,
         first=_shown(case.first),
         last=_shown(case.last),

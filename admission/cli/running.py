@@ -21,8 +21,9 @@ from admission.cluster.client import ClusterError
 from admission.cluster.lists import pages
 from admission.cluster.lookup import ClusterLookup
 from admission.demand.request import DemandError
+from admission.ledger.pods import ENDED
 from admission.review.claim import DeviceClass, ResourceSlice
-from admission.review.pod import Pod
+from admission.review.pod import MIRROR, Pod
 from admission.server.case import Ask
 from admission.server.claims import claims_of
 from admission.server.judge import Judge
@@ -38,7 +39,6 @@ MOST_PODS = 200_000
 """Pods that are held while they are put in order."""
 
 _SECONDS = 10.0
-_MIRROR = "kubernetes.io/config.mirror"
 _RESOURCES = "/apis/resource.k8s.io/v1"
 _pods = msgspec.json.Decoder(Pod)
 _classes = msgspec.json.Decoder(DeviceClass)
@@ -102,8 +102,8 @@ async def _created(client: Client) -> list[Pod]:
     found: list[Pod] = []
     async for page in pages(client, "/api/v1/pods"):
         for pod in map(_pods.decode, page):
-            ended = pod.status.phase in {"Succeeded", "Failed"}
-            if not ended and pod.metadata.namespace not in exempt and _MIRROR not in (pod.metadata.annotations or {}):
+            ended = pod.status.phase in ENDED
+            if not ended and pod.metadata.namespace not in exempt and MIRROR not in (pod.metadata.annotations or {}):
                 found.append(pod)
         if len(found) > MOST_PODS:
             raise ClusterError(f"more than {MOST_PODS} pods; take the decision record instead")

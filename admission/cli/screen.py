@@ -133,7 +133,13 @@ def _listed(arguments: argparse.Namespace, parties: Parties) -> Searchable:
     if not arguments.accept:
         _check_follows(as_of, len(found.entries), size, parties.tenants)
     return Searchable(
-        *(Index(found.entries), as_of, digest, len(found.entries), arguments.threshold), size.names, size.numbers
+        Index(found.entries),
+        as_of,
+        digest,
+        entries=len(found.entries),
+        threshold=arguments.threshold,
+        names=size.names,
+        numbers=size.numbers,
     )
 
 

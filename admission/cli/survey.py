@@ -23,7 +23,8 @@ from admission.decide.registry import Registry
 from admission.demand.access import Access
 from admission.demand.pod import demand_of
 from admission.demand.request import DemandError
-from admission.review.pod import Pod
+from admission.ledger.pods import ENDED
+from admission.review.pod import MIRROR, Pod
 from admission.server.claims import claims_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ MOST_FIELDS = 4
 """Fields that are named for one controller."""
 
 _KINDS: tuple[type[Object], ...] = (Tenant, AcceleratorClass, AcceleratorPool, Exemption)
-_MIRROR = "kubernetes.io/config.mirror"
 _ABOVE = {"ReplicaSet": "/apis/apps/v1/namespaces/{}/replicasets/{}", "Job": "/apis/batch/v1/namespaces/{}/jobs/{}"}
 """Controllers that another one made, and where they are read."""
 
@@ -127,7 +127,7 @@ class _Surveyor:
         """Count a pod; one that ended, or that a kubelet runs by itself, asks nobody."""
         pod = _pods.decode(raw)
         namespace = pod.metadata.namespace
-        if pod.status.phase in {"Succeeded", "Failed"} or _MIRROR in (pod.metadata.annotations or {}):
+        if pod.status.phase in ENDED or MIRROR in (pod.metadata.annotations or {}):
             return
         if namespace in self._exempt:
             return

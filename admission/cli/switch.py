@@ -38,10 +38,10 @@ MOST_TIMES = 200
 """Times that the ConfigMap remembers, the latest ones."""
 
 LONGEST_REASON = 1024
-_UNUSABLE = (NoCredentialsError, ClusterError, OSError, ValueError, msgspec.MsgspecError)
 USUAL_NAME = "computegate"
 """Of the configuration, where the release is called as everywhere in the pages."""
 
+_UNUSABLE = (NoCredentialsError, ClusterError, OSError, ValueError, msgspec.MsgspecError)
 _FORBIDDEN, _NOT_FOUND = 403, 404
 
 
@@ -82,29 +82,36 @@ async def _changed(arguments: argparse.Namespace) -> str:
 
 
 async def off(switch: Switch, arguments: argparse.Namespace) -> str:
-    """Keep the configuration, then delete it."""
+    """Keep the configuration, then delete it: what cannot be kept goes all the same, and the line says so."""
     reason = arguments.reason.strip()
     if not reason or len(reason) > LONGEST_REASON:
         raise ValueError(f"--reason is empty, or longer than {LONGEST_REASON} characters")
     configuration = await switch.configuration()
     if not configuration:
         raise ValueError("no webhook configuration of computegate is installed: it is off already")
-    name, bindings, but = configuration["metadata"]["name"], list[dict[str, Any]](), ""
-    try:
-        bindings = await switch.bindings(name)
-    except (
-        ClusterError
-    ) as error:  # what matters is that it goes off; what could not be done is in this process's output
-        but += notices.switched_unseen(name, str(error))
-    try:
-        since = await switch.note(name, "off", reason, [configuration, *bindings])
-    except ClusterError as error:
-        since = dt.datetime.now(dt.UTC)
-        but += notices.switched_unrecorded(str(error), reason)
+    name = configuration["metadata"]["name"]
+    bindings, unseen = await _bound(switch, name)
+    since, unrecorded = await _noted(switch, name, reason, [configuration, *bindings])
     for binding in bindings:
         await switch.client.request("DELETE", f"{BINDINGS}/{binding['metadata']['name']}")
     await switch.client.request("DELETE", f"{CONFIGURATIONS}/{name}")
-    return notices.switched_off(name, since) + but
+    return notices.switched_off(name, since) + unseen + unrecorded
+
+
+async def _bound(switch: Switch, name: str) -> tuple[list[dict[str, Any]], str]:
+    """Return the bindings to take out, and what to say where they cannot be seen."""
+    try:
+        return await switch.bindings(name), ""
+    except ClusterError as error:
+        return [], notices.switched_unseen(name, str(error))
+
+
+async def _noted(switch: Switch, name: str, reason: str, out: list[dict[str, Any]]) -> tuple[dt.datetime, str]:
+    """Keep what goes out; return the instant, and what to say where nothing can be kept."""
+    try:
+        return await switch.note(name, "off", reason, out), ""
+    except ClusterError as error:
+        return dt.datetime.now(dt.UTC), notices.switched_unrecorded(str(error), reason)
 
 
 async def on(switch: Switch, _arguments: argparse.Namespace) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from admission.cli.run import MOST_GAPS, Fault, Gap, Place, Run
+from admission.cli.recordrun import MOST_GAPS, Fault, Gap, Place, Run
 from admission.server import chain
 from admission.server.chain import Begin, Checkpoint, Head, Link, Lost, Recovered, Retired, link_of, signed_text
 

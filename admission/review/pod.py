@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import msgspec
 
+MIRROR = "kubernetes.io/config.mirror"
+"""Annotation of the pods that stand for static ones, which a kubelet runs by itself and no admission keeps away."""
+
 
 class _Wire(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """A wire struct: unknown fields are skipped; collections are never mutated."""

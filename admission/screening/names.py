@@ -111,7 +111,10 @@ def form_of(name: str) -> Form:
     distinctive = _generic().words.sub(" ", " ".join(_without_forms(_generic().unspaced.sub(" ", plain)))).split()
     telling = [word for word in distinctive if word not in _SMALL_WORDS]
     return Form(
-        *(" ".join(sorted(kept)), "".join(kept), " ".join(sorted(telling)), "".join(telling)),
+        words=" ".join(sorted(kept)),
+        letters="".join(kept),
+        distinctive=" ".join(sorted(telling)),
+        core="".join(telling),
         is_abjad=bool(_ABJAD.search(plain)),
     )
 
