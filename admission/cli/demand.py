@@ -27,7 +27,7 @@ class Row(msgspec.Struct, frozen=True):
     file: str
     doc: int | str | None
     kind: str
-    apiVersion: str  # noqa: N815 - as Kubernetes writes it
+    api_version: str = msgspec.field(name="apiVersion")
     name: str
     namespace: str
     expected: str

@@ -127,16 +127,7 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
     entries = [name for name, _ in ENTRIES]
     metrics, counts = Metrics(entries), Counts()
     certificate = await source.certificate()
-    denies = settings.record.on_failure == "Deny"
-    judge = Judge(
-        registry,
-        source.ledger,
-        reference_key=source.reference_key,
-        contact=settings.contact,
-        unready=source.unready,
-        unrecorded=(lambda: recorder.problem) if denies else lambda: "",
-    )
-    record = Commit(recorder) if denies else recorder
+    judge, record = _judge(source, registry, settings, recorder)
     gate, workloads = _gates(source, settings, judge, kinds, metrics=metrics, record=record)
     metrics.watch(lambda: of_http(counts, entries))
     metrics.watch(lambda: source.figures(recorder.dropped))
@@ -164,6 +155,22 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
     finally:
         watching.cancel()
         await source.ledger.close()
+
+
+def _judge(
+    source: Source, registry: Registry, settings: Settings, recorder: Recorder
+) -> tuple[Judge, Recorder | Commit]:
+    """Return what judges, and where it is recorded: before it is answered, where what cannot be recorded is denied."""
+    denies = settings.record.on_failure == "Deny"
+    judge = Judge(
+        registry,
+        source.ledger,
+        reference_key=source.reference_key,
+        contact=settings.contact,
+        unready=source.unready,
+        unrecorded=(lambda: recorder.problem) if denies else lambda: "",
+    )
+    return judge, Commit(recorder) if denies else recorder
 
 
 def _gates(

@@ -23,9 +23,11 @@ ATTESTED = frozenset(map(Fact, get_args(AttestedFact)))
 COVERED = ATTESTED - {Fact.DeclaredUse}
 """Those that a clearance attests, as its digest covers them."""
 
-OF_OWNERSHIP = frozenset({Fact.OwnerHeadquarters, Fact.UltimateParentHeadquarters})
 OWNERSHIP = 2
-"""The KYC level from which on owners and parents were verified, and the facts that rest on these."""
+"""The KYC level from which on owners and parents were verified."""
+
+OF_OWNERSHIP = frozenset({Fact.OwnerHeadquarters, Fact.UltimateParentHeadquarters})
+"""The facts that rest on these."""
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
