@@ -89,7 +89,7 @@ class Result(enum.StrEnum):
 
 
 class Step(NamedTuple):
-    """The result, and the clearance to write where it is ``Applied``."""
+    """The result, and the clearance to write; None where nothing is written."""
 
     result: Result
     kyc: KYC | None = None
