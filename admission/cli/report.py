@@ -7,7 +7,6 @@ import datetime as dt
 import itertools
 import pathlib
 import sys
-import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +17,11 @@ from admission.api.tenant import Tenant
 from admission.cli.cases import Case, Cases, Passed, of_judgement, of_record
 from admission.cli.explain import opened, records
 from admission.cli.instant import instant
+from admission.cli.letter import letter
 from admission.cli.running import judged
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.cluster.lists import pages
-from admission.review import notices
 from admission.review.fitting import printable
 from admission.review.pod import Meta
 from admission.review.reasons import PublicCode
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
 
     Tell = Callable[[argparse.Namespace, dt.datetime, dt.datetime], Coroutine[Any, Any, int]]
 
-MOST_TOLD = 20
-"""Cases of one letter, those with the most requests; JSON has all."""
-
-_WIDTH = 78
 _UNUSABLE = (NoCredentialsError, ClusterError, OSError, ValueError, msgspec.MsgspecError)
 
 
@@ -215,7 +210,7 @@ def _put(cases: Cases, passed: Passed, tenants: Iterable[str]) -> None:
 
 
 def _deliver(tenant: str, cases: list[Case], arguments: argparse.Namespace) -> None:
-    text = "\n".join(_letter(tenant, cases, arguments.contact))
+    text = "\n".join(letter(tenant, cases, arguments.contact))
     if arguments.directory is None:
         print(f"{text}\n\n")
         return
@@ -223,43 +218,6 @@ def _deliver(tenant: str, cases: list[Case], arguments: argparse.Namespace) -> N
     path = arguments.directory / f"{tenant}.txt"  # a Tenant's name is a DNS name: no path but this one
     path.write_text(f"{text}\n")
     print(path)
-
-
-def _letter(tenant: str, cases: list[Case], contact: str) -> Iterator[str]:
-    first, last = min(case.first for case in cases), max(case.last for case in cases)
-    yield f"Subject: {notices.letter_subject(tenant)}"
-    yield ""
-    requests = sum(case.requests for case in cases)
-    yield textwrap.fill(notices.letter_opening(tenant, requests, _shown(first), _shown(last)), _WIDTH)
-    ordered = sorted(cases, key=lambda case: -case.requests)
-    for number, case in enumerate(ordered[:MOST_TOLD], start=1):
-        yield ""
-        yield from _told(number, case)
-    if len(ordered) > MOST_TOLD:
-        yield f"\n{notices.letter_more(len(ordered) - MOST_TOLD)}"
-    yield ""
-    yield textwrap.fill(notices.letter_closing(contact), _WIDTH)
-
-
-def _told(number: int, case: Case) -> Iterator[str]:
-    what = notices.letter_case(
-        case.namespace,
-        case.requests,
-        case.devices,
-        such_as=case.such_as,
-        first=_shown(case.first),
-        last=_shown(case.last),
-    )
-    yield textwrap.fill(f"{number}. {printable(what)}", _WIDTH, subsequent_indent="   ")
-    advice = (notices.letter_advice(code) for code in PublicCode if str(code) in case.codes)
-    for line in (printable(case.line), *advice):
-        yield textwrap.fill(line, _WIDTH, initial_indent="   ", subsequent_indent="   ", break_on_hyphens=False)
-    if case.reference:
-        yield f"   reference {case.reference}"
-
-
-def _shown(at: str) -> str:
-    return f"{at[:10]} {at[11:16]} UTC"
 
 
 # -- the account -------------------------------------------------------------------------------------
