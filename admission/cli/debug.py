@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from admission.cli.bundle import Bundle
+from admission.cli.kubeconfig import add_kubeconfig
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.review.fitting import printable
@@ -39,7 +40,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bundle.add_argument("-n", "--namespace", default="computegate-system", help="namespace of the release")
     bundle.add_argument("--log", action="append", default=[], type=pathlib.Path, metavar="FILE", dest="logs")
     bundle.add_argument("--metrics", action="append", default=[], metavar="URL", help="exposition of a replica; repeat")
-    bundle.add_argument("--kubeconfig", type=pathlib.Path, help="the cluster; without it KUBECONFIG, in a pod its own")
+    add_kubeconfig(bundle)
     bundle.set_defaults(run=run_bundle)
     profile = below.add_parser("profile", help="print the folded stacks of the replica on this host (debugPort)")
     profile.add_argument("--port", type=int, required=True, help="the replica's debugPort")

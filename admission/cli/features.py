@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,7 +25,6 @@ ENFORCED = "enforced.computegate.io"
 
 _NAME = "kubernetes.io/metadata.name"
 _INSTANCE = "app.kubernetes.io/instance"
-_NOT_FOUND = 404
 _REGISTRATION = "/apis/admissionregistration.k8s.io"
 
 
@@ -118,7 +118,7 @@ async def _mutating(client: Client) -> str:
         try:
             served = msgspec.json.decode(await client.get(f"{_REGISTRATION}/{version}"))
         except ApiError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
             continue
         if any(each["name"] == "mutatingadmissionpolicies" for each in served["resources"]):

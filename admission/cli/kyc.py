@@ -11,6 +11,7 @@ import uvloop
 
 from admission.cli import rows
 from admission.cli.attesting import CannotAttest, write_all
+from admission.cli.kubeconfig import add_kubeconfig
 from admission.cluster.clearances import Clearances, NoTenant
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
@@ -81,7 +82,7 @@ def _import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _cluster(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kubeconfig", type=pathlib.Path, help="the cluster; without it KUBECONFIG, in a pod its own")
+    add_kubeconfig(parser)
 
 
 def serve(arguments: argparse.Namespace) -> int:

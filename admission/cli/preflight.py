@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import pathlib
 import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from admission.cli.features import Features, features_of
+from admission.cli.kubeconfig import add_kubeconfig
 from admission.cli.survey import Survey, survey
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
@@ -39,9 +39,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Reads pods, nodes and namespaces with the rights of the kubeconfig, and changes nothing. "
         "Exit code 0: nothing would break, 1: something would, 2: the cluster cannot be asked.",
     )
-    parser.add_argument(
-        "--kubeconfig", type=pathlib.Path, help="the cluster; without it KUBECONFIG, inside a pod its own"
-    )
+    add_kubeconfig(parser)
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     parser.add_argument(
         "-n",

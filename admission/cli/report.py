@@ -17,6 +17,7 @@ from admission.api.tenant import Tenant
 from admission.cli.cases import Case, Cases, Passed, of_judgement, of_record
 from admission.cli.explain import opened, records
 from admission.cli.instant import instant
+from admission.cli.kubeconfig import add_kubeconfig
 from admission.cli.letter import letter
 from admission.cli.running import judged
 from admission.cluster.client import Client, ClusterError
@@ -72,7 +73,7 @@ def _sources(parser: argparse.ArgumentParser) -> None:
         help="decision record; - is stdin; repeat",
     )
     parser.add_argument("--cluster", action="store_true", help="judge the pods that run, too")
-    parser.add_argument("--kubeconfig", type=pathlib.Path, help="the cluster; without it KUBECONFIG, in a pod its own")
+    add_kubeconfig(parser)
     parser.add_argument(
         "--place", default="", metavar="COUNTRY", help="country of nodes that no AcceleratorPool declares"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -26,7 +27,6 @@ CLUSTER = "cluster"
 TRIES = 3
 _TENANTS = f"/apis/{API_VERSION}/tenants"
 _DISMISSALS = f"/apis/{API_VERSION}/{ScreeningDismissal.crd.plural}"
-_CONFLICT = 409
 
 
 class Parties(NamedTuple):
@@ -75,7 +75,7 @@ async def write(client: Client, tenant: Tenant, screen: Callable[[Tenant], Scree
         try:
             return await _write(client, tenant, screen(tenant))
         except ApiError as error:
-            if error.status != _CONFLICT:
+            if error.status != HTTPStatus.CONFLICT:
                 raise
         tenant = Tenant.model_validate_json(await client.get(f"{_TENANTS}/{tenant.name}"))
     return await _write(client, tenant, screen(tenant))

@@ -12,13 +12,14 @@ import asyncio
 import datetime as dt
 import hashlib
 import json
-import pathlib
 import sys
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from admission.cli.features import configuration_of
+from admission.cli.kubeconfig import add_kubeconfig
 from admission.cli.taken import BINDINGS, CONFIGURATIONS, put_back, taken
 from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
@@ -42,7 +43,6 @@ USUAL_NAME = "computegate"
 """Of the configuration, where the release is called as everywhere in the pages."""
 
 _UNUSABLE = (NoCredentialsError, ClusterError, OSError, ValueError, msgspec.MsgspecError)
-_FORBIDDEN, _NOT_FOUND = 403, 404
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -57,9 +57,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     returning = commands.add_parser("on", help="put the gate back as it was, after `off`")
     for parser, change in ((leaving, off), (returning, on)):
         parser.add_argument("-n", "--namespace", default="computegate-system", help="namespace of the release")
-        parser.add_argument(
-            "--kubeconfig", type=pathlib.Path, help="the cluster; without it KUBECONFIG, inside a pod its own"
-        )
+        add_kubeconfig(parser)
         parser.set_defaults(run=run, change=change)
 
 
@@ -138,12 +136,12 @@ class Switch:
         try:
             return await configuration_of(self.client)
         except ApiError as error:
-            if error.status != _FORBIDDEN:
+            if error.status != HTTPStatus.FORBIDDEN:
                 raise
         try:
             return dict(msgspec.json.decode(await self.client.get(f"{CONFIGURATIONS}/{USUAL_NAME}")))
         except ApiError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return {}
 
@@ -190,7 +188,7 @@ class Switch:
         try:
             return dict(msgspec.json.decode(await self.client.get(f"{self._maps}/{name}")))
         except ApiError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return {}
 

@@ -18,6 +18,7 @@ from admission.api import API_VERSION
 from admission.api.tenant import Tenant
 from admission.cli import files
 from admission.cli.attesting import CannotAttest, Plan, Write, age, columns, say_done
+from admission.cli.kubeconfig import add_kubeconfig
 from admission.cluster.clearances import Clearances, NoTenant
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
@@ -58,9 +59,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     restored.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
     for command, run in ((export, _exported), (restored, _imported)):
-        command.add_argument(
-            "--kubeconfig", type=pathlib.Path, help="the cluster; without it KUBECONFIG, in a pod its own"
-        )
+        add_kubeconfig(command)
         command.set_defaults(run=_command(run))
 
 

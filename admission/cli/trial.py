@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import pathlib
 import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from admission.cli.kubeconfig import add_kubeconfig
 from admission.cluster.client import Client
 from admission.cluster.credentials import NoCredentialsError
 from admission.enforce.canary.pods import probe
@@ -54,9 +54,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--seconds", type=float, default=60, help="how long to wait for the right answers (default: 60)"
     )
-    parser.add_argument(
-        "--kubeconfig", type=pathlib.Path, help="the cluster; without it KUBECONFIG, inside a pod its own"
-    )
+    add_kubeconfig(parser)
     parser.set_defaults(run=run)
 
 

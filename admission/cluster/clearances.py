@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 TENANTS = "/apis/computegate.io/v1alpha1/tenants"
 
 _TURNS = 5
-_NOT_FOUND = 404
-_CONFLICT = 409
 
 
 class NoTenant(LookupError):  # noqa: N818 (what is wrong)
@@ -42,7 +41,7 @@ class Clearances:
         try:
             return _tenant(await self._client.get(f"{TENANTS}/{quote(name, safe='')}"))
         except ApiError as error:
-            if error.status == _NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 raise NoTenant(f"there is no Tenant {name}") from None
             raise
 
@@ -87,7 +86,7 @@ class Clearances:
             try:
                 await self.write(tenant, {"kyc": taken.kyc})
             except ApiError as error:
-                if error.status != _CONFLICT or turn == _TURNS - 1:
+                if error.status != HTTPStatus.CONFLICT or turn == _TURNS - 1:
                     raise
             else:
                 return taken

@@ -16,6 +16,7 @@ import logging
 import math
 import random
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from admission.cluster.client import Client
 
-_NOT_FOUND = 404
 _RELEASE_TIMEOUT = 2.0
 
 _lease = msgspec.json.Decoder(wire.Lease)
@@ -115,7 +115,7 @@ class Lease:
         try:
             current = _lease.decode(await self._request("GET", self.path))
         except ApiError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return await self._create()
         if not self._may_take(current):

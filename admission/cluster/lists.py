@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 PAGE = 100
 """Objects in one page."""
 
-_NOT_FOUND = 404
 _page = msgspec.json.Decoder(wire.Page)
 
 
@@ -33,7 +33,7 @@ async def pages(
         try:
             page = _page.decode(await client.get(path, asked))
         except ApiError as error:
-            if error.status == _NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return
             raise
         except msgspec.MsgspecError as error:

@@ -5,6 +5,7 @@ They go to the API server each time: a name can stand for another object a momen
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -23,7 +24,6 @@ GROUP_VERSIONS = ("v1beta1", "v1alpha3", "v1alpha2")
 """Versions of scheduling.k8s.io in which a cluster may serve groups of pods, the newest first."""
 
 _CLAIMS = "/apis/resource.k8s.io/v1"
-_NOT_FOUND = 404
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class ClusterLookup:
         try:
             return decoder.decode(await self._client.request("GET", path, timeout=SECONDS))
         except ApiError as error:
-            if error.status == _NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise LookupFailed(f"{what}: {error}") from error
         except (ClusterError, msgspec.MsgspecError) as error:

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import random
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
@@ -42,8 +43,6 @@ WATCH_GRACE = 5.0
 
 _STEADY = 1.0  # seconds after which a watch that ends by itself is not a failure
 _BATCH = 20  # objects between two turns of the loop: 20 x 30 us for a struct, 20 x 200 us for a pydantic model
-_GONE = 410
-_NOT_FOUND = 404
 _SERVER_ERROR = 500
 _LONGEST_ERROR = 500
 
@@ -145,7 +144,7 @@ class Reflector(Generic[T]):
                     await self._list()
                 await self._watch()
             except ClusterError as error:
-                if self._optional and isinstance(error, ApiError) and error.status == _NOT_FOUND:
+                if self._optional and isinstance(error, ApiError) and error.status == HTTPStatus.NOT_FOUND:
                     await self._do_without()
                 else:
                     await self._recover(error)
@@ -159,7 +158,7 @@ class Reflector(Generic[T]):
         self._listed = False
 
     async def _recover(self, error: ClusterError) -> None:
-        gone = isinstance(error, ApiError) and error.status == _GONE
+        gone = isinstance(error, ApiError) and error.status == HTTPStatus.GONE
         if gone or isinstance(error, UndecodableError):
             self._listed = False
         elif _is_cut(error):

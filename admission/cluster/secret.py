@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from admission.cluster.client import Client
-
-_NOT_FOUND = 404
 
 
 class Secret:
@@ -43,7 +42,7 @@ async def fetch(client: Client, namespace: str, name: str) -> Secret | None:
     try:
         answer = await client.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
     except ApiError as error:
-        if error.status == _NOT_FOUND:
+        if error.status == HTTPStatus.NOT_FOUND:
             return None
         raise
     try:
