@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from admission.api.policy import Mode
 from admission.cli.pseudonyms import word
 from admission.server.log import LogLine
 from admission.server.record import SCHEMA, Record
@@ -128,9 +129,7 @@ def _told(value: Any) -> Any:
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             return dt.datetime.fromisoformat(value).isoformat()
-        return (
-            value if value.isdecimal() else word(value) or (value if value in {"observe", "warn", "enforce"} else None)
-        )
+        return value if value.isdecimal() or word(value) or value in set(Mode) else None
     return value if isinstance(value, int | float) else None
 
 

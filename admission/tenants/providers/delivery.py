@@ -50,7 +50,7 @@ class Provider(pydantic.BaseModel):
 
     Where there are any, one that is not named clears nobody; its refusals count.  Absent, ``level`` is that of all.
     """
-    reverify_days: Annotated[int | None, pydantic.Field(gt=0, le=3660)] = None
+    reverify_days: Annotated[int | None, pydantic.Field(gt=0, le=LONGEST_DAYS)] = None
     """Days until the next verification is due; a delivery can say an earlier date.  Absent, its word alone counts."""
 
 
