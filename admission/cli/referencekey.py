@@ -31,7 +31,7 @@ async def reference_key(client: Client, settings: Settings, namespace: str) -> b
 
 
 async def _patiently(ask: Callable[[], Awaitable[bytes]]) -> bytes:
-    backoff = Backoff(random.uniform)  # (spreads replicas, guards nothing)
+    backoff = Backoff(random.uniform)  # spreads replicas, guards nothing
     while True:
         try:
             return await ask()
