@@ -177,15 +177,12 @@ def test_while_draining_it_is_unready_and_every_answer_is_the_last_of_its_connec
 def test_what_is_in_work_when_the_port_closes_is_still_answered(
     begin: Callable[..., Process], number: signal.Signals
 ) -> None:
-    process, statuses = begin(0.1), list[int]()
-    idle = process.client()
-    ask(idle)
-    slow = threading.Thread(target=lambda: statuses.append(ask(process.client(), b"sleep 2").status))
-    slow.start()
-    time.sleep(0.5)
+    process = begin(0.1)
+    idle, slow = process.client(), process.client()
+    slow.request("POST", "/validate/enforced", b"sleep 2", JSON)
+    ask(idle)  # what was sent before has been read when this is answered
     process.send(number)
-    slow.join(PATIENCE)
-    assert statuses == [200]
+    assert slow.getresponse().status == 200
     assert process.popen.wait(PATIENCE) == 0
     with pytest.raises(ConnectionRefusedError):
         ask(process.client())
