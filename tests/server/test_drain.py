@@ -20,6 +20,7 @@ import pytest
 
 from admission.server import selfsigned
 from admission.server.serving import SlowServerError, require_fast_loop
+from tests.loops import Loops
 from tests.server.webserver import JSON, PATIENCE, Running, now, wait
 
 if TYPE_CHECKING:
@@ -74,30 +75,33 @@ def ask(connection: http.client.HTTPSConnection, body: bytes = b"{}") -> http.cl
     return response
 
 
-def keep_asking(process: Process, answers: list[int], done: threading.Event) -> None:
+class Callers(Loops):
     """Ask as the API server does: on a kept connection, on a new one after ``Connection: close``, never again."""
-    connection = process.client()
-    while not done.is_set():
-        try:
-            answers.append(ask(connection).status)  # http.client reconnects by itself after Connection: close
-        except (OSError, http.client.HTTPException):
-            answers.append(0)
-    connection.close()
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(*[self._ask] * 8)
+        self._process = process
+        self.answers: list[int] = []
+
+    def _ask(self) -> None:
+        connection = self._process.client()
+        while not self.over.is_set():
+            try:
+                self.answers.append(ask(connection).status)  # http.client reconnects by itself after Connection: close
+            except (OSError, http.client.HTTPException):
+                self.answers.append(0)
+        connection.close()
 
 
 def test_no_request_is_lost_between_sigterm_and_the_end(begin: Callable[..., Process]) -> None:
-    process, answers, done = begin(2.0), list[int](), threading.Event()
-    threads = [threading.Thread(target=keep_asking, args=(process, answers, done)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    wait(lambda: len(answers) > 100)
-    process.send(signal.SIGTERM)
-    before = len(answers)
-    wait(lambda: len(answers) > before + 100)
-    done.set()  # the endpoints are updated: nobody comes any more
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert set(answers) == {200}
+    process = begin(PATIENCE)
+    with Callers(process) as callers:
+        wait(lambda: len(callers.answers) > 100)
+        process.send(signal.SIGTERM)
+        before = len(callers.answers)
+        wait(lambda: len(callers.answers) > before + 100)
+    process.popen.send_signal(signal.SIGTERM)  # the endpoints are updated, nobody comes any more: drained enough
+    assert set(callers.answers) == {200}
     assert process.popen.wait(PATIENCE) == 0
 
 
