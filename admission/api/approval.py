@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import pydantic
 
-from admission.api.object import Model
+from admission.api.object import Model, UserName
 
 if TYPE_CHECKING:
     from admission.api.object import ObjectMeta
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Approval(Model):
     """Who approved, and when."""
 
-    by: Annotated[str, pydantic.Field(min_length=1, max_length=256)]
+    by: UserName
     """User name of the approver: another one than requestedBy, with the verb approve on the object."""
     at: pydantic.AwareDatetime
     """It counts from this instant."""

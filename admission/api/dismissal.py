@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import pydantic
 
 from admission.api.approval import Approval
 from admission.api.identity import PartyID
-from admission.api.object import CRD, Model, Name, Object, rules
-from admission.api.screening import Digest, EntryID
+from admission.api.object import CRD, Digest, Justification, Model, Name, Object, UserName, rules
+from admission.api.screening import EntryID
 
 _FIXED = "a dismissal is never changed; delete it and ask for a new one"
 
@@ -27,9 +27,9 @@ class ScreeningDismissalSpec(Model):
     """The list's own id of the entry."""
     covers: Digest
     """`covers` of the hit as both people saw it. When the party's name or identifiers or the entry's change, the hit has another, and the dismissal dismisses nothing any more."""
-    reason: Annotated[str, pydantic.Field(min_length=1, max_length=1024)]
+    reason: Justification
     """What shows that these are two, for the approver and the auditor."""
-    requested_by: Annotated[str, pydantic.Field(min_length=1, max_length=256)]
+    requested_by: UserName
     """User name of who creates the dismissal; the API server's own word for it is required to match."""
 
 

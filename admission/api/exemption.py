@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 
 from admission.api.approval import Approval, check_end
-from admission.api.object import CRD, Model, Name, Object, rules
+from admission.api.object import CRD, Justification, Model, Name, Object, UserName, rules
 
 _COVERS_NOTHING = "give serviceAccountName or images: what of the namespace is covered"
 _FIXED = "an exemption is never changed; delete it and ask for a new one"
@@ -41,9 +41,9 @@ class ExemptionSpec(Model):
         pydantic.Field(min_length=1, max_length=32),
     ]
     """What is let pass, by the words of the record: privileged, hostPath, environment and so on. With a value, only that one: hostPath=/dev/kfd, environment=NVIDIA_VISIBLE_DEVICES, capability=SYS_ADMIN."""
-    reason: Annotated[str, pydantic.Field(min_length=1, max_length=1024)]
+    reason: Justification
     """Why the workload needs it, for the approver and the auditor."""
-    requested_by: Annotated[str, pydantic.Field(min_length=1, max_length=256)]
+    requested_by: UserName
     """User name of who creates the exemption; the API server's own word for it is required to match."""
     valid_until: pydantic.AwareDatetime
     """It ends at this instant, 366 days from its creation at most."""

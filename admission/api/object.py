@@ -128,3 +128,12 @@ ClassRef = Annotated[
 
 Text = Annotated[str, pydantic.Field(max_length=1024)]
 """Free text for people; never interpreted."""
+
+Justification = Annotated[str, pydantic.Field(min_length=1, max_length=1024)]
+"""What somebody gives as the reason, for the approver and the auditor."""
+
+UserName = Annotated[str, pydantic.Field(min_length=1, max_length=256)]
+"""A user's name, as the API server knows it."""
+
+Digest = Annotated[str, pydantic.Field(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
+"""Digest of facts that somebody looked at: of others it says nothing."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 
 from admission.api.approval import Approval, check_end
-from admission.api.object import CRD, Model, Name, Object, rules
+from admission.api.object import CRD, Digest, Justification, Model, Name, Object, UserName, rules
 
 _FIXED = "an override is never changed; delete it and ask for a new one"
 
@@ -29,11 +29,11 @@ class KYCOverrideSpec(Model):
     """Name of the Tenant."""
     reasons: Annotated[list[OverridableReason], pydantic.Field(min_length=1, max_length=7)]
     """What is overridden, by the words of `status.standing.reason` and the record. NeedsReview is that of the verification; what rules find is not overridden, nor is a level too low."""
-    covers: Annotated[str, pydantic.Field(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
+    covers: Digest
     """Digest of the identity facts that both people looked at (`status.standing.identityDigest`). When a fact changes it overrides nothing any more."""
-    reason: Annotated[str, pydantic.Field(min_length=1, max_length=1024)]
+    reason: Justification
     """Why, for the approver and the auditor."""
-    requested_by: Annotated[str, pydantic.Field(min_length=1, max_length=256)]
+    requested_by: UserName
     """User name of who creates the override; the API server's own word for it is required to match."""
     valid_until: pydantic.AwareDatetime
     """It ends at this instant, 31 days from its creation at most."""

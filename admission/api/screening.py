@@ -7,21 +7,20 @@ from typing import Annotated, Literal
 import pydantic
 
 from admission.api.identity import PartyID
-from admission.api.object import Model
+from admission.api.object import Digest, Justification, Model, UserName
 from admission.api.quota import Duration
 
-Digest = Annotated[str, pydantic.Field(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
 EntryID = Annotated[str, pydantic.Field(min_length=1, max_length=128)]
 
 
 class Confirmation(Model):
     """Who found that a hit is the listed party, and why."""
 
-    by: Annotated[str, pydantic.Field(min_length=1, max_length=256)]
+    by: UserName
     """User name of who judged it."""
     at: pydantic.AwareDatetime
     """When."""
-    reason: Annotated[str, pydantic.Field(min_length=1, max_length=1024)]
+    reason: Justification
     """What shows that both are the same."""
 
 

@@ -10,6 +10,7 @@ import msgspec
 from admission.cluster.client import ApiError
 from admission.cluster.lists import pages
 from admission.demand.access import find_access
+from admission.demand.registration.entries import ENFORCED
 from admission.review.pod import Pod, PodSpec
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 LEAST = (1, 35)
 """The version from which resourceVersions may be compared, which the ledger relies on."""
-
-ENFORCED = "enforced.computegate.io"
-"""The webhook entry by which our configuration is recognised, whatever the release is called."""
 
 _NAME = "kubernetes.io/metadata.name"
 _INSTANCE = "app.kubernetes.io/instance"

@@ -1,7 +1,7 @@
 """Every sentence about what is no request: notices of quotas and the gate, answers to deliveries, letters.
 
-Events, conditions, answers of the KYC receiver, the letters to tenants before they are
-enforced, and what the commands that switch the gate say.  They keep the rules of ``review.messages``.
+Events, conditions, answers of the KYC receiver, the letters to tenants before they are enforced, and what the commands
+that switch the gate say.  They keep the rules of ``review.messages``.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ def breaker_open(pods: int, of: int, share: int, token: str) -> str:
         f"{pods} of {of} pods with controlled accelerators are to be evicted, more than {share} percent: nothing is "
         f"evicted until spec.confirmed is {token}; see whether a rule, a list or a clearance is wrong first"
     )
+
+
+def breaker_waits(pods: int, token: str) -> str:
+    """Of a condition of an Enforcement: what has them evicted."""
+    return f"write {token} into spec.confirmed to have {pods} pods evicted"
 
 
 def _asked(reference: str, contact: str) -> str:

@@ -9,6 +9,7 @@ A new kind of line needs nothing here: any ``msgspec.Struct`` that encodes as an
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 import secrets
@@ -151,6 +152,11 @@ def link_of(line: bytes) -> Link | None:
         return None
     run, sequence, prev, digest = (each.decode() for each in found.groups())
     return Link(run, int(sequence), prev, digest, hashlib.sha256(line[:-_HASHED]).hexdigest() == digest)
+
+
+def now() -> str:
+    """Return the instant as the lines of the chain have it."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
 
 
 def signed_text(run: str, checkpoint: Checkpoint) -> bytes:

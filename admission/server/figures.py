@@ -16,7 +16,6 @@ from admission.tenants.age import ATTESTED
 from admission.tenants.kyc import due_state
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
@@ -96,7 +95,7 @@ def figures_of(source: Figured, registry: Registry, now: datetime, dropped: int)
 
 
 def gate_figures(
-    problems: Collection[Sequence[str]] | None, breaks: int, weakened: dt.datetime | None
+    problems: Collection[Sequence[str]] | None, breaks: int, weakened: datetime | None
 ) -> Iterable[Metric]:
     """Return whether the gate is what was installed, unless unknown, how often it ceased to be, and a weaker release.
 

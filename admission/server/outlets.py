@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from admission.server.chain import Lost
+from admission.server.chain import Lost, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -135,8 +134,3 @@ class Outlets:
     def _blocked(self) -> str:
         writing = self._writing
         return writing[0] if writing is not None and time.monotonic() - writing[1] > BLOCKED_SECONDS else ""
-
-
-def now() -> str:
-    """Return the instant as lines have it."""
-    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")

@@ -20,9 +20,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from admission import __version__
-from admission.server.chain import CHECKPOINT_LINES, CHECKPOINT_SECONDS, Begin, Chain, Checkpoint, Lost, signed_text
+from admission.server.chain import (
+    CHECKPOINT_LINES,
+    CHECKPOINT_SECONDS,
+    Begin,
+    Chain,
+    Checkpoint,
+    Lost,
+    now,
+    signed_text,
+)
 from admission.server.metrics import counter, gauge
-from admission.server.outlets import RETRY_SECONDS, Outlets, now
+from admission.server.outlets import RETRY_SECONDS, Outlets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,7 +10,6 @@ too, and they outlive the machine.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import fcntl
 import logging
 import os
@@ -19,7 +18,7 @@ import time
 from typing import TYPE_CHECKING
 
 from admission.server import tail
-from admission.server.chain import Head, Recovered, Retired
+from admission.server.chain import Head, Recovered, Retired, now
 
 if TYPE_CHECKING:
     import pathlib
@@ -91,7 +90,7 @@ class RecordFile:
             last = self._open()
             if not self._begun:
                 self._begun = True
-                self._told.append(Recovered(at=_now(), file=self._path.name, bytes=0, sha256="", after=last))
+                self._told.append(Recovered(at=now(), file=self._path.name, bytes=0, sha256="", after=last))
         if self.torn:
             os.ftruncate(self._file, self._size)
             self.torn = False
@@ -113,7 +112,7 @@ class RecordFile:
             raise
         self._file, self._size, self.torn = file, size, False
         if cut is not None:
-            self._told.append(Recovered(at=_now(), file=self._path.name, bytes=cut.bytes, sha256=cut.sha256))
+            self._told.append(Recovered(at=now(), file=self._path.name, bytes=cut.bytes, sha256=cut.sha256))
         return last or self._last_full()
 
     def _last_full(self) -> Head | None:
@@ -163,15 +162,15 @@ class RecordFile:
 
     def _retire(self) -> None:
         """Remove full files above the number, or past the age; what cannot be removed stays, and is said once."""
-        full, now, complaint = self._full(), time.time(), ""
+        full, complaint = self._full(), ""
         many = max(0, len(full) - self._keep_files)
         for place, path in enumerate(full):
             try:
-                old = self._keep_days is not None and now - path.stat().st_mtime > self._keep_days * 86400
+                old = self._keep_days is not None and time.time() - path.stat().st_mtime > self._keep_days * 86400
                 if place < many or old:
                     last = _last_of(path)
                     path.unlink()
-                    self._told.append(Retired(at=_now(), file=path.name, last=last))
+                    self._told.append(Retired(at=now(), file=path.name, last=last))
             except OSError as error:
                 complaint = f"{path.name}: {error.strerror}"
         if complaint and complaint != self._complaint:
@@ -191,7 +190,3 @@ def _opened(path: pathlib.Path) -> Iterator[int]:
 def _last_of(path: pathlib.Path) -> Head | None:
     with _opened(path) as file:
         return tail.last(file)
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")

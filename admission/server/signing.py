@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 ED25519, HMAC = "Ed25519", "HMAC-SHA256"
+
+_SHORTEST = 16
+"""Bytes; no key of references has fewer."""
 
 _USE = b"computegate.io/record-checkpoint"
 """The key of references signs nothing itself: what signs is derived from it, for this use alone."""
@@ -64,7 +69,7 @@ def key_signer(pem: bytes) -> Signer:
 def verifier(content: bytes) -> Verifier:
     """Return what checks with the key in a file: an Ed25519 key in PEM, public or private, else one of references."""
     if b"-----BEGIN" not in content:
-        if len(content) < 16:  # noqa: PLR2004 (shorter than any key of references)
+        if len(content) < _SHORTEST:
             raise UnusableKey("neither a PEM file nor a key of references")
         derived = _derived(content)
         return Verifier(HMAC, _name(derived), lambda text, found: hmac.compare_digest(_mac(derived, text), found))
@@ -73,22 +78,8 @@ def verifier(content: bytes) -> Verifier:
 
 def _key_verifier(pem: bytes) -> Verifier:
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 (10 MB)
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 (likewise)
-        Ed25519PrivateKey,
-        Ed25519PublicKey,
-    )
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 (likewise)
-        load_pem_private_key,
-        load_pem_public_key,
-    )
 
-    try:
-        key = load_pem_private_key(pem, None) if b"PRIVATE" in pem else load_pem_public_key(pem)
-    except (ValueError, TypeError) as error:
-        raise UnusableKey("no key in PEM without a password") from error
-    public = key.public_key() if isinstance(key, Ed25519PrivateKey) else key
-    if not isinstance(public, Ed25519PublicKey):
-        raise UnusableKey("not an Ed25519 key")
+    public = _public_key(pem)
 
     def verify(text: bytes, found: str) -> bool:
         try:
@@ -98,6 +89,23 @@ def _key_verifier(pem: bytes) -> Verifier:
         return True
 
     return Verifier(ED25519, _name(public.public_bytes_raw()), verify)
+
+
+def _public_key(pem: bytes) -> Ed25519PublicKey:
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 (10 MB)
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 (likewise)
+        load_pem_private_key,
+        load_pem_public_key,
+    )
+
+    try:
+        key = load_pem_private_key(pem, None) if b"PRIVATE" in pem else load_pem_public_key(pem)
+    except (ValueError, TypeError) as error:
+        raise UnusableKey("no key in PEM without a password") from error
+    public = key.public_key() if isinstance(key, ed25519.Ed25519PrivateKey) else key
+    if not isinstance(public, ed25519.Ed25519PublicKey):
+        raise UnusableKey("not an Ed25519 key")
+    return public
 
 
 def _derived(key: bytes) -> bytes:

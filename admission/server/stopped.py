@@ -21,8 +21,7 @@ def added(question: Question, verdict: Verdict, registry: Registry) -> Verdict:
         return verdict
     others = tuple(finding for finding in verdict.findings if finding.reason not in stops)
     details = {finding.reason: finding.detail for finding in verdict.findings}
-    said = messages.stopped(
-        tenant
-    )  # also of what denies it anyway: that sentence says that running pods are unaffected
+    # Also of what denies it anyway: that sentence says that running pods are unaffected.
+    said = messages.stopped(tenant)
     found = tuple(Finding(reason, said, details.get(reason, "its running pods"), tenant) for reason in stops)
     return dataclasses.replace(verdict, findings=(*others, *found), scopes=())

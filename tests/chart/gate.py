@@ -31,7 +31,7 @@ class Gate:
         self.kubectl, self.told = kubectl, list[tuple[list[Problem], list[Problem]]]()
         self._grace, self._clock = grace, clock
         self._loop, self._kubeconfig = asyncio.new_event_loop(), kubeconfig
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._watch()))
+        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._watch()), daemon=True)
         self._over = asyncio.Event()
         self.watch: GateWatch | None = None
         self._thread.start()

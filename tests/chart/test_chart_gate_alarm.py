@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -38,9 +39,8 @@ def objects(installed: Kubectl, chart: Chart) -> dict[tuple[str, str], Manifest]
 
 @pytest.fixture(scope="module")
 def gate(installed: Kubectl) -> Iterator[Gate]:
-    gate = Gate(installed, installed.plane.kubeconfig)
-    yield gate
-    gate.close()
+    with contextlib.closing(Gate(installed, installed.plane.kubeconfig)) as gate:
+        yield gate
     with without_webhooks(installed):  # made again by applying: what was replaced keeps what a later apply leaves out
         pass
 
@@ -185,18 +185,19 @@ def test_an_upgrade_with_new_values_is_intact_and_watched(
 
 def test_what_is_taken_away_for_a_moment_is_told(installed: Kubectl, objects: dict[tuple[str, str], Manifest]) -> None:
     ahead = [0.0]
-    gate = Gate(installed, installed.plane.kubeconfig, GRACE, clock=lambda: time.monotonic() + ahead[0])
-    gate.until(lambda found: found == frozenset())
-    ahead[0] = GRACE  # nothing was installed lately
-    for change in (
-        ("delete", WEBHOOK, RELEASE),
-        ("patch", WEBHOOK, RELEASE, "--type=json", "-p", entry("replace", "failurePolicy", "Ignore")),
-    ):
-        gate.kubectl(*change)
-        gate.until(bool)
-        gate.apply(objects[WEBHOOK, RELEASE])
+    with contextlib.closing(
+        Gate(installed, installed.plane.kubeconfig, GRACE, clock=lambda: time.monotonic() + ahead[0])
+    ) as gate:
         gate.until(lambda found: found == frozenset())
-    gate.close()
+        ahead[0] = GRACE  # nothing was installed lately
+        for change in (
+            ("delete", WEBHOOK, RELEASE),
+            ("patch", WEBHOOK, RELEASE, "--type=json", "-p", entry("replace", "failurePolicy", "Ignore")),
+        ):
+            gate.kubectl(*change)
+            gate.until(bool)
+            gate.apply(objects[WEBHOOK, RELEASE])
+            gate.until(lambda found: found == frozenset())
     assert [([each.problem for each in began], len(ended)) for began, ended in gate.told] == [
         (["missing"], 0),
         ([], 1),
@@ -223,9 +224,8 @@ def test_without_knowing_what_was_installed_it_is_not_intact(
 
 
 def test_who_may_not_look_does_not_call_it_intact(installed: Kubectl) -> None:
-    blind = Gate(installed, installed.plane.kubeconfig_for("may-see-nothing"))
-    (found,) = blind.until(bool)
-    blind.close()
+    with contextlib.closing(Gate(installed, installed.plane.kubeconfig_for("may-see-nothing"))) as blind:
+        (found,) = blind.until(bool)
     assert found == ("ConfigMap", f"{RELEASE}-gate", "unseen", "it cannot be read")
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.e2e.loops import Loops
 from tests.e2e.objects import gpu_pod
+from tests.loops import Loops
 from tools.direct import Direct
 from tools.installation import CHART, NAMESPACE, Installation
 from tools.process import binaries

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from tools.controlplane import ControlPlane
 
-EVERY = "500ms"
+EVERY = "2s"
+"""Also the time in which a scrape must be answered: a busy replica takes longer than usual, and is not down."""
 WINDOW = "1m"
 """Stands for Grafana's $__rate_interval."""
 
@@ -48,7 +49,7 @@ def pods(name: str, plane: ControlPlane, namespace: str, port: int) -> Scrape:
     return {"job_name": name, "kubernetes_sd_configs": [found], "relabel_configs": [listening]}
 
 
-def api_server(plane: ControlPlane, **times: str) -> Scrape:
+def api_server(plane: ControlPlane) -> Scrape:
     """Return a job that scrapes the API server as its administrator."""
     admin = json.loads(plane.kubeconfig.read_text())["users"][0]["user"]
     credentials = {"cert_file": admin["client-certificate"], "key_file": admin["client-key"]}
@@ -57,7 +58,6 @@ def api_server(plane: ControlPlane, **times: str) -> Scrape:
         "scheme": "https",
         "tls_config": {"ca_file": str(plane.ca), **credentials},
         "static_configs": [{"targets": [plane.server.removeprefix("https://")]}],
-        **times,
     }
 
 

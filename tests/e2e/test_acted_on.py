@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.e2e.objects import Object
     from tools.installation import Replica
 
+ON_ITS_WAY = 5
+"""Seconds by which a request may come later than it was announced: what the pace is kept by is the announcement."""
+
 RACK = "rack-1"
 RUNNING = json.dumps({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}})
 REVOKED = json.dumps({"status": {"kyc": {"state": "Revoked"}}})
@@ -87,6 +90,12 @@ def instant(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text)
 
 
+def told_to_end(pod: Object) -> dt.datetime:
+    """Return when a pod was told to end: its deletionTimestamp is by its own grace period later."""
+    metadata = pod["metadata"]
+    return instant(metadata["deletionTimestamp"]) - dt.timedelta(seconds=metadata["deletionGracePeriodSeconds"])
+
+
 def leader(world: World) -> Replica:
     """Return the replica that does the upkeep."""
     (found,) = eventually(
@@ -94,6 +103,10 @@ def leader(world: World) -> Replica:
         lambda found: len(found) == 1,
     )
     return found
+
+
+def evictions(world: World, outcome: str) -> float:
+    return value(leader(world).metrics(), "computegate_evictions_total", outcome=outcome)
 
 
 def test_a_revoked_clearance_denies_what_comes_tells_and_evicts_what_runs_and_nothing_brings_it_back(
@@ -109,12 +122,12 @@ def test_a_revoked_clearance_denies_what_comes_tells_and_evicts_what_runs_and_no
     assert instant(told["deadline"]) == instant(told["since"]) + dt.timedelta(seconds=3)
     assert "KYC" not in json.dumps(given.get("allowances", "compute", "-n", unique)["status"])
     asked = functools.partial(given.denial, gpu_pod("next", unique), "--dry-run=server")
-    assert asked().startswith("[NotCleared]")
-    eventually(asked, lambda line: "no new ones are admitted" in line)
+    eventually(asked, lambda line: line.startswith("[NotCleared]"))  # the other replica hears of it by itself
+    eventually(asked, lambda line: line.startswith("[NotCleared]") and "no new ones are admitted" in line)
     found = {"reason": "KYCSuspended", "action": "Evict"}
     eventually(lambda: value(leader(given).metrics(), "computegate_found_pods", **found), lambda pods: pods == 2)
     evicted = eventually(lambda: ending(given, unique), lambda pods: len(pods) == 2)
-    assert all(instant(each["metadata"]["deletionTimestamp"]) >= instant(told["deadline"]) for each in evicted)
+    assert all(told_to_end(each) >= instant(told["deadline"]) for each in evicted)
     given.kubectl("delete", "pods", "--all", "-n", unique, "--force", "--grace-period=0")
     stopped = eventually(
         lambda: given.get("deployment", "trainer", "-n", unique), lambda found: found["spec"]["replicas"] == 0
@@ -122,15 +135,17 @@ def test_a_revoked_clearance_denies_what_comes_tells_and_evicts_what_runs_and_no
     assert stopped["metadata"]["annotations"]["computegate.io/suspended-replicas"] == "2"
     assert given.items("pods", "-n", unique) == []
     eventually(lambda: findings(given, unique), lambda found: found == [])
-    events = given.items("events.events.k8s.io", "-n", unique, "--field-selector=regarding.kind=Allowance")
-    assert {each["reason"] for each in events} == {"NotCleared", "Resolved"}
+    about = ("events.events.k8s.io", "-n", unique, "--field-selector=regarding.kind=Allowance")
+    eventually(
+        lambda: {each["reason"] for each in given.items(*about)}, lambda found: found == {"NotCleared", "Resolved"}
+    )
 
 
 def test_the_instant_of_a_rule_passes_and_nothing_else_changes(given: World, country: str, unique: str) -> None:
     given.apply(quota(unique, country, 8), tenant(unique, country), namespace(unique, unique))
     given.apply(enforcement(unique, evict("2s", codes=["NotCleared"])))
     run(given, unique, gpu_pod("runs", unique, nodeName=RACK))
-    at = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(seconds=8)
+    at = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(seconds=10)
     rule = {
         "name": "from-now-on",
         "effect": "Deny",
@@ -139,32 +154,29 @@ def test_the_instant_of_a_rule_passes_and_nothing_else_changes(given: World, cou
         "effective": at.isoformat(),
     }
     given.apply(of("AccessPolicy", unique, {"rules": [rule]}))
-    assert findings(given, unique) == []
-    (told,) = eventually(lambda: findings(given, unique))
-    assert instant(told["since"]) >= at
+    early = findings(given, unique)  # of a machine so busy that it is past already, its own instant tells as well
+    found = eventually(lambda: findings(given, unique))
+    assert [instant(each["since"]) >= at for each in (*early, *found)] == [True] * (len(early) + 1)
     eventually(lambda: ending(given, unique))
     given.kubectl("delete", "accesspolicy", unique)
 
 
 def test_too_much_at_once_waits_for_a_person(given: World, country: str, unique: str) -> None:
-    names = [f"{unique}-{number}" for number in range(3)]
-    given.apply(quota(unique, country, 9), *(tenant(name, country) for name in names))
-    given.apply(*(namespace(name, name) for name in names))
-    for name in names:
-        run(given, name, gpu_pod("runs", name, nodeName=RACK))
+    bad, good = f"{unique}-bad", f"{unique}-good"
+    given.apply(quota(unique, country, 9), *(tenant(name, country) for name in (bad, good)))
+    given.apply(*(namespace(name, name) for name in (bad, good)))
+    run(given, bad, *(gpu_pod(name, bad, nodeName=RACK) for name in ("one", "two")))
+    run(given, good, gpu_pod("runs", good, nodeName=RACK))
     given.apply(enforcement(unique, evict("1s"), mostShare=40))
-    for name in names[:2]:
-        revoke(given, name)
+    revoke(given, bad)  # both of its pods are due at once: of two tenants the first one's would be within the share
     breaker = eventually(lambda: given.get("enforcement", unique).get("status", {}).get("breaker"))
-    counted = eventually(
-        lambda: given.get("enforcement", unique)["status"]["breaker"], lambda found: found["pods"] == 2
-    )
-    assert (counted["pods"], counted["of"], breaker["evicted"]) == (2, 3, 0)
-    assert value(leader(given).metrics(), "computegate_eviction_breaker") == 1
-    confirmed = json.dumps({"spec": {"confirmed": counted["token"]}})
-    assert [name for name in names if ending(given, name)] == []
+    assert (breaker["pods"], breaker["of"], breaker["evicted"]) == (2, 3, 0)
+    eventually(lambda: value(leader(given).metrics(), "computegate_eviction_breaker"), lambda waits: waits == 1)
+    assert ending(given, bad) == []
+    confirmed = json.dumps({"spec": {"confirmed": breaker["token"]}})
     given.kubectl("patch", "enforcement", unique, "--type=merge", "-p", confirmed)
-    eventually(lambda: [name for name in names if ending(given, name)], lambda found: found == names[:2])
+    eventually(lambda: ending(given, bad), lambda found: len(found) == 2)
+    assert ending(given, good) == []
 
 
 def test_a_budget_that_keeps_a_pod_for_ever_keeps_it_until_its_time_is_over(
@@ -178,15 +190,13 @@ def test_a_budget_that_keeps_a_pod_for_ever_keeps_it_until_its_time_is_over(
     budget = {"metadata": {"name": unique, "namespace": unique}, "spec": spec}
     given.apply({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", **budget})
     eventually(lambda: given.get("pdb", unique, "-n", unique).get("status", {}).get("expectedPods") == 1)
-    given.apply(enforcement(unique, evict("1s", respectBudgetsFor="4s")))
+    given.apply(enforcement(unique, evict("1s", respectBudgetsFor="8s")))
     revoke(given, unique)
     (told,) = eventually(lambda: findings(given, unique))
     (ended,) = eventually(lambda: ending(given, unique))
-    after = instant(ended["metadata"]["deletionTimestamp"]) - instant(told["deadline"])
-    assert after >= dt.timedelta(seconds=4)
-    metrics = leader(given).metrics()
-    assert value(metrics, "computegate_evictions_total", outcome="refused") >= 1
-    assert value(metrics, "computegate_evictions_total", outcome="deleted") == 1
+    assert told_to_end(ended) - instant(told["deadline"]) >= dt.timedelta(seconds=8)
+    eventually(lambda: evictions(given, "deleted"), lambda count: count == 1)
+    assert evictions(given, "refused") >= 1
 
 
 def test_a_leader_that_is_killed_half_way_leaves_nothing_undone_or_done_twice_and_the_pace_holds(
@@ -208,8 +218,9 @@ def test_a_leader_that_is_killed_half_way_leaves_nothing_undone_or_done_twice_an
     attempts = _attempts(given, unique)
     done = Counter(name for _, name, code in attempts if code == HTTPStatus.CREATED)
     assert done == {f"runs-{number}": 1 for number in range(pods)}
+    minute = dt.timedelta(seconds=60 - ON_ITS_WAY)
     for at, *_ in attempts:
-        assert len([other for other, *_ in attempts if at <= other < at + dt.timedelta(seconds=60)]) <= pace
+        assert len([other for other, *_ in attempts if at <= other < at + minute]) <= pace
 
 
 def _attempts(world: World, where: str) -> list[tuple[dt.datetime, str, int]]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,7 @@ from tests.e2e.history import charges, clients, history, version
 from tests.e2e.objects import examples, namespace, quota, tenant
 from tests.e2e.traffic import Traffic
 from tests.e2e.world import World, eventually
+from tests.loops import Loops
 from tools import backup
 from tools.controlplane import ControlPlane
 from tools.installation import Installation
@@ -45,24 +45,18 @@ def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-@contextlib.contextmanager
-def _supervised(world: World) -> Iterator[None]:
-    """Replicas that end are started again."""
-    over = threading.Event()
+class Supervised(Loops):
+    """Starts replicas again that end."""
 
-    def watch() -> None:
-        while not over.wait(0.2):
-            for each in world.installed.replicas:
+    def __init__(self, world: World) -> None:
+        super().__init__(self._watch)
+        self._world = world
+
+    def _watch(self) -> None:
+        while not self.over.wait(0.2):
+            for each in self._world.installed.replicas:
                 if each.popen is not None and each.popen.poll() is not None:
                     each.start()
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 async def _save_amid_traffic(world: World, where: str, path: Path) -> None:
@@ -125,7 +119,7 @@ def test_after_a_restore_nothing_is_admitted_past_the_limit_and_the_ledger_is_ex
     asyncio.run(_save_amid_traffic(trio, unique, tmp_path / "snapshot"))
     with contextlib.ExitStack() as meanwhile:
         if running:
-            meanwhile.enter_context(_supervised(trio))
+            meanwhile.enter_context(Supervised(trio))
             _restore(trio.installed.plane, tmp_path / "snapshot", **way)
         else:
             with trio.installed.stopped():

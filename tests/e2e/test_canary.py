@@ -113,11 +113,23 @@ def bind(world: World, action: str) -> None:
 
 
 @contextlib.contextmanager
+def bound(world: World) -> Iterator[None]:
+    """The policy about a narrowed webhook denies, for the block."""
+    bind(world, "Deny")
+    try:
+        yield
+    finally:
+        bind(world, "Audit")
+
+
+@contextlib.contextmanager
 def unreachable(world: World, *, here: bool) -> Iterator[None]:
     """No answer of ours comes back to the API server for the block, if ``here``."""
     world.installed.balancer.weather = Weather(loss=float(here))
-    yield
-    world.installed.balancer.weather = Weather()
+    try:
+        yield
+    finally:
+        world.installed.balancer.weather = Weather()
 
 
 @contextlib.contextmanager
@@ -218,12 +230,10 @@ def test_a_server_that_denies_in_our_name_is_not_taken_for_us(watched: World, tm
 
 
 def test_a_policy_that_stands_in_for_a_narrowed_webhook_is_not_taken_for_it(watched: World) -> None:
-    bind(watched, "Deny")
-    with restored(watched):
+    with bound(watched), restored(watched):
         narrowed = [{"op": "replace", "path": "/webhooks/1/failurePolicy", "value": "Ignore"}]
         watched.kubectl("patch", WEBHOOK, "computegate", "--type=json", "-p", json.dumps(narrowed))
         detected(watched, "guarded", {**GOOD, "device": "guarded", "access": "guarded"})
-    bind(watched, "Audit")
 
 
 def test_a_right_that_was_taken_away_is_named(watched: World) -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 MASTERS = ("system:masters",)
 NOT_CLEARED, UNDER_REVIEW, LAPSED = "[NotCleared]", "[UnderReview]", "ask for its renewal"
-LATER = 20.0
-"""Seconds within which objects are applied and looked at while nothing has ended yet."""
+LATER = 30.0
+"""Seconds within which two Tenants are applied and looked at while nothing has ended yet."""
 
 
 def _in(seconds: float) -> str:
@@ -66,13 +66,13 @@ def _standing(world: World, name: str) -> Object:
 def test_time_alone_ends_what_was_attested_and_makes_a_verification_due(
     world: World, unique: str, country: str
 ) -> None:
-    soon, provider, due = _in(LATER), f"{unique}-provider", f"{unique}-due"
+    provider, due = f"{unique}-provider", f"{unique}-due"
+    world.apply(quota(unique, country, 4), *(namespace(name, name) for name in (provider, due)))
+    soon = _in(LATER)
     said = {"facts": ["TenantKind"], "by": "Tenant", "at": "2026-01-01T00:00:00Z", "validUntil": soon}
     world.apply(
-        quota(unique, country, 4),
         tenant(provider, country, kind="InferenceProvider", attestations=[said]),
         tenant(due, country, {"reverifyBy": soon}),
-        *(namespace(name, name) for name in (provider, due)),
     )
     assert [tried(world, name) for name in (provider, due)] == ["", ""]
     assert value(world.metrics(), "computegate_tenants_to_verify", state="due") >= 1

@@ -42,9 +42,7 @@ def test_each_reason_denies_with_its_line(parties: World, case: Case) -> None:
     if case.before:
         _PREPARED[case.before](parties)
     name = case.pod["metadata"]["namespace"]
-    eventually(
-        lambda: parties.denial(case.pod).replace(name, "acme"), lambda said: said == GOLDEN[case.reason], seconds=15
-    )
+    eventually(lambda: parties.denial(case.pod).replace(name, "acme"), lambda said: said == GOLDEN[case.reason])
     record = eventually(lambda: _record(parties, case), lambda found: bool(found.get("reasons")))
     assert set(record["reasons"]) == {*case.others, case.reason}
     assert (record["decision"], record["mode"]) == ("denied", "enforce")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.e2e.loops import Loops
 from tests.e2e.objects import gpu_pod, namespace, quota, tenant
 from tests.e2e.world import eventually
+from tests.loops import Loops
 from tools.direct import Direct
 from tools.installation import Replica
 

@@ -18,7 +18,7 @@ from admission.server.chain import link_of
 from admission.server.recorder import Recorder
 from admission.server.recordfile import RecordFile
 from admission.server.sinks import Stream
-from tests.record.written import PROVER, SIGNER, Wrong, line, place, verified, wrong
+from tests.record.written import PROVER, SIGNER, Held, Wrong, line, place, verified, wrong
 
 if TYPE_CHECKING:
     import pathlib
@@ -261,22 +261,10 @@ def test_a_file_that_somebody_takes_away_is_made_again_and_the_loss_is_found(
     assert {each.kind for each in wrong(read(path))} == {"removed"}
 
 
-class Held(io.BytesIO):
-    """A pipe that nobody reads until it is let go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go = threading.Event()
-        self.go.set()
-
-    def write(self, data: object) -> int:
-        self.go.wait(30)
-        return super().write(data)  # type: ignore[arg-type]
-
-
 def test_a_sink_that_blocks_is_told_from_one_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outlets, "BLOCKED_SECONDS", 0.05)
     pipe = Held()
+    pipe.go.set()
     recorder = Recorder([Stream(pipe)], most=3)
     recorder.begin(SIGNER)
     recorder.durably([line(0)]).result(30)

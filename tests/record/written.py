@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, NamedTuple
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from admission.cli.verify import Verification
 from admission.ledger.usage.line import GapLine
@@ -25,6 +26,19 @@ PROVER = verifier(KEY)
 
 def line(number: int) -> GapLine:
     return GapLine(at=f"2026-11-26T00:00:{number % 60:02}Z", first=str(number), last="x" * (number % 7))
+
+
+class Held(io.BytesIO):
+    """A pipe that nobody reads until ``go`` is set; ``busy`` says that somebody has begun to write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go, self.busy = threading.Event(), threading.Event()
+
+    def write(self, data: Any) -> int:
+        self.busy.set()
+        self.go.wait(30)
+        return super().write(data)
 
 
 def written(lines: int, *, signer: Signer = SIGNER) -> list[bytes]:

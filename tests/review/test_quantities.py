@@ -99,7 +99,7 @@ def test_what_is_no_count_of_devices_is_an_error_that_says_what_to_write(quantit
 
 @given(st.text() | st.floats() | st.integers() | st.from_regex(r"[0-9eE.+-]{1,40}[KMGTPEinumk]{0,3}", fullmatch=True))
 def test_no_text_or_number_does_anything_but_count_or_err_at_once(quantity: str | float) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()  # of others the machine may have plenty
     with contextlib.suppress(QuantityError):
         assert 0 <= count(quantity) <= LARGEST
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1

@@ -20,6 +20,7 @@ import pytest
 
 from admission.server import selfsigned
 from admission.server.serving import SlowServerError, require_fast_loop
+from tests.loops import Loops
 from tests.server.webserver import JSON, PATIENCE, Running, now, wait
 
 if TYPE_CHECKING:
@@ -74,30 +75,33 @@ def ask(connection: http.client.HTTPSConnection, body: bytes = b"{}") -> http.cl
     return response
 
 
-def keep_asking(process: Process, answers: list[int], done: threading.Event) -> None:
+class Callers(Loops):
     """Ask as the API server does: on a kept connection, on a new one after ``Connection: close``, never again."""
-    connection = process.client()
-    while not done.is_set():
-        try:
-            answers.append(ask(connection).status)  # http.client reconnects by itself after Connection: close
-        except (OSError, http.client.HTTPException):
-            answers.append(0)
-    connection.close()
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(*[self._ask] * 8)
+        self._process = process
+        self.answers: list[int] = []
+
+    def _ask(self) -> None:
+        connection = self._process.client()
+        while not self.over.is_set():
+            try:
+                self.answers.append(ask(connection).status)  # http.client reconnects by itself after Connection: close
+            except (OSError, http.client.HTTPException):
+                self.answers.append(0)
+        connection.close()
 
 
 def test_no_request_is_lost_between_sigterm_and_the_end(begin: Callable[..., Process]) -> None:
-    process, answers, done = begin(2.0), list[int](), threading.Event()
-    threads = [threading.Thread(target=keep_asking, args=(process, answers, done)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    wait(lambda: len(answers) > 100)
-    process.send(signal.SIGTERM)
-    before = len(answers)
-    wait(lambda: len(answers) > before + 100)
-    done.set()  # the endpoints are updated: nobody comes any more
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert set(answers) == {200}
+    process = begin(PATIENCE)
+    with Callers(process) as callers:
+        wait(lambda: len(callers.answers) > 100)
+        process.send(signal.SIGTERM)
+        before = len(callers.answers)
+        wait(lambda: len(callers.answers) > before + 100)
+    process.popen.send_signal(signal.SIGTERM)  # the endpoints are updated, nobody comes any more: drained enough
+    assert set(callers.answers) == {200}
     assert process.popen.wait(PATIENCE) == 0
 
 
@@ -177,15 +181,12 @@ def test_while_draining_it_is_unready_and_every_answer_is_the_last_of_its_connec
 def test_what_is_in_work_when_the_port_closes_is_still_answered(
     begin: Callable[..., Process], number: signal.Signals
 ) -> None:
-    process, statuses = begin(0.1), list[int]()
-    idle = process.client()
-    ask(idle)
-    slow = threading.Thread(target=lambda: statuses.append(ask(process.client(), b"sleep 2").status))
-    slow.start()
-    time.sleep(0.5)
+    process = begin(0.1)
+    idle, slow = process.client(), process.client()
+    slow.request("POST", "/validate/enforced", b"sleep 2", JSON)
+    ask(idle)  # what was sent before has been read when this is answered
     process.send(number)
-    slow.join(PATIENCE)
-    assert statuses == [200]
+    assert slow.getresponse().status == 200
     assert process.popen.wait(PATIENCE) == 0
     with pytest.raises(ConnectionRefusedError):
         ask(process.client())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import subprocess
 import sys
@@ -29,10 +30,9 @@ AUDIT = json.dumps([{"op": "replace", "path": "/spec/validationActions", "value"
 def gate(release: Release) -> Iterator[Gate]:
     release.helm("uninstall", RELEASE, "--ignore-not-found")
     release.put("install", CHART)
-    gate = Gate(release.kubectl, release.plane.kubeconfig)
-    gate.until(lambda found: found == frozenset())
-    yield gate
-    gate.close()
+    with contextlib.closing(Gate(release.kubectl, release.plane.kubeconfig)) as gate:
+        gate.until(lambda found: found == frozenset())
+        yield gate
 
 
 def test_what_was_changed_by_hand_is_undone_as_the_alarm_says(release: Release, gate: Gate) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from typing import BinaryIO
 
 import pytest
@@ -11,22 +10,9 @@ import pytest
 from admission.ledger.usage.line import GapLine
 from admission.server.recorder import Recorder
 from admission.server.sinks import Stream
-from tests.record.written import SIGNER, verified
+from tests.record.written import SIGNER, Held, verified
 
 LINE = GapLine(at="now", first="then", last="now")
-
-
-class Held(io.BytesIO):
-    """A pipe that nobody reads until it is let go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go, self.busy = threading.Event(), threading.Event()
-
-    def write(self, data: object) -> int:
-        self.busy.set()
-        self.go.wait(30)
-        return super().write(data)  # type: ignore[arg-type]
 
 
 class Broken(io.BytesIO):

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from admission.demand.registration import cel
 
+ENFORCED = "enforced.computegate.io"
+"""Name of the webhook that denies, in our configuration, whatever the release is called."""
+
 
 class Entry(NamedTuple):
     """One resource, or subresource, and the condition in CEL that is true for what must be judged."""

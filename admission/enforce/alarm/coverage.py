@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from admission.demand.registration.entries import ENFORCED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_ENFORCED = "enforced.computegate.io"
 _MODE, _NAME = "computegate.io/mode", "kubernetes.io/metadata.name"
 
 
@@ -38,7 +39,7 @@ def coverage_of(objects: Iterable[dict[str, Any]]) -> Coverage:
 
 def _terms(entry: dict[str, Any]) -> list[dict[str, Any]]:
     selector = entry.get("namespaceSelector") or {}
-    return list(selector.get("matchExpressions") or ()) if entry["name"] == _ENFORCED else []
+    return list(selector.get("matchExpressions") or ()) if entry["name"] == ENFORCED else []
 
 
 def _denies(each: dict[str, Any]) -> bool:

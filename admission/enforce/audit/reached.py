@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from admission.demand.registration.entries import ENFORCED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from admission.cluster.client import Client
-
-ENTRY = "enforced.computegate.io"
 
 _SERVICE = "kubernetes.io/service-name"
 
@@ -38,7 +38,7 @@ class _Slices(msgspec.Struct, frozen=True):
 
 def entries_of(configuration: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the entries that deny."""
-    yield from (each for each in configuration.get("webhooks") or () if each.get("name") == ENTRY)
+    yield from (each for each in configuration.get("webhooks") or () if each.get("name") == ENFORCED)
 
 
 def distrusted(entry: Mapping[str, Any], doubt: Callable[[bytes, str], str]) -> str:

@@ -12,6 +12,7 @@ import enum
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from admission.demand.registration.entries import ENFORCED
 from admission.review.reasons import PublicCode
 from admission.review.reference import reference_of
 
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
     from admission.enforce.canary.pods import Canary
 
-REFUSED_BY = 'admission webhook "enforced.computegate.io" denied the request: '
+REFUSED_BY = f'admission webhook "{ENFORCED}" denied the request: '
 """How the API server begins when it hands on what the enforced entry said."""
 
-_FAILED = 'failed calling webhook "enforced.computegate.io"'
+_FAILED = f'failed calling webhook "{ENFORCED}"'
 _OF_OURS = re.compile(r'(?:admission|calling) webhook "[a-z]+\.computegate\.io"')
 _REFERENCE = re.compile(r"\bref ([0-9a-f]{10})\b")
 _POLICY = re.compile(r"\bValidatingAdmissionPolicy '([^']+)'")

@@ -141,10 +141,10 @@ class Sweep:
             await self._judge_touched(waiting)
 
     def _heed_policy(self) -> None:
-        specs = tuple((each.name, each.spec) for each in self._registry.every(Enforcement))
+        enforcements = self._registry.every(Enforcement)
+        specs = tuple((each.name, each.spec) for each in enforcements)
         if specs != self._specs:
-            self._specs = specs
-            self._policy = Policy(acting(self._registry.every(Enforcement)))
+            self._specs, self._policy = specs, Policy(acting(enforcements))
 
     # -- judging ---------------------------------------------------------------------------------
 

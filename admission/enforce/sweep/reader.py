@@ -83,18 +83,18 @@ class Reader:
 
     async def every(self) -> AsyncIterator[dict[str, Found | None]]:
         """Judge all pods; yield after each page the namespaces that it completed, a list being in their order."""
-        open_: dict[str, Found | None] = {}
+        begun: dict[str, Found | None] = {}
         async for pods in self.live(PODS):
             by_namespace: dict[str, list[Pod]] = {}
             for pod in pods:
                 by_namespace.setdefault(pod.metadata.namespace, []).append(pod)
-            done = {name: open_.pop(name) for name in tuple(open_) if by_namespace and name not in by_namespace}
+            done = {name: begun.pop(name) for name in tuple(begun) if by_namespace and name not in by_namespace}
             for name, these in by_namespace.items():
-                if name not in open_:
+                if name not in begun:
                     self._on_begin(name)
-                open_[name] = await self._count(these, open_.get(name, Found()))
+                begun[name] = await self._count(these, begun.get(name, Found()))
             yield done
-        yield open_
+        yield begun
 
     async def _count(self, pods: list[Pod], found: Found | None) -> Found | None:
         for count, pod in enumerate(pods, 1):

@@ -11,6 +11,7 @@ from admission.api.enforcement import Action, DoneMode, Findings
 from admission.enforce.conditions import condition
 from admission.enforce.sweep.found import due
 from admission.enforce.sweep.steps import Policy
+from admission.review import notices
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
@@ -43,25 +44,23 @@ class Shown:
         """Write the statuses that say something else, once a second at most; raises ``ClusterError``."""
         if self._clock() - self._at < SECONDS:
             return
-        self._at = self._clock()
-        by_namespace = {name: each.by_reason() for name, each in found.items() if each.pods}
-        self.totals = sum(by_namespace.values(), Counter[Reason]())
-        places = Counter(reason for each in by_namespace.values() for reason in each)
-        now = self._now()
+        self._at, now = self._clock(), self._now()
+        by_namespace = [each.by_reason() for each in found.values() if each.pods]
+        self.totals = sum(by_namespace, Counter[Reason]())
+        places = Counter(reason for each in by_namespace for reason in each)
         overdue = sum(each.count(due(entries.get(name, {}), now)) for name, each in found.items())
-        every = sum(sum(each.pods.values()) for each in found.values())
+        summary = f"{sum(sum(each.pods.values()) for each in found.values())}/{overdue}"
         for enforcement in self._statuses.every():
-            policy = Policy([enforcement])
-            rows = [
-                _row(policy, reason, self.totals[reason], places[reason], entries) for reason in sorted(self.totals)
-            ]
-            fields = {
-                "findings": rows,
-                "summary": f"{every}/{overdue}",
-                "conditions": [_acting(enforcement, waiting, now)],
-            }
+            rows = self._rows(Policy([enforcement]), places, entries)
+            fields = {"findings": rows, "summary": summary, "conditions": [_acting(enforcement, waiting, now)]}
             if any(getattr(enforcement.status, name) != value for name, value in fields.items()):
                 await self._statuses.write(enforcement, **fields)
+
+    def _rows(
+        self, policy: Policy, places: Counter[Reason], entries: Mapping[str, Mapping[Reason, OwnFinding]]
+    ) -> list[Findings]:
+        reasons = sorted(self.totals)
+        return [_row(policy, reason, self.totals[reason], places[reason], entries) for reason in reasons]
 
 
 def _row(
@@ -75,23 +74,24 @@ def _row(
     return Findings(reason=str(reason), action=taken.action, pods=pods, namespaces=places, deadline=deadline)
 
 
-def _acting(enforcement: Enforcement, waiting: str, now: datetime) -> Condition:
+def _obstacle(enforcement: Enforcement, waiting: str) -> tuple[str, str]:
+    """Return what keeps it from acting, in a word and in a sentence; "" where nothing does."""
     breaker = enforcement.status.breaker
     if enforcement.spec.mode is DoneMode.DryRun:
-        reason, message = "DryRun", ""
-    elif waiting:
-        reason, message = str(Reason.NotSynced), waiting
-    elif breaker is not None and enforcement.spec.confirmed != breaker.token:
-        reason, message = (
-            "BreakerOpen",
-            f"write {breaker.token} into spec.confirmed to have {breaker.pods} pods evicted",
-        )
-    else:
-        reason, message = "Enforcing", ""
+        return "DryRun", ""
+    if waiting:
+        return str(Reason.NotSynced), waiting
+    if breaker is not None and enforcement.spec.confirmed != breaker.token:
+        return "BreakerOpen", notices.breaker_waits(breaker.pods, breaker.token)
+    return "", ""
+
+
+def _acting(enforcement: Enforcement, waiting: str, now: datetime) -> Condition:
+    obstacle, message = _obstacle(enforcement, waiting)
     return condition(
         "Acting",
-        reason,
-        holds=reason == "Enforcing",
+        obstacle or "Enforcing",
+        holds=not obstacle,
         current=enforcement.status.conditions,
         now=now,
         generation=enforcement.metadata.generation,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from admission.cluster.client import Client
     from admission.decide.registry import Registry
 
-_CONFLICT = {404, 409}
+_OVERTAKEN = {404, 409}
+"""It is gone, or somebody else wrote since."""
 
 
 class Statuses:
@@ -52,7 +53,7 @@ class Statuses:
             path = f"/apis/{API_VERSION}/enforcements/{enforcement.name}/status"
             raw = await self._client.merge_patch(path, msgspec.json.encode(body))
         except ApiError as error:
-            if error.status not in _CONFLICT:
+            if error.status not in _OVERTAKEN:
                 raise
             return None
         self.writes += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from admission.api.enforcement import Action, DoneMode
 from admission.api.policy import Mode
@@ -42,13 +42,6 @@ class Taken:
         """Return what of it is done in a namespace of a mode."""
         most = _MOST[mode]
         return self if ORDER.index(self.action) <= ORDER.index(most) else Taken(most)
-
-
-class Bounds(NamedTuple):
-    """What several Enforcements together allow."""
-
-    per_minute: int
-    suspends: bool
 
 
 class Policy:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.api.allowance import Allowance, OwnFinding
+    from admission.api.policy import Mode
     from admission.cluster.client import Client
     from admission.cluster.events import Events
     from admission.decide.registry import Registry
@@ -35,7 +36,7 @@ NAME = "compute"
 """The one Allowance of a namespace."""
 
 _BATCH = 20  # namespaces between two turns of the loop
-_CONFLICT = {404, 409}
+_OVERTAKEN = {404, 409}
 """Somebody else wrote, or it is not there yet: once more, later."""
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class _Basis(NamedTuple):
     found: Found
     allowance: Allowance | None
     policy: Policy
-    mode: object
+    mode: Mode
 
 
 class Told:
@@ -111,8 +112,7 @@ class Told:
         refer = self._refer(namespace)
         said = basis.allowance.status.findings if basis.allowance else []
         before = known(said, refer)
-        mode = self._registry.mode(namespace)
-        after = entries_of(basis.found, before, basis.policy, mode, now=self._now(), refer=refer)
+        after = entries_of(basis.found, before, basis.policy, basis.mode, now=self._now(), refer=refer)
         if after == said:
             self._settled[namespace] = basis
             self.entries[namespace] = before
@@ -128,7 +128,7 @@ class Told:
         try:
             await self._client.create(_collection(namespace), msgspec.json.encode(body))
         except ApiError as error:
-            if error.status not in _CONFLICT:
+            if error.status not in _OVERTAKEN:
                 raise
 
     async def _write(self, namespace: str, allowance: Allowance, after: list[OwnFinding]) -> bool:
@@ -140,7 +140,7 @@ class Told:
         try:
             await self._client.merge_patch(f"{_collection(namespace)}/{NAME}/status", msgspec.json.encode(body))
         except ApiError as error:
-            if error.status not in _CONFLICT:
+            if error.status not in _OVERTAKEN:
                 raise
             return False
         self.writes += 1
