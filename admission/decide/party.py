@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact
 from admission.decide.facts import applied, denies_everybody, undecided
-from admission.decide.override import clearance_of, kyc_inputs, overridden
+from admission.decide.override import clearance_of, overridden
 from admission.decide.question import Check, Question
 from admission.demand.devices import counted
 from admission.review import messages
@@ -127,7 +127,7 @@ def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
         return
     for party in question.requester.standings():
         reason, override = clearance_of(question, party)
-        inputs = kyc_inputs(party) | overridden(reason, override)
+        inputs = {**party.verification, **overridden(reason, override)}
         if reason is None or override is not None:
             yield Check("kyc", party.name, "pass", inputs), None
         else:

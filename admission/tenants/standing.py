@@ -92,6 +92,18 @@ class Standing:
         """Whether others compute on what this tenant gets, so that it is nobody's end customer."""
         return self.is_intermediary or self.tenant.spec.kind is TenantKind.IaaSProvider
 
+    @functools.cached_property
+    def verification(self) -> Mapping[str, str]:
+        """What of it decides, for the record."""
+        kyc = self.tenant.status.kyc
+        return {
+            "state": str(kyc.state) if kyc else "",
+            "expiresAt": kyc.expires_at.isoformat() if kyc and kyc.expires_at else "",
+            "reverifyBy": kyc.reverify_by.isoformat() if kyc and kyc.reverify_by else "",
+            "covers": kyc.covers if kyc else "",
+            "identityDigest": self.digest,
+        }
+
     def clearance(self, now: datetime, review_after: int | None = 0) -> Reason | None:
         """Return why the party is not cleared at ``now``, or None.
 
