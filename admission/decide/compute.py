@@ -84,6 +84,8 @@ def check_hold(question: Question, governing: str) -> Iterator[Result]:
     deadline = question.demand.deadline_seconds
     quotas = governed(question, governing) if question.demand.refers else quotas_of(question, governing)
     for quota in quotas:
+        if not (quota.spec.limits_holds or quota.spec.limits_hours):
+            continue
         longest = longest_hold(quota, of_reseller="/" in question.requester.party)
         hours = quota.spec.limits_hours
         if longest is None and not hours:
@@ -253,8 +255,10 @@ def limits_of(
 
 def kinds_of(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
     """By what the parties of a quota are told apart in ledgers beside its scope's own."""
+    if not shards:
+        return ()
     wanted = (("tenants", True), ("resellers", quota.spec.per_reseller), ("groups", quota.spec.per_group))
-    return tuple(kind for kind, limits in wanted if shards and limits)
+    return tuple(kind for kind, limits in wanted if limits)
 
 
 def beside(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
@@ -287,6 +291,8 @@ def _caps(
 
 def _hold_of(question: Question, quota: ComputeQuota) -> Iterator[Limit]:
     """The longest hold of a quota, over the classes asked for that it counts."""
+    if not quota.spec.limits_holds:
+        return
     classes = (name for name in question.every_class if _counts(question, quota, name))
     limit = hold_limit(quota, classes, of_reseller="/" in question.requester.party)
     if limit is not None:
