@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Literal, Self
 
 import pydantic
@@ -56,12 +57,12 @@ class ComputeQuotaSpec(Model):
         """Return the limits that are set: of all, of each tenant, of each reseller."""
         return tuple(limits for limits in (self.limits, self.per_tenant, self.per_reseller, self.per_group) if limits)
 
-    @property
+    @functools.cached_property
     def limits_hours(self) -> bool:
         """Whether device-hours are limited, for all or for each."""
         return any(limits.device_hours is not None for limits in self.every())
 
-    @property
+    @functools.cached_property
     def limits_holds(self) -> bool:
         """Whether the length of holds is limited, for all or for each."""
         return any(limits.longest_hold for limits in self.every())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from admission.api.policy import Effect
 from admission.decide.duration import HOUR, seconds_of, text_of
 from admission.decide.exemption import exempted
-from admission.decide.facts import applicable
+from admission.decide.facts import applied
 from admission.decide.grants import AUTHORIZATION, grant_limits, scope_of_grant, valid_grants
 from admission.decide.limits import ENDING, ENDLESS, Charge, Limit, Part, Scope
 from admission.decide.party import what
@@ -84,6 +84,8 @@ def check_hold(question: Question, governing: str) -> Iterator[Result]:
     deadline = question.demand.deadline_seconds
     quotas = governed(question, governing) if question.demand.refers else quotas_of(question, governing)
     for quota in quotas:
+        if not (quota.spec.limits_holds or quota.spec.limits_hours):
+            continue
         longest = longest_hold(quota, of_reseller="/" in question.requester.party)
         hours = quota.spec.limits_hours
         if longest is None and not hours:
@@ -139,31 +141,26 @@ def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, st
     for devices in question.demand.devices:
         for class_name in devices.classes:
             for party, place in itertools.product(question.requester.standings(), devices.places):
-                for rule, *_ in applicable(question.rules, party, class_name, place, governing):
-                    if rule.effect in {Effect.Authorization, Effect.Quota}:
-                        found[rule.name, rule.effect, class_name] = None
+                for rule in applied(question.rules, party, class_name, place, governing).asking:
+                    found[rule.name, rule.effect, class_name] = None
     return found
 
 
 def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
     """The quotas that count this request: its governing jurisdiction and any of its classes; found once."""
     if governing not in question.counting:
-        classes = question.demand.every_class()
-        found = tuple(
-            quota for quota in governed(question, governing) if any(_counts(question, quota, name) for name in classes)
-        )
-        question.counting[governing] = found
+        quotas = (quota for quota in governed(question, governing) if _counts_any(question, quota))
+        question.counting[governing] = tuple(quotas)
     return question.counting[governing]
 
 
 def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:
     """The quotas of where the party's charges still stand, as it was governed by another jurisdiction before."""
     left = question.requester.charged - {governing}
-    classes = question.demand.every_class()
     for quota in question.quotas if left else ():
         countries = question.rules.countries(quota.spec.jurisdictions)
         stands = scope_of(quota) in left or not countries.isdisjoint(left)
-        if stands and governing not in countries and any(_counts(question, quota, name) for name in classes):
+        if stands and governing not in countries and _counts_any(question, quota):
             yield quota
 
 
@@ -258,8 +255,10 @@ def limits_of(
 
 def kinds_of(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
     """By what the parties of a quota are told apart in ledgers beside its scope's own."""
+    if not shards:
+        return ()
     wanted = (("tenants", True), ("resellers", quota.spec.per_reseller), ("groups", quota.spec.per_group))
-    return tuple(kind for kind, limits in wanted if shards and limits)
+    return tuple(kind for kind, limits in wanted if limits)
 
 
 def beside(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
@@ -292,7 +291,9 @@ def _caps(
 
 def _hold_of(question: Question, quota: ComputeQuota) -> Iterator[Limit]:
     """The longest hold of a quota, over the classes asked for that it counts."""
-    classes = (name for name in question.demand.every_class() if _counts(question, quota, name))
+    if not quota.spec.limits_holds:
+        return
+    classes = (name for name in question.every_class if _counts(question, quota, name))
     limit = hold_limit(quota, classes, of_reseller="/" in question.requester.party)
     if limit is not None:
         yield limit
@@ -310,6 +311,10 @@ def hold_limit(quota: ComputeQuota, classes: Iterable[str], *, of_reseller: bool
 def _authorizations(question: Question) -> tuple[Authorization, ...]:
     """The tenant's own authorizations that hold now."""
     return valid_grants(question.authorizations, question.requester.tenant_name, question.now)
+
+
+def _counts_any(question: Question, quota: ComputeQuota) -> bool:
+    return any(_counts(question, quota, name) for name in question.every_class)
 
 
 def _counts(question: Question, quota: ComputeQuota, class_name: str) -> bool:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact
 from admission.catalogue.countries import COUNTRIES
+from admission.decide.question import Check
 from admission.tenants.screening import OF_WHOM
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from admission.decide.rules import ResolvedRule, ResolvedTest, RulesInForce
     from admission.tenants.standing import Standing, Values
 
@@ -22,46 +21,56 @@ _CODES = frozenset({Fact.Place, Fact.AccessCountry})
 
 _MATCH = frozenset({"Match"})
 
+_ASKING = frozenset({Effect.Authorization, Effect.Quota})
+
 MOST_KEPT = 100_000
-"""So many answers of ``applicable`` are kept for one set of rules; past that they are found anew."""
+"""So many answers of ``applied`` are kept for one set of rules; past that they are found anew."""
 
 
 class Applicable(NamedTuple):
-    """A rule that applies, or may, with what its check is called in the record, and what decided."""
+    """A rule that applies, or may: its check as it stands in the record where it holds nothing against the party."""
 
     rule: ResolvedRule
     outcome: Ternary
-    name: str
-    inputs: Mapping[str, str]
+    check: Check
+    undecided: tuple[Fact, ...]
 
 
-def applicable(
-    rules: RulesInForce, party: Standing, class_name: str, place: str, governing: str
-) -> tuple[Applicable, ...]:
-    """Return the rules about a class that apply to the party at the place, or may.
+class Applied(NamedTuple):
+    """The rules about a class that apply to a party at a place, or may."""
 
-    It depends on nothing else, so it is kept for as long as these rules and this standing are the current ones.
-    """
+    party: Standing
+    rules: tuple[Applicable, ...]
+    asking: tuple[ResolvedRule, ...]
+    """Those that ask for an authorization or a quota."""
+    raising: tuple[ResolvedRule, ...]
+    """Those that for some amount ask for a higher level than the party has."""
+
+
+def applied(rules: RulesInForce, party: Standing, class_name: str, place: str, governing: str) -> Applied:
+    """Return what applies; it depends on nothing else, so it is kept as long as these rules and this standing are."""
     key = (id(party), class_name, place, governing)
-    kept = rules.applicable.get(key)
+    kept = rules.applied.get(key)
     if kept is None:
-        inputs = {"class": class_name, "place": place, "governing": governing}
-        inputs |= {"tooOld": " ".join(sorted(party.stale))} if party.stale else {}
-        outcomes = ((rule, applies(rule, party, place, governing)) for rule in rules.about(class_name))
-        kept = (
-            party,
-            tuple(
-                Applicable(
-                    rule, outcome, f"rule {rule.name} {rule.effect}", {**inputs, "applies": outcome.name.lower()}
-                )
-                for rule, outcome in outcomes
-                if outcome is not Ternary.FALSE
-            ),
-        )
-        if len(rules.applicable) >= MOST_KEPT:
-            rules.applicable.clear()
-        rules.applicable[key] = kept  # it holds the party, so that no other object gets its id meanwhile
-    return kept[1]
+        if len(rules.applied) >= MOST_KEPT:
+            rules.applied.clear()
+        kept = rules.applied[key] = _applied(rules, party, class_name, place, governing)
+    return kept  # it holds the party, so that no other object gets its id meanwhile
+
+
+def _applied(rules: RulesInForce, party: Standing, class_name: str, place: str, governing: str) -> Applied:
+    at = {"class": class_name, "place": place, "governing": governing}
+    at |= {"tooOld": " ".join(sorted(party.stale))} if party.stale else {}
+    found = []
+    for rule in rules.about(class_name):
+        outcome = applies(rule, party, place, governing)
+        if outcome is not Ternary.FALSE:
+            inputs = {**at, "applies": outcome.name.lower()}
+            check = Check(f"rule {rule.name} {rule.effect}", party.name, "pass", inputs)
+            found.append(Applicable(rule, outcome, check, undecided(rule, party, place, governing)))
+    asking = tuple(each.rule for each in found if each.rule.effect in _ASKING)
+    levels = (each.rule for each in found if each.rule.effect is Effect.Level)
+    return Applied(party, tuple(found), asking, tuple(rule for rule in levels if rule.rises_above(party.level)))
 
 
 def applies(rule: ResolvedRule, party: Standing, place: str, governing: str) -> Ternary:

@@ -10,10 +10,10 @@ import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from admission.api.policy import Effect, Fact
+from admission.api.policy import Fact
 from admission.decide import compute
 from admission.decide.compute import governed, kinds_of, scope_of
-from admission.decide.facts import applicable
+from admission.decide.facts import applied
 from admission.decide.limits import Limit, Scope
 from admission.decide.party import Result, is_by_screening, named, not_cleared, what
 from admission.decide.question import Check
@@ -103,9 +103,8 @@ def _raising(question: Question, governing: str) -> Iterator[tuple[Standing, Res
     for devices in question.demand.devices:
         reached = itertools.product(question.requester.standings(), devices.classes, devices.places)
         for party, class_name, place in reached:
-            for rule, *_ in applicable(question.rules, party, class_name, place, governing):
-                if rule.effect is Effect.Level and rule.rises_above(party.level):
-                    found[party.name, rule.name] = party, rule
+            for rule in applied(question.rules, party, class_name, place, governing).raising:
+                found[party.name, rule.name] = party, rule
     return iter(found.values())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from admission.demand.devices import added
 from admission.demand.reach import UNKNOWN_CLASS
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Charge:
         if any(count <= 0 for _, count in self.counts):
             raise ValueError("a charge counts whole devices, one or more")
         if list(self.counts) != sorted(dict(self.counts).items()):
-            object.__setattr__(self, "counts", _merged(self.counts))
+            object.__setattr__(self, "counts", added(self.counts))
 
     def without(self, part: Part) -> Charge:
         """Return what is left when another object holds a part."""
@@ -98,13 +99,6 @@ class Charge:
     def prepaid(self) -> tuple[tuple[str, int], ...]:
         """Device-seconds by class key that it can use at most; nothing where it has no end."""
         return tuple((key, count * (self.seconds + ENDING)) for key, count in self.counts) if self.seconds else ()
-
-
-def _merged(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    merged: dict[str, int] = {}
-    for key, count in counts:
-        merged[key] = merged.get(key, 0) + count
-    return tuple(sorted(merged.items()))
 
 
 @dataclass(frozen=True, slots=True)

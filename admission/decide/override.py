@@ -41,15 +41,3 @@ def overridden(reason: Reason | None, override: KYCOverride | None) -> dict[str,
     if override is None:
         return {}
     return {"overridden": str(reason), "by": override.name, "until": override.spec.valid_until.isoformat()}
-
-
-def kyc_inputs(party: Standing) -> dict[str, str]:
-    """Return what of a verification decides, for the record."""
-    kyc = party.tenant.status.kyc
-    return {
-        "state": str(kyc.state) if kyc else "",
-        "expiresAt": kyc.expires_at.isoformat() if kyc and kyc.expires_at else "",
-        "reverifyBy": kyc.reverify_by.isoformat() if kyc and kyc.reverify_by else "",
-        "covers": kyc.covers if kyc else "",
-        "identityDigest": party.digest,
-    }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact
-from admission.decide.facts import applicable, denies_everybody, undecided
-from admission.decide.override import clearance_of, kyc_inputs, overridden
+from admission.decide.facts import applied, denies_everybody, undecided
+from admission.decide.override import clearance_of, overridden
 from admission.decide.question import Check, Question
 from admission.demand.devices import counted
 from admission.review import messages
@@ -127,7 +127,7 @@ def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
         return
     for party in question.requester.standings():
         reason, override = clearance_of(question, party)
-        inputs = kyc_inputs(party) | overridden(reason, override)
+        inputs = {**party.verification, **overridden(reason, override)}
         if reason is None or override is not None:
             yield Check("kyc", party.name, "pass", inputs), None
         else:
@@ -170,19 +170,14 @@ def check_rules(question: Question, governing: str) -> Iterator[Result]:
 
 
 def _rules_of(question: Question, party: Standing, class_name: str, place: str, governing: str) -> Iterator[Result]:
-    covered = False
-    doubts: list[Fact] = []
-    for rule, outcome, name, known in applicable(question.rules, party, class_name, place, governing):
+    covered, doubts, at = False, list[Fact](), _At(party, class_name, place, governing)
+    for rule, outcome, check, unknown in applied(question.rules, party, class_name, place, governing).rules:
         if rule.effect is Effect.Allow:
             covered = covered or outcome is Ternary.TRUE
-            doubts += undecided(rule, party, place, governing)
-            finding = None
+            doubts += unknown
+            yield check, None
         else:
-            at = _At(party, class_name, place, governing)
-            finding = _restricted(question, rule, at)
-        judged = rule.effect is Effect.Level and not question.is_controlled
-        inputs = {**known, **overridden(*clearance_of(question, party))} if judged else known
-        yield Check(name, party.name, "pass" if finding is None else "fail", inputs), finding
+            yield _judged(question, rule, check, at)
     if not covered and question.rules.controlled(class_name):
         reason = _doubted(party, doubts)
         inputs = {"class": class_name, "place": place, "governing": governing}
@@ -190,6 +185,14 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
             question, party.name, reason, f"no rule allows {class_name} for {governing or 'nowhere'}"
         )
         yield Check("rules cover the class", party.name, "fail", inputs), finding
+
+
+def _judged(question: Question, rule: ResolvedRule, check: Check, at: _At) -> Result:
+    """What a restricting rule holds against the party, or nothing; and by which override not, where that decides."""
+    finding = _restricted(question, rule, at)
+    if rule.effect is Effect.Level and not question.is_controlled:
+        check = check._replace(inputs={**check.inputs, **overridden(*clearance_of(question, at.party))})
+    return (check, None) if finding is None else (check._replace(outcome="fail"), finding)
 
 
 def _unknown(party: Standing, fact: Fact) -> Reason:

@@ -9,7 +9,7 @@ from admission.api.policy import Fact
 from admission.tenants.standing import PLACED_BY, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from admission.api.exemption import Exemption
@@ -65,9 +65,11 @@ class Requester:
         records = (record for each in self.standings() for record in each.tenant.status.charged_to)
         return frozenset(place for record in records if record.party == self.party for place in record.jurisdictions)
 
-    def at(self, now: datetime, ages: Iterable[Age]) -> Requester:
+    def at(self, now: datetime, ages: tuple[Age, ...]) -> Requester:
         """The same with every fact unknown that is too old at ``now``; jurisdictions that rest on one are doubtful."""
-        stale = {each.name: each.stale_at(now, ages) for each in self.standings()}
+        stale = {each.name: each.stale_at(now, ages) for each in self._standings}
+        if not any(stale.values()) and not any(each.stale for each in self._standings):
+            return self
         doubtful = any(fact in facts for facts in stale.values() for fact in PLACED_BY)
         also = frozenset({Fact.GoverningJurisdiction} if doubtful else ())
 
@@ -109,16 +111,17 @@ class Question:
     """What ``compute.quotas_of`` found, by jurisdiction."""
     is_controlled: bool = field(init=False, compare=False, repr=False)
     """Whether any class that the request can reach is controlled, or of unknown control."""
+    every_class: frozenset[str] = field(init=False, compare=False, repr=False)
+    """The classes that its devices can be, here or wherever else they are counted for."""
 
     def __post_init__(self) -> None:
         """Note what most checks ask for."""
         names = (name for devices in self.demand.devices for name in devices.classes)
         object.__setattr__(self, "is_controlled", any(map(self.rules.controlled, names)))
+        object.__setattr__(self, "every_class", self.demand.every_class())
 
     def now_known(self) -> Question:
         """The same with facts that are too old, by its own rules and instant, unknown."""
-        if not self.rules.ages and not any(party.sources.stated for party in self.requester.standings()):
-            return self
         requester = self.requester.at(self.now, self.rules.ages)
         return self if requester is self.requester else replace(self, requester=requester)
 

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from admission.api.policy import Rule
     from admission.catalogue.catalogue import Catalogue
     from admission.catalogue.lines import Sides
-    from admission.decide.facts import Applicable
+    from admission.decide.facts import Applied
     from admission.decide.limits import Unit
     from admission.tenants.age import Age
-    from admission.tenants.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +107,8 @@ class RulesInForce:
     )
     """What ``grants`` found: for the classes of authorizations and those asked for, which sets must have room."""
     _means: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
-    applicable: dict[tuple[int, str, str, str], tuple[Standing, tuple[Applicable, ...]]] = field(
-        default_factory=dict, compare=False, repr=False
-    )
-    """What ``facts.applicable`` found."""
+    applied: dict[tuple[int, str, str, str], Applied] = field(default_factory=dict, compare=False, repr=False)
+    """What ``facts.applied`` found."""
     _by_class: dict[str, tuple[ResolvedRule, ...]] = field(default_factory=dict, compare=False, repr=False)
     _countries: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     _weights: dict[tuple[str, ...], Mapping[str, int]] = field(default_factory=dict, compare=False, repr=False)

@@ -28,15 +28,14 @@ def terms_of(every: Iterable[ScreeningTerms]) -> Terms:
 
 def screened(question: Question) -> Question:
     """Return the same question about parties whose screening is that of its instant."""
+    now, terms, asks = question.now, question.rules.screening, question.requester
+    if all(party.screened(now, terms) is party for party in asks.standings()):
+        return question
 
     def at(party: Standing | None) -> Standing | None:
-        return party.screened(question.now, question.rules.screening) if party else None
+        return party.screened(now, terms) if party else None
 
-    asks = question.requester
-    tenant, supplier, customer = at(asks.tenant), at(asks.supplier), at(asks.customer)
-    if tenant is asks.tenant and supplier is asks.supplier and customer is asks.customer:
-        return question
-    known = dataclasses.replace(asks, tenant=tenant, supplier=supplier, customer=customer)
+    known = dataclasses.replace(asks, tenant=at(asks.tenant), supplier=at(asks.supplier), customer=at(asks.customer))
     return dataclasses.replace(question, requester=known)
 
 

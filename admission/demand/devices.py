@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -68,16 +67,13 @@ def classes_in(key: str) -> tuple[str, ...]:
 
 def counted(devices: Iterable[Devices]) -> tuple[tuple[str, int], ...]:
     """Return devices by class key, each once and sorted."""
-    counts: Counter[str] = Counter()
-    for each in devices:
-        counts[each.class_key] += each.count
-    return tuple(sorted(counts.items()))
+    return added((each.class_key, each.count) for each in devices)
 
 
 def added(*parts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    """Return counts by class key, added up."""
-    total: Counter[str] = Counter()
+    """Return counts by class key, added up, each once and sorted."""
+    total: dict[str, int] = {}
     for part in parts:
         for key, count in part:
-            total[key] += count
+            total[key] = total.get(key, 0) + count
     return tuple(sorted(total.items()))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 from admission.api.attestation import AttestedFact, Attester
 from admission.api.clearance import KYCState
 from admission.api.policy import Fact
+from admission.tenants.spell import Spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,14 +48,14 @@ class Source(NamedTuple):
     at: datetime
     until: datetime
 
-    def holds(self, now: datetime) -> bool:
-        """Whether it counts at ``now``."""
-        return self.at <= now < self.until
+    def holds(self, spell: Spell) -> bool:
+        """Whether it counts at the instant."""
+        return spell.has_come(self.at) and not spell.has_come(self.until)
 
-    def meets(self, age: Age, now: datetime) -> bool:
-        """Whether it is young enough at ``now``, and from somebody whose word counts."""
-        young = (now - self.at).total_seconds() <= age.seconds
-        return self.holds(now) and young and (not age.by or self.by in age.by)
+    def meets(self, age: Age, spell: Spell) -> bool:
+        """Whether it is from somebody whose word counts, and young enough at the instant."""
+        counts = not age.by or self.by in age.by
+        return counts and self.holds(spell) and not spell.is_over(self.at, age.seconds)
 
 
 _Sources = Mapping[Fact, tuple[Source, ...]]
@@ -67,17 +68,16 @@ class Sources:
     stated: _Sources
     every: _Sources
 
-    def stale(self, now: datetime, ages: Iterable[Age]) -> frozenset[Fact]:
+    def stale(self, spell: Spell, ages: Iterable[Age]) -> frozenset[Fact]:
         """The facts that nobody attests any more, or not since long enough ago."""
-        lapsed = {fact for fact, sources in self.stated.items() if not any(source.holds(now) for source in sources)}
-        old = {age.fact for age in ages if not any(source.meets(age, now) for source in self.every.get(age.fact, ()))}
+        lapsed = {fact for fact, sources in self.stated.items() if not any(each.holds(spell) for each in sources)}
+        old = {age.fact for age in ages if not any(each.meets(age, spell) for each in self.every.get(age.fact, ()))}
         return frozenset(lapsed | old)
 
     def attests_itself(self, now: datetime) -> bool:
         """Whether the tenant itself attests at ``now`` what kind of customer it is."""
-        return any(
-            source.by is Attester.Tenant and source.holds(now) for source in self.stated.get(Fact.TenantKind, ())
-        )
+        spell = Spell(now)
+        return any(each.by is Attester.Tenant and each.holds(spell) for each in self.stated.get(Fact.TenantKind, ()))
 
 
 def sources_of(tenant: Tenant, digest: str) -> Sources:

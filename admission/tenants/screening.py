@@ -56,21 +56,24 @@ class Judged:
     is_current: bool
     """Whether the names that were searched for are those of today."""
     _owned: dict[frozenset[str], bool] = field(default_factory=dict, compare=False, repr=False)
+    worst: frozenset[str] = field(init=False, compare=False)
+    """The value with nothing dismissed and no time to wait."""
 
-    @property
-    def worst(self) -> frozenset[str]:
-        """The value with nothing dismissed and no time to wait."""
-        return self._value(self.screening.hits, waits=False)
+    def __post_init__(self) -> None:
+        """Find the worst: once, as it is asked for with each request."""
+        object.__setattr__(self, "worst", self._value(self.screening.hits, waits=False))
 
     def at(self, now: datetime, terms: Terms, *, cleared: bool) -> frozenset[str] | None:
         """The value at ``now``: Clear, Candidate, Match; None where it is not known.
 
-        ``cleared`` says whether the tenant's verification holds.
+        ``cleared`` says whether the tenant's verification holds.  Neither that nor a dismissal makes it worse.
         """
-        standing = self.open(now)
-        waits = cleared and self._is_in_review(standing, now, terms)
-        value = self._value(standing, waits=waits)
+        value = self.worst if self.worst == CLEAR else self._undismissed(now, terms, cleared=cleared)
         return None if value == CLEAR and not self._is_known(now, terms) else value
+
+    def _undismissed(self, now: datetime, terms: Terms, *, cleared: bool) -> frozenset[str]:
+        standing = self.open(now)
+        return self._value(standing, waits=cleared and self._is_in_review(standing, now, terms))
 
     @property
     def told(self) -> str:

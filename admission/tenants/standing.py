@@ -17,7 +17,8 @@ from admission.tenants.identity import identity_digest
 from admission.tenants.kyc import judge_clearance
 from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of
 from admission.tenants.places import unknown_countries
-from admission.tenants.screening import Judged, judge
+from admission.tenants.screening import CLEAR, Judged, judge
+from admission.tenants.spell import Spell
 from admission.tenants.ternary import Ternary
 from admission.tenants.topmost import state_missing, top_declared
 
@@ -39,6 +40,9 @@ MUST_ATTEST = frozenset({TenantKind.InferenceProvider, TenantKind.ClusterReselle
 
 PLACED_BY = (Fact.Headquarters, Fact.UltimateParentHeadquarters, Fact.OwnerHeadquarters)
 """Facts of which one must be known for the tenant to have a jurisdiction."""
+
+MOST_AGES = 4
+"""Sets of ages for which a standing keeps what is too old: those in force, those proposed, and both before a change."""
 
 Values = frozenset[str] | None
 """What is known of a fact: its values, none of them (empty), or nothing (None)."""
@@ -66,6 +70,9 @@ class Standing:
     _screened: dict[Values, Standing] = field(default_factory=dict, init=False, compare=False, repr=False)
     _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
     _unnamed: dict[float, bool] = field(default_factory=dict, compare=False, repr=False)
+    _stale: dict[tuple[Age, ...], tuple[Spell, frozenset[Fact]]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @property
     def name(self) -> str:
@@ -87,6 +94,18 @@ class Standing:
         """Whether others compute on what this tenant gets, so that it is nobody's end customer."""
         return self.is_intermediary or self.tenant.spec.kind is TenantKind.IaaSProvider
 
+    @functools.cached_property
+    def verification(self) -> Mapping[str, str]:
+        """What of it decides, for the record."""
+        kyc = self.tenant.status.kyc
+        return {
+            "state": str(kyc.state) if kyc else "",
+            "expiresAt": kyc.expires_at.isoformat() if kyc and kyc.expires_at else "",
+            "reverifyBy": kyc.reverify_by.isoformat() if kyc and kyc.reverify_by else "",
+            "covers": kyc.covers if kyc else "",
+            "identityDigest": self.digest,
+        }
+
     def clearance(self, now: datetime, review_after: int | None = 0) -> Reason | None:
         """Return why the party is not cleared at ``now``, or None.
 
@@ -104,10 +123,19 @@ class Standing:
         """Whether any place of it is known."""
         return any(self.facts[fact] for fact in PLACED_BY if fact not in self.stale)
 
-    def stale_at(self, now: datetime, ages: Iterable[Age]) -> frozenset[Fact]:
-        """The facts with a value that are too old to be known at ``now``."""
-        old = self.sources.stale(now, ages)
-        return frozenset(fact for fact in old if self.facts[fact] is not None) if old else old
+    def stale_at(self, now: datetime, ages: tuple[Age, ...]) -> frozenset[Fact]:
+        """The facts with a value that are too old to be known at ``now``; found once for as long as they are."""
+        kept = self._stale.get(ages)
+        if kept is None or now not in kept[0]:
+            kept = self._found_stale(Spell(now), ages)
+            if len(self._stale) >= MOST_AGES:
+                self._stale.clear()
+            self._stale[ages] = kept
+        return kept[1]
+
+    def _found_stale(self, spell: Spell, ages: tuple[Age, ...]) -> tuple[Spell, frozenset[Fact]]:
+        old = self.sources.stale(spell, ages)
+        return spell, frozenset(fact for fact in old if self.facts[fact] is not None)
 
     def without(self, stale: frozenset[Fact]) -> Standing:
         """The same with these facts too old to be known; the same object each time: answers about it are kept."""
@@ -132,7 +160,8 @@ class Standing:
         """The same with its screening as it counts at ``now``; one object for each value, so that answers are kept."""
         if self.judged is None:
             return self
-        value = self.judged.at(now, terms, cleared=self.clearance(now) is None)
+        waits = self.judged.worst != CLEAR  # nobody's clearance matters to what is clear
+        value = self.judged.at(now, terms, cleared=waits and self.clearance(now) is None)
         if value == self.facts[Fact.Screening]:
             return self
         if value not in self._screened:

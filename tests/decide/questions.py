@@ -145,6 +145,22 @@ COUNT = rule("count", "Quota")
 OPEN = policy(ALLOW)
 
 
+def question_of(registry: Registry, pod: Pod, now: datetime) -> Question:
+    """Return what is asked of a registry about a pod in the namespace of every world."""
+    return Question(
+        demand=demand_of(pod, registry.inventory),
+        requester=registry.requester("lab"),
+        rules=registry.rules(now),
+        catalogue=registry.catalogue,
+        quotas=registry.every(ComputeQuota),
+        authorizations=registry.every(Authorization),
+        now=now,
+        group_of=registry.group_of,
+        exemptions=registry.every(Exemption),
+        overrides=registry.every(KYCOverride),
+    )
+
+
 class World(NamedTuple):
     """Everything that decides one request."""
 
@@ -165,19 +181,7 @@ class World(NamedTuple):
         return registry
 
     def question(self) -> Question:
-        registry = self.registry()
-        return Question(
-            demand=demand_of(self.pod, registry.inventory),
-            requester=registry.requester("lab"),
-            rules=registry.rules(self.now),
-            catalogue=registry.catalogue,
-            quotas=registry.every(ComputeQuota),
-            authorizations=registry.every(Authorization),
-            now=self.now,
-            group_of=registry.group_of,
-            exemptions=registry.every(Exemption),
-            overrides=registry.every(KYCOverride),
-        )
+        return question_of(self.registry(), self.pod, self.now)
 
     def verdict(self) -> Verdict:
         return decide(self.question())
