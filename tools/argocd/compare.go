@@ -7,6 +7,8 @@ import (
 	"github.com/argoproj/gitops-engine/pkg/health"
 	"github.com/argoproj/gitops-engine/pkg/sync"
 	"github.com/argoproj/gitops-engine/pkg/sync/hook"
+	"github.com/argoproj/gitops-engine/pkg/utils/kube"
+	"github.com/argoproj/gitops-engine/pkg/utils/tracing"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/klog/v2"
 )
@@ -54,7 +56,8 @@ func (app *application) compare() ([]state, error) {
 }
 
 func (app *application) differences(beside sync.ReconciliationResult) (*diff.DiffResultList, error) {
-	operations, cleanup, err := app.kubectl.ManageResources(app.config, app.cluster.GetOpenAPISchema())
+	dryRuns, cleanup, err := kube.ManageServerSideDiffDryRuns(app.config, app.cluster.GetOpenAPISchema(),
+		tracing.NopTracer{}, klog.NewKlogr(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +69,7 @@ func (app *application) differences(beside sync.ReconciliationResult) (*diff.Dif
 		diff.WithGVKParser(app.cluster.GetGVKParser()),
 		diff.WithStructuredMergeDiff(app.serverSide),
 		diff.WithServerSideDiff(app.dryRuns),
-		diff.WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(operations)),
+		diff.WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(dryRuns)),
 		diff.WithIgnoreMutationWebhook(true),
 	)
 }
