@@ -1,4 +1,4 @@
-"""The chart under Argo CD's own engine: synced, found as it was rendered whatever the server writes into it, and removed."""
+"""The chart under Argo CD's own engine: synced, as it was rendered whatever the server writes into it, and removed."""
 
 from __future__ import annotations
 

@@ -70,9 +70,12 @@ def believed(gate: Certified, replica: Replica, name: str) -> bool:
     if not bundle:
         return False
     context = ssl.create_default_context(cadata=bundle)
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", replica.port), timeout=10) as raw:
-        with context.wrap_socket(raw, server_hostname=name):
-            return True
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection(("127.0.0.1", replica.port), timeout=10) as raw,
+        context.wrap_socket(raw, server_hostname=name),
+    ):
+        return True
     return False
 
 

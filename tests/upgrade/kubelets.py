@@ -1,4 +1,4 @@
-"""What kubelets would do to the release's pods: each that is there becomes ready, so that rollouts come to their end."""
+"""What kubelets would do to the release's pods: each that is there becomes ready, so that rollouts end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kubectl rollout undo` of the server, past Helm: what its pods read at their start comes back, and nothing else changes."""
+"""`kubectl rollout undo` of the server, past Helm: what its pods read comes back, and nothing else changes."""
 
 from __future__ import annotations
 
