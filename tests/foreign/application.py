@@ -11,6 +11,8 @@ from tools.kubectl import Kubectl
 from tools.process import binaries
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.chart.rendering import Chart
     from tools.controlplane import ControlPlane
 
@@ -74,8 +76,8 @@ class Application:
         return sorted({f"{version}/{kind}" for *_, version, _, kind in map(str.split, lines)})
 
     def _engine(self, command: str, manifests: str, options: tuple[str, ...]) -> Any:
-        flags = ["-kubeconfig", self._kubeconfig, "-namespace", NAMESPACE, *options]
-        argv = [self._program, *flags, command]
+        argv: list[str | Path] = [self._program, "-kubeconfig", self._kubeconfig, "-namespace", NAMESPACE]
+        argv += [*options, command]
         done = subprocess.run(argv, input=manifests, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout)
