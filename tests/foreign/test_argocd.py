@@ -111,7 +111,7 @@ def test_nothing_differs_once_the_server_has_written_and_nothing_need_be_ignored
 
 def test_a_changed_value_is_synced_and_what_the_server_keeps_stays(application: Application, gate: Certified) -> None:
     kept = gate.trusted(), gate.secret()
-    changed = "--set=config.contact=later@example.com"
+    changed = "--set=config.drainSeconds=21"
     assert set(application.compare(changed).differs) == {f"Deployment {NAMESPACE}/{RELEASE}"}
     for options in WAYS["three ways"], WAYS["structured merge"]:
         application.sync(changed, options=options)
@@ -130,13 +130,15 @@ def test_what_was_narrowed_by_hand_is_shown_and_put_right(application: Applicati
     assert gate.trusted() == trusted
 
 
-def test_what_is_rendered_no_more_is_pruned(application: Application) -> None:
-    less = "--set=serviceMonitor.enabled=false"
+def test_what_is_rendered_no_more_is_pruned_but_for_rules_and_definitions(application: Application) -> None:
+    less = ("--set=serviceMonitor.enabled=false", "--set=policies.profiles=null", "--set=crds.enabled=false")
+    kept = {f"AccessPolicy {name}": "prune" for name in PROFILES}
     monitors = {f"ServiceMonitor {NAMESPACE}/{RELEASE}{part}": "prune" for part in ("", "-receiver")}
-    assert application.compare(less).differs == monitors
-    application.sync(less)
-    assert application.compare(less) == AS_RENDERED
+    assert application.compare(*less).differs == monitors | kept
+    application.sync(*less)
+    assert application.compare(*less).differs == kept
     application.sync()
+    assert application.compare() == AS_RENDERED
 
 
 def test_once_removed_pods_are_created_and_data_stay_for_the_next_install(
