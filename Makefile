@@ -10,7 +10,7 @@ READY := .venv/ready
 BASE_IMAGE ?=
 TAG ?= localhost/computegate:dev
 
-.PHONY: help setup test lint lock crds released workloads chart-docs profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission chaos quota-check screening-check record-check corpus image image-check cluster-test clean
+.PHONY: help setup test lint lock crds released workloads chart-docs profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission chaos quota-check screening-check record-check corpus image image-check cluster-test foreign-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -123,6 +123,10 @@ cluster-test: setup ## install the chart from the built image on a real node and
 	$(BIN)/python -m tools.image.build --base "$$base" && \
 	$(BIN)/python -m tools.image.build --base "$$base" --source dist/later/source --output dist/later --tag localhost/computegate:later
 	$(BIN)/python -m tools.node.enter $(BIN)/pytest tests/node $(ARGS)
+
+foreign-test: setup ## the chart under Argo CD's engine, and from one source of certificates to another; builds both first
+	tools/build $(CONTROL_PLANE) helm argocd certmanager crds.yaml
+	$(BIN)/pytest tests/foreign $(ARGS)
 
 clean: ## remove .venv and what tools left here; built binaries stay in ~/.cache/computegate
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench/out build dist *.egg-info

@@ -17,6 +17,7 @@ spec:
     matchPolicy: Equivalent
     resourceRules: {{- .rules | nindent 6 }}
     namespaceSelector: {{- include "computegate.enforcedNamespaces" .root | nindent 6 }}
+    objectSelector: {} # as the API server writes it: Argo CD's engine does not know the defaults of so new a kind
   matchConditions: {{- .conditions | nindent 4 }}
   variables: {{- .variables | nindent 4 }}
   mutations:

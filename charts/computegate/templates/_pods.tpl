@@ -46,6 +46,19 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
+{{/* Names of Kubernetes' own priority classes that pods of the release have, as a YAML list. */}}
+{{- define "computegate.systemClasses" -}}
+{{- $named := list (ternary "" .Values.priorityClassName (ne .Values.webhook.url "")) -}}
+{{- range list .Values.kyc.receiver .Values.screening -}}
+{{- if .enabled }}{{ $named = append $named .priorityClassName }}{{ end -}}
+{{- end -}}
+{{- $found := list -}}
+{{- range $named -}}
+{{- if hasPrefix "system-" . }}{{ $found = append $found . }}{{ end -}}
+{{- end -}}
+{{- uniq $found | toYaml -}}
+{{- end -}}
+
 {{/* Replicas apart from each other: nobody's rollout waits for it, as a cluster of one node shall have its replicas too. */}}
 {{- define "computegate.antiAffinity" -}}
 preferredDuringSchedulingIgnoredDuringExecution:
