@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import datetime as dt
 import functools
 import logging
 import os
@@ -32,12 +31,12 @@ from admission.cli.canary import Proof
 from admission.cli.certificates import Certificates
 from admission.cli.files import node_of
 from admission.cli.reevaluation import Judging, stops_of
+from admission.cli.troubles import Troubles
 from admission.cli.upkeep import Upkeep, kept_alive, start_anew
 from admission.cli.weakened import Weakened
 from admission.cluster import wire
 from admission.cluster.backoff import Backoff
 from admission.cluster.client import ApiError, Client, ClusterError
-from admission.cluster.clock import steady
 from admission.cluster.events import Events, Regarding
 from admission.cluster.lease import Lease
 from admission.cluster.lookup import ClusterLookup
@@ -48,15 +47,17 @@ from admission.ledger.objects import LedgerObject, ObjectStore
 from admission.ledger.uncount import uncount_all
 from admission.review import fitting, notices
 from admission.review.claim import DeviceClass, ResourceSlice
-from admission.server.figures import figures_of, gate_figures
+from admission.server.figures import clock_figures, figures_of, gate_figures
 from admission.server.judge import Judge
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Awaitable, Callable, Iterable
 
     from prometheus_client.metrics_core import Metric
 
     from admission.api.object import Object
+    from admission.cluster.clock import Clock
     from admission.decide.registry import Registry
     from admission.review.pod import Meta
     from admission.server.judge import Judgement
@@ -88,28 +89,30 @@ _namespaces = msgspec.json.Decoder(wire.Namespace)
 logger = logging.getLogger(__name__)
 
 
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 class ClusterSource:
     """Keeps a registry equal to a cluster's objects, and the ledgers equal to its pods."""
 
     releases_on_delete = False
 
     def __init__(
-        self, client: Client, registry: Registry, settings: Settings, reference_key: bytes, recorder: Recorder
+        self,
+        client: Client,
+        registry: Registry,
+        settings: Settings,
+        reference_key: bytes,
+        recorder: Recorder,
+        *,
+        clock: Clock,
     ) -> None:
-        self._recorder = recorder
+        self._recorder, self._clock = recorder, clock
         self.client, self._registry, self._settings = client, registry, settings
         self.reference_key = reference_key
         self.store = ObjectStore(client, self._went_back)
-        self._steady = steady()
-        self.ledger = Ledger(self.store, wall=lambda: self._steady().timestamp())
+        self.ledger = Ledger(self.store, wall=lambda: clock().timestamp())
         self._allowances: dict[str, Allowance] = {}
         self._notes = DenialNotes(client)
         self.lookup = ClusterLookup(client)
-        self._events = Events(client, os.environ.get("POD_NAME", "computegate"), now=_now)
+        self._events = Events(client, os.environ.get("POD_NAME", "computegate"), now=clock)
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: list[asyncio.Task[None]] = []
         self._until_resigned: list[asyncio.Task[None]] = []
@@ -117,24 +120,38 @@ class ClusterSource:
         self.upkeep: Upkeep | None = None
         self._said = ""
         self._weakened = Weakened(registry)
-        self._certificates = Certificates(client, _own_namespace(), settings.tls)
+        self._certificates = Certificates(client, _own_namespace(), settings.tls, now=clock)
         identity = f"{os.environ.get('POD_NAME', 'computegate')}_{uuid.uuid4()}"
-        self.lease = Lease(client, _own_namespace(), "computegate", identity, now=_now, on_change=self._lead)
-        self.alarm = GateAlarm(client, _own_namespace(), settings.gate, self._events, lease=self.lease, now=_now)
-        self._proof = Proof(client, registry, settings, key=reference_key, namespace=_own_namespace(), alarm=self.alarm)
+        self.lease = Lease(
+            client,
+            _own_namespace(),
+            "computegate",
+            identity,
+            now=clock,
+            on_change=self._lead,
+            fit=self._knows_the_time,
+        )
+        self.alarm = GateAlarm(client, _own_namespace(), settings.gate, self._events, lease=self.lease, now=clock)
+        self._proof = Proof(
+            client, registry, settings, key=reference_key, namespace=_own_namespace(), alarm=self.alarm, now=clock
+        )
+        hindering = {"ClockLeapt": clock.leap, "RecordUnwritten": lambda: recorder.problem, "NotReady": self.unready}
+        shared = {"RulesUnusable": lambda: registry.held_back, **self._certificates.shared()}
+        self._troubles = Troubles(self.alarm, settings.gate.grace_seconds, own=hindering, shared=shared)
 
     @classmethod
     async def connect(
-        cls, kubeconfig: pathlib.Path | None, registry: Registry, settings: Settings, recorder: Recorder
+        cls, kubeconfig: pathlib.Path | None, registry: Registry, settings: Settings, recorder: Recorder, clock: Clock
     ) -> ClusterSource:
         """Reach the cluster and fetch, or make, the key of references."""
         client = await Client.connect(kubeconfig)
+        client.on_date = clock.hear
         try:
             key = await _patiently(lambda: _reference_key(client, settings))
         except BaseException:
             await client.close()
             raise
-        return cls(client, registry, settings, key, recorder)
+        return cls(client, registry, settings, key, recorder, clock=clock)
 
     async def __aenter__(self) -> Self:
         """Start watching; ``unsynced`` tells when everything has been read once."""
@@ -144,7 +161,8 @@ class ClusterSource:
             self._events.run,
         ):
             self._tasks.append(asyncio.create_task(kept_alive(run)))
-        runs = (self.lease.run, self.alarm.watch.run, self.alarm.releases.run, *self._proof.everywhere())
+        alarm = (self.alarm.watch.run, self.alarm.releases.run, self._troubles.run)
+        runs = (self.lease.run, *alarm, *self._proof.everywhere())
         self._until_resigned = [asyncio.create_task(kept_alive(run)) for run in runs]
         self._tasks += self._until_resigned
         return self
@@ -164,15 +182,21 @@ class ClusterSource:
 
     # -- what the server asks --------------------------------------------------------------------
 
+    def now(self) -> dt.datetime:
+        """Return the instant, by a clock that the API server agrees with."""
+        return self._clock()
+
     async def certificate(self) -> Certificate:
         """Return the serving certificate, which is followed from now on."""
         found = self._proof.certificate = await self._certificates.certificate()
+        self._troubles.own["CertificateUnusable"] = lambda: found.failure or found.problem() or ""
         self._tasks += [asyncio.create_task(kept_alive(run)) for run in self._certificates.everywhere()]
         return found
 
     def unsynced(self) -> list[str]:
-        """Return the collections that have not been read once yet."""
-        return [f"{name} not read yet" for name, reflector in self.reflectors.items() if not reflector.synced]
+        """Return the collections that have not been read once yet, and that nobody knows what time it is."""
+        unread = [f"{name} not read yet" for name, reflector in self.reflectors.items() if not reflector.synced]
+        return [*unread, *filter(None, [self._clock.problem()])]
 
     def unready(self) -> str:
         """Return why nothing controlled can be decided: not read yet, or too old."""
@@ -217,7 +241,8 @@ class ClusterSource:
     def figures(self, dropped: int) -> Iterable[Metric]:
         """Return what is read at each scrape."""
         return (
-            *figures_of(self, self._registry, _now(), dropped),
+            *figures_of(self, self._registry, self._clock(), dropped),
+            *clock_figures(self._clock.ahead()),
             *self._weakened.figures(),
             *self._certificates.figures(leads=self.lease.held),
             *gate_figures(self.alarm.watch.problems, self.alarm.watch.breaks, self.alarm.releases.weakened),
@@ -346,6 +371,10 @@ class ClusterSource:
 
     # -- leadership ------------------------------------------------------------------------------
 
+    def _knows_the_time(self) -> bool:
+        self._clock.look()
+        return not self._clock.problem()
+
     def _lead(self, held: bool) -> None:
         for task in self._leading:
             task.cancel()
@@ -365,7 +394,7 @@ class ClusterSource:
             allowances=self._allowances,
             settings=self._settings,
             events=self._events,
-            now=self._steady,
+            now=self._clock,
             record=lambda lines: asyncio.wrap_future(self._recorder.durably(lines)),
             judging=self._judging(),
         )
