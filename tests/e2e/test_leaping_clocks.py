@@ -71,10 +71,11 @@ def leaping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leaping]:
             world = Leaping(installed, clock)
             world.apply(*examples("policy", "pools"), pool("rack", "h100-sxm", "DE"), node(RACK, "rack", "h100-sxm"))
             now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+            screened = {"listsAsOf": (now - 600 * HOUR).isoformat()}
             world.apply(
                 quota("hours", "DE", 16, limits={"deviceHours": 40, "longestHold": "2d"}, window="1d"),
-                tenant("ended", "DE", {"expiresAt": (now - HOUR).isoformat()}),
-                tenant("cleared", "DE", {"expiresAt": (now + 2 * HOUR).isoformat()}),
+                tenant("ended", "DE", {"expiresAt": (now - HOUR).isoformat()}, screened),
+                tenant("cleared", "DE", {"expiresAt": (now + 2 * HOUR).isoformat()}, screened),
                 *(namespace(name, name, "enforce") for name in ("ended", "cleared")),
                 of(
                     "Enforcement",
@@ -97,8 +98,8 @@ def leaping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leaping]:
             yield world
 
 
-def lasting(name: str, **spec: Any) -> Object:
-    return gpu_pod(name, "cleared", activeDeadlineSeconds=7200, **spec)
+def lasting(name: str, where: str = "cleared", **spec: Any) -> Object:
+    return gpu_pod(name, where, activeDeadlineSeconds=7200, **spec)
 
 
 def spent(world: World) -> float:
@@ -119,7 +120,7 @@ def test_a_clock_that_leaps_changes_nothing_and_is_told(leaping: Leaping, leap: 
     leaping.clock.by(leap)
     eventually(lambda: leaping.ahead("machine"), lambda seconds: abs(seconds - leap.total_seconds()) < 60)
     assert abs(leaping.ahead("ours")) < 30
-    assert leaping.denial(gpu_pod(name, "ended")).startswith("[NotCleared]"), "what has ended has ended"
+    assert leaping.denial(lasting(name, "ended")).startswith("[NotCleared]"), "what has ended has ended"
     leaping.admit(lasting(name))
     at = dt.datetime.fromisoformat(leaping.record_of(name)["at"])
     assert truly(at)
@@ -150,14 +151,14 @@ def test_a_start_with_a_wrong_clock_admits_nobody_and_goes_on_once_it_is_right(
     log = lambda: leaping.replica.log.read_text()[said:]  # noqa: E731
     eventually(log, lambda text: any(each in text for each in words))
     for where in ("ended", "cleared"):
-        refused = leaping.try_create(gpu_pod("none", where, activeDeadlineSeconds=60))
+        refused = leaping.try_create(lasting("none", where))
         assert refused.returncode != 0
     assert leaping.replica.get("/readyz") != "ok"
     assert leaping.get(*LEASE)["spec"].get("holderIdentity", "") == ""
     leaping.clock.by(None)
     leaping.replica.wait()
     eventually(lambda: leaping.try_create(lasting("after"), "--dry-run=server").returncode, lambda code: code == 0)
-    assert leaping.denial(gpu_pod("none", "ended")).startswith("[NotCleared]")
+    assert leaping.denial(lasting("none", "ended")).startswith("[NotCleared]")
     eventually(lambda: value(leaping.metrics(), "computegate_leader"), lambda leads: leads == 1)
     leaping.await_use("hours", 1)
     assert spent(leaping) <= leaping.hours + 1
