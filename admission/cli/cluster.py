@@ -129,7 +129,7 @@ class ClusterSource:
             identity,
             now=clock,
             on_change=self._lead,
-            fit=self._knows_the_time,
+            fit=lambda: not clock.look(),
         )
         self.alarm = GateAlarm(client, _own_namespace(), settings.gate, self._events, lease=self.lease, now=clock)
         self._proof = Proof(
@@ -370,10 +370,6 @@ class ClusterSource:
                 self._allowances.pop(key, None)  # what it stopped stays stopped
 
     # -- leadership ------------------------------------------------------------------------------
-
-    def _knows_the_time(self) -> bool:
-        self._clock.look()
-        return not self._clock.problem()
 
     def _lead(self, held: bool) -> None:
         for task in self._leading:

@@ -60,11 +60,10 @@ class Troubles:
         if text and lasting is None:
             self._lasting[reason] = _Lasting(now, told=False)
         elif text and lasting is not None and not lasting.told and now >= lasting.since + self._grace:
-            told = self._tell(reason, notices.trouble(self._replica, text), warning=True)
+            told = self._alarm.record(
+                reason, notices.trouble(self._replica, text), warning=True, anyone=reason in self.own
+            )
             self._lasting[reason] = lasting._replace(told=told)
         elif not text and self._lasting.pop(reason, _Lasting(0, told=False)).told:
-            self._tell("Resolved", notices.trouble_over(self._replica, reason), warning=False)
-
-    def _tell(self, reason: str, text: str, *, warning: bool) -> bool:
-        """Record an event unless that is the leader's to do; return whether it was."""
-        return self._alarm.record(reason, text, warning=warning, anyone=reason in self.own)
+            over = notices.trouble_over(self._replica, reason)
+            self._alarm.record("Resolved", over, warning=False, anyone=reason in self.own)

@@ -79,8 +79,11 @@ class Clock:
         leap = self._wall() - self._monotonic() - self._begun
         return notices.clock_leapt(leap) if abs(leap) > APART else ""
 
-    def look(self) -> None:
-        """Take over the machine's clock where that is due, and log what has begun or ended; of the event loop alone."""
+    def look(self) -> str:
+        """Take over the machine's clock where that is due, log what has begun or ended, and return the problem.
+
+        Of the event loop alone.
+        """
         ahead = self.ahead()
         if ahead is not None and abs(ahead.ours) > APART >= abs(ahead.machine):
             self._begun = self._wall() - self._monotonic()
@@ -91,3 +94,4 @@ class Clock:
         if bool(leap) != self._leapt:
             logger.warning("%s", leap or notices.clock_back())
         self._doubted, self._leapt = bool(problem), bool(leap)
+        return problem
