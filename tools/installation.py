@@ -39,7 +39,10 @@ _START_SECONDS = 60.0
 
 
 class Replica:
-    """One server process.  With `wired`, it reaches the API server through `wire`, whose weather can be bad."""
+    """One server process.  With `wired`, it reaches the API server through `wire`, whose weather can be bad.
+
+    `environment` is what it has besides our own, from its next start on.
+    """
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Replica:
         self.record = self.directory / "record.jsonl"
         self.log = self.directory / "log.txt"
         self.popen: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] = {}
 
     @property
     def review_url(self) -> str:
@@ -99,7 +103,8 @@ class Replica:
         """Start the process; `wait` waits until it is ready."""
         command = [sys.executable, "-m", "admission.cli.main", "serve"]
         command += ["--config", str(self._config), "--kubeconfig", str(self.kubeconfig)]
-        environment = {**os.environ, "POD_NAMESPACE": NAMESPACE, "POD_NAME": self.directory.name}
+        named = {"POD_NAMESPACE": NAMESPACE, "POD_NAME": self.directory.name}
+        environment = {**os.environ, **named, **self.environment}
         with self.record.open("ab") as record, self.log.open("ab") as log:
             self.popen = subprocess.Popen(command, stdout=record, stderr=log, env=environment, process_group=0)
 

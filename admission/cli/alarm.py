@@ -63,15 +63,18 @@ class GateAlarm:
         logger.warning("release: %s", text)
         self.record("Weakened", text, warning=True)
 
-    def record(self, reason: str, text: str, *, warning: bool, transition: str = "") -> None:
+    def record(self, reason: str, text: str, *, warning: bool, transition: str = "", anyone: bool = False) -> bool:
         """Record an event about the gate, where this replica leads; the same again within the hour only counts.
 
-        ``transition`` tells apart what is one reason but not one case; without it the text does.
+        ``transition`` tells apart what is one reason but not one case; without it the text does.  With ``anyone`` it is
+        about this replica, which need not lead.  Returns whether it was this replica's to record.
         """
-        if self._lease.held:
-            held = self.watch.regarding
-            about = Regarding("v1", "ConfigMap", held.name, held.uid, self._namespace)
-            self._events.record(about, reason, text, action="Watch", warning=warning, transition=transition or text)
+        if not (anyone or self._lease.held):
+            return False
+        held = self.watch.regarding
+        about = Regarding("v1", "ConfigMap", held.name, held.uid, self._namespace)
+        self._events.record(about, reason, text, action="Watch", warning=warning, transition=transition or text)
+        return True
 
 
 def _sentence(problem: Problem) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from admission.server.handshake import doubt
 from admission.server.metrics import gauge
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from prometheus_client.metrics_core import Metric
@@ -42,7 +41,15 @@ class Proof:
     """The leader asks for canaries, every replica audits its rights and its registration; the leader records events."""
 
     def __init__(
-        self, client: Client, registry: Registry, settings: Settings, *, key: bytes, namespace: str, alarm: GateAlarm
+        self,
+        client: Client,
+        registry: Registry,
+        settings: Settings,
+        *,
+        key: bytes,
+        namespace: str,
+        alarm: GateAlarm,
+        now: Callable[[], dt.datetime],
     ) -> None:
         self._registry, self._settings, self._alarm = registry, settings, alarm
         self.certificate: Certificate | None = None
@@ -51,7 +58,7 @@ class Proof:
             lambda: Mark(key, settings.canary.namespace, alarm.watch.names(_POLICY)),
             seconds=settings.canary.seconds,
             tell=self._tell_of_canary,
-            now=functools.partial(dt.datetime.now, dt.UTC),
+            now=now,
         )
         self._audit = Audit(
             client,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 from admission.server.metrics import gauge
@@ -11,6 +10,7 @@ from admission.server.rotation import Rotation
 from admission.server.tls import Certificate
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Coroutine, Iterable
     from typing import Any
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 class Certificates:
     """The source of the serving certificate: every replica follows it, and the leader renews what is ours."""
 
-    def __init__(self, client: Client, namespace: str, tls: ServingTLS) -> None:
+    def __init__(self, client: Client, namespace: str, tls: ServingTLS, *, now: Callable[[], dt.datetime]) -> None:
         self._tls = tls
         managed = tls.self_managed
         self._mirror = Mirror(client, namespace, tls, managed) if managed else None
-        self._rotation = Rotation(client, namespace, managed, lambda: dt.datetime.now(dt.UTC)) if managed else None
+        self._rotation = Rotation(client, namespace, managed, now) if managed else None
 
     async def certificate(self) -> Certificate:
         """Return the serving certificate; raise ``CertificateError`` where files that others write cannot be used."""
@@ -40,6 +40,13 @@ class Certificates:
     def leading(self) -> Iterable[Callable[[], Coroutine[Any, Any, None]]]:
         """What to keep running while this replica leads."""
         return [self._rotation.run] if self._rotation else []
+
+    def shared(self) -> dict[str, Callable[[], str]]:
+        """Return what may keep certificates from being renewed or read, by the reason of its event."""
+        mirror, rotation = self._mirror, self._rotation
+        if mirror is None or rotation is None:
+            return {}
+        return {"CertificateNotRenewed": lambda: rotation.problem, "CertificateUnread": lambda: mirror.problem}
 
     def figures(self, *, leads: bool) -> Iterable[Metric]:
         """Return what is scraped of how the certificate is kept."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import os
 import uuid
 from typing import TYPE_CHECKING, Self
@@ -17,12 +16,12 @@ from admission.cli.denials import Denials
 from admission.cli.process import all_kept_alive, ended, own_namespace, start_anew
 from admission.cli.reevaluation import Judging
 from admission.cli.referencekey import reference_key
+from admission.cli.troubles import Troubles
 from admission.cli.upkeep import Upkeep
 from admission.cli.watches import Watches
 from admission.cli.weakened import Weakened
 from admission.cluster import wire
 from admission.cluster.client import Client, ClusterError
-from admission.cluster.clock import steady
 from admission.cluster.events import Events, Regarding
 from admission.cluster.lease import Lease
 from admission.cluster.lookup import ClusterLookup
@@ -30,15 +29,17 @@ from admission.ledger.ledger import Ledger
 from admission.ledger.objects import ObjectStore
 from admission.ledger.uncount import uncount_all
 from admission.review import notices
-from admission.server.figures import figures_of, gate_figures
+from admission.server.figures import clock_figures, figures_of, gate_figures
 from admission.server.judge import Judge
 
 if TYPE_CHECKING:
+    import datetime as dt
     import pathlib
     from collections.abc import Iterable
 
     from prometheus_client.metrics_core import Metric
 
+    from admission.cluster.clock import Clock
     from admission.decide.registry import Registry
     from admission.ledger.objects import LedgerObject
     from admission.server.judge import Judgement
@@ -49,30 +50,32 @@ if TYPE_CHECKING:
 _namespaces = msgspec.json.Decoder(wire.Namespace)
 
 
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 class ClusterSource:
     """Keeps a registry equal to a cluster's objects, and the ledgers equal to its pods."""
 
     releases_on_delete = False
 
     def __init__(
-        self, client: Client, registry: Registry, settings: Settings, reference_key: bytes, recorder: Recorder
+        self,
+        client: Client,
+        registry: Registry,
+        settings: Settings,
+        reference_key: bytes,
+        recorder: Recorder,
+        *,
+        clock: Clock,
     ) -> None:
         self._client, self._registry, self._settings, self._recorder = client, registry, settings, recorder
-        self.reference_key = reference_key
-        self._steady = steady()
+        self.reference_key, self._clock = reference_key, clock
         self._store = ObjectStore(client, self._went_back)
-        self.ledger = Ledger(self._store, wall=lambda: self._steady().timestamp())
+        self.ledger = Ledger(self._store, wall=lambda: clock().timestamp())
         self.lookup = ClusterLookup(client)
         self.upkeep: Upkeep | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: list[asyncio.Task[None]] = []
         self._until_resigned: list[asyncio.Task[None]] = []
         pod, namespace = os.environ.get("POD_NAME", "computegate"), own_namespace()
-        self._events = Events(client, pod, now=_now)
+        self._events = Events(client, pod, now=clock)
         self._denials = Denials(client, registry, self._events)
         self._weakened = Weakened(registry)
         self._watches = Watches(
@@ -86,29 +89,43 @@ class ClusterSource:
             tell_weaker=self._tell_weaker,
         )
         self.reflectors = self._watches.reflectors
-        self.lease = Lease(client, namespace, "computegate", f"{pod}_{uuid.uuid4()}", now=_now, on_change=self._lead)
-        self._certificates = Certificates(client, namespace, settings.tls)
-        self._alarm = GateAlarm(client, namespace, settings.gate, self._events, lease=self.lease, now=_now)
-        self._proof = Proof(client, registry, settings, key=reference_key, namespace=namespace, alarm=self._alarm)
+        self.lease = Lease(
+            client,
+            namespace,
+            "computegate",
+            f"{pod}_{uuid.uuid4()}",
+            now=clock,
+            on_change=self._lead,
+            fit=lambda: not clock.look(),
+        )
+        self._certificates = Certificates(client, namespace, settings.tls, now=clock)
+        self._alarm = GateAlarm(client, namespace, settings.gate, self._events, lease=self.lease, now=clock)
+        self._proof = Proof(
+            client, registry, settings, key=reference_key, namespace=namespace, alarm=self._alarm, now=clock
+        )
+        hindering = {"ClockLeapt": clock.leap, "RecordUnwritten": lambda: recorder.problem, "NotReady": self.unready}
+        shared = {"RulesUnusable": lambda: registry.held_back, **self._certificates.shared()}
+        self._troubles = Troubles(self._alarm, settings.gate.grace_seconds, own=hindering, shared=shared)
 
     @classmethod
     async def connect(
-        cls, kubeconfig: pathlib.Path | None, registry: Registry, settings: Settings, recorder: Recorder
+        cls, kubeconfig: pathlib.Path | None, registry: Registry, settings: Settings, recorder: Recorder, clock: Clock
     ) -> ClusterSource:
         """Reach the cluster and fetch, or make, the key of references."""
         client = await Client.connect(kubeconfig)
+        client.on_date = clock.hear
         try:
             key = await reference_key(client, settings, own_namespace())
         except BaseException:
             await client.close()
             raise
-        return cls(client, registry, settings, key, recorder)
+        return cls(client, registry, settings, key, recorder, clock=clock)
 
     async def __aenter__(self) -> Self:
         """Start watching; ``unsynced`` tells when everything has been read once."""
         watches = (reflector.run for reflector in self.reflectors.values())
         self._tasks += all_kept_alive((*watches, self._denials.run, self._events.run))
-        gate = self._alarm.watch.run, self._alarm.releases.run
+        gate = self._alarm.watch.run, self._alarm.releases.run, self._troubles.run
         self._until_resigned = all_kept_alive((self.lease.run, *gate, *self._proof.everywhere()))
         self._tasks += self._until_resigned
         return self
@@ -128,19 +145,24 @@ class ClusterSource:
 
     # -- what the server asks --------------------------------------------------------------------
 
+    def now(self) -> dt.datetime:
+        """Return the instant, by a clock that the API server agrees with."""
+        return self._clock()
+
     async def certificate(self) -> Certificate:
         """Return the serving certificate, which is followed from now on."""
         found = self._proof.certificate = await self._certificates.certificate()
+        self._troubles.own["CertificateUnusable"] = lambda: found.failure or found.problem() or ""
         self._tasks += all_kept_alive(self._certificates.everywhere())
         return found
 
     def unsynced(self) -> list[str]:
-        """Return the collections that have not been read once yet."""
-        return self._watches.unsynced()
+        """Return the collections that have not been read once yet, and that nobody knows what time it is."""
+        return [*self._watches.unsynced(), *filter(None, [self._clock.problem()])]
 
     def unready(self) -> str:
-        """Return why nothing controlled can be decided: not read yet, or too old."""
-        return self._watches.unready()
+        """Return why nothing controlled can be decided: not read yet, too old, or at a time that nobody knows."""
+        return "; ".join(filter(None, [self._watches.unready(), self._clock.problem()]))
 
     async def find_namespace(self, name: str) -> bool:
         """Ask the API server for a namespace that the watch has not shown yet."""
@@ -159,7 +181,8 @@ class ClusterSource:
     def figures(self, dropped: int) -> Iterable[Metric]:
         """Return what is read at each scrape."""
         return (
-            *figures_of(self, self._registry, _now(), dropped),
+            *figures_of(self, self._registry, self._clock(), dropped),
+            *clock_figures(self._clock.ahead()),
             *self._weakened.figures(),
             *self._certificates.figures(leads=self.lease.held),
             *gate_figures(self._alarm.watch.problems, self._alarm.watch.breaks, self._alarm.releases.weakened),
@@ -214,7 +237,7 @@ class ClusterSource:
             allowances=self._watches.allowances,
             settings=self._settings,
             events=self._events,
-            now=self._steady,
+            now=self._clock,
             record=lambda lines: asyncio.wrap_future(self._recorder.durably(lines)),
             judging=self._judging(),
         )

@@ -14,6 +14,7 @@ from admission.cli.attesting import CannotAttest, write_all
 from admission.cli.kubeconfig import add_kubeconfig
 from admission.cluster.clearances import Clearances, NoTenant
 from admission.cluster.client import Client, ClusterError
+from admission.cluster.clock import Clock
 from admission.cluster.credentials import NoCredentialsError
 from admission.server import log
 from admission.server.receiving import receive
@@ -95,9 +96,10 @@ async def _served(arguments: argparse.Namespace, choose: Callable[[log.Level, lo
     settings = read_receiver_settings(arguments.config)
     choose(settings.log.level, settings.log.format)
     log.listen(asyncio.get_running_loop())
-    client = await Client.connect(arguments.kubeconfig)
+    client, clock = await Client.connect(arguments.kubeconfig), Clock()
+    client.on_date = clock.hear
     try:
-        await receive(settings, Clearances(client))
+        await receive(settings, Clearances(client), clock)
     finally:
         await client.close()
     return 0

@@ -17,6 +17,7 @@ from admission.cli.files import FileError
 from admission.cli.process import kept_alive
 from admission.cli.standalone import FolderSource
 from admission.cluster.client import ClusterError
+from admission.cluster.clock import Clock, machines
 from admission.cluster.credentials import NoCredentialsError
 from admission.decide.registry import Registry
 from admission.demand.workloads.table import TableError
@@ -40,6 +41,8 @@ from admission.server.workloads import WORKLOADS, WorkloadGate
 
 if TYPE_CHECKING:
     import argparse
+    import datetime as dt
+    from collections.abc import Callable
 
     from admission.cli.source import Source
 
@@ -84,9 +87,15 @@ async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
         default_country=settings.default_place or "",
         shards=settings.ledger.shards if arguments.standalone is None else 0,
     )
-    recorder = Recorder(_sinks(settings), replica=os.environ.get("POD_NAME", ""))
+    clock = Clock() if arguments.standalone is None else None
+    now = clock or machines
+    recorder = Recorder(
+        _sinks(settings, now, lambda: clock is None or not clock.problem()),
+        replica=os.environ.get("POD_NAME", ""),
+        clock=now,
+    )
     try:
-        source = await _source(arguments, registry, settings, recorder)
+        source = await _source(arguments, registry, settings, recorder, clock)
         recorder.begin(_signer(settings, source.reference_key))
         async with source:
             await _answer(source, registry, settings, recorder)
@@ -94,14 +103,20 @@ async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
         await asyncio.to_thread(recorder.close)
 
 
-def _sinks(settings: Settings) -> list[Sink]:
+def _sinks(settings: Settings, now: Callable[[], dt.datetime], sure: Callable[[], bool]) -> list[Sink]:
     """Return where the record goes, the file first: what stands there was on its way to standard output at least."""
     out, file = Stream(sys.stdout.buffer), settings.record.file
     if file is None:
         return [out]
     path = pathlib.Path(str(file.path).replace("{replica}", os.environ.get("POD_NAME", "computegate")))
     kept = RecordFile(
-        path, largest=file.max_bytes, keep_files=file.keep_files, keep_days=file.keep_days, sync=file.sync
+        path,
+        largest=file.max_bytes,
+        keep_files=file.keep_files,
+        keep_days=file.keep_days,
+        sync=file.sync,
+        now=now,
+        sure=sure,
     )
     return [kept, out]
 
@@ -116,10 +131,12 @@ def _signer(settings: Settings, reference_key: bytes) -> Signer:
         raise SettingsError(f"record.keyFile {path}: {error}") from None
 
 
-async def _source(arguments: argparse.Namespace, registry: Registry, settings: Settings, recorder: Recorder) -> Source:
-    if arguments.standalone is not None:
+async def _source(
+    arguments: argparse.Namespace, registry: Registry, settings: Settings, recorder: Recorder, clock: Clock | None
+) -> Source:
+    if clock is None:
         return FolderSource(arguments.standalone, registry, settings)
-    return await ClusterSource.connect(arguments.kubeconfig, registry, settings, recorder)
+    return await ClusterSource.connect(arguments.kubeconfig, registry, settings, recorder, clock)
 
 
 async def _answer(source: Source, registry: Registry, settings: Settings, recorder: Recorder) -> None:
@@ -188,6 +205,7 @@ def _gates(
         lookup=source.lookup,
         claim_makers=settings.claim_makers,
         release_on_delete=source.releases_on_delete,
+        now=source.now,
     )
     workloads = WorkloadGate(
         judge,
@@ -200,6 +218,7 @@ def _gates(
         lookup=source.lookup,
         deny=settings.workloads.deny,
         deadline_seconds=settings.workloads.deadline_seconds,
+        now=source.now,
     )
     gate.on_denial = workloads.on_denial = source.note_denial
     return gate, workloads

@@ -22,6 +22,9 @@ class Source(Protocol):
     ledger: Ledger
     reference_key: bytes
 
+    def now(self) -> datetime:
+        """Return the instant that everything is decided for."""
+
     @property
     def lookup(self) -> Lookup:
         """Reads of what reviews refer to."""

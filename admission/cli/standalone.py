@@ -16,6 +16,7 @@ from admission.cli.certificates import of_files
 from admission.cli.claims import FileLookup
 from admission.cli.once import require_once
 from admission.cli.process import kept_alive
+from admission.cluster.clock import machines
 from admission.ledger.database import Unusable
 from admission.ledger.draft import UNWATCHED
 from admission.ledger.ledger import Ledger
@@ -104,6 +105,10 @@ class FolderSource:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self._store.close()
+
+    def now(self) -> dt.datetime:
+        """Return the instant by the machine's clock."""
+        return machines()
 
     def resign(self) -> None:
         """Nothing is done here for others."""

@@ -90,7 +90,8 @@ class _Transport(RESTClientObject):  # type: ignore[misc]  # the official packag
 class Client:
     """One API server, as one identity.  Make it with ``connect``; use it from one event loop.
 
-    ``date`` is when the last answer began, by the API server's own clock, as HTTP writes it; "" before the first.
+    ``date`` is when the last answer began, by the API server's own clock, as HTTP writes it; "" before the first;
+    ``on_date`` is called with it.
     """
 
     def __init__(self, access: credentials.Credentials) -> None:
@@ -100,6 +101,7 @@ class Client:
         configuration.client_session_kwargs = {"trust_env": False}
         self._access = access
         self.date = ""
+        self.on_date: Callable[[str], None] = lambda _: None
         self._base = configuration.host.rstrip("/")
         self._transport = _Transport(configuration)
         self._options: dict[str, Any] = {"allow_redirects": False, "proxy": configuration.proxy}
@@ -176,6 +178,7 @@ class Client:
             method, self._base + path, params=query, data=body, headers=headers, timeout=unlimited, **self._options
         ) as response:
             self.date = response.headers.get("Date", "")
+            self.on_date(self.date)
             if response.status >= _ERROR:
                 if response.status == _UNAUTHORIZED:
                     self._access.reject()

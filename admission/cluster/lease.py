@@ -50,6 +50,7 @@ class Lease:
         on_change: called with ``held`` when it changed; a loss by silence is called up to a retry later.
         clock: monotonic seconds.
         uniform: a draw from a range, for the pause between tries.
+        fit: whether this process may lead; one that may not gives the lease back.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class Lease:
         on_change: Callable[[bool], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
+        fit: Callable[[], bool] = lambda: True,
     ) -> None:
         self._client = client
+        self._fit = fit
         self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._name = name
         self.identity = identity
@@ -93,7 +96,7 @@ class Lease:
         """Acquire and renew until cancelled, then release."""
         try:
             while True:
-                await self._try()
+                await (self._try() if self._fit() else self._release())
                 self._tell()
                 # A seventh of the duration: five renewals fit into the time that we count on one.
                 await asyncio.sleep(self._uniform(0.8, 1.2) * self._duration / 7)

@@ -111,6 +111,41 @@ def lacks_no_longer(lack: str) -> str:
     return f"no longer so: {_LACKS[lack]}"
 
 
+def clock_leapt(seconds: float) -> str:
+    """The machine's clock was set while this process ran."""
+    return f"the clock of this machine leapt by {seconds:+.0f} s; it is not followed; set it right"
+
+
+def clock_back() -> str:
+    """The machine's clock is ours again."""
+    return "the clock of this machine is right again"
+
+
+def clock_taken_over(seconds: float) -> str:
+    """Our own clock was wrong, as after a suspension, and is set."""
+    return f"the clock is set by {seconds:+.0f} s: this machine and the API server agree on the time"
+
+
+def clock_doubtful(seconds: float) -> str:
+    """Nobody knows what time it is."""
+    return f"the clock is {seconds:+.0f} s off the API server's; set the clocks right; controlled requests wait"
+
+
+def clock_sure() -> str:
+    """The time is known again."""
+    return "the clock and the API server's are the same again"
+
+
+def trouble(replica: str, text: str) -> str:
+    """Of an event on the release: what hinders a replica."""
+    return f"{replica}: {printable(text)}"
+
+
+def trouble_over(replica: str, reason: str) -> str:
+    """It is no longer so."""
+    return f"{replica}: {reason} is over"
+
+
 _LONGEST_SAID = 600
 
 _CANARIES = {

@@ -9,13 +9,15 @@ A new kind of line needs nothing here: any ``msgspec.Struct`` that encodes as an
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import re
 import secrets
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 BEGIN = "computegate.io/record-begin/v1"
 CHECKPOINT = "computegate.io/record-checkpoint/v1"
@@ -154,9 +156,9 @@ def link_of(line: bytes) -> Link | None:
     return Link(run, int(sequence), prev, digest, hashlib.sha256(line[:-_HASHED]).hexdigest() == digest)
 
 
-def now() -> str:
-    """Return the instant as the lines of the chain have it."""
-    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+def stamp(instant: dt.datetime) -> str:
+    """Return the instant as lines have it."""
+    return instant.isoformat(timespec="milliseconds")
 
 
 def signed_text(run: str, checkpoint: Checkpoint) -> bytes:

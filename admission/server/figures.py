@@ -120,6 +120,13 @@ def gate_figures(
     )
 
 
+def clock_figures(ahead: tuple[float, float] | None) -> Iterable[Metric]:
+    """Return by how much our own clock and the machine's differ from the API server's, where that is known."""
+    known: Samples = {} if ahead is None else {("ours",): ahead[0], ("machine",): ahead[1]}
+    text = "Seconds by which the time that is used, and the machine's clock, are ahead of the API server's."
+    return (gauge("computegate_clock_ahead_seconds", text, known, ("clock",)),)
+
+
 def _commits(ledger: Ledger) -> Iterable[Metric]:
     """What this replica asked of each ledger on behalf of requests."""
     done = ledger.counters()

@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cachetools import TTLCache
 
 from admission.api.policy import Mode
+from admission.cluster.clock import machines
 from admission.decide.levels import is_level
 from admission.review import messages, wire
 from admission.review.answer import answer
@@ -31,6 +32,7 @@ from admission.tenants.kyc import due_state
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
+    from datetime import datetime
 
     from admission.ledger.ledger import Ledger
     from admission.ledger.limits import Level
@@ -67,11 +69,12 @@ class Gate:
         lookup: Lookup,
         claim_makers: Collection[str] = MAKERS,
         release_on_delete: bool = False,
+        now: Callable[[], datetime] = machines,
     ) -> None:
         self._judge, self._ledger, self._metrics, self._record = judge, ledger, metrics, record
         self._contact, self._excluded, self._find_namespace = contact, frozenset(excluded), find_namespace
         self._lookup, self._makers = lookup, frozenset(claim_makers)
-        self._release_on_delete = release_on_delete
+        self._release_on_delete, self._now = release_on_delete, now
         self._repeats: TTLCache[tuple[object, ...], asyncio.Future[Judgement]] = TTLCache(8192, REPEAT_SECONDS)
         self._told = Told()
         self.on_denial: Callable[[str, Judgement, datetime], None] = lambda *_: None
@@ -134,7 +137,7 @@ class Gate:
     async def _first(self, entry: str, request: Request, ask: Ask, deadline: float, begun: float) -> Judgement:
         """Judge and account for it, whether or not the caller still waits."""
         ask = await completed(ask, request.user_info.username, self._lookup, self._makers)
-        judgement = await self._judge.judge(ask, datetime.now(UTC), deadline)
+        judgement = await self._judge.judge(ask, self._now(), deadline)
         written = self._account(entry, request, ask, judgement, time.monotonic() - begun)
         if written is not None and judgement.mode is Mode.Enforce:
             try:
@@ -177,7 +180,7 @@ class Gate:
         if decision != "denied":
             self._metrics.exempted(judgement.exemptions)
             self._metrics.overridden(judgement.overrides)
-        now = datetime.now(UTC)
+        now = self._now()
         if decision == "denied":
             self.on_denial(ask.namespace, judgement, now)
         standings = self._judge.registry.requester(ask.namespace).standings()
@@ -202,7 +205,7 @@ class Gate:
             found = [(judgement.reference, messages.would_be_denied(judgement.message, judgement.reference))]
         else:
             found = [(f"quota {level.limit.key}", _nearly(level)) for level in judgement.levels]
-            found.append(("clearance", self._ending(judgement.tenant, datetime.now(UTC))))
+            found.append(("clearance", self._ending(judgement.tenant, self._now())))
         return self._told.fresh(judgement.tenant, caller, found)
 
     def _ending(self, tenant: str, now: datetime) -> str:

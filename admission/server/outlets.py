@@ -6,10 +6,11 @@ import logging
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from admission.server.chain import Lost, now
+from admission.server.chain import Lost, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import datetime as dt
+    from collections.abc import Callable, Iterator, Sequence
 
     import msgspec
 
@@ -61,8 +62,8 @@ class _Outlet:
 class Outlets:
     """Writes to each sink in its order, in one thread; ``problem`` and ``writable`` are read in others."""
 
-    def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._outlets = [_Outlet(sink) for sink in sinks]
+    def __init__(self, sinks: Sequence[Sink], clock: Callable[[], dt.datetime]) -> None:
+        self._outlets, self._clock = [_Outlet(sink) for sink in sinks], clock
         self._writing: tuple[str, float] | None = None
         self._retry_at = 0.0
 
@@ -107,7 +108,8 @@ class Outlets:
             if outlet.lines and (retry or not outlet.error):
                 outlet.telling = True
                 self._retry_at = time.monotonic() + RETRY_SECONDS
-                yield Lost(at=now(), sink=outlet.sink.name, lines=outlet.lines, first=outlet.first, last=outlet.last)
+                at, name = stamp(self._clock()), outlet.sink.name
+                yield Lost(at=at, sink=name, lines=outlet.lines, first=outlet.first, last=outlet.last)
 
     def failing(self) -> bool:
         """Whether some sink did not take the last lines."""

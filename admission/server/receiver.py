@@ -9,7 +9,6 @@ told, or says nothing of a clearance, is answered 200.
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,10 +30,12 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
+    from admission.api.clearance import KYC
     from admission.cluster.clearances import Clearances
     from admission.server.config import Limits
     from admission.server.secrets import Secrets
     from admission.tenants.providers.mapping import Mapping as ProviderMapping
+    from admission.tenants.verification import Step
 
 _REFUSALS: dict[type[Exception], tuple[str, int]] = {
     NoSecret: ("no_secret", 503),
@@ -78,7 +79,10 @@ class _Told(NamedTuple):
 
 
 class Receiver:
-    """The app.  ``draining`` makes every answer the last on its connection and ``/readyz`` fail."""
+    """The app.  ``draining`` makes every answer the last on its connection and ``/readyz`` fail.
+
+    ``unsure`` is why nobody knows what time ``now`` is, or "": how old a delivery is cannot be told then.
+    """
 
     def __init__(
         self,
@@ -88,7 +92,9 @@ class Receiver:
         *,
         limits: Limits,
         now: Callable[[], dt.datetime],
+        unsure: Callable[[], str] = lambda: "",
     ) -> None:
+        self._unsure = unsure
         self._sources: Mapping[str, Source] = {source.provider.name: source for source in sources}
         self._secrets, self._clearances, self._now = secrets, clearances, now
         self._bodies = Bodies(limits)
@@ -138,11 +144,11 @@ class Receiver:
         self._in_work += 1
         verification = None
         try:
+            self._require_time()
             verification = self._attested(source, headers, body)
             if verification is None:
                 return _Told("ignored", text(200, "ignored"))
-            step = functools.partial(advance, verification=verification, now=self._now())
-            taken = await self._clearances.advance(verification.tenant, step)
+            taken = await self._clearances.advance(verification.tenant, self._step(verification))
         except ClusterError as error:
             _log.warning("the clearance of a delivery by %s cannot be written: %s", source.provider.name, error)
             return _Told("unavailable", text(503, notices.cluster_unavailable()), verification)
@@ -155,6 +161,19 @@ class Receiver:
         finally:
             self._in_work -= 1
         return _Told(taken.result, text(200, taken.result), verification)
+
+    def _require_time(self) -> None:
+        if self._unsure():
+            raise ClusterError(self._unsure())
+
+    def _step(self, verification: Verification) -> Callable[[KYC | None], Step]:
+        """Return the step to take once the Tenant was read, by which the API server has said what time it is."""
+
+        def step(current: KYC | None) -> Step:
+            self._require_time()
+            return advance(current, verification, self._now())
+
+        return step
 
     def _attested(self, source: Source, headers: Mapping[str, str], body: bytes) -> Verification | None:
         """Return what a delivery attests; None where it is about something else.  Nothing unsigned is even parsed."""
@@ -171,7 +190,7 @@ class Receiver:
             return text(404, "no such path", close=True)
         if scope["path"] == "/healthz":
             return text(200, "ok")
-        reasons = ["draining"] if self.draining else self._secrets.problems()
+        reasons = ["draining"] if self.draining else [*self._secrets.problems(), *filter(None, [self._unsure()])]
         return text(503, "\n".join(reasons)) if reasons else text(200, "ok")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import logging
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from admission.cluster.clearances import Clearances
+    from admission.cluster.clock import Clock
     from admission.server.settings import ReceiverSettings
 
 LIMITS = Limits(body_bytes=1 << 20, held_bytes=16 << 20, head_bytes=32 << 10, connections=200, idle_seconds=60.0)
@@ -35,14 +35,14 @@ _FINISH_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
-async def receive(settings: ReceiverSettings, clearances: Clearances) -> None:
+async def receive(settings: ReceiverSettings, clearances: Clearances, clock: Clock) -> None:
     """Take deliveries until SIGTERM or SIGINT, drain, and return.
 
     Raises ``SettingsError``, ``MappingError``, ``CertificateError``, and ``OSError`` when a port is taken.
     """
     require_fast_loop()
     secrets = Secrets(settings.secrets_folder, (each.name for each in settings.providers))
-    app = Receiver(sources(settings), secrets, clearances, limits=LIMITS, now=lambda: dt.datetime.now(dt.UTC))
+    app = Receiver(sources(settings), secrets, clearances, limits=LIMITS, now=clock, unsure=clock.look)
     certificate = Certificate(settings.tls.cert_file, settings.tls.key_file) if settings.tls else None
     async with signals() as arrived, _listening(settings, app, secrets, certificate), _watching(secrets, certificate):
         _log.info("taking deliveries of %s", ", ".join(each.name for each in settings.providers))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from admission import __version__
+from admission.cluster.clock import machines
 from admission.server.chain import (
     CHECKPOINT_LINES,
     CHECKPOINT_SECONDS,
@@ -27,14 +28,15 @@ from admission.server.chain import (
     Chain,
     Checkpoint,
     Lost,
-    now,
     signed_text,
+    stamp,
 )
 from admission.server.metrics import counter, gauge
 from admission.server.outlets import RETRY_SECONDS, Outlets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import datetime as dt
+    from collections.abc import Callable, Iterable, Sequence
 
     from prometheus_client.metrics_core import Metric
 
@@ -57,8 +59,15 @@ class _Batch(NamedTuple):
 class Recorder:
     """The record of one process.  ``begin`` starts it; lines that come before wait."""
 
-    def __init__(self, sinks: Sequence[Sink], most: int = 10_000, *, replica: str = "") -> None:
-        self._outlets, self._replica = Outlets(sinks), replica
+    def __init__(
+        self,
+        sinks: Sequence[Sink],
+        most: int = 10_000,
+        *,
+        replica: str = "",
+        clock: Callable[[], dt.datetime] = machines,
+    ) -> None:
+        self._outlets, self._replica, self._clock = Outlets(sinks, clock), replica, clock
         self._queue: queue.Queue[msgspec.Struct | _Batch | None] = queue.Queue(most)
         self._chain, self._owed = Chain(), list[msgspec.Struct]()
         self._unsigned, self._due = 0, 0.0
@@ -121,7 +130,7 @@ class Recorder:
 
     def _work(self) -> None:
         after = self._outlets.begin()
-        self._owed.append(Begin(at=now(), replica=self._replica, version=__version__, after=after))
+        self._owed.append(Begin(at=stamp(self._clock()), replica=self._replica, version=__version__, after=after))
         self._put([], sign=True)
         items: list[msgspec.Struct | _Batch | None] = []
         while None not in items:
@@ -190,13 +199,13 @@ class Recorder:
         """Return what to tell of lines for which there was no room, or that could not be encoded."""
         lines = self._overflowed + self._unwritable - self._told
         self._told += lines
-        return [Lost(at=now(), sink="", lines=lines)] if lines else []
+        return [Lost(at=stamp(self._clock()), sink="", lines=lines)] if lines else []
 
     def _checkpoint(self, *, end: bool) -> Checkpoint:
         chain, signer = self._chain, self._signer
         assert signer is not None
         unsigned = Checkpoint(
-            at=now(),
+            at=stamp(self._clock()),
             sequence=chain.sequence - 1,
             head=chain.head,
             end=end,

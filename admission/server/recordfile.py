@@ -17,12 +17,14 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from admission.cluster.clock import machines
 from admission.server import tail
-from admission.server.chain import Head, Recovered, Retired, now
+from admission.server.chain import Head, Recovered, Retired, stamp
 
 if TYPE_CHECKING:
+    import datetime as dt
     import pathlib
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import msgspec
 
@@ -35,14 +37,26 @@ _log = logging.getLogger(__name__)
 
 
 class RecordFile:
-    """The sink.  It opens its file when it is first used, and again after whatever went wrong with it."""
+    """The sink.  It opens its file when it is first used, and again after whatever went wrong with it.
+
+    ``sure`` says whether ``now`` can be relied on: while it cannot, age removes nothing.
+    """
 
     name = "file"
 
     def __init__(
-        self, path: pathlib.Path, *, largest: int, keep_files: int, keep_days: float | None, sync: bool
+        self,
+        path: pathlib.Path,
+        *,
+        largest: int,
+        keep_files: int,
+        keep_days: float | None,
+        sync: bool,
+        now: Callable[[], dt.datetime] = machines,
+        sure: Callable[[], bool] = lambda: True,
     ) -> None:
         self._path, self._largest, self._sync = path, largest, sync
+        self._now, self._sure = now, sure
         self._keep_files, self._keep_days = keep_files, keep_days
         self._number = re.compile(rf"{re.escape(path.stem)}\.(\d{{6,}}){re.escape(path.suffix)}")
         self._file, self._size, self._look_at = -1, 0, 0.0
@@ -90,7 +104,7 @@ class RecordFile:
             last = self._open()
             if not self._begun:
                 self._begun = True
-                self._told.append(Recovered(at=now(), file=self._path.name, bytes=0, sha256="", after=last))
+                self._told.append(Recovered(at=self._stamp(), file=self._path.name, bytes=0, sha256="", after=last))
         if self.torn:
             os.ftruncate(self._file, self._size)
             self.torn = False
@@ -112,7 +126,7 @@ class RecordFile:
             raise
         self._file, self._size, self.torn = file, size, False
         if cut is not None:
-            self._told.append(Recovered(at=now(), file=self._path.name, bytes=cut.bytes, sha256=cut.sha256))
+            self._told.append(Recovered(at=self._stamp(), file=self._path.name, bytes=cut.bytes, sha256=cut.sha256))
         return last or self._last_full()
 
     def _last_full(self) -> Head | None:
@@ -153,6 +167,8 @@ class RecordFile:
         full = self._full()
         match = self._number.fullmatch(full[-1].name) if full else None
         number = int(match[1]) + 1 if match else 1
+        ended = self._now().timestamp()
+        os.utime(self._file, (ended, ended))  # by our clock, as its age will be told
         self._path.rename(self._path.with_name(f"{self._path.stem}.{number:06d}{self._path.suffix}"))
         self.close()
         self._open()
@@ -162,20 +178,23 @@ class RecordFile:
 
     def _retire(self) -> None:
         """Remove full files above the number, or past the age; what cannot be removed stays, and is said once."""
-        full, complaint = self._full(), ""
+        full, now, complaint = self._full(), self._now().timestamp(), ""
         many = max(0, len(full) - self._keep_files)
         for place, path in enumerate(full):
             try:
-                old = self._keep_days is not None and time.time() - path.stat().st_mtime > self._keep_days * 86400
-                if place < many or old:
+                old = self._keep_days is not None and now - path.stat().st_mtime > self._keep_days * 86400
+                if place < many or (old and self._sure()):
                     last = _last_of(path)
                     path.unlink()
-                    self._told.append(Retired(at=now(), file=path.name, last=last))
+                    self._told.append(Retired(at=self._stamp(), file=path.name, last=last))
             except OSError as error:
                 complaint = f"{path.name}: {error.strerror}"
         if complaint and complaint != self._complaint:
             _log.warning("a file of the record cannot be removed: %s", complaint)
         self._complaint = complaint
+
+    def _stamp(self) -> str:
+        return stamp(self._now())
 
 
 @contextlib.contextmanager

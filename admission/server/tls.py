@@ -94,6 +94,11 @@ class Certificate:
             return f"certificate {self._certificate} has expired"
         return f"certificate {self._certificate}: {self._doubt}" if self._doubt else None
 
+    @property
+    def failure(self) -> str:
+        """Why what the files hold now is not served, or ""."""
+        return self._failure
+
     def ends(self) -> dict[str, float]:
         """Return when the served certificate, its authority and that of clients end, in seconds since the epoch."""
         ends = {"serving": self.expires_at}

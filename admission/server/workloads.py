@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Mode
+from admission.cluster.clock import machines
 from admission.demand.pod import Demand
 from admission.demand.request import DemandError
 from admission.demand.workloads.count import CountError
@@ -31,6 +31,7 @@ from admission.server.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+    from datetime import datetime
 
     from admission.demand.workloads.table import Table
     from admission.review.wire import Request
@@ -87,10 +88,11 @@ class WorkloadGate:
         lookup: Lookup,
         deny: bool = False,
         deadline_seconds: int | None = None,
+        now: Callable[[], datetime] = machines,
     ) -> None:
         self._judge, self._metrics, self._record = judge, metrics, record
         self._contact, self._excluded, self._find_namespace = contact, frozenset(excluded), find_namespace
-        self._deny, self._deadline_seconds = deny, deadline_seconds
+        self._deny, self._deadline_seconds, self._now = deny, deadline_seconds, now
         self._told = Told()
         self._reader = Reader(judge.registry, kinds, lookup)
         self.on_denial: Callable[[str, Judgement, datetime], None] = lambda *_: None
@@ -118,7 +120,7 @@ class WorkloadGate:
 
     async def _foresee(self, request: Request, read: Read, deadline: float, unknown: str) -> AsyncIterator[_Foreseen]:
         """Judge a pod of each part, then all pods together where each of them alone would be admitted."""
-        now, clean, registry = datetime.now(UTC), True, self._judge.registry
+        now, clean, registry = self._now(), True, self._judge.registry
         labels = registry.namespaces.get(request.namespace, {})
         default = self._deadline_seconds if registry.mode(request.namespace) is Mode.Enforce else None
         ask = Ask(
@@ -160,7 +162,7 @@ class WorkloadGate:
 
         Devices, and the reasons of what is let pass, are counted when the pods come.
         """
-        registry, now = self._judge.registry, datetime.now(UTC)
+        registry, now = self._judge.registry, self._now()
         mode = registry.mode(request.namespace)
         decision = min((each.decision for each in foreseen), key=_GRAVEST.index, default="allowed")
         self._metrics.decided(entry, mode, decision, seconds)
@@ -191,7 +193,7 @@ class WorkloadGate:
         judgement, annotations = shown.judgement, annotations_of(shown.judgement, shown.decision)
         if not shown.denies:
             return wire.allowed(request.uid, self._warnings(request, foreseen), annotations)
-        self.on_denial(request.namespace, judgement, datetime.now(UTC))
+        self.on_denial(request.namespace, judgement, self._now())
         return answer(
             request,
             judgement.findings,

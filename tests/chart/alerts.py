@@ -158,6 +158,7 @@ CASES: dict[str, Case] = {
     ),
     "ComputegateNotSwept": flag("computegate_sweep_age_seconds", "7300", "7100"),
     "ComputegateSweepStale": flag("computegate_sweep_stale", "1", "0"),
+    "ComputegateClockWrong": flag('computegate_clock_ahead_seconds{instance="a", clock="machine"}', "-3600", "-29"),
     "ComputegateScreeningListOld": Case(
         {"computegate_screening_list_date_seconds": f"-{5 * DAY}x700"},
         {"computegate_screening_list_date_seconds": f"-{4 * DAY}x700"},

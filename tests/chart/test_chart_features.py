@@ -60,6 +60,7 @@ def test_every_pod_runs_our_image_without_privileges_and_with_a_short_lived_toke
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             }
+            assert container["terminationMessagePolicy"] == "FallbackToLogsOnError", "kubectl describe says why"
             assert "cpu" in container["resources"]["requests"]
             assert set(container["resources"]["limits"]) == {"memory"}
             assert {

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 WHERE = "asked"
 """A namespace of nobody, in enforce: each pod with a device is refused, and so answered."""
 
+TOLD = {"gate": {"graceSeconds": 1, "auditSeconds": 1}}
+"""What is wrong is told soon."""
+
 KEPT = ("Secret", "ValidatingWebhookConfiguration")
 """Kinds of what the server fills."""
 
@@ -38,7 +41,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certified]:
     plane = ControlPlane(directory / "plane", controllers=["kube-controller-manager"], flags=[flag])
     shown = plane.issue(API_SERVER)
     admission_control(directory, str(shown.certificate), str(shown.key))
-    with plane, Certified(plane, directory / "gate", clients=plane.ca, replicas=2) as gate:
+    with plane, Certified(plane, directory / "gate", clients=plane.ca, replicas=2, server=TOLD) as gate:
         World(gate).apply(*examples("policy", "pools"), namespace(WHERE, mode="enforce"))
         yield gate
 
@@ -147,6 +150,12 @@ def without_rights(gate: Certified, kind: str) -> Iterator[None]:
         gate.kubectl("patch", kind, "computegate", *scope, "--type=merge", "-p", json.dumps({"rules": role["rules"]}))
 
 
+def described(gate: Certified) -> str:
+    """Return what an operator sees of the gate's events, on one line."""
+    shown = gate.kubectl("describe", "configmap", "computegate-gate", "-n", NAMESPACE).stdout
+    return " ".join(shown.partition("Events:")[2].split())
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
@@ -161,6 +170,8 @@ def test_missing_rights_are_told_of_and_what_is_valid_is_served_on(gate: Certifi
         gate.ask("authority")
         eventually(lambda: figure(gate, "computegate_certificate_rotation_works") == 0)
         eventually(lambda: words in logged(gate))
+        eventually(lambda: words in described(gate))
+        eventually(lambda: "LacksRights" in described(gate))
         if kind == "clusterrole":
             eventually(lambda: "next.key" in gate.secret())
         seen = asked.answers
@@ -171,6 +182,24 @@ def test_missing_rights_are_told_of_and_what_is_valid_is_served_on(gate: Certifi
     eventually(lambda: figure(gate, "computegate_certificate_rotation_works") == 1)
     await_served(gate)
     assert asked.lost == []
+
+
+def test_a_read_only_secret_is_told_of_and_served_on_until_it_can_be_made_anew(gate: Certified) -> None:
+    before = gate.secret()
+    with Questions(gate.plane, WHERE) as asked:
+        gate.kubectl("patch", "secret", SECRET, "-n", NAMESPACE, "-p", '{"immutable":true}')
+        gate.ask("certificate")
+        words = f"secret {SECRET} cannot be written"
+        eventually(lambda: words in logged(gate))
+        eventually(lambda: "CertificateNotRenewed" in described(gate) and words in described(gate))
+        assert [each.get("/readyz") for each in gate.replicas] == ["ok", "ok"]
+        assert gate.secret() == before
+    assert asked.lost == []
+    gate.kubectl("delete", "secret", SECRET, "-n", NAMESPACE)
+    eventually(lambda: figure(gate, "computegate_certificate_rotation_works") == 1)
+    eventually(lambda: "CertificateNotRenewed is over" in described(gate))
+    await_served(gate)
+    gate.wait_in_force()
 
 
 def test_an_api_server_that_went_and_came_is_told_of_the_next_one(gate: Certified) -> None:

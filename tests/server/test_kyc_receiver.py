@@ -19,6 +19,7 @@ import uvloop
 from admission.api.clearance import KYC, KYCState
 from admission.cluster.clearances import Clearances, NoTenant
 from admission.cluster.client import Unreachable
+from admission.cluster.clock import Clock
 from admission.server import selfsigned
 from admission.server.receiver import Receiver, Source
 from admission.server.receiving import LIMITS, receive, sources
@@ -67,7 +68,10 @@ class Served:
         self.secrets = Secrets(folder, ["ours"])
         self.kept = Kept()
         source = Source(Provider(name="ours"), builtin()[mapping])
-        self.receiver = Receiver([source], self.secrets, self.kept, limits=LIMITS, now=lambda: NOW)
+        self.unsure = ""
+        self.receiver = Receiver(
+            [source], self.secrets, self.kept, limits=LIMITS, now=lambda: NOW, unsure=lambda: self.unsure
+        )
 
     def ask(
         self, body: bytes = b"", *headers: tuple[bytes, bytes], path: str = "/kyc/ours", method: str = "POST"
@@ -200,6 +204,22 @@ def test_without_any_secret_nothing_is_taken_and_the_probe_says_so(tmp_path: Pat
     assert served.ask(path="/readyz", method="GET") == f"503 {served.file}: No such file or directory"
 
 
+def test_while_nobody_knows_the_time_a_delivery_is_to_come_again(served: Served) -> None:
+    served.unsure = "the clock is a day off"
+    assert served.deliver().startswith("503 ")
+    assert served.ask(path="/readyz", method="GET") == "503 the clock is a day off"
+    assert served.kept.kyc is None
+    served.unsure = ""
+    assert served.deliver() == "200 applied"
+
+
+def test_what_the_api_server_says_of_the_time_when_it_is_asked_counts(served: Served) -> None:
+    said = iter(["", "the clock is a day off"])
+    served.receiver._unsure = lambda: next(said, "")
+    assert served.deliver().startswith("503 ")
+    assert served.kept.kyc is None
+
+
 def test_it_serves_https_with_the_mounted_certificate(tmp_path: Path) -> None:
     authority = selfsigned.Authority.make(dt.datetime.now(dt.UTC))
     certificate, key = authority.issue(["localhost"], dt.datetime.now(dt.UTC), 1.0)
@@ -222,7 +242,7 @@ def test_it_serves_https_with_the_mounted_certificate(tmp_path: Path) -> None:
             return connection.getresponse().status
 
     async def served() -> int:
-        receiving = asyncio.create_task(receive(settings, Kept()))
+        receiving = asyncio.create_task(receive(settings, Kept(), Clock()))
         await asyncio.sleep(0)  # it listens from its first step on
         status = await asyncio.to_thread(ask)
         signal.raise_signal(signal.SIGTERM)

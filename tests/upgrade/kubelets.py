@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tests.chart.rendering import NAMESPACE
-from tests.e2e.loops import Loops
+from tests.loops import Loops
 
 if TYPE_CHECKING:
     from tools.kubectl import Kubectl
