@@ -55,6 +55,12 @@ def judging_in(given: World, state: State) -> Judging:
     return Judging(judge, FileLookup(), b"k", lambda: "")
 
 
+def reserved(judging: Judging) -> dict[tuple[str, str], int]:
+    """Return what is promised, by account and class."""
+    view = judging.judge._ledger.view("DE")
+    return dict(view.reserved) if view else {}
+
+
 def reviewed(given: World, state: State, made: Pod, since: str = "2026-11-01") -> Reviewed | None:
     begun = NOW.fromisoformat(f"{since}T00:00:00Z").timestamp()
     return asyncio.run(Reviewer(judging_in(given, state), lambda: given.now, lambda: begun)(made))
@@ -120,9 +126,10 @@ def test_of_a_tenant_that_is_stopped_nothing_controlled_is_admitted_with_the_rea
     assert {finding.reason for finding in judgement.findings} >= {Reason.HoldTooLong}
     assert judgement.decision == "denied"
     assert "no new ones are admitted meanwhile" in judgement.message
+    assert reserved(judging) == {}
     judging.judge.registry.stops.say("elsewhere", "acme", ())
     again = asyncio.run(judging.judge.judge(Ask("uid", "lab", "new", ENDLESS), NOW, 1e9))
-    assert again.decision == "allowed"
+    assert (again.decision, reserved(judging)) == ("allowed", {("acme", CHIP): 1})
 
 
 def test_what_is_not_controlled_is_admitted_of_a_stopped_tenant_too() -> None:
