@@ -169,7 +169,7 @@ WRITTEN: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def bystander(world: World) -> str:
     """A Tenant that nothing is asked for, and for the receiver's account the verbs that all other guards ask for."""
-    verbs = ("--verb=attest-access,repair", "--resource=tenants.computegate.io,quotaledgers.computegate.io")
+    verbs = ("--verb=attest-access,repair,screen", "--resource=tenants.computegate.io,quotaledgers.computegate.io")
     world.kubectl("create", "clusterrole", "bystander", *verbs)
     world.kubectl("create", "clusterrolebinding", "bystander", "--clusterrole=bystander", f"--user={ACCOUNT}")
     world.apply(tenant("bystander", "DE", kyc={}))
