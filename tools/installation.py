@@ -79,6 +79,8 @@ class Replica:
         self.record = self.directory / "record.jsonl"
         self.log = self.directory / "log.txt"
         self.popen: subprocess.Popen[bytes] | None = None
+        self.program = ["-m", "admission.cli.main"]
+        """What of Python's arguments stands before those of the server."""
 
     @property
     def review_url(self) -> str:
@@ -97,7 +99,7 @@ class Replica:
 
     def start(self) -> None:
         """Start the process; `wait` waits until it is ready."""
-        command = [sys.executable, "-m", "admission.cli.main", "serve"]
+        command = [sys.executable, *self.program, "serve"]
         command += ["--config", str(self._config), "--kubeconfig", str(self.kubeconfig)]
         environment = {**os.environ, "POD_NAMESPACE": NAMESPACE, "POD_NAME": self.directory.name}
         with self.record.open("ab") as record, self.log.open("ab") as log:
