@@ -99,7 +99,7 @@ def _dumped(model: pydantic.BaseModel) -> dict[str, Any]:
 
 
 class _Look(NamedTuple):
-    """When an Allowance was looked at, and what was known then: who is behind it, what stands in the way, and its use."""
+    """When an Allowance was looked at, and what was known then: who is behind it, what stands in the way, its use."""
 
     at: float
     stands: tuple[str, Reason | None]
