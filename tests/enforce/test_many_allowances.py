@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from admission.api import TENANT_LABEL
 from admission.api.allowance import Allowance
 from admission.enforce import writer
+from admission.enforce.own import own_limits
 from admission.enforce.writer import StatusWriter
 from admission.ledger.ledger import Ledger
 from admission.ledger.memory import MemoryStore
@@ -62,11 +63,11 @@ class Kept:
     def __init__(self, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
         self.server, self.census = Server(), Census(registry, lambda: NOW)
         self.looks: list[tuple[int, str]] = []
-        self._turns, looked = 0, writer.own_limits
+        self._turns = 0
 
         def noted(requester: Any, *others: Any) -> Any:
             self.looks.append((self._turns, requester.party))
-            return looked(requester, *others)
+            return own_limits(requester, *others)
 
         monkeypatch.setattr(writer, "own_limits", noted)
         monkeypatch.setattr(writer, "ROUND_SECONDS", 0.0)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from admission.ledger.homes import ChargedNamespace, ChargedParty, ChargedStatus, ChargedTenant, Homes, TenantMeta
-from admission.ledger.moves import Facts, Record, wanted
+from admission.ledger.homes import (
+    ChargedNamespace,
+    ChargedParty,
+    ChargedStatus,
+    ChargedTenant,
+    Homes,
+    Record,
+    TenantMeta,
+)
+from admission.ledger.moves import Facts, wanted
 from tests.effort import lines_run
 
 PLACE = frozenset({"DE"})
