@@ -181,12 +181,13 @@ def _cells(one: Figures) -> tuple[str, ...]:
 
 
 def _requests(sizes: dict[int, Figures]) -> list[str]:
-    names = sorted({name for one in sizes.values() for name in one["requests"]})
+    names = sorted({name for one in sizes.values() for name in one["requests"] if not name.startswith("watch ")})
     lines = [f"| asked of the API server | {' | '.join(map(str, sizes))} |", "| --- |" + " ---: |" * len(sizes)]
     for name in names:
         counts = [f"{one['requests'].get(name, 0) / one['sweeps']:g}" for one in sizes.values()]
         lines.append(f"| {name} | {' | '.join(counts)} |")
-    return lines
+    watches = [sum(count for name, count in one["requests"].items() if "watch " in name) for one in sizes.values()]
+    return [*lines, f"| watches begun anew | {' | '.join(map(str, watches))} |"]
 
 
 def _reactions(seconds: list[float]) -> list[str]:
