@@ -8,6 +8,7 @@ says nothing about the code.
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Coroutine
@@ -57,6 +58,19 @@ class _Timed(Coroutine[Any, Any, Any]):
             self._log.write(f"{seconds * 1000:.1f} {'>'.join(_names(self._inner))}\n")
 
 
+class _Collections:
+    """Notes what the collection of garbage takes of a step: callbacks are called in the thread that collects."""
+
+    def __init__(self, log: Any) -> None:
+        self._log, self._began = log, 0.0
+
+    def __call__(self, phase: str, about: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = time.thread_time()
+        elif (seconds := time.thread_time() - self._began) > _LEAST_SECONDS:
+            self._log.write(f"{seconds * 1000:.1f} of a step, for garbage of generation {about['generation']}\n")
+
+
 def _names(task: Any) -> Iterator[str]:
     """The coroutines of a task, from the outermost to the one that it waits in now, at the end of its step."""
     while task is not None:
@@ -72,6 +86,8 @@ def _names(task: Any) -> Iterator[str]:
 def run(log: str, *arguments: str) -> None:
     """Become the server."""
     create_task, notes = uvloop.Loop.create_task, Path(log).open("a", buffering=1)  # noqa: SIM115 (until the end)
+
+    gc.callbacks.append(_Collections(notes))
 
     def timed(loop: uvloop.Loop, inner: Coroutine[Any, Any, Any], **named: Any) -> Any:
         return create_task(loop, _Timed(inner, notes), **named)
