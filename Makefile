@@ -10,7 +10,7 @@ READY := .venv/ready
 BASE_IMAGE ?=
 TAG ?= localhost/computegate:dev
 
-.PHONY: help setup test lint lock crds released workloads chart-docs profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission chaos quota-check screening-check record-check corpus image image-check cluster-test foreign-test clean
+.PHONY: help setup test lint lock crds released workloads chart-docs profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission bench-sweep chaos quota-check screening-check record-check corpus image image-check cluster-test foreign-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,7 +25,7 @@ $(READY): requirements/dev.lock
 	@touch $@
 
 test: setup ## run all tests on a real control plane, built first; ARGS="-k name" goes to pytest
-	tools/build $(CONTROL_PLANE) helm promtool prometheus crds.yaml
+	tools/build $(CONTROL_PLANE) helm promtool prometheus crds.yaml kueue.yaml
 	$(BIN)/pytest $(ARGS)
 
 lint: setup ## check style, types, the import direction and the dependencies
@@ -91,6 +91,10 @@ bench-decide: setup ## measure one decision with 5,000 tenants and an ownership 
 bench-admission: setup ## measure creating pods through a real API server, with ours and with others in the way
 	tools/build $(CONTROL_PLANE) helm
 	$(BIN)/python -m bench.admission $(ARGS)
+
+bench-sweep: setup ## measure judging 10,000 running pods of 500 tenants again, and how soon a revocation is seen
+	tools/build etcd kube-apiserver kubectl helm
+	$(BIN)/python -m bench.sweep $(ARGS)
 
 chaos: setup ## break a real cluster at a limit for MINUTES=10 and check every revision of etcd
 	tools/build $(CONTROL_PLANE) helm

@@ -83,6 +83,8 @@ class Replica:
         self.log = self.directory / "log.txt"
         self.popen: subprocess.Popen[bytes] | None = None
         self.environment: dict[str, str] = {}
+        self.program = ["-m", "admission.cli.main"]
+        """What of Python's arguments stands before those of the server."""
 
     @property
     def review_url(self) -> str:
@@ -101,7 +103,7 @@ class Replica:
 
     def start(self) -> None:
         """Start the process; `wait` waits until it is ready."""
-        command = [sys.executable, "-m", "admission.cli.main", "serve"]
+        command = [sys.executable, *self.program, "serve"]
         command += ["--config", str(self._config), "--kubeconfig", str(self.kubeconfig)]
         named = {"POD_NAMESPACE": NAMESPACE, "POD_NAME": self.directory.name}
         environment = {**os.environ, **named, **self.environment}

@@ -157,13 +157,15 @@ class Reevaluation:
         open_: Samples = {(): float(any(each.status.breaker for each in self._registry.every(Enforcement)))}
         stale: Samples = {(): float(bool(self.stale()))}
         outcomes: Samples = {(str(outcome),): float(self.evictor.outcomes[outcome]) for outcome in Outcome}
-        age = self.sweep.age
+        age, took = self.sweep.age, self.sweep.took
         ages: Samples = {} if age is None else {(): age}
+        times: Samples = {} if took is None else {(): took}
         return (
             gauge("computegate_found_pods", "Pods that run and would be denied now.", pods, ("reason", "action")),
             counters("computegate_evictions", "Attempts to evict, by outcome.", outcomes, ("outcome",)),
             gauge("computegate_eviction_breaker", "Whether evictions wait for a person.", open_, ()),
             gauge("computegate_sweep_age_seconds", "Time since all pods were judged.", ages, ()),
+            gauge("computegate_sweep_seconds", "How long the last judging of all pods took.", times, ()),
             gauge("computegate_sweep_stale", "Whether nothing is concluded now.", stale, ()),
             counter("computegate_sweep_pages", "Pages of pods that were read.", self.sweep.pages),
             counter("computegate_suspended_controllers", "Controllers that were suspended.", self.suspender.suspended),

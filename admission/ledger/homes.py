@@ -96,6 +96,9 @@ class Record:
         return any(len(each) > 1 for each in (*self.charged_to.values(), *self.namespaces.values()))
 
 
+_NOWHERE: tuple[str, Places] = "", frozenset()
+
+
 class _Noted(NamedTuple):
     record: Record
     since: int
@@ -109,6 +112,7 @@ class Homes:
         self._noted: dict[str, _Noted] = {}
         self._homes: dict[str, dict[str, Places]] | None = None
         self._loose: set[str] = set()
+        self._charged: dict[str, tuple[str, Places]] = {}
         self.version = 0
 
     def take(self, tenant: ChargedTenant) -> None:
@@ -124,6 +128,7 @@ class Homes:
         noted = self._noted.get(name)
         if noted is not None and not noted.record.namespaces:
             del self._noted[name]
+            self._homes = None
 
     def take_over(self, name: str, known: Homes) -> None:
         """Take in the record of a Tenant as others have it.
@@ -150,13 +155,16 @@ class Homes:
 
     def places(self, party: str) -> Places:
         """Return where a party is charged."""
-        return frozenset().union(*(noted.record.charged_to.get(party, ()) for noted in self._noted.values()))
+        self._all()
+        _, places = self._charged.get(party, _NOWHERE)
+        return places
 
     def holder(self, party: str) -> str | None:
         """Return the Tenant that carries the record of a party; else the one that computes, or that supplies it."""
-        for name, noted in self._noted.items():
-            if party in noted.record.charged_to:
-                return name
+        self._all()
+        name, _ = self._charged.get(party, _NOWHERE)
+        if name:
+            return name
         return next((name for name in reversed(party.split("/")) if name in self._noted), None)
 
     def tenants(self) -> Iterator[tuple[TenantMeta, Record]]:
@@ -177,13 +185,17 @@ class Homes:
     def _all(self) -> Mapping[str, Mapping[str, Places]]:
         if self._homes is None:
             found: defaultdict[str, dict[str, Places]] = defaultdict(dict)
+            charged: dict[str, tuple[str, Places]] = {}
             self._loose = set()
             for record, _, metadata in tuple(self._noted.values()):
+                for party, places in record.charged_to.items():
+                    holder, known = charged.get(party, (metadata.name, frozenset()))
+                    charged[party] = holder, known | places
                 for namespace, parties in record.namespaces.items():
                     found[namespace].update({party: record.charged_to.get(party, frozenset()) for party in parties})
                     if FINALIZER not in metadata.finalizers:
                         self._loose.add(namespace)
-            self._homes = dict(found)
+            self._charged, self._homes = charged, dict(found)
         return self._homes
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from admission.ledger.homes import Homes, Places, Record, computes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 NOWHERE: Places = frozenset()
 
@@ -50,10 +50,13 @@ class Facts:
 
 def wanted(homes: Homes, facts: Facts) -> Mapping[str, Record]:
     """Return the record that each Tenant should have next; a Tenant that is not named should have none."""
+    waiting: defaultdict[str, set[str]] = defaultdict(set)
+    for namespace, party in facts.waiting:
+        waiting[namespace].add(party)
     parties = {
         namespace: found
         for namespace in {*facts.residents, *homes.namespaces()}
-        if (found := _parties(namespace, homes, facts))
+        if (found := _parties(namespace, homes, facts, waiting.get(namespace, ())))
     }
     places = _places(parties, homes, facts)
     namespaces: defaultdict[str, dict[str, frozenset[str]]] = defaultdict(dict)
@@ -69,8 +72,8 @@ def _charged(namespaces: Mapping[str, frozenset[str]], places: Mapping[str, Plac
     return {party: places[party] for parties in namespaces.values() for party in parties}
 
 
-def _parties(namespace: str, homes: Homes, facts: Facts) -> frozenset[str]:
-    """Who should be recorded for a namespace."""
+def _parties(namespace: str, homes: Homes, facts: Facts, waiting: Iterable[str]) -> frozenset[str]:
+    """Who should be recorded for a namespace; ``waiting`` are those with reservations there that no record covers."""
     recorded, live = frozenset(homes.of(namespace)), frozenset(facts.residents.get(namespace, ()))
     _, today = facts.today(namespace)
     if not recorded and not live:
@@ -82,7 +85,7 @@ def _parties(namespace: str, homes: Homes, facts: Facts) -> frozenset[str]:
         return recorded if not live and facts.lingers(namespace) else frozenset()
     tenants = set(map(computes, recorded))
     asked = {today} if computes(today) in tenants else {facts.account(tenant) for tenant in tenants}
-    asked |= {party for where, party in facts.waiting if where == namespace}
+    asked |= set(waiting)
     needed = frozenset(party for party in asked if computes(party) in tenants)
     if not needed <= recorded:
         return recorded | needed

@@ -15,6 +15,7 @@ from tests.e2e.objects import deployment, examples, gpu_pod, namespace, node, of
 from tests.e2e.world import World, eventually, value
 from tools.controlplane import ControlPlane
 from tools.installation import Installation
+from tools.process import binaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ def given(acting: World) -> Iterator[World]:
     """Nothing of other tests runs, and nothing is done."""
     yield acting
     acting.kubectl("delete", "enforcements", "--all")
-    acting.kubectl("delete", "deployments,poddisruptionbudgets", "--all", "-A")
+    acting.kubectl("delete", "deployments,jobs,poddisruptionbudgets", "--all", "-A")
     acting.kubectl("delete", "pods", "--all", "-A", "--force", "--grace-period=0")
 
 
@@ -221,6 +222,63 @@ def test_a_leader_that_is_killed_half_way_leaves_nothing_undone_or_done_twice_an
     minute = dt.timedelta(seconds=60 - ON_ITS_WAY)
     for at, *_ in attempts:
         assert len([other for other, *_ in attempts if at <= other < at + minute]) <= pace
+
+
+def test_what_kueue_queues_is_set_inactive_there_as_kueue_would_start_it_again_and_another_job_is_suspended(
+    given: World, country: str, unique: str
+) -> None:
+    definition = str(binaries("kueue.yaml")["kueue.yaml"])
+    given.kubectl("apply", "--server-side", "-f", definition)
+    served = ("get", "--raw", "/apis/kueue.x-k8s.io/v1beta2/workloads")
+    eventually(lambda: given.kubectl(*served, check=False).returncode == 0)
+    given.apply(quota(unique, country, 8), tenant(unique, country), namespace(unique, unique))
+    given.apply(enforcement(unique, evict("1s"), suspendControllers=True))
+    suspended = value(leader(given).metrics(), "computegate_suspended_controllers_total")
+    set_ = of("ConfigMap", "set", {}) | {"apiVersion": "v1"}  # stands for a JobSet
+    given.admit({key: part for key, part in _within(set_, unique).items() if key != "spec"})
+    owner = given.get("configmap", "set", "-n", unique)
+    given.admit(*(_within(job(name), unique) for name in ("plain", "queued")))
+    given.admit(_within(job("of-a-set", owner), unique))
+    for name, made_for in (("queued", given.get("job", "queued", "-n", unique)), ("set", owner)):
+        given.admit(_within(workload(name, made_for), unique))
+    eventually(lambda: given.items("pods", "-n", unique), lambda pods: len(pods) == 3)
+    revoke(given, unique)
+    eventually(lambda: ending(given, unique), lambda pods: len(pods) == 3)
+    given.kubectl("delete", "pods", "--all", "-n", unique, "--force", "--grace-period=0")
+    expected = {"plain": True, "queued": False, "of-a-set": False, "workload/queued": False, "workload/set": False}
+    eventually(lambda: _suspended(given, unique), lambda found: found == expected)
+    assert value(leader(given).metrics(), "computegate_suspended_controllers_total") == suspended + 3
+
+
+def _suspended(world: World, where: str) -> dict[str, bool]:
+    """Return what Jobs say of being suspended, and Workloads of being active."""
+    jobs = {each["metadata"]["name"]: each["spec"]["suspend"] for each in world.items("jobs", "-n", where)}
+    queued = world.items("workloads.kueue.x-k8s.io", "-n", where)
+    return jobs | {f"workload/{each['metadata']['name']}": each["spec"]["active"] for each in queued}
+
+
+def job(name: str, owner: Object | None = None) -> Object:
+    """Return a Job of one pod on the rack, made by `owner` if by anything."""
+    spec = gpu_pod("any", "", nodeName=RACK)["spec"] | {"restartPolicy": "Never"}
+    made = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": {"spec": spec}}}
+    return _owned(made, owner) if owner else made
+
+
+def workload(name: str, owner: Object) -> Object:
+    """Return the Workload that Kueue would make for something."""
+    pods = {"name": "main", "count": 1, "template": {"spec": gpu_pod("any", "")["spec"]}}
+    spec = {"queueName": "training", "active": True, "podSets": [pods]}
+    return _owned(of("Workload", name, spec) | {"apiVersion": "kueue.x-k8s.io/v1beta2"}, owner)
+
+
+def _owned(obj: Object, owner: Object) -> Object:
+    reference = {key: owner[key] for key in ("apiVersion", "kind")} | {"controller": True}
+    reference |= {key: owner["metadata"][key] for key in ("name", "uid")}
+    return {**obj, "metadata": {**obj["metadata"], "ownerReferences": [reference]}}
+
+
+def _within(obj: Object, where: str) -> Object:
+    return {**obj, "metadata": {**obj["metadata"], "namespace": where}}
 
 
 def _attempts(world: World, where: str) -> list[tuple[dt.datetime, str, int]]:

@@ -90,6 +90,8 @@ class Sweep:
         self._began = self._turns = 0
         self._began_at = float("-inf")
         self._swept_at: float | None = None
+        self.took: float | None = None
+        """Seconds that the last full sweep of this term took, page by page; None before the first."""
         self._inventory: object = None
         self._looks_at = float("-inf")
         self._policy = Policy(())
@@ -211,6 +213,7 @@ class Sweep:
 
     def _complete(self) -> None:
         self._sweeping, self._swept_at = None, self._facts.clock()
+        self.took = self._swept_at - self._began_at
         for namespace in (set(self.found) | self._told.heard_of()) - self._seen - self._excluded:
             if self._since.get(namespace, 0) <= self._began:
                 self._take(namespace, Found())

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from admission.cluster import lists
 from admission.cluster.client import ApiError, ClusterError
+from admission.enforce.sweep import kueue
 from admission.enforce.sweep.found import MOST_OWNERS
 from admission.review.pod import Meta, OwnerReference
 
@@ -26,7 +26,6 @@ REPLICAS = "computegate.io/suspended-replicas"
 
 _REMEMBERED = 1000  # controllers whose pods were evicted, and some are left
 _SCALED = {"ReplicaSet": "replicasets", "StatefulSet": "statefulsets", "Deployment": "deployments"}
-_WORKLOADS = "/apis/kueue.x-k8s.io/v1beta1/namespaces/{}/workloads"
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +33,6 @@ logger = logging.getLogger(__name__)
 class _Spec(msgspec.Struct, frozen=True, rename="camel"):
     replicas: int | None = None
     suspend: bool | None = None
-    active: bool | None = None
 
 
 class _Controller(msgspec.Struct, frozen=True, rename="camel"):
@@ -92,6 +90,8 @@ class Suspender:
                 await self._suspend(namespace, above)
             elif found is not None and found.spec.replicas != 0:
                 await self._scale(path, found)
+        else:
+            await self._deactivate(namespace, owner)
 
     async def _scale(self, path: str, found: _Controller) -> None:
         had = 1 if found.spec.replicas is None else found.spec.replicas
@@ -102,19 +102,18 @@ class Suspender:
             return
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{owner.name}"
         found = await self._get(path, owner)
+        above = _controller(found.metadata) if found else None
+        if above is not None and await self._deactivate(namespace, above):
+            return  # a JobSet, or the like: it is what is queued
         if found is not None and not found.spec.suspend:
             await self._patch(path, {"spec": {"suspend": True}}, found)
 
     async def _deactivate(self, namespace: str, owner: OwnerReference) -> bool:
-        """Have Kueue evict a Job that it queues; without it, it would start the Job again.  False where it does not."""
-        async for page in lists.pages(self._client, _WORKLOADS.format(namespace)):
-            for workload in map(_decoder.decode, page):
-                if any(each.uid == owner.uid for each in workload.metadata.owner_references or ()):
-                    if workload.spec.active is not False:
-                        path = f"{_WORKLOADS.format(namespace)}/{workload.metadata.name}"
-                        await self._patch(path, {"spec": {"active": False}}, workload)
-                    return True
-        return False
+        """Have Kueue evict what it queues; without it, it would be started again.  False where it does not."""
+        found = await kueue.queued(self._client, namespace, owner.uid)
+        if found is not None and found.active:
+            await self._patch(found.path, {"spec": {"active": False}}, found.workload)
+        return found is not None
 
     async def _get(self, path: str, owner: OwnerReference) -> _Controller | None:
         """Return what an owner reference names; None where it is gone, or another of its name."""
@@ -128,7 +127,7 @@ class Suspender:
             raise ClusterError(f"{path}: {error}") from error
         return found if found.metadata.uid == owner.uid else None
 
-    async def _patch(self, path: str, change: dict[str, object], found: _Controller) -> None:
+    async def _patch(self, path: str, change: dict[str, object], found: _Controller | kueue.Workload) -> None:
         metadata = change.get("metadata")
         known = {"uid": found.metadata.uid, "resourceVersion": found.metadata.resource_version}
         body = {**change, "metadata": {**(metadata if isinstance(metadata, dict) else {}), **known}}
