@@ -26,6 +26,15 @@ MOST_KEPT = 100_000
 """So many answers of ``applicable`` are kept for one set of rules; past that they are found anew."""
 
 
+class At(NamedTuple):
+    """Where a rule is tested: one party, class and place."""
+
+    party: Standing
+    class_name: str
+    place: str
+    governing: str
+
+
 class Applicable(NamedTuple):
     """A rule that applies, or may, with what its check is called in the record, and what decided."""
 
