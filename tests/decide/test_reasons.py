@@ -267,6 +267,21 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
             *(("StateBody", {Reason.OwnerUnknown}), ("Company", {Reason.OwnerUnknown})),
         )
     },
+    **{
+        f"a company that declares itself {kind} by {what}": (
+            world(policy(ALLOW, *NONE_ABOVE, beneficialOwnerThreshold=25), tenant(**PERSON | {"kind": kind} | said)),
+            {Reason.OwnerUnknown},
+        )
+        for kind, what, said in (
+            ("Individual", "its name", {"legalName": "Brise Holdings Pte. Ltd."}),
+            ("Government", "its name", {"legalName": "ООО Бризвелм"}),
+            ("Individual", "where it was formed", {"incorporation": "DE"}),
+        )
+    },
+    "a person whose name ends like a company's, and who says that nobody stands above": (
+        world(policy(ALLOW, *NONE_ABOVE), tenant(kind="Individual", legalName="Wen Pao", independent=True)),
+        set(),
+    ),
     "a person above whom somebody stands": (
         world(_deny("UltimateParentHeadquarters", "In", "CN"), tenant(parties=[party("top")], **PERSON)),
         {Reason.OwnerUnknown},
