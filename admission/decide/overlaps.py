@@ -1,11 +1,14 @@
 """Which rules of an instant speak of the same parties with different words: where both apply, the stricter one governs.
 
 Found are rules that test the same facts, of classes and values that they share: a Deny beside what is no Deny, and two
-levels.  Rules that test other facts are meant to meet, as are a rule that allows and one that asks for more.
+levels.  Rules that test other facts are meant to meet, as are a rule that allows and one that asks for more, and a
+rule of the operator's that is stricter than one of a built-in profile.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.resources
 import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -40,7 +43,7 @@ def find_overlaps(policies: Iterable[AccessPolicy], rules: RulesInForce) -> Iter
     pairs = itertools.chain.from_iterable(itertools.combinations(each, 2) for each in alike.values())
     for one, other in itertools.islice(pairs, MOST_COMPARED):
         strict, weak = sorted((one, other), key=_strength)
-        said = _meeting(every, strict, weak) if _governs(strict, weak) else ""
+        said = _meeting(every, strict, weak) if _governs(strict, weak) and not _adds(strict, weak) else ""
         if said:
             policy, number = fields[weak.name]
             yield Remark(AccessPolicy.__name__, policy, ("spec", "rules", number, "when"), said)
@@ -57,6 +60,19 @@ def _governs(strict: ResolvedRule, weak: ResolvedRule) -> bool:
     if strict.effect is Effect.Deny:
         return weak.effect is not Effect.Deny
     return strict.effect is weak.effect is Effect.Level and strict.rule.level != weak.rule.level
+
+
+def _adds(strict: ResolvedRule, weak: ResolvedRule) -> bool:
+    """Whether a rule of the operator's is stricter than a built-in one, as it is meant to be."""
+    builtin, other = weak.name.partition("/")[0], strict.name.partition("/")[0]
+    return builtin != other and builtin in _profiles()
+
+
+@functools.cache
+def _profiles() -> frozenset[str]:
+    """The names of the built-in profiles: each stands in a file of its name."""
+    folder = importlib.resources.files("admission.catalogue").joinpath("profiles")
+    return frozenset(each.name.removesuffix(".yaml") for each in folder.iterdir() if each.name.endswith(".yaml"))
 
 
 def _meeting(rules: RulesInForce, strict: ResolvedRule, weak: ResolvedRule) -> str:

@@ -157,8 +157,8 @@ class Standing:
         found = unknown_countries(self.tenant)
         countries = (f"{'.'.join(map(str, path))}: {said}" for path, said in found.items())
         spec = self.tenant.spec
-        found = (kind_belied(spec), state_missing(spec), contradiction_of(spec, self.graph))
-        return "; ".join(each for each in (*countries, *found) if each)
+        others = (kind_belied(spec), state_missing(spec), contradiction_of(spec, self.graph))
+        return "; ".join(each for each in (*countries, *others) if each)
 
     def jurisdictions(self) -> tuple[str, ...]:
         """Every country that has, or last had, a say: headquarters, ultimate parent, owners of 50 percent or more."""

@@ -387,8 +387,8 @@ REMARKS = {
         ["spec.rules.1.when: tests what own/a tests, of the same classes at once: Deny holds"],
     ),
     "overlapping, one of which allows": (
-        [rule("a", "Allow", ("Headquarters", "In", "CN")), rule("b", "Deny", ("Headquarters", "In", "CN", "RU"))],
-        ["spec.rules.0.when: own/b applies too where Headquarters is CN, to "],
+        [rule("a", "Allow", ("Incorporation", "In", "CN")), rule("b", "Deny", ("Incorporation", "In", "CN", "RU"))],
+        ["spec.rules.0.when: own/b applies too where Incorporation is CN, to "],
     ),
     "overlapping levels": (
         [
