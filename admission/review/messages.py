@@ -63,8 +63,8 @@ def fact_stale(tenant: str, _what: str) -> str:
 def owner_unknown(tenant: str, _what: str) -> str:
     """Who owns the tenant or stands above it, or where one of them is seated, is not stated, or cannot be true."""
     return (
-        f"who holds tenant {tenant} or stands above it, or where it or they are seated, is not stated in full; state "
-        "it, and ask for it to be entered"
+        f"who holds tenant {tenant} or stands above it, or where it or they are seated, is not stated in full; ask "
+        "for the rest to be entered"
     )
 
 

@@ -156,7 +156,7 @@ LINES: list[tuple[Reason, str, str]] = [
         messages.owner_unknown("acme", "class h100-sxm"),
         (
             "[InfoNeeded] who holds tenant acme or stands above it, or where it or they are seated, is not stated in "
-            f"full; state it, and ask for it to be entered{END}"
+            f"full; ask for the rest to be entered{END}"
         ),
     ),
     (
