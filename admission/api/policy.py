@@ -226,7 +226,7 @@ class AccessPolicySpec(Model):
     ambiguous_class: Literal["CountAll", "Deny"] = "CountAll"
     """A pod that may land on several classes is counted in each of them, or denied until it chooses (ClassAmbiguous)."""
     beneficial_owner_threshold: Annotated[float, pydantic.Field(gt=0, le=100)] | None = None
-    """Percent from which owners must be named, such as 25: of the tenant, and of each party that may hold so much of it. Who may hold so much and is not named makes controlled classes wait for a review (OwnerUnknown). Of several policies the lowest holds."""
+    """Percent from which owners must be named, such as 25: of the tenant, and of each party that may hold so much of it. Who may hold so much and is not named makes controlled classes wait until it is stated (OwnerUnknown). Of several policies the lowest holds."""
     unidentified_tenant: Literal["Deny", "AllowUncontrolled"] = "AllowUncontrolled"
     """Whether a namespace without a Tenant may use classes that no control entry covers."""
 

@@ -25,6 +25,7 @@ from admission.cli.instant import instant
 from admission.cli.once import require_once
 from admission.cli.surroundings import Surroundings
 from admission.decide.idle import find_idle, find_unheld
+from admission.decide.overlaps import find_overlaps
 from admission.decide.overridden import find_overridden
 from admission.decide.registry import Registry
 from admission.decide.remarks import Remark, find_remarks
@@ -159,6 +160,7 @@ def _remarks(registry: Registry, now: dt.datetime) -> Iterator[Remark]:
     """What of these objects somebody should look at."""
     policies, grants = registry.every(AccessPolicy), registry.every(Authorization)
     yield from find_remarks(policies, now)
+    yield from find_overlaps(policies, registry.rules(now))
     yield from find_idle(policies, registry.catalogue.chips, grants, now)
     yield from find_unheld(grants, registry.standings)
     yield from find_overridden(registry, Catalogue.builtin(), now)

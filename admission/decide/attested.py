@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from admission.decide.party import Result, not_cleared
 from admission.decide.question import Check, Question
+from admission.decide.told import not_cleared
 from admission.review import messages
 from admission.review.finding import Finding
 from admission.review.reasons import Reason
@@ -13,6 +13,7 @@ from admission.review.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from admission.decide.party import Result
     from admission.tenants.standing import Standing
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from admission.api.policy import Effect
+from admission.decide.asking import asked_of
 from admission.decide.duration import HOUR, seconds_of, text_of
 from admission.decide.exemption import exempted
-from admission.decide.facts import applied
 from admission.decide.grants import AUTHORIZATION, grant_limits, scope_of_grant, valid_grants
 from admission.decide.limits import ENDING, ENDLESS, Charge, Limit, Part, Scope
-from admission.decide.party import what
+from admission.decide.party import denied_by
 from admission.decide.question import Check, Question
 from admission.decide.shards import Shard, shards_beside
+from admission.decide.told import not_cleared, what
 from admission.demand.devices import counted
 from admission.review import messages
 from admission.review.finding import Finding
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from admission.api.quota import Authorization, ComputeQuota, Limits
+    from admission.decide.asking import Asked
     from admission.decide.limits import Unit
     from admission.decide.party import Result
     from admission.decide.rules import RulesInForce
@@ -121,29 +122,28 @@ def longest_hold(quota: ComputeQuota, *, of_reseller: bool) -> str | None:
 
 def check_grants(question: Question, governing: str) -> Iterator[Result]:
     """Where a rule asks for an authorization or a quota, there is one."""
-    for rule_name, effect, class_name in _asked(question, governing):
-        if effect is Effect.Authorization:
+    for asked in asked_of(question, governing):
+        if asked.rule.effect is Effect.Authorization:
             grants = _authorizations(question)
-            ready = any(question.rules.class_permitted(class_name, grant.spec.classes) for grant in grants)
-            reason, say = Reason.AuthorizationRequired, messages.authorization_required
+            ready = any(question.rules.class_permitted(asked.class_name, grant.spec.classes) for grant in grants)
         else:
-            ready = any(_counts(question, quota, class_name) for quota in quotas_of(question, governing))
-            reason, say = Reason.QuotaExceeded, messages.no_quota
-        party = question.requester.tenant_name
-        check = Check(f"grant {rule_name}", party, "pass" if ready else "fail", {"class": class_name})
-        sentence = say(party, f"class {class_name}")
-        yield check, None if ready else Finding(reason, sentence, class_name, party, rule_name)
+            ready = any(_counts(question, quota, asked.class_name) for quota in quotas_of(question, governing))
+        party, outcome = question.requester.tenant_name, "pass" if ready else "fail"
+        check = Check(f"grant {asked.rule.name}", party, outcome, {"class": asked.class_name})
+        yield check, None if ready else _not_granted(question, asked, governing)
 
 
-def _asked(question: Question, governing: str) -> Iterable[tuple[str, Effect, str]]:
-    """Rules that apply, or may apply, and ask for a grant: each once for each class."""
-    found: dict[tuple[str, Effect, str], None] = {}
-    for devices in question.demand.devices:
-        for class_name in devices.classes:
-            for party, place in itertools.product(question.requester.standings(), devices.places):
-                for rule in applied(question.rules, party, class_name, place, governing).asking:
-                    found[rule.name, rule.effect, class_name] = None
-    return found
+def _not_granted(question: Question, asked: Asked, governing: str) -> Finding:
+    """What is missing: the authorization or the quota, or the fact that would tell whether it is needed, or which."""
+    rule, party, name = asked.rule, question.requester.tenant_name, asked.class_name
+    if rule.effect is Effect.Quota and governing:
+        return Finding(Reason.QuotaExceeded, messages.no_quota(party, f"class {name}"), name, party, rule.name)
+    if rule.effect is Effect.Quota:
+        return not_cleared(question, party, Reason.OwnerUnknown, f"{name}: no jurisdiction known", rule)[1]
+    if asked.doubt is not None:
+        return denied_by(question, rule, asked.doubt)
+    sentence = messages.authorization_required(party, f"class {name}")
+    return Finding(Reason.AuthorizationRequired, sentence, name, party, rule.name)
 
 
 def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
@@ -197,7 +197,7 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
         for scope, limit in limits_of(question.rules, quota, party, question.group_of, question.shards):
             limits[scope].append(limit)
         limits[scope_of(quota)].extend(_hold_of(question, quota))
-    asked = {name for _, effect, name in _asked(question, governing) if effect is Effect.Authorization}
+    asked = {each.class_name for each in asked_of(question, governing) if each.rule.effect is Effect.Authorization}
     if asked and (grants := _authorizations(question)):
         limits[scope_of_grant(grants[0])] = [*grant_limits(question.rules, grants, asked, party)]
     return tuple(Scope(name, tuple(each)) for name, each in sorted(limits.items()))

@@ -27,6 +27,15 @@ MOST_KEPT = 100_000
 """So many answers of ``applied`` are kept for one set of rules; past that they are found anew."""
 
 
+class At(NamedTuple):
+    """Where a rule is tested: one party, class and place."""
+
+    party: Standing
+    class_name: str
+    place: str
+    governing: str
+
+
 class Applicable(NamedTuple):
     """A rule that applies, or may: its check as it stands in the record where it holds nothing against the party."""
 
@@ -41,7 +50,7 @@ class Applied(NamedTuple):
 
     party: Standing
     rules: tuple[Applicable, ...]
-    asking: tuple[ResolvedRule, ...]
+    asking: tuple[Applicable, ...]
     """Those that ask for an authorization or a quota."""
     raising: tuple[ResolvedRule, ...]
     """Those that for some amount ask for a higher level than the party has."""
@@ -68,7 +77,7 @@ def _applied(rules: RulesInForce, party: Standing, class_name: str, place: str, 
             inputs = {**at, "applies": outcome.name.lower()}
             check = Check(f"rule {rule.name} {rule.effect}", party.name, "pass", inputs)
             found.append(Applicable(rule, outcome, check, undecided(rule, party, place, governing)))
-    asking = tuple(each.rule for each in found if each.rule.effect in _ASKING)
+    asking = tuple(each for each in found if each.rule.effect in _ASKING)
     levels = (each.rule for each in found if each.rule.effect is Effect.Level)
     return Applied(party, tuple(found), asking, tuple(rule for rule in levels if rule.rises_above(party.level)))
 

@@ -15,10 +15,11 @@ from admission.decide import compute
 from admission.decide.compute import governed, kinds_of, scope_of
 from admission.decide.facts import applied
 from admission.decide.limits import Limit, Scope
-from admission.decide.party import Result, is_by_screening, named, not_cleared, what
+from admission.decide.party import Result, is_by_screening
 from admission.decide.question import Check
 from admission.decide.screening import screened
 from admission.decide.shards import Shard
+from admission.decide.told import named, not_cleared, what
 from admission.review import messages
 from admission.review.finding import Finding
 from admission.review.reasons import Reason

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from admission.api.policy import Effect, Fact
-from admission.decide.facts import applied, denies_everybody, undecided
+from admission.decide.facts import At, applied, denies_everybody, undecided
 from admission.decide.override import clearance_of, overridden
 from admission.decide.question import Check, Question
+from admission.decide.told import not_cleared
 from admission.demand.devices import counted
 from admission.review import messages
 from admission.review.finding import Finding
-from admission.review.reasons import PublicCode, Reason
+from admission.review.reasons import Reason
 from admission.tenants.places import no_country
 from admission.tenants.screening import CANDIDATE, CLEAR
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from admission.decide.rules import ResolvedRule
     from admission.tenants.standing import Standing
@@ -34,14 +35,8 @@ _UNKNOWN_FACT = {
     Fact.DeclaredUse: Reason.EndUseMissing,
     Fact.Screening: Reason.NeedsReview,
     Fact.AccessCountry: Reason.NeedsReview,
-    Fact.Payment: Reason.NeedsReview,
+    Fact.Payment: Reason.PaymentUnknown,
 }
-
-
-def what(question: Question) -> str:
-    """Name the classes asked for, as a tenant reads them."""
-    names = sorted({name for devices in question.demand.devices for name in devices.classes})
-    return f"class {' or '.join(names)}" if names else "accelerators"
 
 
 def check_tenant(question: Question, governing: str) -> Iterator[Result]:
@@ -170,14 +165,14 @@ def check_rules(question: Question, governing: str) -> Iterator[Result]:
 
 
 def _rules_of(question: Question, party: Standing, class_name: str, place: str, governing: str) -> Iterator[Result]:
-    covered, doubts, at = False, list[Fact](), _At(party, class_name, place, governing)
+    covered, doubts, at = False, list[Fact](), At(party, class_name, place, governing)
     for rule, outcome, check, unknown in applied(question.rules, party, class_name, place, governing).rules:
         if rule.effect is Effect.Allow:
             covered = covered or outcome is Ternary.TRUE
             doubts += unknown
             yield check, None
         else:
-            yield _judged(question, rule, check, at)
+            yield _judged(question, rule, check, at, outcome)
     if not covered and question.rules.controlled(class_name):
         reason = _doubted(party, doubts)
         inputs = {"class": class_name, "place": place, "governing": governing}
@@ -187,9 +182,9 @@ def _rules_of(question: Question, party: Standing, class_name: str, place: str, 
         yield Check("rules cover the class", party.name, "fail", inputs), finding
 
 
-def _judged(question: Question, rule: ResolvedRule, check: Check, at: _At) -> Result:
+def _judged(question: Question, rule: ResolvedRule, check: Check, at: At, outcome: Ternary) -> Result:
     """What a restricting rule holds against the party, or nothing; and by which override not, where that decides."""
-    finding = _restricted(question, rule, at)
+    finding = _restricted(question, rule, at, outcome)
     if rule.effect is Effect.Level and not question.is_controlled:
         check = check._replace(inputs={**check.inputs, **overridden(*clearance_of(question, at.party))})
     return (check, None) if finding is None else (check._replace(outcome="fail"), finding)
@@ -197,7 +192,8 @@ def _judged(question: Question, rule: ResolvedRule, check: Check, at: _At) -> Re
 
 def _unknown(party: Standing, fact: Fact) -> Reason:
     """Why a fact decides against a party without being known: it was known once, or never."""
-    return Reason.FactStale if fact in party.stale else _UNKNOWN_FACT.get(fact, Reason.OwnerUnknown)
+    is_stale = fact in party.stale and fact is not Fact.Payment  # billing is asked in any case
+    return Reason.FactStale if is_stale else _UNKNOWN_FACT.get(fact, Reason.OwnerUnknown)
 
 
 def _doubted(party: Standing, facts: Iterable[Fact]) -> Reason:
@@ -206,30 +202,24 @@ def _doubted(party: Standing, facts: Iterable[Fact]) -> Reason:
     return max(reasons, key=tuple(Reason).index, default=Reason.JurisdictionNotAllowed)
 
 
-class _At(NamedTuple):
-    """Where a rule is tested: one party, class and place."""
-
-    party: Standing
-    class_name: str
-    place: str
-    governing: str
-
-
-def _restricted(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:
+def _restricted(question: Question, rule: ResolvedRule, at: At, outcome: Ternary) -> Finding | None:
     """What a restricting rule that applies, or may apply, holds against the party."""
     party = at.party
     if rule.effect is Effect.Level:
         reason, override = (None, None) if question.is_controlled else clearance_of(question, party)
         if reason is not None and override is None:  # of controlled classes the clearance is checked anyway
             return not_cleared(question, party.name, reason, f"KYC: {reason}", rule)[1]
-        return _below(question, rule, at)
-    if rule.effect is not Effect.Deny:
-        return None
+        return _below(question, rule, at, outcome)
+    return denied_by(question, rule, at) if rule.effect is Effect.Deny else None
+
+
+def denied_by(question: Question, rule: ResolvedRule, at: At) -> Finding:
+    """Return what a rule says to a party by the facts that it tests; where it only may apply, by those not known."""
     reason, detail = _why(rule, at)
-    return not_cleared(question, party.name, reason, detail, rule)[1]
+    return not_cleared(question, at.party.name, reason, detail, rule)[1]
 
 
-def _why(rule: ResolvedRule, at: _At) -> tuple[Reason, str]:
+def _why(rule: ResolvedRule, at: At) -> tuple[Reason, str]:
     """What a rule that applies, or may, holds against the party by what it tests, and the detail for the record."""
     party, unknown = at.party, undecided(rule, at.party, at.place, at.governing)
     if unknown:
@@ -260,50 +250,37 @@ def is_by_screening(rule: ResolvedRule, party: Standing) -> bool:
     return _tests_screening(rule) and not is_clear
 
 
-def _below(question: Question, rule: ResolvedRule, at: _At) -> Finding | None:
-    """A level too low for what is asked for; what is held besides is the ledger's to add (``decide.levels``)."""
-    party, class_name = at.party, f"class {at.class_name}"
-    charged = counted(devices for devices in question.demand.devices if devices.charged) if rule.rule.levels else ()
-    needed = question.rules.level_for(rule.rule, charged)
+def _below(question: Question, rule: ResolvedRule, at: At, outcome: Ternary) -> Finding | None:
+    """A level too low for what is asked for; what is held besides is the ledger's to add (``decide.levels``).
+
+    Where the rule only may apply, what is missing is the fact that would tell, and the level may never be needed.
+    """
+    party, needed = at.party, _needed(question, rule)
     if party.level >= needed:
         return None
     detail = f"level {party.level}, {needed} needed"
-    if is_by_screening(rule, party):
+    if is_by_screening(rule, party) or outcome is Ternary.UNKNOWN:
         reason, told = _why(rule, at)
         return not_cleared(question, party.name, reason, f"{detail}; {told}", rule)[1]
     if party.name == question.requester.supplier_name:
         return not_cleared(question, party.name, Reason.KYCLevelTooLow, detail, rule)[1]
-    say = messages.level_too_low_for_so_much if party.level >= (rule.rule.level or 0) else messages.level_too_low
-    return Finding(Reason.KYCLevelTooLow, say(party.name, class_name, needed), detail, party.name, rule.name)
+    return Finding(Reason.KYCLevelTooLow, _highest(question, at), detail, party.name, rule.name)
 
 
-def named(question: Question, party: str) -> str:
-    """Whom a sentence about a party may name: the tenant of the namespace, or its end customer."""
-    requester = question.requester
-    return requester.tenant_name if party == requester.supplier_name else party
+def _needed(question: Question, rule: ResolvedRule) -> int:
+    """The level that a rule asks for, for as much as is asked for."""
+    charged = counted(devices for devices in question.demand.devices if devices.charged) if rule.rule.levels else ()
+    return question.rules.level_for(rule.rule, charged)
 
 
-def _sentence(reason: Reason) -> Callable[[str, str], str]:
-    if reason is Reason.EndUseMissing:
-        return messages.end_use_missing
-    return messages.under_review if reason.code is PublicCode.UnderReview else messages.not_cleared
-
-
-def not_cleared(
-    question: Question, party: str, reason: Reason, detail: str, rule: ResolvedRule | None = None
-) -> tuple[Check, Finding]:
-    """Put a reason about a party into the words of its public code; an end customer's are all one reason.
-
-    The sentence names the tenant of the namespace, or its end customer: how a supplier stands is not theirs to read.
-    """
-    requester = question.requester
-    if party == requester.customer_name:
-        reason, detail = Reason.EndCustomerNotCleared, f"{reason}: {detail}"
-    elif reason is Reason.TenantUnknown:
-        reason = Reason.EndCustomerNotCleared
-    elif reason is Reason.EndUseMissing and party == requester.supplier_name:
-        reason = Reason.EndUseNotCleared
-    finding = Finding(
-        reason, _sentence(reason)(named(question, party), what(question)), detail, party, rule.name if rule else ""
-    )
-    return Check("party", party, "fail", {"detail": detail}), finding
+def _highest(question: Question, at: At) -> str:
+    """The sentence of the highest level that is asked for: whoever has reached it has reached the others."""
+    party, class_name, place, governing = at
+    asking = [
+        rule
+        for rule, outcome, *_ in applied(question.rules, party, class_name, place, governing).rules
+        if rule.effect is Effect.Level and outcome is Ternary.TRUE and not is_by_screening(rule, party)
+    ]
+    is_below = any(party.level < (rule.rule.level or 0) for rule in asking)
+    say = messages.level_too_low if is_below else messages.level_too_low_for_so_much
+    return say(party.name, f"class {class_name}", max(_needed(question, rule) for rule in asking))

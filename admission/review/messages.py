@@ -46,7 +46,31 @@ def stopped(tenant: str) -> str:
 
 def under_review(tenant: str, what: str) -> str:
     """The one sentence behind every reason of UnderReview."""
-    return f"the clearance of tenant {tenant} for {what} is under review; nothing is needed from you now"
+    return (
+        f"the clearance of tenant {tenant} for {what} is under review; nothing is needed from you now, unless you were "
+        "asked for something"
+    )
+
+
+def fact_stale(tenant: str, _what: str) -> str:
+    """A fact of the tenant is too old, or nobody whose word counts for it has said so; which one is not said."""
+    return (
+        f"what is known of tenant {tenant} is too old, or not confirmed by whose word counts; ask for it to be "
+        "confirmed anew"
+    )
+
+
+def owner_unknown(tenant: str, _what: str) -> str:
+    """Who owns the tenant or stands above it, or where one of them is seated, is not stated, or cannot be true."""
+    return (
+        f"who holds tenant {tenant} or stands above it, or where it or they are seated, is not stated in full; ask "
+        "for the rest to be entered"
+    )
+
+
+def payment_unknown(tenant: str, _what: str) -> str:
+    """How the tenant pays is not stated, or billing has not said so."""
+    return f"how tenant {tenant} pays is not known, or not confirmed by billing; ask for it to be entered"
 
 
 def tenant_unknown(namespace: str) -> str:

@@ -43,6 +43,7 @@ class Reason(enum.StrEnum):
     AttestationLapsed = "AttestationLapsed"
     EndCustomerMissing = "EndCustomerMissing"
     EndUseMissing = "EndUseMissing"
+    PaymentUnknown = "PaymentUnknown"
     ClassAmbiguous = "ClassAmbiguous"
     ClaimMissing = "ClaimMissing"
     HoldUnbounded = "HoldUnbounded"
@@ -74,6 +75,8 @@ _BEHIND: dict[PublicCode, tuple[Reason, ...]] = {
         Reason.AttestationLapsed,
         Reason.EndCustomerMissing,
         Reason.EndUseMissing,
+        Reason.OwnerUnknown,
+        Reason.PaymentUnknown,
         Reason.ClassAmbiguous,
         Reason.ClaimMissing,
         Reason.HoldUnbounded,
@@ -91,7 +94,7 @@ _BEHIND: dict[PublicCode, tuple[Reason, ...]] = {
         Reason.EndUseNotCleared,
         Reason.EndCustomerNotCleared,
     ),
-    PublicCode.UnderReview: (Reason.KYCPending, Reason.NeedsReview, Reason.OwnerUnknown),
+    PublicCode.UnderReview: (Reason.KYCPending, Reason.NeedsReview),
     PublicCode.LimitReached: (
         Reason.QuotaExceeded,
         Reason.HoursExhausted,

@@ -1,8 +1,8 @@
 """A name in the form in which names are compared: Latin, without legal form, spelt as loosely as romanisations are.
 
-Legal forms, and words that tell no company from another, stand in tables here.  The libraries for the former are no
-longer kept (cleanco, last released in May 2024) or need ICU built from C++ (rigour), for which the image has no
-compiler.
+Legal forms, and words that tell no company from another, stand in tables of ours.  Libraries for the former find less
+on the same names (docs/screening.md has the figures); cleanco was last released in May 2024, and rigour needs pyicu,
+which comes as C++ source alone.
 """
 
 from __future__ import annotations
@@ -139,16 +139,16 @@ def _spelt(word: str) -> str:
 
 @functools.cache
 def _legal_forms() -> _Dropped:
-    return _table("legal_forms.tsv")
+    return _table("admission.tenants", "legal_forms.tsv")
 
 
 @functools.cache
 def _generic() -> _Dropped:
-    return _table("generic_words.tsv")
+    return _table(__package__, "generic_words.tsv")
 
 
-def _table(name: str) -> _Dropped:
-    text = importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+def _table(package: str, name: str) -> _Dropped:
+    text = importlib.resources.files(package).joinpath(name).read_text(encoding="utf-8")
     every = [line.partition("\t")[0] for line in text.splitlines() if line and not line.startswith("#")]
     plain = [unicodedata.normalize("NFKC", each).casefold() for each in every]
     unspaced = [each for each in plain if min(each) >= "\u3000"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.identity import TENANT_ITSELF
 from admission.tenants.holdings import HALF, NOTHING, WHOLE, Bounds, Pool, amount, pools_of
+from admission.tenants.kinds import kind_belied
 from admission.tenants.room import finds_room
 from admission.tenants.ternary import Ternary
 from admission.tenants.topmost import OWNERLESS, is_top
@@ -217,7 +218,7 @@ def _accounted(pools: tuple[Pool, ...]) -> tuple[Pool, ...]:
 def _unaccounted(spec: TenantSpec, pools: Mapping[str, tuple[Pool, ...]]) -> dict[str, int]:
     """Return what is open of each party that somebody may hold shares of, no more than it declares of others."""
     below = {party.id: party.others_below for party in spec.parties if party.type == "Entity"}
-    if spec.kind not in OWNERLESS:
+    if spec.kind not in OWNERLESS or kind_belied(spec):
         below[TENANT_ITSELF] = spec.others_below
     return {
         party: min(

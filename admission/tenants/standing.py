@@ -14,6 +14,7 @@ from admission.tenants.age import Age, Sources, sources_of
 from admission.tenants.contradictions import contradiction_of
 from admission.tenants.group import Top, top_of
 from admission.tenants.identity import identity_digest
+from admission.tenants.kinds import kind_belied
 from admission.tenants.kyc import judge_clearance
 from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of
 from admission.tenants.places import unknown_countries
@@ -187,7 +188,8 @@ class Standing:
         found = unknown_countries(self.tenant)
         countries = (f"{'.'.join(map(str, path))}: {said}" for path, said in found.items())
         spec = self.tenant.spec
-        return "; ".join(each for each in (*countries, state_missing(spec), contradiction_of(spec, self.graph)) if each)
+        others = (kind_belied(spec), state_missing(spec), contradiction_of(spec, self.graph))
+        return "; ".join(each for each in (*countries, *others) if each)
 
     def jurisdictions(self) -> tuple[str, ...]:
         """Every country that has, or last had, a say: headquarters, ultimate parent, owners of 50 percent or more."""

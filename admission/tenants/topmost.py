@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from admission.api.identity import TenantKind
+from admission.tenants.kinds import kind_belied
 
 if TYPE_CHECKING:
     from admission.api.identity import TenantSpec
@@ -32,4 +33,4 @@ def state_missing(spec: TenantSpec) -> str:
 
 def is_top(spec: TenantSpec) -> bool:
     """Whether nobody stands above the tenant: by its own word, or by its kind where it states nobody."""
-    return spec.independent or (spec.kind in TOPMOST and not spec.parties)
+    return spec.independent or (spec.kind in TOPMOST and not spec.parties and not kind_belied(spec))

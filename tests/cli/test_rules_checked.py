@@ -386,6 +386,42 @@ REMARKS = {
         [rule("a", "Deny", ("Payment", "In", "Cash", "Card")), rule("b", "Level", ("Payment", "In", "Card", "Cash"))],
         ["spec.rules.1.when: tests what own/a tests, of the same classes at once: Deny holds"],
     ),
+    "overlapping, one of which allows": (
+        [rule("a", "Allow", ("Incorporation", "In", "CN")), rule("b", "Deny", ("Incorporation", "In", "CN", "RU"))],
+        ["spec.rules.0.when: own/b applies too where Incorporation is CN, to "],
+    ),
+    "overlapping levels": (
+        [
+            rule("a", "Level", ("Incorporation", "In", "DE"), classes=["h100-sxm", "t4"], level=2),
+            rule("b", "Level", ("Incorporation", "In", "DE", "FR"), classes=["h100-sxm"], level=3),
+        ],
+        ["spec.rules.0.when: own/b applies too where Incorporation is DE, to h100-sxm: there Level 3 governsEND"],
+    ),
+    "overlapping by a group and by what is excluded": (
+        [
+            rule("a", "Authorization", ("Incorporation", "NotIn", "DE"), classes=["h100-sxm"]),
+            rule("b", "Deny", ("Incorporation", "In", "DE", "MO"), classes=["*"]),
+        ],
+        ["spec.rules.0.when: own/b applies too where Incorporation is MO, to h100-sxm: there Deny governsEND"],
+    ),
+    "overlapping in one of two facts": (
+        [
+            rule("a", "Level", ("Incorporation", "In", "DE"), ("Payment", "In", "Cash")),
+            rule("b", "Deny", ("Incorporation", "In", "DE"), ("Payment", "In", "Card")),
+        ],
+        [],
+    ),
+    "overlapping at another time": (
+        [
+            rule("a", "Allow", ("Incorporation", "In", "DE"), expires="2026-12-01T00:00:00Z"),
+            rule("b", "Deny", ("Incorporation", "In", "DE", "FR"), effective="2026-12-01T00:00:00Z"),
+        ],
+        ["spec.rules.1.effective: the rule b applies from"],
+    ),
+    "an allowance and what it asks for": (
+        [rule("a", "Allow", ("Incorporation", "In", "DE")), rule("b", "Level", ("Incorporation", "In", "DE"))],
+        [],
+    ),
     "one after the other": (
         [
             rule("a", "Deny", ("Payment", "In", "Cash"), expires="2026-01-01T00:00:00Z"),

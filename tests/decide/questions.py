@@ -54,7 +54,7 @@ def tenant(name: str = "acme", /, status: dict[str, Any] | None = None, **spec: 
         "legalName": f"{name} secret name",
         "kind": "Company",
         "headquarters": "DE",
-        "incorporation": "DE",
+        "incorporation": "absent" if spec.get("kind") == "Individual" else "DE",
         "independent": "ultimateParent" not in spec,
         "payment": ["Invoice"],
         "declaredUse": ["Training"],

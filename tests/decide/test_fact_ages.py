@@ -100,13 +100,13 @@ AGES = {
         tenant(payment=[]),
         aged("Payment", "1d", deny=rule("cash", "Deny", ("Payment", "In", "Cash"))),
         NOW,
-        ["NeedsReview"],
+        ["PaymentUnknown"],
     ),
     "a restriction that a stale fact may meet": (
         tenant(),
         aged("Payment", "1d", deny=rule("more", "Level", ("Payment", "In", "Cash"), level=3)),
         NOW,
-        ["KYCLevelTooLow"],
+        ["PaymentUnknown"],
     ),
     "a permission that rests on a stale fact": (
         tenant(),

@@ -8,10 +8,11 @@ import pytest
 
 from admission.decide.decide import decide
 from admission.enforce.shown import allowance_status, obstacle
-from admission.review import fitting
+from admission.review import fitting, messages
 from admission.review.reasons import PublicCode, Reason
 from tests.decide.questions import (
     ALLOW,
+    CHIP,
     COUNT,
     EITHER,
     H100,
@@ -266,6 +267,21 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
             *(("StateBody", {Reason.OwnerUnknown}), ("Company", {Reason.OwnerUnknown})),
         )
     },
+    **{
+        f"a company that declares itself {kind} by {what}": (
+            world(policy(ALLOW, *NONE_ABOVE, beneficialOwnerThreshold=25), tenant(**PERSON | {"kind": kind} | said)),
+            {Reason.OwnerUnknown},
+        )
+        for kind, what, said in (
+            ("Individual", "its name", {"legalName": "Brise Holdings Pte. Ltd."}),
+            ("Government", "its name", {"legalName": "ООО Бризвелм"}),
+            ("Individual", "where it was formed", {"incorporation": "DE"}),
+        )
+    },
+    "a person whose name ends like a company's, and who says that nobody stands above": (
+        world(policy(ALLOW, *NONE_ABOVE), tenant(kind="Individual", legalName="Wen Pao", independent=True)),
+        set(),
+    ),
     "a person above whom somebody stands": (
         world(_deny("UltimateParentHeadquarters", "In", "CN"), tenant(parties=[party("top")], **PERSON)),
         {Reason.OwnerUnknown},
@@ -332,7 +348,7 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     ),
     "a means of payment that billing does not know": (
         world(_deny("Payment", "In", "Cash"), tenant(payment=["BankTransfer", "Unknown"])),
-        {Reason.NeedsReview},
+        {Reason.PaymentUnknown},
     ),
     "an unknown means of payment beside one that is denied": (
         world(_deny("Payment", "In", "Cash"), tenant(payment=["Cash", "Unknown"])),
@@ -344,7 +360,7 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     ),
     "an unknown means of payment, where any lets in": (
         world(policy(rule("paid", "Allow", ("Payment", "Exists"))), tenant(payment=["Unknown"])),
-        {Reason.NeedsReview},
+        {Reason.PaymentUnknown},
     ),
     "access from nobody knows where": (world(_deny("AccessCountry", "In", "CN")), {Reason.NeedsReview}),
     "access from a denied country": (
@@ -369,6 +385,56 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     "access from a country that is none, where it must be known": (
         world(_deny("AccessCountry", "Unknown"), tenant(status={"access": {"countries": ["ZZ"]}})),
         {Reason.JurisdictionNotAllowed},
+    ),
+    "an authorization that only an unknown owner may need": (
+        world(policy(ALLOW, rule("licence", "Authorization", ("OwnerHeadquarters", "In", "CN"))), _owned(None)),
+        {Reason.OwnerUnknown},
+    ),
+    "an authorization that only a stale fact may need": (
+        world(
+            policy(ALLOW, rule("licence", "Authorization", ("Headquarters", "In", "CN"))),
+            tenant(attestations=[_attests("Headquarters", "Operator", "2026-02-01T00:00:00Z")]),
+        ),
+        {Reason.FactStale},
+    ),
+    "an authorization that an unknown owner may need, which there is": (
+        world(
+            policy(ALLOW, rule("licence", "Authorization", ("OwnerHeadquarters", "In", "CN"))), _owned(None), grant()
+        ),
+        set(),
+    ),
+    "an authorization that one place needs for certain and another may": (
+        world(
+            policy(ALLOW, rule("licence", "Authorization", ("Headquarters", "In", "DE"), ("Place", "NotIn", "CN"))),
+            country="",
+        ),
+        {Reason.JurisdictionNotAllowed},
+    ),
+    "a level that only an unknown means of payment may need": (
+        world(policy(ALLOW, rule("cash", "Level", ("Payment", "In", "Cash"), level=3)), tenant(payment=[])),
+        {Reason.PaymentUnknown},
+    ),
+    "a level that an unknown means of payment may need, which is reached": (
+        world(policy(ALLOW, rule("cash", "Level", ("Payment", "In", "Cash"), level=2)), tenant(payment=[])),
+        set(),
+    ),
+    "an unknown means of payment of a supplier": (
+        world(
+            policy(ALLOW, rule("cash", "Level", ("Payment", "In", "Cash"), level=3)),
+            tenant("kumo", kind="Reseller", payment=[]),
+            CUSTOMER,
+            labels={"computegate.io/tenant": "tanuki"},
+        ),
+        {Reason.NeedsReview},
+    ),
+    "unknown owners of a supplier": (
+        world(
+            _deny("OwnerHeadquarters", "In", "CN"),
+            tenant("kumo", kind="Reseller", independent=False),
+            CUSTOMER,
+            labels={"computegate.io/tenant": "tanuki"},
+        ),
+        {Reason.OwnershipNotCleared},
     ),
     "no authorization": (world(policy(ALLOW, AUTHORIZE)), {Reason.AuthorizationRequired}),
     "an authorization": (world(policy(ALLOW, AUTHORIZE), grant()), set()),
@@ -574,6 +640,16 @@ def test_only_a_rule_that_allows_lets_in_and_one_that_asks_for_more_never_does(a
     asked = world(policy(LETS_IN_ONE, *rules), *(each for each in added if not isinstance(each, dict)))
     assert [check.party for check in asked.verdict().checks if check.name == "rules cover the class"] == ["acme"]
     assert asked.reasons() != []
+
+
+def test_of_several_levels_the_highest_is_said_once() -> None:
+    rules = policy(ALLOW, rule("a", "Level", level=3), rule("b", "Level", level=4), rule("c", "Level", level=2))
+    found = world(rules).verdict().findings
+    assert [(each.rule, each.detail) for each in found] == [
+        ("access/a", "level 2, 3 needed"),
+        ("access/b", "level 2, 4 needed"),
+    ]
+    assert {each.sentence for each in found} == {messages.level_too_low("acme", f"class {CHIP}", 4)}
 
 
 def test_everybodys_reasons_stand_in_one_verdict() -> None:

@@ -157,6 +157,7 @@ CASES = (
     _asks(Reason.KYCPending, kyc={"state": "Pending"}),
     _asks(Reason.NeedsReview, kyc={"state": "NeedsReview"}),
     _asks(Reason.OwnerUnknown, independent=False),
+    _asks(Reason.PaymentUnknown, payment=[]),
     _pod(Reason.QuotaExceeded, lambda where: gpu_pod("trainer", where, 5)),
     _asks(Reason.AuthorizationRequired, country=ABROAD),
     _exhausted(),

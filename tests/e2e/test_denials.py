@@ -111,7 +111,7 @@ STEPS = {
         "; set activeDeadlineSeconds",
         "; create it before the pod",
     ),
-    PublicCode.NotCleared: ("; ask for clearance",),
+    PublicCode.NotCleared: ("; ask for clearance", "; ask for it to be confirmed anew"),
     PublicCode.UnderReview: ("; nothing is needed from you now",),
     PublicCode.LimitReached: ('see "kubectl get allowance"', "; lower activeDeadlineSeconds", "; ask ", "; free some"),
     PublicCode.TryAgain: ("; retrying is safe",),

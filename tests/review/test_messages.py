@@ -144,11 +144,32 @@ LINES: list[tuple[Reason, str, str]] = [
         ),
     ),
     (
-        Reason.OwnerUnknown,
+        Reason.NeedsReview,
         messages.under_review("acme", "class h100-sxm"),
         (
             "[UnderReview] the clearance of tenant acme for class h100-sxm is under review; nothing is needed from you "
-            f"now{END}"
+            f"now, unless you were asked for something{END}"
+        ),
+    ),
+    (
+        Reason.OwnerUnknown,
+        messages.owner_unknown("acme", "class h100-sxm"),
+        (
+            "[InfoNeeded] who holds tenant acme or stands above it, or where it or they are seated, is not stated in "
+            f"full; ask for the rest to be entered{END}"
+        ),
+    ),
+    (
+        Reason.PaymentUnknown,
+        messages.payment_unknown("acme", "class h100-sxm"),
+        (f"[InfoNeeded] how tenant acme pays is not known, or not confirmed by billing; ask for it to be entered{END}"),
+    ),
+    (
+        Reason.FactStale,
+        messages.fact_stale("acme", "class h100-sxm"),
+        (
+            "[NotCleared] what is known of tenant acme is too old, or not confirmed by whose word counts; ask for it "
+            f"to be confirmed anew{END}"
         ),
     ),
     (
@@ -214,7 +235,7 @@ def test_every_public_code_has_a_line_above() -> None:
 
 def test_every_reason_has_one_public_code() -> None:
     assert [reason for reason in Reason if reason.code not in PublicCode] == []
-    assert len(Reason) == 35
+    assert len(Reason) == 36
 
 
 def test_the_most_actionable_code_leads_and_a_sentence_stands_once() -> None:

@@ -1,0 +1,36 @@
+"""Rules that ask for a grant, an authorization or a quota: of whom, and whether for certain."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, NamedTuple
+
+from admission.decide.facts import At, applied
+from admission.tenants.ternary import Ternary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from admission.decide.question import Question
+    from admission.decide.rules import ResolvedRule
+
+
+class Asked(NamedTuple):
+    """A rule that asks for a grant for a class: ``doubt`` is where it only may apply, None where it does."""
+
+    rule: ResolvedRule
+    class_name: str
+    doubt: At | None
+
+
+def asked_of(question: Question, governing: str) -> Iterable[Asked]:
+    """Rules that apply, or may apply, and ask for a grant: each once for each class."""
+    found: dict[tuple[str, str], Asked] = {}
+    for devices in question.demand.devices:
+        reached = itertools.product(devices.classes, question.requester.standings(), devices.places)
+        for class_name, party, place in reached:
+            for rule, outcome, *_ in applied(question.rules, party, class_name, place, governing).asking:
+                doubt = At(party, class_name, place, governing) if outcome is Ternary.UNKNOWN else None
+                if doubt is None or (rule.name, class_name) not in found:
+                    found[rule.name, class_name] = Asked(rule, class_name, doubt)
+    return found.values()
