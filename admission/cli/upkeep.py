@@ -36,7 +36,9 @@ from admission.review.pod import Pod
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+    import msgspec
 
     from admission.api.allowance import Allowance
     from admission.cli.reevaluation import Judging
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.objects import LedgerObject, ObjectStore
-    from admission.ledger.usage.outbox import Lines
     from admission.ledger.work import Work
     from admission.server.settings import Settings
 
@@ -70,7 +71,7 @@ class Upkeep:
         settings: Settings,
         events: Events,
         now: Callable[[], dt.datetime],
-        record: Callable[[Lines], asyncio.Future[None]],
+        record: Callable[[Sequence[msgspec.Struct]], asyncio.Future[None]],
         judging: Judging,
     ) -> None:
         self._registry, self._ledger, self._store, self._events = registry, ledger, store, events
@@ -127,6 +128,7 @@ class Upkeep:
             occupied=self._census.occupied,
             behind=lambda: not self._is_settled(),
             since=lambda: self.usage.since,
+            record=record,
             now=now,
         )
         self._present = PresenceWriter(client, registry)
@@ -213,8 +215,11 @@ class Upkeep:
                 self._read("resourceclaims", key)
                 self._census.take_claim(item)
                 self.usage.take_claim(item)
+                self.reevaluation.unadmitted.take(key, item)
             case _:
                 self._lose("resourceclaims", event)
+                if isinstance(event, Deleted):
+                    self.reevaluation.unadmitted.lose(event.key)
         self._wake()
 
     def _read(self, resource: str, key: str) -> None:

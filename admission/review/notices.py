@@ -60,7 +60,8 @@ def breaker_open(pods: int, of: int, share: int, token: str) -> str:
     """Of an event on an Enforcement: too many pods would be evicted."""
     return (
         f"{pods} of {of} pods with controlled accelerators are to be evicted, more than {share} percent: nothing is "
-        f"evicted until spec.confirmed is {token}; see whether a rule, a list or a clearance is wrong first"
+        f"evicted until spec.confirmed is {token}, and spec.confirmedBy who says so; see whether a rule, a list or a "
+        "clearance is wrong first"
     )
 
 

@@ -53,6 +53,8 @@ class Victim(NamedTuple):
     pod: Pod
     reasons: frozenset[Reason]
     """Those that are due."""
+    deadline: datetime
+    """The first of theirs."""
     respect_until: datetime
     """Until when budgets are respected."""
 
@@ -77,6 +79,10 @@ class Evictor:
         wait = self._waits.get(uid)
         return wait is not None and wait.until > self._clock()
 
+    def is_late(self, victim: Victim) -> bool:
+        """Say whether budgets were respected for long enough."""
+        return self._now() >= victim.respect_until
+
     async def end(self, victim: Victim) -> Outcome:
         """Try to end a pod, once."""
         outcome = await self._tried(victim)
@@ -88,7 +94,7 @@ class Evictor:
         return outcome
 
     async def _tried(self, victim: Victim) -> Outcome:
-        late = self._now() >= victim.respect_until
+        late = self.is_late(victim)
         try:
             await (self._delete(victim.pod) if late else self._evict(victim.pod))
         except ApiError as error:
