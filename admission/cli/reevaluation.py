@@ -8,6 +8,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.enforcement import Enforcement
+from admission.enforce.reports.writer import Facts as Reported
+from admission.enforce.reports.writer import Reports
 from admission.enforce.sweep.acts import Acts
 from admission.enforce.sweep.claims import Unadmitted
 from admission.enforce.sweep.engine import Facts, Sweep
@@ -151,6 +153,14 @@ class Reevaluation:
         )
         facts = Facts(self.stale, occupied, now, settings.enforcement.sweep_seconds)
         self.sweep = Sweep(client, registry, review, told=told, acts=acts, facts=facts, excluded=excluded)
+        self._told = told
+        self.reports = Reports(client, self._reported)
+
+    def _reported(self) -> Reported | None:
+        """What OpenReports are made of; None before all pods were judged, when nobody knows what is over."""
+        if self.sweep.age is None:
+            return None
+        return Reported(self.sweep.found, self._told.entries, self.sweep.policy)
 
     def stale(self) -> str:
         """Return why nothing is concluded from what we know, or ""."""
@@ -192,6 +202,8 @@ class Reevaluation:
             gauge("computegate_sweep_stale", "Whether nothing is concluded now.", stale, ()),
             counter("computegate_sweep_pages", "Pages of pods that were read.", self.sweep.pages),
             counter("computegate_suspended_controllers", "Controllers that were suspended.", self.suspender.suspended),
+            gauge("computegate_reports_waiting", "OpenReports to be written.", {(): float(self.reports.waiting)}, ()),
+            counter("computegate_report_writes", "OpenReports that were written.", self.reports.writes),
             counter("computegate_enforcement_lines", "Lines of the enforcement record.", self.steps.lines),
             counter("computegate_enforcement_unrecorded", "Lines of it that may be missing.", self.steps.unrecorded),
         )

@@ -163,6 +163,7 @@ class Upkeep:
                 self._writer.run,
                 self.usage.run,
                 self.reevaluation.sweep.run,
+                self.reevaluation.reports.run,
             )
             for run in (*watches, self._reconciler.run, *writers, self._ensure):
                 group.create_task(kept_alive(run))

@@ -51,6 +51,12 @@ def evicted_at(code: str, pods: int, deadline: datetime, reference: str, contact
     )
 
 
+def finding_reported(what: str, pods: int) -> str:
+    """Of a result in an OpenReport: ``what`` is a public code where tenants read it, else the operator's reason."""
+    verb = "runs" if pods == 1 else "run"
+    return f"[{what}] {many(pods, 'pod')} {verb} that would be denied now"
+
+
 def finding_over(code: str) -> str:
     """Of an event on an Allowance: no pod is left that would be denied for it."""
     return f"[{code}] no pod of this namespace would be denied any more for what was told before"

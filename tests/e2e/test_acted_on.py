@@ -62,8 +62,8 @@ def evict(grace: str, **step: Any) -> Object:
     return {"action": "Evict", "gracePeriod": grace, **step}
 
 
-def revoke(world: World, name: str) -> None:
-    world.kubectl("patch", "tenants.computegate.io", name, "--subresource=status", "--type=merge", "-p", REVOKED)
+def revoke(world: World, *names: str) -> None:
+    world.kubectl("patch", "tenants.computegate.io", *names, "--subresource=status", "--type=merge", "-p", REVOKED)
 
 
 def run(world: World, where: str, *pods: Object) -> None:
@@ -170,8 +170,7 @@ def test_too_much_at_once_waits_for_a_person(given: World, country: str, unique:
     for name in names:
         run(given, name, gpu_pod("runs", name, nodeName=RACK))
     given.apply(enforcement(unique, evict("1s"), mostShare=40))
-    for name in names[:2]:
-        revoke(given, name)
+    revoke(given, *names[:2])
     breaker = eventually(lambda: given.get("enforcement", unique).get("status", {}).get("breaker"))
     counted = eventually(
         lambda: given.get("enforcement", unique)["status"]["breaker"], lambda found: found["pods"] == 2

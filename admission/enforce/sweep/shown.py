@@ -84,7 +84,7 @@ def _acting(enforcement: Enforcement, waiting: str, now: datetime) -> Condition:
     elif breaker is not None and enforcement.spec.confirmed != breaker.token:
         reason, message = (
             "BreakerOpen",
-            f"write {breaker.token} into spec.confirmed, your user name into confirmedBy: {breaker.pods} pods are evicted",
+            f"write {breaker.token} into spec.confirmed, your name into confirmedBy: {breaker.pods} pods are evicted",
         )
     else:
         reason, message = "Enforcing", ""
