@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.e2e.objects import Object
 
 SCHEMA = str(Path(__file__).parent / "openreports.yaml")
-WARN = {"mode": "Enforce", "steps": [{"reasons": ["KYCRejected"], "action": "Warn"}]}
+WARN = {"mode": "Enforce", "steps": [{"reasons": ["KYCSuspended"], "action": "Warn"}]}
 
 
 @pytest.fixture
@@ -27,11 +27,6 @@ def warning(world: World, unique: str) -> Iterator[World]:
     yield world
     world.kubectl("delete", "enforcement", unique)
     world.kubectl("delete", "-f", SCHEMA, "--ignore-not-found")
-
-
-def state(world: World, name: str, kyc: str) -> None:
-    patch = json.dumps({"status": {"kyc": {"state": kyc}}})
-    world.kubectl("patch", "tenants.computegate.io", name, "--subresource=status", "--type=merge", "-p", patch)
 
 
 def reports(world: World, what: str, *where: str) -> list[Object]:
@@ -45,7 +40,9 @@ def test_what_is_found_is_reported_once_somebody_reads_reports_and_goes_when_it_
     world.apply(pool(unique, "h100-sxm", country), node(unique, unique, "h100-sxm"))
     world.apply(quota(unique, country, 8), tenant(unique, country), namespace(unique, unique))
     world.admit(gpu_pod("runs", unique, nodeName=unique))
-    state(world, unique, "Rejected")
+    revoked = json.dumps({"status": {"kyc": {"state": "Revoked"}}})
+    patch = ("patch", "tenants.computegate.io", unique, "--subresource=status", "--type=merge", "-p")
+    world.kubectl(*patch, revoked)
     eventually(lambda: world.get("allowances", "compute", "-n", unique).get("status", {}).get("findings"))
     world.kubectl("apply", "-f", SCHEMA)
     world.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", SCHEMA)
@@ -53,8 +50,7 @@ def test_what_is_found_is_reported_once_somebody_reads_reports_and_goes_when_it_
     assert (own["summary"]["warn"], own["results"][0]["rule"], own["scope"]["name"]) == (1, "NotCleared", unique)
     assert "KYC" not in json.dumps(own["results"])
     (everything,) = eventually(lambda: reports(world, "clusterreports"), lambda found: len(found) == 1)
-    (rejected,) = [each for each in everything["results"] if each["rule"] == "KYCRejected"]
-    assert unique in [each["name"] for each in rejected["resources"]]
-    state(world, unique, "Verified")
-    eventually(lambda: reports(world, "reports", "-n", unique), lambda found: found == [])
+    (suspended,) = [each for each in everything["results"] if each["rule"] == "KYCSuspended"]
+    assert unique in [each["name"] for each in suspended["resources"]]
     world.kubectl("delete", "pods", "--all", "-n", unique, "--force", "--grace-period=0")
+    eventually(lambda: reports(world, "reports", "-n", unique), lambda found: found == [])

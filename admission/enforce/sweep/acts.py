@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from admission.api import API_VERSION
 from admission.cluster.events import Regarding
 from admission.enforce.sweep import bounds
-from admission.enforce.sweep.evictor import Outcome, Victim
+from admission.enforce.sweep.acted import Acted
+from admission.enforce.sweep.evictor import Victim
 from admission.enforce.sweep.found import due
 from admission.enforce.sweep.reader import of_namespace
-from admission.enforce.sweep.record import Step, WorkloadOf
 from admission.enforce.sweep.steps import Policy, acting, evicting
 from admission.review import notices
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.api.allowance import OwnFinding
-    from admission.api.enforcement import Breaker, Enforcement
+    from admission.api.enforcement import Enforcement
     from admission.cluster.events import Events
     from admission.decide.registry import Registry
     from admission.enforce.sweep.evictor import Evictor
     from admission.enforce.sweep.found import Found
     from admission.enforce.sweep.reader import Reader
-    from admission.enforce.sweep.record import Line, Steps
+    from admission.enforce.sweep.record import Steps
     from admission.enforce.sweep.shown import Shown
     from admission.enforce.sweep.statuses import Statuses
     from admission.enforce.sweep.suspender import Suspender
@@ -43,16 +43,6 @@ AT_ONCE = 20
 
 REST_SECONDS = 5.0
 """Until the pods of a namespace are read again in which none could be tried."""
-
-OWN_LISTS = "the screening lists are older than screening.maxAge"
-
-_STEPS = {
-    Outcome.Evicted: Step.Evicted,
-    Outcome.Deleted: Step.Deleted,
-    Outcome.Refused: Step.Refused,
-    Outcome.Gone: Step.Gone,
-    Outcome.Failed: Step.Failed,
-}
 
 Entries = dict[str, dict["Reason", "OwnFinding"]]
 """What stands in the Allowances, by namespace and reason."""
@@ -93,9 +83,7 @@ class Acts:
         self._evictor, self._suspender, self._shown, self._events = evictor, suspender, shown, events
         self._stale, self._holds, self._now, self._clock = stale, holds, now, clock
         self._rests: dict[str, float] = {}
-        self._steps = steps
-        self._waits: frozenset[str] = frozenset()
-        self._confirmed: dict[str, str] = {}
+        self._acted = Acted(steps)
 
     async def step(self, found: Mapping[str, Found], entries: Entries, waiting: str) -> None:
         """Evict what may be evicted now, and show what there is; raises ``ClusterError``."""
@@ -120,7 +108,7 @@ class Acts:
             return
         victims = await self._victims(overdue, bounding, min(allowed, AT_ONCE))
         if victims and await self._announced(bounding, len(victims)):
-            confirmed_by = await self._confirmations(bounding)
+            confirmed_by = await self._acted.confirmed(bounding)
             for victim in victims:
                 if not await self._end(victim, confirmed_by):
                     return
@@ -128,47 +116,22 @@ class Acts:
     async def _end(self, victim: Victim, confirmed_by: tuple[str, ...]) -> bool:
         """Record that a pod is about to end, end it, and record what came of it; False where it must not be now."""
         late = self._evictor.is_late(victim)
-        await self._steps.before(self._of_pod(Step.Deleting if late else Step.Evicting, victim, confirmed_by))
+        await self._acted.ending(victim, confirmed_by, late=late)
         stale = self._stale()
         if stale:
-            await self._steps.after(self._of_pod(Step.NotEvicted, victim, confirmed_by, stale))
+            await self._acted.left(victim, stale)
             return False
-        outcome = await self._evictor.end(victim)
+        outcome = await self._evictor.end(victim, late=late)
         self._suspender.note(victim.pod)
-        await self._steps.after(self._of_pod(_STEPS[outcome], victim, confirmed_by))
+        await self._acted.ended(victim, confirmed_by, outcome)
         return True
 
-    def _of_pod(self, step: Step, victim: Victim, confirmed_by: tuple[str, ...], detail: str = "") -> Line:
-        meta = victim.pod.metadata
-        return self._steps.line(
-            step,
-            namespace=meta.namespace,
-            workload=WorkloadOf("Pod", meta.namespace, meta.name, meta.uid),
-            reasons=victim.reasons,
-            deadline=victim.deadline,
-            confirmed_by=confirmed_by,
-            detail=detail,
-        )
-
     async def _wait(self, found: Mapping[str, Found], entries: Entries, waiting: str) -> None:
-        """Record, once, in which namespaces deadlines have passed and nothing is evicted, as nobody can rely on us."""
+        """Note where deadlines have passed and nothing is evicted."""
         now, acts = self._now(), bool(evicting(self._statuses.every()))
         late = {name: due(entries.get(name, {}), now) for name, these in found.items() if acts and these.pods}
-        waits = {name: reasons for name, reasons in late.items() if reasons and (waiting or self._holds(name))}
-        before, self._waits = self._waits, frozenset(waits)
-        line = self._steps.line
-        lines = [
-            line(
-                Step.NotEvicted,
-                namespace=name,
-                reasons=waits[name],
-                pods=found[name].count(waits[name]),
-                deadline=min(waits[name].values()),
-                detail=waiting or OWN_LISTS,
-            )
-            for name in sorted(waits.keys() - before)
-        ]
-        await self._steps.after(*lines)
+        held = {name: reasons for name, reasons in late.items() if reasons and (waiting or self._holds(name))}
+        await self._acted.waits(held, found, waiting)
 
     def _overdue(self, found: Mapping[str, Found], entries: Entries) -> list[Overdue]:
         """What is due, the oldest deadline first."""
@@ -199,33 +162,13 @@ class Acts:
         if after == before:
             return enforcement
         if after is not None:
-            await self._steps.before(self._of_breaker(Step.BreakerOpened, enforcement, after))
+            await self._acted.opened(enforcement, after)
         written = await self._statuses.write(enforcement, breaker=after)
         if written is not None and after is not None:
             about = Regarding(API_VERSION, "Enforcement", enforcement.name, enforcement.metadata.uid)
             note = notices.breaker_open(after.pods, after.of, enforcement.spec.most_share, after.token)
             self._events.record(about, "BreakerOpen", note, action="Evict", warning=True, transition=after.token)
         return written
-
-    def _of_breaker(self, step: Step, enforcement: Enforcement, breaker: Breaker) -> Line:
-        return self._steps.line(
-            step,
-            pods=breaker.pods,
-            enforcement=enforcement.name,
-            token=breaker.token,
-            confirmed_by=(enforcement.spec.confirmed_by,) if step is Step.Confirmed else (),
-            detail=f"of {breaker.of} pods",
-        )
-
-    async def _confirmations(self, bounding: Iterable[Enforcement]) -> tuple[str, ...]:
-        """Return who confirmed what is evicted now; recorded before the first eviction that rests on it."""
-        confirmed = [each for each in bounding if bounds.is_confirmed(each)]
-        for each in confirmed:
-            breaker = each.status.breaker
-            if breaker is not None and self._confirmed.get(each.name) != breaker.token:
-                await self._steps.before(self._of_breaker(Step.Confirmed, each, breaker))
-                self._confirmed[each.name] = breaker.token
-        return tuple(sorted({each.spec.confirmed_by for each in confirmed} - {""}))
 
     async def _announced(self, bounding: Iterable[Enforcement], pods: int) -> bool:
         """Write how many attempts there will be, everywhere, before the first of them."""

@@ -83,9 +83,9 @@ class Evictor:
         """Say whether budgets were respected for long enough."""
         return self._now() >= victim.respect_until
 
-    async def end(self, victim: Victim) -> Outcome:
-        """Try to end a pod, once."""
-        outcome = await self._tried(victim)
+    async def end(self, victim: Victim, *, late: bool) -> Outcome:
+        """Try to end a pod, once; past budgets where it is ``late``."""
+        outcome = await self._tried(victim, late=late)
         self.outcomes[outcome] += 1
         uid = victim.pod.metadata.uid
         before = self._waits.get(uid)
@@ -93,8 +93,7 @@ class Evictor:
         self._waits[uid] = _Wait(self._clock() + pause, pause)
         return outcome
 
-    async def _tried(self, victim: Victim) -> Outcome:
-        late = self.is_late(victim)
+    async def _tried(self, victim: Victim, *, late: bool) -> Outcome:
         try:
             await (self._delete(victim.pod) if late else self._evict(victim.pod))
         except ApiError as error:
