@@ -1,4 +1,4 @@
-"""What is done to pods, as lines of the record: each attempt, each breaker and who confirmed it, and what is not done."""
+"""What is done to pods, as lines of the record: each attempt, each breaker and who confirmed it, and what waits."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Acted:
         return tuple(sorted({each.spec.confirmed_by for each in confirmed} - {""}))
 
     async def waits(self, late: Mapping[str, Mapping[Reason, datetime]], found: Mapping[str, Found], why: str) -> None:
-        """Record, once, the namespaces in which deadlines have passed and nothing is evicted, as nobody can rely on us."""
+        """Record, once, the namespaces in which deadlines have passed and nothing is evicted."""
         before, self._waits = self._waits, frozenset(late)
         line = self._steps.line
         lines = [
