@@ -79,6 +79,8 @@ class EnforcementSpec(Model):
     """Percent of the pods with controlled accelerators whose deadline may have passed at once; beyond that, and beyond one pod, nothing is evicted until `confirmed` says so."""
     confirmed: Annotated[str, pydantic.Field(max_length=64)] = ""
     """The token of `status.breaker`: what it counted may be evicted, and nothing else."""
+    confirmed_by: Annotated[str, pydantic.Field(max_length=256)] = ""
+    """User name of who writes `confirmed`, as the API server knows it: it stands in the enforcement record."""
     suspend_controllers: bool = False
     """Suspend what made the evicted pods once none of its pods is left: Jobs and Kueue Workloads, and Deployments, StatefulSets and ReplicaSets by scaling to 0. Nothing resumes them. Needs `enforcement.suspend` of the chart."""
 

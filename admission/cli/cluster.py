@@ -250,4 +250,8 @@ class ClusterSource:
         """What pods that run are judged with: the same as those that are created."""
         key, contact = self.reference_key, self._settings.contact
         judge = Judge(self._registry, self.ledger, reference_key=key, contact=contact, unready=self.unready)
-        return Judging(judge, self.lookup, key, self.unready)
+        return Judging(judge, self.lookup, key, lambda: self.unready() or self._unrecorded())
+
+    def _unrecorded(self) -> str:
+        """Return why nothing that must be recorded is done, or ""."""
+        return self._recorder.problem if self._settings.record.on_failure == "Deny" else ""

@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 class PodWatch:
     """Watches pods, claims, and where tenants are charged, for one term of leadership.
 
-    ``stir`` hears that something changed that charges depend on; ``touch``, of the namespace of a pod that changed.
+    ``stir`` hears that something changed that charges depend on; ``touch``, of the namespace of a pod that changed;
+    ``claimed``, of a claim, by its key, or of its end.
     """
 
     def __init__(
@@ -48,8 +49,9 @@ class PodWatch:
         now: Callable[[], dt.datetime],
         stir: Callable[[], None],
         touch: Callable[[str], None],
+        claimed: Callable[[str, ResourceClaim | None], None],
     ) -> None:
-        self._store, self._stir, self._touch = store, stir, touch
+        self._store, self._stir, self._touch, self._claimed = store, stir, touch, claimed
         self._unreadable: dict[tuple[str, str], str] = {}
         self._versions: list[LedgerObject] = []
         self.census = PodCensus(registry, now)
@@ -140,8 +142,11 @@ class PodWatch:
                 self._read("resourceclaims", key)
                 self.census.take_claim(item)
                 self.usage.take_claim(item)
+                self._claimed(key, item)
             case _:
                 self._lose("resourceclaims", event)
+                if isinstance(event, Deleted):
+                    self._claimed(event.key, None)
         self._stir()
 
     def _read(self, resource: str, key: str) -> None:

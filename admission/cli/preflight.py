@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import msgspec
 
 from admission.cli.features import Features, features_of
 from admission.cli.kubeconfig import add_kubeconfig
+from admission.cli.standing import Standing, standing_of
 from admission.cli.survey import Survey, survey
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
@@ -28,6 +30,7 @@ class Report(msgspec.Struct, frozen=True):
 
     breaks: bool
     features: Features
+    gate: Standing
     survey: Survey
 
 
@@ -36,7 +39,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "preflight",
         help="say what would break in a cluster if it were enforced",
-        description="Reads pods, nodes and namespaces with the rights of the kubeconfig, and changes nothing. "
+        description="Reads pods, nodes and namespaces with the rights of the kubeconfig, asks the gate by dry "
+        "run, and changes nothing. "
         "Exit code 0: nothing would break, 1: something would, 2: the cluster cannot be asked.",
     )
     add_kubeconfig(parser)
@@ -77,15 +81,18 @@ async def _asked(arguments: argparse.Namespace) -> Report:
     client = await Client.connect(arguments.kubeconfig)
     try:
         features = await features_of(client)
+        gate = await standing_of(client, features.webhook, dt.datetime.now(dt.UTC))
         exempt = frozenset({"kube-system", *features.exempt_namespaces, *arguments.exempt})
         found = await survey(client, exempt, frozenset(arguments.namespaces))
     finally:
         await client.close()
-    return Report(found.breaks or bool(features.problems) or not features.supported, features, found)
+    breaks = found.breaks or gate.breaks or bool(features.problems) or not features.supported
+    return Report(breaks, features, gate, found)
 
 
 def _told(report: Report) -> Iterator[str]:
     yield from _features(report.features)
+    yield f"gate                      {report.gate}"
     found = report.survey
     more = [f"and {found.more} pods of controllers that were not counted one by one"] if found.more else []
     yield from _section(

@@ -8,11 +8,15 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.enforcement import Enforcement
+from admission.enforce.reports.writer import Facts as Reported
+from admission.enforce.reports.writer import Reports
 from admission.enforce.sweep.acts import Acts
+from admission.enforce.sweep.claims import Unadmitted
 from admission.enforce.sweep.engine import Facts, Sweep
 from admission.enforce.sweep.evictor import Evictor, Outcome
 from admission.enforce.sweep.found import reason_of
 from admission.enforce.sweep.reader import Reader, Reviewed
+from admission.enforce.sweep.record import Steps
 from admission.enforce.sweep.shown import Shown
 from admission.enforce.sweep.statuses import Statuses
 from admission.enforce.sweep.suspender import Suspender
@@ -26,9 +30,11 @@ from admission.server.case import Ask
 from admission.server.metrics import counter, counters, gauge
 
 if TYPE_CHECKING:
+    import asyncio
     import datetime as dt
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import msgspec
     from prometheus_client.metrics_core import Metric
 
     from admission.api.allowance import Allowance
@@ -60,10 +66,19 @@ class Judging(NamedTuple):
 
 
 class Reviewer:
-    """Judges a pod that runs as if it were created now, reserving nothing; ``since`` is when use was first recorded."""
+    """Judges a pod that runs as if it were created now, reserving nothing; ``since`` is when use was first recorded.
 
-    def __init__(self, judging: Judging, now: Callable[[], dt.datetime], since: Callable[[], float]) -> None:
-        self._judging, self._now, self._since = judging, now, since
+    ``unadmitted`` says whether a pod uses a claim that nobody was asked about.
+    """
+
+    def __init__(
+        self,
+        judging: Judging,
+        now: Callable[[], dt.datetime],
+        since: Callable[[], float],
+        unadmitted: Callable[[Pod], bool],
+    ) -> None:
+        self._judging, self._now, self._since, self._unadmitted = judging, now, since, unadmitted
 
     async def __call__(self, pod: Pod) -> Reviewed | None:
         """Return what it would be told; None where nobody can tell now."""
@@ -86,7 +101,7 @@ class Reviewer:
         found = set()
         if MIRROR in (pod.metadata.annotations or {}):
             found.add(Reason.StaticPod)
-        if instant(pod.metadata.creation_timestamp, now) < self._since():
+        if instant(pod.metadata.creation_timestamp, now) < self._since() or self._unadmitted(pod):
             found.add(Reason.BeforeInstall)
         return found
 
@@ -106,12 +121,19 @@ class Reevaluation:
         occupied: Callable[[], Iterable[str]],
         behind: Callable[[], bool],
         since: Callable[[], float],
+        record: Callable[[Sequence[msgspec.Struct]], asyncio.Future[None]],
         now: Callable[[], dt.datetime],
     ) -> None:
         self._client, self._registry, self._judging, self._behind, self._now = client, registry, judging, behind, now
-        review, excluded = Reviewer(judging, now, since), settings.excluded_namespaces
-        told = Told(client, registry, events, allowances, self._refer, contact=settings.contact, now=now)
-        self.evictor, self.suspender = Evictor(client, now), Suspender(client)
+        excluded = settings.excluded_namespaces
+        self.unadmitted = Unadmitted(excluded, since, now)
+        review = Reviewer(judging, now, since, self.unadmitted.used_by)
+        strict = settings.record.on_failure == "Deny"
+        self.steps = Steps(record, strict=strict, tenant=lambda name: registry.requester(name).tenant_name, now=now)
+        told = Told(
+            client, registry, events, allowances, self._refer, steps=self.steps, contact=settings.contact, now=now
+        )
+        self.evictor, self.suspender = Evictor(client, now), Suspender(client, self.steps)
         self.statuses = Statuses(client, registry)
         self.shown = Shown(self.statuses, now)
         acts = Acts(
@@ -122,12 +144,21 @@ class Reevaluation:
             suspender=self.suspender,
             shown=self.shown,
             events=events,
+            steps=self.steps,
             stale=self.stale,
             holds=told.holds,
             now=now,
         )
         facts = Facts(self.stale, occupied, now, settings.enforcement.sweep_seconds)
         self.sweep = Sweep(client, registry, review, told=told, acts=acts, facts=facts, excluded=excluded)
+        self._told = told
+        self.reports = Reports(client, self._reported)
+
+    def _reported(self) -> Reported | None:
+        """What OpenReports are made of; None before all pods were judged, when nobody knows what is over."""
+        if self.sweep.age is None:
+            return None
+        return Reported(self.sweep.found, self._told.entries, self.sweep.policy)
 
     def stale(self) -> str:
         """Return why nothing is concluded from what we know, or ""."""
@@ -160,8 +191,10 @@ class Reevaluation:
         age, took = self.sweep.age, self.sweep.took
         ages: Samples = {} if age is None else {(): age}
         times: Samples = {} if took is None else {(): took}
+        claims: Samples = {(): float(len(self.unadmitted.names()))}
         return (
             gauge("computegate_found_pods", "Pods that run and would be denied now.", pods, ("reason", "action")),
+            gauge("computegate_unadmitted_claims", "Claims with devices that nobody was asked about.", claims, ()),
             counters("computegate_evictions", "Attempts to evict, by outcome.", outcomes, ("outcome",)),
             gauge("computegate_eviction_breaker", "Whether evictions wait for a person.", open_, ()),
             gauge("computegate_sweep_age_seconds", "Time since all pods were judged.", ages, ()),
@@ -169,6 +202,10 @@ class Reevaluation:
             gauge("computegate_sweep_stale", "Whether nothing is concluded now.", stale, ()),
             counter("computegate_sweep_pages", "Pages of pods that were read.", self.sweep.pages),
             counter("computegate_suspended_controllers", "Controllers that were suspended.", self.suspender.suspended),
+            gauge("computegate_reports_waiting", "OpenReports to be written.", {(): float(self.reports.waiting)}, ()),
+            counter("computegate_report_writes", "OpenReports that were written.", self.reports.writes),
+            counter("computegate_enforcement_lines", "Lines of the enforcement record.", self.steps.lines),
+            counter("computegate_enforcement_unrecorded", "Lines of it that may be missing.", self.steps.unrecorded),
         )
 
     def _refer(self, namespace: str) -> Refer:

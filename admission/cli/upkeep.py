@@ -29,7 +29,9 @@ from admission.review import notices
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    import msgspec
 
     from admission.api.allowance import Allowance
     from admission.cli.reevaluation import Judging
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.objects import LedgerObject, ObjectStore
-    from admission.ledger.usage.outbox import Lines
     from admission.ledger.work import Work
+    from admission.review.claim import ResourceClaim
     from admission.server.settings import LedgerSettings, Settings
 
 ENSURE_SECONDS = 1.0
@@ -59,13 +61,15 @@ class Upkeep:
         settings: Settings,
         events: Events,
         now: Callable[[], dt.datetime],
-        record: Callable[[Lines], asyncio.Future[None]],
+        record: Callable[[Sequence[msgspec.Struct]], asyncio.Future[None]],
         judging: Judging,
     ) -> None:
         self._registry, self._ledger, self._events, self._now = registry, ledger, events, now
         self._basis: object = None
         self._named: frozenset[str] = frozenset()
-        self._watch = PodWatch(client, registry, store, record=record, now=now, stir=self._wake, touch=self._touch)
+        self._watch = PodWatch(
+            client, registry, store, record=record, now=now, stir=self._wake, touch=self._touch, claimed=self._claimed
+        )
         self.usage, census = self._watch.usage, self._watch.census
         self._reconciler = self._reconciling(client, store, settings.ledger)
         self._charged = self._charging(client, store)
@@ -73,7 +77,7 @@ class Upkeep:
         self._writer = StatusWriter(
             client, registry, ledger, census, allowances=allowances, contact=settings.contact, now=now
         )
-        self.reevaluation = self._reevaluating(client, judging, allowances, settings)
+        self.reevaluation = self._reevaluating(client, judging, allowances, settings, record)
 
     def _reconciling(self, client: Client, store: ObjectStore, settings: LedgerSettings) -> Reconciler:
         """Return what keeps the ledgers as what exists."""
@@ -100,7 +104,12 @@ class Upkeep:
         return ChargedWriter(client, self._watch.up_to, store, clock, followed=followed)
 
     def _reevaluating(
-        self, client: Client, judging: Judging, allowances: Mapping[str, Allowance], settings: Settings
+        self,
+        client: Client,
+        judging: Judging,
+        allowances: Mapping[str, Allowance],
+        settings: Settings,
+        record: Callable[[Sequence[msgspec.Struct]], asyncio.Future[None]],
     ) -> Reevaluation:
         """Return what judges the pods that run."""
         return Reevaluation(
@@ -113,6 +122,7 @@ class Upkeep:
             occupied=self._watch.census.occupied,
             behind=lambda: not self._watch.is_settled(),
             since=lambda: self.usage.since,
+            record=record,
             now=self._now,
         )
 
@@ -142,6 +152,7 @@ class Upkeep:
                 self._writer.run,
                 self.usage.run,
                 self.reevaluation.sweep.run,
+                self.reevaluation.reports.run,
             )
             for run in (*self._watch.runs(), self._reconciler.run, *writers, self._ensure):
                 group.create_task(kept_alive(run))
@@ -163,6 +174,12 @@ class Upkeep:
     def _wake(self) -> None:
         self._reconciler.wake()
         self._charged.wake()
+
+    def _claimed(self, key: str, claim: ResourceClaim | None) -> None:
+        if claim is None:
+            self.reevaluation.unadmitted.lose(key)
+        else:
+            self.reevaluation.unadmitted.take(key, claim)
 
     def _tell_of_drift(self, scope: str, devices: int) -> None:
         """Tell, on each quota of a scope, of devices that came in past it; again within the hour it only counts."""

@@ -72,6 +72,7 @@ EVERYWHERE: Grants = (
     (_OURS, ("allowances",), (*_READ, "create", "update")),
     (_OURS, ("allowances/status",), ("get", "update", "patch")),
     ("events.k8s.io", ("events",), ("create", "patch")),
+    ("openreports.io", ("reports", "clusterreports"), ("list", "create", "update", "delete")),
     (_GATE, ("validatingwebhookconfigurations",), _READ),
     (_GATE, ("validatingadmissionpolicies", "validatingadmissionpolicybindings"), _READ),
     (_GATE, ("mutatingadmissionpolicies", "mutatingadmissionpolicybindings"), _READ),

@@ -51,6 +51,12 @@ def evicted_at(code: str, pods: int, deadline: datetime, reference: str, contact
     )
 
 
+def finding_reported(what: str, pods: int) -> str:
+    """Of a result in an OpenReport: ``what`` is a public code where tenants read it, else the operator's reason."""
+    verb = "runs" if pods == 1 else "run"
+    return f"[{what}] {many(pods, 'pod')} {verb} that would be denied now"
+
+
 def finding_over(code: str) -> str:
     """Of an event on an Allowance: no pod is left that would be denied for it."""
     return f"[{code}] no pod of this namespace would be denied any more for what was told before"
@@ -60,13 +66,14 @@ def breaker_open(pods: int, of: int, share: int, token: str) -> str:
     """Of an event on an Enforcement: too many pods would be evicted."""
     return (
         f"{pods} of {of} pods with controlled accelerators are to be evicted, more than {share} percent: nothing is "
-        f"evicted until spec.confirmed is {token}; see whether a rule, a list or a clearance is wrong first"
+        f"evicted until spec.confirmed is {token}, and spec.confirmedBy who says so; see whether a rule, a list or a "
+        "clearance is wrong first"
     )
 
 
 def breaker_waits(pods: int, token: str) -> str:
     """Of a condition of an Enforcement: what has them evicted."""
-    return f"write {token} into spec.confirmed to have {pods} pods evicted"
+    return f"write {token} into spec.confirmed, your name into confirmedBy: {pods} pods are evicted"
 
 
 def _asked(reference: str, contact: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from admission.cli.main import main
 from tests.e2e.objects import deployment, examples, gpu_pod, namespace, node, of, pool, quota, tenant
 from tests.e2e.world import World, eventually, value
 from tools.controlplane import ControlPlane
@@ -65,8 +66,8 @@ def evict(grace: str, **step: Any) -> Object:
     return {"action": "Evict", "gracePeriod": grace, **step}
 
 
-def revoke(world: World, name: str) -> None:
-    world.kubectl("patch", "tenants.computegate.io", name, "--subresource=status", "--type=merge", "-p", REVOKED)
+def revoke(world: World, *names: str) -> None:
+    world.kubectl("patch", "tenants.computegate.io", *names, "--subresource=status", "--type=merge", "-p", REVOKED)
 
 
 def run(world: World, where: str, *pods: Object) -> None:
@@ -95,6 +96,13 @@ def told_to_end(pod: Object) -> dt.datetime:
     """Return when a pod was told to end: its deletionTimestamp is by its own grace period later."""
     metadata = pod["metadata"]
     return instant(metadata["deletionTimestamp"]) - dt.timedelta(seconds=metadata["deletionGracePeriodSeconds"])
+
+
+def recorded(world: World, where: str = "") -> list[Object]:
+    """Return the enforcement record of all replicas in the order of its lines, of one namespace if that is given."""
+    text = "".join(each.record.read_text() for each in world.installed.replicas)
+    lines = [line for line in map(json.loads, text.splitlines()) if line["schema"].endswith("enforcement/v1")]
+    return sorted((line for line in lines if where in ("", line["namespace"])), key=lambda line: str(line["at"]))
 
 
 def leader(world: World) -> Replica:
@@ -140,6 +148,15 @@ def test_a_revoked_clearance_denies_what_comes_tells_and_evicts_what_runs_and_no
     eventually(
         lambda: {each["reason"] for each in given.items(*about)}, lambda found: found == {"NotCleared", "Resolved"}
     )
+    last = {"Resolved", "Suspending", "Suspended"}
+    lines = eventually(lambda: recorded(given, unique), lambda lines: last <= {line["step"] for line in lines})
+    done = [line["step"] for line in lines]
+    assert done[:6] == ["Found", "GraceBegun", *["Evicting", "Evicted"] * 2]
+    assert (len(done), done.index("Suspending") < done.index("Suspended")) == (9, True)
+    assert {line["tenant"] for line in lines} == {unique}
+    assert [line["workload"]["kind"] for line in lines if line["step"] == "Suspended"] == ["Deployment"]
+    for replica in given.installed.replicas:
+        assert main(["record", "verify", "--partial", str(replica.record)]) == 0
 
 
 def test_the_instant_of_a_rule_passes_and_nothing_else_changes(given: World, country: str, unique: str) -> None:
@@ -174,10 +191,19 @@ def test_too_much_at_once_waits_for_a_person(given: World, country: str, unique:
     assert (breaker["pods"], breaker["of"], breaker["evicted"]) == (2, 3, 0)
     eventually(lambda: value(leader(given).metrics(), "computegate_eviction_breaker"), lambda waits: waits == 1)
     assert ending(given, bad) == []
-    confirmed = json.dumps({"spec": {"confirmed": breaker["token"]}})
-    given.kubectl("patch", "enforcement", unique, "--type=merge", "-p", confirmed)
+    me = given.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}").stdout
+    patch = ("patch", "enforcement", unique, "--type=merge", "-p")
+    spec = {"confirmed": breaker["token"], "confirmedBy": "somebody-else"}
+    refused = given.kubectl(*patch, json.dumps({"spec": spec}), check=False)
+    assert f"spec.confirmedBy is who writes spec.confirmed: set it to {me}" in refused.stderr
+    given.kubectl(*patch, json.dumps({"spec": {**spec, "confirmedBy": me}}))
     eventually(lambda: ending(given, bad), lambda found: len(found) == 2)
     assert ending(given, good) == []
+
+    def evicted() -> list[Any]:
+        return [line["confirmedBy"] for line in recorded(given, bad) if line["step"] == "Evicted"]
+
+    eventually(evicted, lambda found: found == [[me], [me]])
 
 
 def test_a_budget_that_keeps_a_pod_for_ever_keeps_it_until_its_time_is_over(

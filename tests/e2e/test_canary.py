@@ -5,8 +5,10 @@ The times are logged (`pytest --log-cli-level=INFO`): the canary is asked for ea
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
+import datetime as dt
 import json
 import logging
 import time
@@ -14,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from admission.cli.standing import Standing, standing_of
+from admission.cluster.client import Client
 from admission.enforce.canary.pods import CANARIES
 from tests.e2e.world import eventually, samples
 from tools.authority import Authority
@@ -172,6 +176,15 @@ def lacks(world: World) -> tuple[str, ...]:
     )
 
 
+async def asked_by_preflight(world: World) -> Standing:
+    """Return what who asks by hand is told, without the installation's key."""
+    client = await Client.connect(world.installed.plane.kubeconfig)
+    try:
+        return await standing_of(client, "computegate", dt.datetime.now(dt.UTC))
+    finally:
+        await client.close()
+
+
 def detected(world: World, name: str, wanted: dict[str, str], lacking: tuple[str, ...] = ()) -> None:
     """Wait until all is told, and log how long each took from now on."""
     begun = time.monotonic()
@@ -195,6 +208,9 @@ def test_a_gate_that_was_changed_is_found_by_asking(watched: World, tampering: T
         if patch:
             watched.kubectl("patch", WEBHOOK, "computegate", "--type=json", "-p", json.dumps(patch))
         detected(watched, tampering.name, tampering.outcomes, tampering.lacks)
+        if tampering.reachable:
+            found = asyncio.run(asked_by_preflight(watched))
+            assert (found.canaries, found.breaks) == (tampering.outcomes, "admitted" in tampering.outcomes.values())
 
 
 def test_a_gate_that_was_deleted_is_found_and_told_and_its_return_too(watched: World) -> None:

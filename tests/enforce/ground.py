@@ -18,12 +18,15 @@ from admission.enforce.sweep.acts import Acts
 from admission.enforce.sweep.engine import Facts, Sweep
 from admission.enforce.sweep.evictor import Evictor
 from admission.enforce.sweep.reader import Reader, Reviewed
+from admission.enforce.sweep.record import Line, Step, Steps
 from admission.enforce.sweep.shown import Shown
 from admission.enforce.sweep.statuses import Statuses
 from admission.enforce.sweep.suspender import Suspender
 from admission.enforce.sweep.told import Told
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from admission.enforce.sweep.found import Refer
     from admission.review.pod import Pod
     from admission.review.reasons import Reason
@@ -51,6 +54,21 @@ class Cluster:
         self.attempts: list[tuple[datetime, str, str]] = []
         self.evicted: list[tuple[datetime, str, str]] = []
         self.writes = 0
+        self.lines: list[Line] = []
+        self.unwritable = False
+        self.on_line: Callable[[Line], None] = lambda _: None
+
+    def record(self, lines: Sequence[Any]) -> asyncio.Future[None]:
+        """Take lines of the enforcement record; ``unwritable`` takes none."""
+        done = asyncio.get_running_loop().create_future()
+        if self.unwritable:
+            done.set_exception(OSError("no space left on device"))
+            return done
+        self.lines += lines
+        for line in lines:
+            self.on_line(line)
+        done.set_result(None)
+        return done
 
     @property
     def status(self) -> Any:
@@ -60,7 +78,7 @@ class Cluster:
     def confirm(self) -> None:
         """Confirm what the breaker shows."""
         breaker = self.status.breaker
-        self.enforcement["spec"]["confirmed"] = breaker.token if breaker else ""
+        self.enforcement["spec"] |= {"confirmed": breaker.token if breaker else "", "confirmedBy": "carol"}
         self._stored(self.enforcement)
 
     def _stored(self, obj: dict[str, Any]) -> None:
@@ -97,6 +115,8 @@ class Cluster:
         if (namespace, name) not in self.pods:
             raise ApiError(404, "NotFound", "")
         assert not self.pods[namespace, name], "a pod that ends already is told again"
+        steps = [each.step for each in self.lines if each.workload and each.workload.name == name]
+        assert self.unwritable or steps[-1] in {Step.Evicting, Step.Deleting}, "not recorded before"
         self.pods[namespace, name] = True
         self.evicted.append((self.now, namespace, name))
         return b"{}"
@@ -128,7 +148,7 @@ def _pod(namespace: str, name: str, *, ending: bool) -> dict[str, Any]:
 class Leader:
     """One term of leadership, with a copy of the objects that is as old as its last ``watch``."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, strict: bool = False) -> None:
         self.cluster, self.stale = cluster, ""
         self.ahead = timedelta()
         self.registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce)
@@ -136,16 +156,28 @@ class Leader:
         client: Any = cluster
         statuses = Statuses(client, self.registry)
         events: Any = _Events()
-        told = Told(client, self.registry, events, self.allowances, _refer, contact="", now=self._now)
+        self.steps = Steps(cluster.record, strict=strict, tenant=str.upper, now=self._now)
+        told = Told(
+            client,
+            self.registry,
+            events,
+            self.allowances,
+            _refer,
+            steps=self.steps,
+            contact="",
+            now=self._now,
+            clock=self._clock,
+        )
         evictor = Evictor(client, self._now, self._clock)
         acts = Acts(
             self.registry,
             statuses,
             Reader(client, self._review, (), lambda _: None),
             evictor=evictor,
-            suspender=Suspender(client),
+            suspender=Suspender(client, self.steps),
             shown=Shown(statuses, self._now, self._clock),
             events=events,
+            steps=self.steps,
             stale=lambda: self.stale,
             holds=lambda _: False,
             now=self._now,

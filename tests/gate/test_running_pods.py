@@ -11,10 +11,12 @@ import pytest
 from admission.api.policy import Mode
 from admission.cli.claims import FileLookup
 from admission.cli.reevaluation import Judging, Reviewer
+from admission.enforce.sweep.claims import Unadmitted
 from admission.enforce.sweep.reader import Reviewed
 from admission.ledger.ledger import Ledger
 from admission.ledger.memory import MemoryStore
 from admission.ledger.state import Hold, Hours, State
+from admission.review.claim import ResourceClaim
 from admission.review.reasons import Reason
 from admission.server.case import Ask
 from admission.server.judge import Judge
@@ -30,6 +32,7 @@ ENDLESS, ENDING = pod(ONE), pod(ONE, activeDeadlineSeconds=HOUR)
 EXPIRED = tenant(status={"kyc": {"expiresAt": "2026-02-01T00:00:00Z"}})
 HELD = quota(limits={"longestHold": "1d"})
 METERED = quota(limits={"deviceHours": 10}, window="7d")
+USING = pod(ONE, resourceClaims=[{"name": "devices", "resourceClaimName": "shared"}])
 FULL = State(initialized=True, used={("acme", CHIP): 8})
 
 
@@ -45,6 +48,12 @@ def spent(hours: int) -> State:
 def running(made: Pod, **meta: Any) -> Pod:
     known = {"name": "runs", "namespace": "lab", "uid": "uid", "creation_timestamp": "2026-11-20T00:00:00Z", **meta}
     return msgspec.structs.replace(made, metadata=msgspec.structs.replace(made.metadata, **known))
+
+
+def claim(namespace: str = "lab", *, created: str = "2026-11-10", allocated: bool = True) -> ResourceClaim:
+    status: dict[str, Any] = {"allocation": {"devices": {}}} if allocated else {}
+    metadata = {"name": "shared", "namespace": namespace, "creationTimestamp": f"{created}T00:00:00Z"}
+    return msgspec.convert({"metadata": metadata, "status": status}, ResourceClaim)
 
 
 def judging_in(given: World, state: State) -> Judging:
@@ -63,7 +72,9 @@ def reserved(judging: Judging) -> dict[tuple[str, str], int]:
 
 def reviewed(given: World, state: State, made: Pod, since: str = "2026-11-01") -> Reviewed | None:
     begun = NOW.fromisoformat(f"{since}T00:00:00Z").timestamp()
-    return asyncio.run(Reviewer(judging_in(given, state), lambda: given.now, lambda: begun)(made))
+    claims = Unadmitted(["kube-system"], lambda: begun, lambda: given.now)
+    claims.take("lab/shared", claim())
+    return asyncio.run(Reviewer(judging_in(given, state), lambda: given.now, lambda: begun, claims.used_by)(made))
 
 
 OF: dict[str, tuple[World, State, Pod, set[Reason]]] = {
@@ -114,6 +125,30 @@ def test_what_is_not_controlled_does_not_count() -> None:
 def test_what_no_admission_could_refuse_is_found(meta: dict[str, Any], since: str, reason: Reason) -> None:
     found = reviewed(world(quota()), State(initialized=True), running(ENDLESS, **meta), since)
     assert found == Reviewed(frozenset({reason}), controlled=True)
+
+
+def test_a_claim_that_was_allocated_before_anybody_was_asked_is_found_at_whoever_uses_it() -> None:
+    found = reviewed(world(quota()), State(initialized=True), running(USING), "2026-11-15")
+    assert found == Reviewed(frozenset({Reason.BeforeInstall}), controlled=True)
+    for made, since in ((USING, "2026-11-01"), (ENDLESS, "2026-11-15")):
+        assert reviewed(world(quota()), State(initialized=True), running(made), since) == Reviewed(controlled=True)
+
+
+def test_claims_with_devices_that_are_older_than_the_record_are_counted_until_they_are_gone_or_given_back() -> None:
+    begun = [0.0]
+    claims = Unadmitted(["kube-system"], lambda: begun[0], lambda: NOW)
+    claims.take("lab/old", claim())
+    claims.take("lab/new", claim(created="2026-11-20"))
+    claims.take("lab/asks", claim(allocated=False))
+    claims.take("kube-system/old", claim("kube-system"))
+    assert claims.names() == [], "since when is not known yet"
+    begun[0] = NOW.fromisoformat("2026-11-15T00:00:00Z").timestamp()
+    assert claims.names() == ["lab/old"]
+    claims.take("lab/old", claim(allocated=False))
+    assert claims.names() == []
+    claims.take("lab/old", claim())
+    claims.lose("lab/old")
+    assert claims.names() == []
 
 
 @pytest.mark.parametrize("made", [ENDLESS, pod({"securityContext": {"privileged": True}})])

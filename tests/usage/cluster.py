@@ -28,10 +28,8 @@ from tests.decide.questions import tenant
 from tests.enforce.judging import judging_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
-
-    from admission.ledger.usage.outbox import Lines
 
 Object = dict[str, Any]
 
@@ -113,7 +111,7 @@ class Leader:
         begun = scribe._flushed
         await eventually(lambda: scribe._flushed > begun)  # the next write begins when the last one has ended
 
-    def _emit(self, lines: Lines) -> asyncio.Future[None]:
+    def _emit(self, lines: Sequence[msgspec.Struct]) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.broken:
             done.set_exception(OSError("broken pipe"))

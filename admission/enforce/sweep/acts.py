@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from admission.api import API_VERSION
 from admission.cluster.events import Regarding
 from admission.enforce.sweep import bounds
+from admission.enforce.sweep.acted import Acted
 from admission.enforce.sweep.evictor import Victim
 from admission.enforce.sweep.found import due
 from admission.enforce.sweep.reader import of_namespace
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from admission.enforce.sweep.evictor import Evictor
     from admission.enforce.sweep.found import Found
     from admission.enforce.sweep.reader import Reader
+    from admission.enforce.sweep.record import Steps
     from admission.enforce.sweep.shown import Shown
     from admission.enforce.sweep.statuses import Statuses
     from admission.enforce.sweep.suspender import Suspender
@@ -71,6 +73,7 @@ class Acts:
         suspender: Suspender,
         shown: Shown,
         events: Events,
+        steps: Steps,
         stale: Callable[[], str],
         holds: Callable[[str], bool],
         now: Callable[[], datetime],
@@ -80,9 +83,11 @@ class Acts:
         self._evictor, self._suspender, self._shown, self._events = evictor, suspender, shown, events
         self._stale, self._holds, self._now, self._clock = stale, holds, now, clock
         self._rests: dict[str, float] = {}
+        self._acted = Acted(steps)
 
     async def step(self, found: Mapping[str, Found], entries: Entries, waiting: str) -> None:
         """Evict what may be evicted now, and show what there is; raises ``ClusterError``."""
+        await self._wait(found, entries, waiting)
         if not waiting:
             await self._evict(found, entries)
             await self._suspender.step(self._suspends())
@@ -103,11 +108,30 @@ class Acts:
             return
         victims = await self._victims(overdue, bounding, min(allowed, AT_ONCE))
         if victims and await self._announced(bounding, len(victims)):
+            confirmed_by = await self._acted.confirmed(bounding)
             for victim in victims:
-                if self._stale():
+                if not await self._end(victim, confirmed_by):
                     return
-                await self._evictor.end(victim)
-                self._suspender.note(victim.pod)
+
+    async def _end(self, victim: Victim, confirmed_by: tuple[str, ...]) -> bool:
+        """Record that a pod is about to end, end it, and record what came of it; False where it must not be now."""
+        late = self._evictor.is_late(victim)
+        await self._acted.ending(victim, confirmed_by, late=late)
+        stale = self._stale()
+        if stale:
+            await self._acted.left(victim, stale)
+            return False
+        outcome = await self._evictor.end(victim, late=late)
+        self._suspender.note(victim.pod)
+        await self._acted.ended(victim, confirmed_by, outcome)
+        return True
+
+    async def _wait(self, found: Mapping[str, Found], entries: Entries, waiting: str) -> None:
+        """Note where deadlines have passed and nothing is evicted."""
+        now, acts = self._now(), bool(evicting(self._statuses.every()))
+        late = {name: due(entries.get(name, {}), now) for name, these in found.items() if acts and these.pods}
+        held = {name: reasons for name, reasons in late.items() if reasons and (waiting or self._holds(name))}
+        await self._acted.waits(held, found, waiting)
 
     def _overdue(self, found: Mapping[str, Found], entries: Entries) -> list[Overdue]:
         """What is due, the oldest deadline first."""
@@ -137,6 +161,8 @@ class Acts:
         after = bounds.breaker_after(enforcement, pods, covered, of, self._now())
         if after == before:
             return enforcement
+        if after is not None:
+            await self._acted.opened(enforcement, after)
         written = await self._statuses.write(enforcement, breaker=after)
         if written is not None and after is not None:
             about = Regarding(API_VERSION, "Enforcement", enforcement.name, enforcement.metadata.uid)
@@ -194,7 +220,8 @@ class Acts:
                         overdue.reasons[reason] + timedelta(seconds=policy.of(reason, mode).respect)
                         for reason in reasons
                     )
-                    victims.append(Victim(pod, reasons, respect))
+                    deadline = min(overdue.reasons[reason] for reason in reasons)
+                    victims.append(Victim(pod, reasons, deadline, respect))
         return victims
 
     async def _due(self, pod: Pod, overdue: Overdue) -> frozenset[Reason]:

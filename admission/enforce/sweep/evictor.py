@@ -53,6 +53,8 @@ class Victim(NamedTuple):
     pod: Pod
     reasons: frozenset[Reason]
     """Those that are due."""
+    deadline: datetime
+    """The first of theirs."""
     respect_until: datetime
     """Until when budgets are respected."""
 
@@ -77,9 +79,13 @@ class Evictor:
         wait = self._waits.get(uid)
         return wait is not None and wait.until > self._clock()
 
-    async def end(self, victim: Victim) -> Outcome:
-        """Try to end a pod, once."""
-        outcome = await self._tried(victim)
+    def is_late(self, victim: Victim) -> bool:
+        """Say whether budgets were respected for long enough."""
+        return self._now() >= victim.respect_until
+
+    async def end(self, victim: Victim, *, late: bool) -> Outcome:
+        """Try to end a pod, once; past budgets where it is ``late``."""
+        outcome = await self._tried(victim, late=late)
         self.outcomes[outcome] += 1
         uid = victim.pod.metadata.uid
         before = self._waits.get(uid)
@@ -87,8 +93,7 @@ class Evictor:
         self._waits[uid] = _Wait(self._clock() + pause, pause)
         return outcome
 
-    async def _tried(self, victim: Victim) -> Outcome:
-        late = self._now() >= victim.respect_until
+    async def _tried(self, victim: Victim, *, late: bool) -> Outcome:
         try:
             await (self._delete(victim.pod) if late else self._evict(victim.pod))
         except ApiError as error:

@@ -14,11 +14,13 @@ import msgspec
 from admission.cluster.client import ApiError, ClusterError
 from admission.enforce.sweep import kueue
 from admission.enforce.sweep.found import MOST_OWNERS
+from admission.enforce.sweep.record import NotRecordedError, Step, WorkloadOf
 from admission.review.pod import Meta, OwnerReference
 
 if TYPE_CHECKING:
     from admission.cluster.client import Client
     from admission.enforce.sweep.found import Found
+    from admission.enforce.sweep.record import Line, Steps
     from admission.review.pod import Pod
 
 REPLICAS = "computegate.io/suspended-replicas"
@@ -51,8 +53,8 @@ _decoder = msgspec.json.Decoder(_Controller)
 class Suspender:
     """Remembers what made the pods that were evicted; forgets it with the term of the leader."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, steps: Steps) -> None:
+        self._client, self._steps = client, steps
         self._made: dict[str, _Left] = {}
         self._ripe: list[_Left] = []
         self.suspended = 0
@@ -72,12 +74,22 @@ class Suspender:
 
     async def step(self, wanted: bool) -> None:
         """Suspend what has no pods left, where that is wanted."""
-        ripe, self._ripe = self._ripe, []
-        for left in ripe if wanted else ():
+        while self._ripe:
+            left = self._ripe[0]
             try:
-                await self._suspend(left.namespace, left.owner)
+                if wanted:
+                    await self._suspend(left.namespace, left.owner)
+            except NotRecordedError:
+                raise  # it stays, until it can be
             except ClusterError as error:
-                logger.warning("%s %s/%s: not suspended: %s", left.owner.kind, left.namespace, left.owner.name, error)
+                about = f"{left.owner.kind} {left.namespace}/{left.owner.name}"
+                logger.warning("%s: not suspended: %s", about, error)
+                workload = WorkloadOf(left.owner.kind, left.namespace, left.owner.name, left.owner.uid)
+                await self._steps.after(self._line(Step.NotSuspended, workload, str(error)))
+            del self._ripe[0]
+
+    def _line(self, step: Step, workload: WorkloadOf, detail: str = "") -> Line:
+        return self._steps.line(step, namespace=workload.namespace, workload=workload, pods=0, detail=detail)
 
     async def _suspend(self, namespace: str, owner: OwnerReference) -> None:
         if owner.kind == "Job":
@@ -89,13 +101,14 @@ class Suspender:
             if above is not None and above.kind in _SCALED:
                 await self._suspend(namespace, above)
             elif found is not None and found.spec.replicas != 0:
-                await self._scale(path, found)
+                await self._scale(owner.kind, path, found)
         else:
             await self._deactivate(namespace, owner)
 
-    async def _scale(self, path: str, found: _Controller) -> None:
+    async def _scale(self, kind: str, path: str, found: _Controller) -> None:
         had = 1 if found.spec.replicas is None else found.spec.replicas
-        await self._patch(path, {"metadata": {"annotations": {REPLICAS: str(had)}}, "spec": {"replicas": 0}}, found)
+        change = {"metadata": {"annotations": {REPLICAS: str(had)}}, "spec": {"replicas": 0}}
+        await self._patch(kind, path, change, found)
 
     async def _suspend_job(self, namespace: str, owner: OwnerReference) -> None:
         if await self._deactivate(namespace, owner):
@@ -106,13 +119,13 @@ class Suspender:
         if above is not None and await self._deactivate(namespace, above):
             return  # a JobSet, or the like: it is what is queued
         if found is not None and not found.spec.suspend:
-            await self._patch(path, {"spec": {"suspend": True}}, found)
+            await self._patch("Job", path, {"spec": {"suspend": True}}, found)
 
     async def _deactivate(self, namespace: str, owner: OwnerReference) -> bool:
         """Have Kueue evict what it queues; without it, it would be started again.  False where it does not."""
         found = await kueue.queued(self._client, namespace, owner.uid)
         if found is not None and found.active:
-            await self._patch(found.path, {"spec": {"active": False}}, found.workload)
+            await self._patch("Workload", found.path, {"spec": {"active": False}}, found.workload)
         return found is not None
 
     async def _get(self, path: str, owner: OwnerReference) -> _Controller | None:
@@ -127,12 +140,18 @@ class Suspender:
             raise ClusterError(f"{path}: {error}") from error
         return found if found.metadata.uid == owner.uid else None
 
-    async def _patch(self, path: str, change: dict[str, object], found: _Controller | kueue.Workload) -> None:
+    async def _patch(
+        self, kind: str, path: str, change: dict[str, object], found: _Controller | kueue.Workload
+    ) -> None:
         metadata = change.get("metadata")
         known = {"uid": found.metadata.uid, "resourceVersion": found.metadata.resource_version}
         body = {**change, "metadata": {**(metadata if isinstance(metadata, dict) else {}), **known}}
+        meta = found.metadata
+        workload = WorkloadOf(kind, meta.namespace, meta.name, meta.uid)
+        await self._steps.before(self._line(Step.Suspending, workload))
         await self._client.merge_patch(path, msgspec.json.encode(body))
         self.suspended += 1
+        await self._steps.after(self._line(Step.Suspended, workload))
 
 
 def _controller(meta: Meta) -> OwnerReference | None:

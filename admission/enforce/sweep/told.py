@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -16,11 +17,12 @@ from admission.api.enforcement import Action
 from admission.cluster.client import ApiError
 from admission.cluster.events import Regarding
 from admission.enforce.sweep.changes import lists_too_old
-from admission.enforce.sweep.found import Found, entries_of, known
+from admission.enforce.sweep.found import Found, entries_of, known, reason_of
+from admission.enforce.sweep.record import Step
 from admission.review import notices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from admission.api.allowance import Allowance, OwnFinding
@@ -29,15 +31,21 @@ if TYPE_CHECKING:
     from admission.cluster.events import Events
     from admission.decide.registry import Registry
     from admission.enforce.sweep.found import Refer
+    from admission.enforce.sweep.record import Line, Steps
     from admission.enforce.sweep.steps import Policy
     from admission.review.reasons import Reason
 
 NAME = "compute"
 """The one Allowance of a namespace."""
 
+REFUSED_SECONDS = 5.0
+"""Until a namespace is tried again of which the API server refused what was to be written."""
+
 _BATCH = 20  # namespaces between two turns of the loop
 _OVERTAKEN = {404, 409}
 """Somebody else wrote, or it is not there yet: once more, later."""
+
+_STEPS = {Action.Warn: Step.Warned, Action.StopAdmitting: Step.StoppedAdmitting, Action.Evict: Step.GraceBegun}
 
 logger = logging.getLogger(__name__)
 
@@ -62,12 +70,17 @@ class Told:
         allowances: Mapping[str, Allowance],
         refer: Callable[[str], Refer],
         *,
+        steps: Steps,
         contact: str,
         now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._registry, self._events = client, registry, events
         self._allowances, self._refer, self._contact, self._now = allowances, refer, contact, now
+        self._steps, self._clock = steps, clock
+        self._refused: dict[str, float] = {}
         self._settled: dict[str, _Basis] = {}
+        self._found: dict[str, frozenset[Reason]] = {}
         self.entries: dict[str, dict[Reason, OwnFinding]] = {}
         self.writes = 0
 
@@ -96,6 +109,8 @@ class Told:
     def forget(self, namespace: str) -> None:
         """Forget a namespace that is gone."""
         self._settled.pop(namespace, None)
+        self._found.pop(namespace, None)
+        self._refused.pop(namespace, None)
         self.entries.pop(namespace, None)
 
     def _allowance(self, namespace: str) -> Allowance | None:
@@ -103,12 +118,17 @@ class Told:
 
     async def _try(self, namespace: str, basis: _Basis) -> None:
         """A namespace of which the API server refuses it, as one that is on its way out, holds up no other."""
+        if self._refused.get(namespace, 0) > self._clock():
+            return
+        self._refused.pop(namespace, None)
         try:
             await self._tell(namespace, basis)
         except ApiError as error:
+            self._refused[namespace] = self._clock() + REFUSED_SECONDS
             logger.debug("namespace %s is not told: %s", namespace, error)
 
     async def _tell(self, namespace: str, basis: _Basis) -> None:
+        await self._note(namespace, basis.found)
         refer = self._refer(namespace)
         said = basis.allowance.status.findings if basis.allowance else []
         before = known(said, refer)
@@ -118,8 +138,31 @@ class Told:
             self.entries[namespace] = before
         elif basis.allowance is None:
             await self._create(namespace)
-        elif await self._write(namespace, basis.allowance, after):
-            self._record(namespace, basis.allowance, said, after)
+        else:
+            await self._steps.before(*self._lines(namespace, said, after))
+            if await self._write(namespace, basis.allowance, after):
+                self._record(namespace, basis.allowance, said, after)
+
+    async def _note(self, namespace: str, found: Found) -> None:
+        """Record, once in a term, what is found in a namespace."""
+        counts, before = found.by_reason(), self._found.get(namespace, frozenset())
+        self._found[namespace] = frozenset(counts)
+        line, new = self._steps.line, sorted(counts.keys() - before)
+        await self._steps.after(*(line(Step.Found, namespace=namespace, reasons=[r], pods=counts[r]) for r in new))
+
+    def _lines(self, namespace: str, before: list[OwnFinding], after: list[OwnFinding]) -> Iterator[Line]:
+        """Yield a line for each step that an Allowance is about to tell of."""
+        refer, line = self._refer(namespace), self._steps.line
+        for step, entry in _changes(before, after):
+            reason = reason_of(entry, refer)
+            yield line(
+                step,
+                namespace=namespace,
+                reasons=[reason] if reason else (),
+                reference=entry.reference,
+                pods=entry.pods,
+                deadline=entry.deadline,
+            )
 
     async def _create(self, namespace: str) -> None:
         """Of a namespace that names no tenant nobody else makes one."""
@@ -147,18 +190,27 @@ class Told:
         return True
 
     def _record(self, namespace: str, allowance: Allowance, before: list[OwnFinding], after: list[OwnFinding]) -> None:
-        """Record what is another action than before, and what is over; not that there are more pods or fewer."""
+        """Tell of each step by an Event."""
         about = Regarding(API_VERSION, "Allowance", NAME, allowance.metadata.uid, namespace)
-        was = {each.reference: each for each in before}
-        for entry in after:
-            old = was.pop(entry.reference, None)
-            if old is None or (old.action, old.deadline) != (entry.action, entry.deadline):
+        for step, entry in _changes(before, after):
+            if step is Step.Resolved:
+                what = f"{entry.reference} {entry.since}"
+                note = notices.finding_over(entry.code)
+                self._events.record(about, "Resolved", note, action="Resolve", transition=what)
+            else:
                 note = _note(entry, self._contact)
                 what = f"{entry.reference} {entry.action} {entry.deadline}"
                 self._events.record(about, entry.code, note, action=entry.action, warning=True, transition=what)
-        for entry in was.values():
-            what = f"{entry.reference} {entry.since}"
-            self._events.record(about, "Resolved", notices.finding_over(entry.code), action="Resolve", transition=what)
+
+
+def _changes(before: list[OwnFinding], after: list[OwnFinding]) -> Iterator[tuple[Step, OwnFinding]]:
+    """Yield what is another action than before, and what is over; not that there are more pods or fewer."""
+    was = {each.reference: each for each in before}
+    for entry in after:
+        old = was.pop(entry.reference, None)
+        if old is None or (old.action, old.deadline) != (entry.action, entry.deadline):
+            yield _STEPS[entry.action], entry
+    yield from ((Step.Resolved, entry) for entry in was.values())
 
 
 def _note(entry: OwnFinding, contact: str) -> str:
