@@ -26,8 +26,10 @@ class Certificates:
     def __init__(self, client: Client, namespace: str, tls: ServingTLS, *, now: Callable[[], dt.datetime]) -> None:
         self._tls = tls
         managed = tls.self_managed
-        self._mirror = Mirror(client, namespace, tls, managed) if managed else None
-        self._rotation = Rotation(client, namespace, managed, now) if managed else None
+        self._mirror = self._rotation = None
+        if managed:
+            self._rotation = Rotation(client, namespace, managed, now)
+            self._mirror = Mirror(client, namespace, tls, managed, self._rotation.fill)
 
     async def certificate(self) -> Certificate:
         """Return the serving certificate; raise ``CertificateError`` where files that others write cannot be used."""

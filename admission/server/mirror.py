@@ -17,7 +17,7 @@ from admission.cluster.secret import fetch
 from admission.server.tls import Certificate, CertificateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from admission.cluster.client import Client
     from admission.server.settings import SelfManaged, ServingTLS
@@ -29,13 +29,21 @@ _log = logging.getLogger(__name__)
 
 
 class Mirror:
-    """Follows one Secret of a namespace.
+    """Follows one Secret of a namespace; for as long as nothing was read of it, ``fill`` is called to make something.
 
     ``problem`` is why it could not be read when it last was to be, or ""; what was read before is served on.
     """
 
-    def __init__(self, client: Client, namespace: str, tls: ServingTLS, managed: SelfManaged) -> None:
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        tls: ServingTLS,
+        managed: SelfManaged,
+        fill: Callable[[], Awaitable[None]],
+    ) -> None:
         self._client, self._namespace, self._tls, self._managed = client, namespace, tls, managed
+        self._fill = fill
         self._held: Mapping[str, bytes] = {}  # what the files hold
         self.problem = ""
         self.certificate: Certificate | None = None
@@ -58,6 +66,8 @@ class Mirror:
         while True:
             await asyncio.sleep(_PAUSE_SECONDS)
             held = await self._fetch()
+            if held is None and not self._held:
+                await self._fill()
             if held is not None and held != self._held and self.certificate is not None:
                 await asyncio.to_thread(self._write, held)
                 await asyncio.to_thread(self.certificate.refresh)

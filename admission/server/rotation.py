@@ -1,4 +1,6 @@
-"""What the leader does for certificates of our own: renew them ahead of time, and have the API server trust them first.
+"""What is done for certificates of our own: the leader renews them, and has the API server trust them first.
+
+Only the first one may be made by anybody: while replicas of another source are replaced, one of these leads.
 
 The order is kept by the Secret itself (see ``keyring``), and whoever leads can go on from where another stopped.  A
 Secret or a configuration is written only as it was read; the configurations are read before the Secret, so that what
@@ -61,7 +63,7 @@ class _Next(NamedTuple):
 
 
 class Rotation:
-    """Renews for as long as this replica leads.
+    """Renews for as long as this replica leads; ``fill`` is for every replica.
 
     ``problem`` is why the last pass did not do all that it should, or "".  ``made`` counts what was made anew.
     """
@@ -71,6 +73,7 @@ class Rotation:
         self._terms = Terms(tuple(managed.names), managed.certificate_days, managed.authority_days)
         self._trusted_since = math.inf
         self._bundle = b""
+        self._unfilled = ""
         self.problem = ""
         self.made: Counter[str] = Counter()
 
@@ -95,6 +98,20 @@ class Rotation:
         self.problem = said
         return changed
 
+    async def fill(self) -> None:
+        """Make the first certificate where the Secret holds none; what the API server trusts is the leader's matter."""
+        said = ""
+        try:
+            secret = await self._secret()
+            held = await asyncio.to_thread(_read, secret.data)
+            if held.leaf is None:
+                await self._renew(secret, held, "", trusted=False)
+        except (ClusterError, msgspec.MsgspecError, Unsafe) as error:
+            said = str(error)
+        if said and said != self._unfilled:
+            _log.warning("there is no certificate yet: %s", said)
+        self._unfilled = said
+
     def figures(self) -> Iterable[Metric]:
         """Return what is scraped."""
         made: Samples = {(kind,): float(self.made[kind]) for kind in ("serving", "authority")}
@@ -110,11 +127,15 @@ class Rotation:
         held = await asyncio.to_thread(_read, secret.data)
         if held.trusted():
             await self._spread(held.bundle(), configurations, problems)
-        self._compare_clocks()
         asked = secret.annotations.get(ASK, "")
         if asked not in ("", *ASKED):
             problems.append(f"annotation {ASK} of secret {self._managed.secret} is none of {', '.join(ASKED)}")
-        due = await asyncio.to_thread(self._due, held, asked, trusted=self._is_trusted())
+        return await self._renew(secret, held, asked, trusted=self._is_trusted())
+
+    async def _renew(self, secret: Secret, held: Keyring, asked: str, *, trusted: bool) -> bool:
+        """Write what is due, where the Secret is still as it was read; return whether something was."""
+        self._compare_clocks()
+        due = await asyncio.to_thread(self._due, held, asked, trusted=trusted)
         if due is not None:
             await self._write(secret, due)
         return due is not None

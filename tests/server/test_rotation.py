@@ -105,6 +105,23 @@ def test_an_empty_secret_is_filled_and_then_trusted(
     assert bundles(kubectl, configuration) == [ring.bundle()] * 2
 
 
+def test_a_first_certificate_is_made_by_anybody_and_trusted_by_whoever_leads(
+    control_plane: ControlPlane, kubectl: Kubectl, configuration: str
+) -> None:
+    async def passes(one: Rotation, other: Rotation) -> None:
+        await one.fill()
+        first = held(kubectl, configuration)
+        assert first.leaf is not None
+        assert bundles(kubectl, configuration) == [b"", b""], "who does not lead tells nobody"
+        await other.fill()
+        await one.fill()
+        assert held(kubectl, configuration) == first, "there is one"
+        assert not await other.once()
+        assert bundles(kubectl, configuration) == [first.bundle()] * 2
+
+    run(control_plane, configuration, passes)
+
+
 def test_a_rotation_of_the_authority_is_finished_by_whoever_leads(
     control_plane: ControlPlane, kubectl: Kubectl, configuration: str
 ) -> None:
