@@ -25,7 +25,7 @@ def warning(world: World, unique: str) -> Iterator[World]:
     """What is found of one reason is told, and stays."""
     world.apply(of("Enforcement", unique, WARN))
     yield world
-    world.kubectl("delete", "enforcement", unique)
+    world.kubectl("delete", f"enforcement/{unique}", f"node/{unique}", f"acceleratorpool/{unique}")
     world.kubectl("delete", "-f", SCHEMA, "--ignore-not-found")
 
 

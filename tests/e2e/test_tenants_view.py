@@ -46,8 +46,10 @@ SECRETS = (
 def reader(world: World) -> str:
     """A namespace of a tenant that is refused, as someone with the role view in it; a neighbour shares its quota."""
     owners = {
+        "independent": False,
+        "ultimateParent": "redgate",
         "parties": [
-            {"id": "redgate", "name": "Redgate Holding", "headquarters": "MX"},
+            {"id": "redgate", "name": "Redgate Holding", "headquarters": "MX", "othersBelow": 25},
             {"id": "founder", "name": "A. Founder", "type": "NaturalPerson"},
         ],
         "ownership": [
