@@ -1,7 +1,7 @@
 """Replicas that come and go under traffic through the API server: no review is lost.
 
-The balancer is a thread of the tests' own, which on a busy machine has ended a connection too many: one for each replica that
-goes is let pass.  On a real node, behind a real kube-proxy, `make cluster-test` lets none pass.
+On a busy machine one request in some thousand has ended without an answer here, for a reason that is not known; one for
+each replica that goes is let pass.  On a real node, behind kube-proxy, `make cluster-test` lets none pass.
 """
 
 from __future__ import annotations
