@@ -43,6 +43,7 @@ class Cluster:
         self.version = 1
         self.away = False
         self.pods = {(name, f"{name}-{number}"): False for name, count in pods.items() for number in range(count)}
+        self.created: dict[str, datetime] = {}
         self.budgeted: set[str] = set()
         self.reasons: dict[str, Reason | None] = dict.fromkeys(pods)
         self.allowances: dict[str, dict[str, Any]] = {
@@ -81,6 +82,20 @@ class Cluster:
         self.enforcement["spec"] |= {"confirmed": breaker.token if breaker else "", "confirmedBy": "carol"}
         self._stored(self.enforcement)
 
+    def change(self, **spec: Any) -> None:
+        """Change the Enforcement."""
+        self.enforcement["spec"] |= spec
+        self._stored(self.enforcement)
+
+    def add(self, namespace: str, *names: str) -> None:
+        """Make more pods, now."""
+        self.pods |= {(namespace, name): False for name in names}
+        self.created |= dict.fromkeys(names, self.now)
+
+    def gone(self) -> None:
+        """Have what ends be gone."""
+        self.pods = {key: ending for key, ending in self.pods.items() if not ending}
+
     def _stored(self, obj: dict[str, Any]) -> None:
         self.version += 1
         obj["metadata"] = {**obj["metadata"], "resourceVersion": str(self.version)}
@@ -91,7 +106,8 @@ class Cluster:
         await self._reached()
         parts = path.split("/")
         wanted = parts[4] if "namespaces" in parts else ""
-        items = [_pod(*key, ending=ending) for key, ending in self.pods.items() if wanted in {"", key[0]}]
+        pods = [(key, ending) for key, ending in self.pods.items() if wanted in {"", key[0]}]
+        items = [_pod(*key, self.created.get(key[1], START), ending=ending) for key, ending in pods]
         return json.dumps({"metadata": {}, "items": items}).encode()
 
     async def create(self, path: str, body: bytes) -> bytes:
@@ -140,8 +156,8 @@ class Cluster:
             raise Unreachable("away")
 
 
-def _pod(namespace: str, name: str, *, ending: bool) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace, "uid": name}
+def _pod(namespace: str, name: str, created: datetime, *, ending: bool) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "uid": name, "creationTimestamp": created.isoformat()}
     return {"metadata": {**metadata, "deletionTimestamp": START.isoformat()} if ending else metadata}
 
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
 """Seconds until a pod that was not evicted is tried again; doubled each time."""
 
+NEVER = float("-inf")
+"""Since when a pod may be tried that was not, nor others beside it in vain."""
+
 _REMEMBERED = 10_000
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
@@ -72,12 +75,18 @@ class Evictor:
     ) -> None:
         self._client, self._now, self._clock = client, now, clock
         self._waits: cachetools.LRUCache[str, _Wait] = cachetools.LRUCache(_REMEMBERED)
+        self._refusing: cachetools.TTLCache[str, None] = cachetools.TTLCache(_REMEMBERED, LONGEST_PAUSE, clock)
         self.outcomes: Counter[Outcome] = Counter()
 
-    def waits(self, uid: str) -> bool:
-        """Say whether it is too early to try a pod again."""
-        wait = self._waits.get(uid)
-        return wait is not None and wait.until > self._clock()
+    def ready_since(self, pod: Pod) -> float | None:
+        """Return since when a pod may be tried again; None while it is too early, ``NEVER`` if it is to be tried first.
+
+        A pod that was not tried yet, in a namespace where budgets have refused others of late, is no first one.
+        """
+        wait = self._waits.get(pod.metadata.uid)
+        if wait is None:
+            return 0.0 if pod.metadata.namespace in self._refusing else NEVER
+        return wait.until if wait.until <= self._clock() else None
 
     def is_late(self, victim: Victim) -> bool:
         """Say whether budgets were respected for long enough."""
@@ -87,6 +96,8 @@ class Evictor:
         """Try to end a pod, once; past budgets where it is ``late``."""
         outcome = await self._tried(victim, late=late)
         self.outcomes[outcome] += 1
+        if outcome is Outcome.Refused:
+            self._refusing[victim.pod.metadata.namespace] = None
         uid = victim.pod.metadata.uid
         before = self._waits.get(uid)
         pause = min(LONGEST_PAUSE, 2 * before.pause) if before else FIRST_PAUSE
