@@ -133,13 +133,14 @@ class Reevaluation:
         told = Told(
             client, registry, events, allowances, self._refer, steps=self.steps, contact=settings.contact, now=now
         )
-        self.evictor, self.suspender = Evictor(client, now), Suspender(client, self.steps)
+        reader = Reader(client, review, excluded, lambda _: None)
+        self.evictor, self.suspender = Evictor(client, now), Suspender(client, self.steps, reader)
         self.statuses = Statuses(client, registry)
         self.shown = Shown(self.statuses, now)
         acts = Acts(
             registry,
             self.statuses,
-            Reader(client, review, excluded, lambda _: None),
+            reader,
             evictor=self.evictor,
             suspender=self.suspender,
             shown=self.shown,

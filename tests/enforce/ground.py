@@ -185,12 +185,13 @@ class Leader:
             clock=self._clock,
         )
         evictor = Evictor(client, self._now, self._clock)
+        reader = Reader(client, self._review, (), lambda _: None)
         acts = Acts(
             self.registry,
             statuses,
-            Reader(client, self._review, (), lambda _: None),
+            reader,
             evictor=evictor,
-            suspender=Suspender(client, self.steps),
+            suspender=Suspender(client, self.steps, reader, self._clock),
             shown=Shown(statuses, self._now, self._clock),
             events=events,
             steps=self.steps,

@@ -133,7 +133,7 @@ class Acts:
             await self._acted.left(victim, stale)
             return False
         outcome = await self._evictor.end(victim, late=late)
-        self._suspender.note(victim.pod)
+        self._suspender.note(victim)
         await self._acted.ended(victim, confirmed_by, outcome)
         return True
 
