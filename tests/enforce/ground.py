@@ -21,6 +21,7 @@ from admission.enforce.sweep.reader import Reader, Reviewed
 from admission.enforce.sweep.record import Line, Step, Steps
 from admission.enforce.sweep.shown import Shown
 from admission.enforce.sweep.statuses import Statuses
+from admission.enforce.sweep.steps import EVERYTHING, Granted
 from admission.enforce.sweep.suspender import Suspender
 from admission.enforce.sweep.told import Told
 
@@ -56,7 +57,7 @@ class Cluster:
         self.evicted: list[tuple[datetime, str, str]] = []
         self.writes = 0
         self.lines: list[Line] = []
-        self.unwritable = False
+        self.unwritable = self.forbids = False
         self.on_line: Callable[[Line], None] = lambda _: None
 
     def record(self, lines: Sequence[Any]) -> asyncio.Future[None]:
@@ -116,6 +117,10 @@ class Cluster:
         assert what == "eviction"
         assert json.loads(body)["deleteOptions"] == {"preconditions": {"uid": name}}
         self.attempts.append((self.now, namespace, name))
+        if self.forbids:
+            raise ApiError(
+                403, "Forbidden", f'pods "{name}" is forbidden: User "us" cannot create resource "pods/eviction"'
+            )
         if name in self.budgeted:
             raise ApiError(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.")
         return self._end(namespace, name)
@@ -164,7 +169,7 @@ def _pod(namespace: str, name: str, created: datetime, *, ending: bool) -> dict[
 class Leader:
     """One term of leadership, with a copy of the objects that is as old as its last ``watch``."""
 
-    def __init__(self, cluster: Cluster, *, strict: bool = False) -> None:
+    def __init__(self, cluster: Cluster, *, strict: bool = False, granted: Granted = EVERYTHING) -> None:
         self.cluster, self.stale = cluster, ""
         self.ahead = timedelta()
         self.registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce)
@@ -192,15 +197,16 @@ class Leader:
             reader,
             evictor=evictor,
             suspender=Suspender(client, self.steps, reader, self._clock),
-            shown=Shown(statuses, self._now, self._clock),
+            shown=Shown(statuses, self.registry.mode, evictor, now=self._now, clock=self._clock, granted=granted),
             events=events,
             steps=self.steps,
             stale=lambda: self.stale,
             holds=lambda _: False,
             now=self._now,
             clock=self._clock,
+            granted=granted,
         )
-        facts = Facts(lambda: self.stale, lambda: (), self._now, 600.0, self._clock)
+        facts = Facts(lambda: self.stale, lambda: (), self._now, 600.0, self._clock, granted)
         self.sweep = Sweep(client, self.registry, self._review, told=told, acts=acts, facts=facts, excluded=())
         self._known: dict[str, Reason | None] = {}
         self.watch()

@@ -20,7 +20,7 @@ from admission.enforce.sweep.acted import Acted
 from admission.enforce.sweep.evictor import NEVER, Victim
 from admission.enforce.sweep.found import due
 from admission.enforce.sweep.reader import created, of_namespace
-from admission.enforce.sweep.steps import Policy, acting, evicting
+from admission.enforce.sweep.steps import EVERYTHING, Granted, Policy, acting, evicting
 from admission.review import notices
 
 if TYPE_CHECKING:
@@ -89,10 +89,12 @@ class Acts:
         holds: Callable[[str], bool],
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
+        granted: Granted = EVERYTHING,
     ) -> None:
         self._registry, self._statuses, self._reader = registry, statuses, reader
         self._evictor, self._suspender, self._shown, self._events = evictor, suspender, shown, events
         self._stale, self._holds, self._now, self._clock = stale, holds, now, clock
+        self._granted = granted
         self._rests: dict[str, float] = {}
         self._acted = Acted(steps)
 
@@ -109,15 +111,15 @@ class Acts:
         self._suspender.judged(namespace, found)
 
     def _suspends(self) -> bool:
-        return any(each.spec.suspend_controllers for each in acting(self._statuses.every()))
+        return self._granted.suspend and any(each.spec.suspend_controllers for each in acting(self._statuses.every()))
 
     async def _evict(self, found: Mapping[str, Found], entries: Entries) -> None:
         overdue = self._overdue(found, entries)
         bounding = await self._counted(found, overdue)
         allowed = min((bounds.free(each, self._now()) for each in bounding), default=0)
-        if not overdue or allowed <= 0:
+        if not overdue or allowed <= 0 or not self._evictor.room:
             return
-        victims = await self._victims(overdue, bounding, min(allowed, AT_ONCE))
+        victims = await self._victims(overdue, bounding, min(allowed, AT_ONCE, self._evictor.room))
         if victims and await self._announced(bounding, len(victims)):
             confirmed_by = await self._acted.confirmed(bounding)
             for victim in victims:
@@ -135,7 +137,7 @@ class Acts:
         outcome = await self._evictor.end(victim, late=late)
         self._suspender.note(victim)
         await self._acted.ended(victim, confirmed_by, outcome)
-        return True
+        return not self._evictor.not_granted
 
     async def _wait(self, found: Mapping[str, Found], entries: Entries, waiting: str) -> None:
         """Note where deadlines have passed and nothing is evicted."""
@@ -154,7 +156,7 @@ class Acts:
         )
 
     def _policy(self) -> Policy:
-        return Policy(acting(self._statuses.every()))
+        return Policy(acting(self._statuses.every()), self._granted.most)
 
     def _due_in(self, namespace: str, entries: Entries, policy: Policy, now: datetime) -> dict[Reason, datetime]:
         """What is due in a namespace and still to be evicted: its Allowance says for a while what was withdrawn."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,6 +32,10 @@ NEVER = float("-inf")
 """Since when a pod may be tried that was not, nor others beside it in vain."""
 
 _REMEMBERED = 10_000
+NOT_GRANTED_SECONDS = 60.0
+"""Between two attempts while the right to evict is wanting."""
+
+_FORBIDDEN = 403
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _GONE = {404, 409}
@@ -76,6 +81,9 @@ class Evictor:
         self._client, self._now, self._clock = client, now, clock
         self._waits: cachetools.LRUCache[str, _Wait] = cachetools.LRUCache(_REMEMBERED)
         self._refusing: cachetools.TTLCache[str, None] = cachetools.TTLCache(_REMEMBERED, LONGEST_PAUSE, clock)
+        self.not_granted = ""
+        """What the API server said when it refused an eviction for want of a right; "" while it does not."""
+        self._refused_at = float("-inf")
         self.outcomes: Counter[Outcome] = Counter()
 
     def ready_since(self, pod: Pod) -> float | None:
@@ -87,6 +95,13 @@ class Evictor:
         if wait is None:
             return 0.0 if pod.metadata.namespace in self._refusing else NEVER
         return wait.until if wait.until <= self._clock() else None
+
+    @property
+    def room(self) -> int:
+        """How many attempts make sense now: one a minute while the right to evict is wanting."""
+        if not self.not_granted:
+            return sys.maxsize
+        return int(self._clock() - self._refused_at >= NOT_GRANTED_SECONDS)
 
     def is_late(self, victim: Victim) -> bool:
         """Say whether budgets were respected for long enough."""
@@ -105,6 +120,7 @@ class Evictor:
         return outcome
 
     async def _tried(self, victim: Victim, *, late: bool) -> Outcome:
+        self.not_granted = ""
         try:
             await (self._delete(victim.pod) if late else self._evict(victim.pod))
         except ApiError as error:
@@ -120,6 +136,8 @@ class Evictor:
         # A pod of two budgets is answered with 500: it is no more evicted than one whose budget is used up.
         if error.status == _TOO_MANY_REQUESTS or (error.status == _SERVER_ERROR and "Budget" in error.message):
             return Outcome.Refused
+        if error.status == _FORBIDDEN and " cannot " in error.message:  # by who authorizes, not by an admission
+            self.not_granted, self._refused_at = error.message, self._clock()
         logger.warning("pod %s: %s", _name(victim.pod), error)
         return Outcome.Failed
 
