@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from admission.cluster.client import ApiError
+from admission.enforce.sweep.evictor import Evictor, Outcome, Victim
 from admission.enforce.sweep.steps import Granted
+from admission.review.pod import Pod
 from admission.review.reasons import Reason
-from tests.enforce.ground import Cluster, Leader
+from tests.enforce.ground import START, Cluster, Leader
 from tests.enforce.test_acting_within_bounds import settled
 
 
@@ -60,3 +64,26 @@ def test_a_right_that_was_taken_away_is_shown_and_tried_once_a_minute_until_it_i
     cluster.forbids = False
     settled(cluster, leader, seconds=400)
     assert (len(cluster.evicted), acting(cluster)) == (4, ("True", "Enforcing"))
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "expected"),
+    [
+        (429, "Cannot evict pod as it would violate the pod's disruption budget.", Outcome.Refused),
+        (500, "This pod has more than one PodDisruptionBudget, which is not supported.", Outcome.Refused),
+        (429, "The server has received too many requests and has asked us to try again later.", Outcome.Failed),
+        (500, "etcdserver: request timed out", Outcome.Failed),
+        (404, "", Outcome.Gone),
+    ],
+)
+def test_a_refusal_is_put_down_to_a_budget_only_where_the_api_server_says_so(
+    status: int, message: str, expected: str
+) -> None:
+    class Refusing:
+        async def create(self, *_: object) -> bytes:
+            raise ApiError(status, "", message)
+
+    client: Any = Refusing()
+    evictor = Evictor(client, lambda: START)
+    victim = Victim(Pod(), frozenset(), START, START)
+    assert asyncio.run(evictor.end(victim, late=False)) == expected

@@ -36,8 +36,7 @@ NOT_GRANTED_SECONDS = 60.0
 """Between two attempts while the right to evict is wanting."""
 
 _FORBIDDEN = 403
-_TOO_MANY_REQUESTS = 429
-_SERVER_ERROR = 500
+_OF_BUDGETS = {429, 500}
 _GONE = {404, 409}
 """It is not there, or not the one of this uid."""
 
@@ -134,7 +133,8 @@ class Evictor:
         if error.status in _GONE:
             return Outcome.Gone
         # A pod of two budgets is answered with 500: it is no more evicted than one whose budget is used up.
-        if error.status == _TOO_MANY_REQUESTS or (error.status == _SERVER_ERROR and "Budget" in error.message):
+        # And one that is asked too much answers with 429 of no budget.
+        if error.status in _OF_BUDGETS and "budget" in error.message.lower():
             return Outcome.Refused
         if error.status == _FORBIDDEN and " cannot " in error.message:  # by who authorizes, not by an admission
             self.not_granted, self._refused_at = error.message, self._clock()
