@@ -115,11 +115,13 @@ class Breaker(Model):
     token: str
     """Write it into `spec.confirmed` to have these pods evicted."""
     at: pydantic.AwareDatetime
-    """When it was counted; findings whose deadline is later are not covered."""
+    """When it was counted; pods created later, and findings whose deadline is later, are not covered."""
     pods: int
     """Pods whose deadline had passed: as many may be evicted once it is confirmed."""
     of: int
     """Pods with controlled accelerators."""
+    share: int = 0
+    """`spec.mostShare` when it opened: it closes by a confirmation, or once no more are due than this share."""
     evicted: int = 0
     """Attempts to evict since it was confirmed."""
 

@@ -46,6 +46,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verifying.add_argument(
         "--partial", action="store_true", help="runs may have begun before the first file, as in a log that was rotated"
     )
+    verifying.add_argument(
+        "--sink",
+        choices=("file", "stdout"),
+        default="file",
+        help="which sink the record was read from, the file by default: lines are missing in it with reason only where "
+        "the record says that this one did not take them",
+    )
     verifying.add_argument("-o", "--output", choices=("text", "json"), default="text")
     verifying.set_defaults(run=run)
 
@@ -53,7 +60,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what each run proves; 1 when something is wrong, 2 when there is nothing to verify."""
     try:
-        found = Verification(map(_key, arguments.keys), partial=arguments.partial)
+        found = Verification(map(_key, arguments.keys), partial=arguments.partial, sink=arguments.sink)
         for file in arguments.files:
             with opened(file) as stream:
                 for number, (line, ended) in enumerate(_lines(stream), start=1):

@@ -17,8 +17,9 @@ from admission.enforce.sweep.evictor import Evictor, Outcome
 from admission.enforce.sweep.found import reason_of
 from admission.enforce.sweep.reader import Reader, Reviewed
 from admission.enforce.sweep.record import Steps
-from admission.enforce.sweep.shown import Shown
+from admission.enforce.sweep.shown import Shown, by_action
 from admission.enforce.sweep.statuses import Statuses
+from admission.enforce.sweep.steps import Granted
 from admission.enforce.sweep.suspender import Suspender
 from admission.enforce.sweep.told import Told
 from admission.ledger.given import instant
@@ -133,13 +134,15 @@ class Reevaluation:
         told = Told(
             client, registry, events, allowances, self._refer, steps=self.steps, contact=settings.contact, now=now
         )
-        self.evictor, self.suspender = Evictor(client, now), Suspender(client, self.steps)
+        reader = Reader(client, review, excluded, lambda _: None)
+        self.evictor, self.suspender = Evictor(client, now), Suspender(client, self.steps, reader)
         self.statuses = Statuses(client, registry)
-        self.shown = Shown(self.statuses, now)
+        granted = Granted(settings.enforcement.evict, settings.enforcement.suspend)
+        self.shown = Shown(self.statuses, registry.mode, self.evictor, now=now, granted=granted)
         acts = Acts(
             registry,
             self.statuses,
-            Reader(client, review, excluded, lambda _: None),
+            reader,
             evictor=self.evictor,
             suspender=self.suspender,
             shown=self.shown,
@@ -148,8 +151,9 @@ class Reevaluation:
             stale=self.stale,
             holds=told.holds,
             now=now,
+            granted=granted,
         )
-        facts = Facts(self.stale, occupied, now, settings.enforcement.sweep_seconds)
+        facts = Facts(self.stale, occupied, now, settings.enforcement.sweep_seconds, granted=granted)
         self.sweep = Sweep(client, registry, review, told=told, acts=acts, facts=facts, excluded=excluded)
         self._told = told
         self.reports = Reports(client, self._reported)
@@ -183,8 +187,8 @@ class Reevaluation:
 
     def figures(self) -> Iterable[Metric]:
         """Return what was found and done in this term."""
-        policy, totals = self.sweep.policy, tuple(self.shown.totals.items())
-        pods: Samples = {(str(reason), str(policy.of(reason).action)): float(count) for reason, count in totals}
+        found = by_action(self.sweep.policy, self.shown.totals)
+        pods: Samples = {(str(reason), str(action)): float(count) for (reason, action), count in found.items()}
         open_: Samples = {(): float(any(each.status.breaker for each in self._registry.every(Enforcement)))}
         stale: Samples = {(): float(bool(self.stale()))}
         outcomes: Samples = {(str(outcome),): float(self.evictor.outcomes[outcome]) for outcome in Outcome}

@@ -79,15 +79,31 @@ class _Damaged:
     used: bool = False
 
 
+@dataclass(slots=True)
+class _Excuse:
+    """What the record says that a sink did not take: no more lines than it says are excused by it."""
+
+    lost: Lost
+    left: int
+
+    def takes(self, lines: int) -> bool:
+        """Say whether so many lines more are excused, and count them."""
+        if lines > self.left:
+            return False
+        self.left -= lines
+        return True
+
+
 class Verification:
     """Takes lines, without their ends, and says at the end what is wrong.
 
-    ``partial`` says that runs may begin before the input does, and runs before them may be elsewhere.
+    ``partial`` says that runs may begin before the input does, and runs before them may be elsewhere; ``sink`` which
+    sink the input is of: what another one did not take excuses nothing here.
     """
 
-    def __init__(self, keys: Iterable[Verifier] = (), *, partial: bool = False) -> None:
+    def __init__(self, keys: Iterable[Verifier] = (), *, partial: bool = False, sink: str = "file") -> None:
         self._keys = {(key.algorithm, key.key): key for key in keys}
-        self._partial = partial
+        self._partial, self._sink = partial, sink
         self._damaged: list[_Damaged] = []
         self._number, self._looks = 0, MOST_LOOKS
         self.runs: dict[str, Told] = {}
@@ -120,7 +136,8 @@ class Verification:
         stated = [(run, each) for run, told in self.runs.items() for each in self._believed(told)]
         retired = _retired(each for _, each in stated)
         for told in self.runs.values():
-            lost = [each for run, each in stated if run == told.run.name and isinstance(each, Lost)]
+            losses = (each for run, each in stated if run == told.run.name and isinstance(each, Lost))
+            lost = [_Excuse(each, each.lines) for each in losses]
             self.faults += ((told.run.name, each) for each in told.run.faults)
             for gap in told.run.gaps:
                 self._missing(told, gap, lost, retired)
@@ -171,7 +188,7 @@ class Verification:
         """What the chain says of itself, as far as it is signed where there is a key."""
         return (each for number, each in told.statements if not self._keys or number <= told.signed)
 
-    def _missing(self, told: Told, gap: Gap, lost: Iterable[Lost], retired: dict[str, int]) -> None:
+    def _missing(self, told: Told, gap: Gap, lost: Iterable[_Excuse], retired: dict[str, int]) -> None:
         """Say of each line of a gap that it is damaged, was let go, was lost, or was removed."""
         run, first = told.run.name, gap.first
         if first == 0 and (self._partial or gap.last <= retired.get(run, -1)):
@@ -184,13 +201,18 @@ class Verification:
             first = number + 1
         self._removed(told, first, gap.last, gap, lost)
 
-    def _removed(self, told: Told, first: int, last: int, gap: Gap, lost: Iterable[Lost]) -> None:
+    def _removed(self, told: Told, first: int, last: int, gap: Gap, lost: Iterable[_Excuse]) -> None:
         if first > last:
             return
-        if any(each.first <= first and last <= each.last for each in lost):
+        about = [each for each in lost if each.lost.first <= first and last <= each.lost.last]
+        if any(each.takes(last - first + 1) for each in about if each.lost.sink == self._sink):
             told.notes.append(f"lines {first} to {last} were not taken here, by the record's own word")
             return
-        self.faults.append((told.run.name, Fault("removed", first, last, gap.place, "should stand before this line")))
+        detail = "should stand before this line"
+        others = sorted({each.lost.sink for each in about} - {self._sink})
+        if others:
+            detail += f"; the record says of sink {others[0]} that it did not take them, not of {self._sink} (--sink)"
+        self.faults.append((told.run.name, Fault("removed", first, last, gap.place, detail)))
 
     def _damage_of(self, run: str, gap: Gap) -> list[tuple[int, _Damaged]]:
         """Match damaged lines to numbers: by what they still say of themselves, else by where they stand."""

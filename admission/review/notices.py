@@ -76,6 +76,11 @@ def breaker_waits(pods: int, token: str) -> str:
     return f"write {token} into spec.confirmed, your name into confirmedBy: {pods} pods are evicted"
 
 
+def not_granted(what: str) -> str:
+    """Of a condition of an Enforcement: the installation may not do what it says."""
+    return f"install with enforcement.{what}=true: without it nothing of that is done, and no deadline is told"
+
+
 def _asked(reference: str, contact: str) -> str:
     whom = printable(contact)[:LONGEST_CONTACT]
     return f"ref {reference}; {whom}" if whom else f"ref {reference}"

@@ -37,7 +37,8 @@ def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Two replicas that may evict and suspend, on a control plane of their own: what they do concerns every pod."""
     directory = tmp_path_factory.mktemp("acted-on")
     values = {"enforcement.evict": "true", "enforcement.suspend": "true"}
-    server = {"gate": {"graceSeconds": 1}, "enforcement": {"sweepSeconds": 5}}
+    rights = {"evict": True, "suspend": True}
+    server = {"gate": {"graceSeconds": 1}, "enforcement": {"sweepSeconds": 5, **rights}}
     with (
         ControlPlane(directory / "plane") as plane,
         Installation(plane, directory / "gate", replicas=2, values=values, server=server) as installed,

@@ -60,7 +60,7 @@ def leaping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leaping]:
     kept = {"path": str(directory / "record" / "record.jsonl"), "keepDays": 1, "maxBytes": 1 << 20}
     server = {
         "gate": {"graceSeconds": 1},
-        "enforcement": {"sweepSeconds": 2},
+        "enforcement": {"sweepSeconds": 2, "evict": True},
         "record": {"file": kept},
     }
     clock = LeapingClock(directory)

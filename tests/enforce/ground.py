@@ -21,6 +21,7 @@ from admission.enforce.sweep.reader import Reader, Reviewed
 from admission.enforce.sweep.record import Line, Step, Steps
 from admission.enforce.sweep.shown import Shown
 from admission.enforce.sweep.statuses import Statuses
+from admission.enforce.sweep.steps import EVERYTHING, Granted
 from admission.enforce.sweep.suspender import Suspender
 from admission.enforce.sweep.told import Told
 
@@ -43,6 +44,7 @@ class Cluster:
         self.version = 1
         self.away = False
         self.pods = {(name, f"{name}-{number}"): False for name, count in pods.items() for number in range(count)}
+        self.created: dict[str, datetime] = {}
         self.budgeted: set[str] = set()
         self.reasons: dict[str, Reason | None] = dict.fromkeys(pods)
         self.allowances: dict[str, dict[str, Any]] = {
@@ -55,7 +57,7 @@ class Cluster:
         self.evicted: list[tuple[datetime, str, str]] = []
         self.writes = 0
         self.lines: list[Line] = []
-        self.unwritable = False
+        self.unwritable = self.forbids = False
         self.on_line: Callable[[Line], None] = lambda _: None
 
     def record(self, lines: Sequence[Any]) -> asyncio.Future[None]:
@@ -81,6 +83,20 @@ class Cluster:
         self.enforcement["spec"] |= {"confirmed": breaker.token if breaker else "", "confirmedBy": "carol"}
         self._stored(self.enforcement)
 
+    def change(self, **spec: Any) -> None:
+        """Change the Enforcement."""
+        self.enforcement["spec"] |= spec
+        self._stored(self.enforcement)
+
+    def add(self, namespace: str, *names: str) -> None:
+        """Make more pods, now."""
+        self.pods |= {(namespace, name): False for name in names}
+        self.created |= dict.fromkeys(names, self.now)
+
+    def gone(self) -> None:
+        """Have what ends be gone."""
+        self.pods = {key: ending for key, ending in self.pods.items() if not ending}
+
     def _stored(self, obj: dict[str, Any]) -> None:
         self.version += 1
         obj["metadata"] = {**obj["metadata"], "resourceVersion": str(self.version)}
@@ -91,7 +107,8 @@ class Cluster:
         await self._reached()
         parts = path.split("/")
         wanted = parts[4] if "namespaces" in parts else ""
-        items = [_pod(*key, ending=ending) for key, ending in self.pods.items() if wanted in {"", key[0]}]
+        pods = [(key, ending) for key, ending in self.pods.items() if wanted in {"", key[0]}]
+        items = [_pod(*key, self.created.get(key[1], START), ending=ending) for key, ending in pods]
         return json.dumps({"metadata": {}, "items": items}).encode()
 
     async def create(self, path: str, body: bytes) -> bytes:
@@ -100,6 +117,10 @@ class Cluster:
         assert what == "eviction"
         assert json.loads(body)["deleteOptions"] == {"preconditions": {"uid": name}}
         self.attempts.append((self.now, namespace, name))
+        if self.forbids:
+            raise ApiError(
+                403, "Forbidden", f'pods "{name}" is forbidden: User "us" cannot create resource "pods/eviction"'
+            )
         if name in self.budgeted:
             raise ApiError(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.")
         return self._end(namespace, name)
@@ -140,15 +161,15 @@ class Cluster:
             raise Unreachable("away")
 
 
-def _pod(namespace: str, name: str, *, ending: bool) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace, "uid": name}
+def _pod(namespace: str, name: str, created: datetime, *, ending: bool) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "uid": name, "creationTimestamp": created.isoformat()}
     return {"metadata": {**metadata, "deletionTimestamp": START.isoformat()} if ending else metadata}
 
 
 class Leader:
     """One term of leadership, with a copy of the objects that is as old as its last ``watch``."""
 
-    def __init__(self, cluster: Cluster, *, strict: bool = False) -> None:
+    def __init__(self, cluster: Cluster, *, strict: bool = False, granted: Granted = EVERYTHING) -> None:
         self.cluster, self.stale = cluster, ""
         self.ahead = timedelta()
         self.registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce)
@@ -169,21 +190,23 @@ class Leader:
             clock=self._clock,
         )
         evictor = Evictor(client, self._now, self._clock)
+        reader = Reader(client, self._review, (), lambda _: None)
         acts = Acts(
             self.registry,
             statuses,
-            Reader(client, self._review, (), lambda _: None),
+            reader,
             evictor=evictor,
-            suspender=Suspender(client, self.steps),
-            shown=Shown(statuses, self._now, self._clock),
+            suspender=Suspender(client, self.steps, reader, self._clock),
+            shown=Shown(statuses, self.registry.mode, evictor, now=self._now, clock=self._clock, granted=granted),
             events=events,
             steps=self.steps,
             stale=lambda: self.stale,
             holds=lambda _: False,
             now=self._now,
             clock=self._clock,
+            granted=granted,
         )
-        facts = Facts(lambda: self.stale, lambda: (), self._now, 600.0, self._clock)
+        facts = Facts(lambda: self.stale, lambda: (), self._now, 600.0, self._clock, granted)
         self.sweep = Sweep(client, self.registry, self._review, told=told, acts=acts, facts=facts, excluded=())
         self._known: dict[str, Reason | None] = {}
         self.watch()

@@ -188,9 +188,9 @@ def test_no_more_is_announced_than_is_free(status: dict[str, Any], expected: int
     assert bounds.free(given, NOW) == expected
 
 
-def broken(status: Any = None, confirmed: str = "", *, due: int, of: int, covered: int = 0) -> Breaker | None:
+def broken(status: Any = None, confirmed: str = "", *, due: int, of: int) -> Breaker | None:
     given = enforcement(status=status, mostShare=20, confirmed=confirmed)
-    return bounds.breaker_after(given, due, covered or due, of, second(100))
+    return bounds.breaker_after(given, due, of, second(100), covers_any=True)
 
 
 def test_the_breaker_opens_above_the_share_and_never_for_one_pod() -> None:

@@ -53,18 +53,23 @@ class Api:
 
     async def request(self, method: str, path: str) -> bytes:
         self.calls[method.lower()] += 1
+        self._refuse(path)
         del self.stored[path]
         return b"{}"
 
     def _put(self, call: str, path: str, body: dict[str, Any]) -> bytes:
         self.calls[call] += 1
-        namespace = path.split("/")[5] if "namespaces" in path else ""
-        if namespace in self.refuses:
-            raise ApiError(self.refuses[namespace], "", "")
+        namespace = self._refuse(path)
         where = {"namespace": namespace} if namespace else {}
         body["metadata"] |= {"resourceVersion": str(self.calls.total()), **where}
         self.stored[path] = body
         return json.dumps(body).encode()
+
+    def _refuse(self, path: str) -> str:
+        namespace = path.split("/")[5] if "namespaces" in path else ""
+        if namespace in self.refuses:
+            raise ApiError(self.refuses[namespace], "", "")
+        return namespace
 
     def namespaces(self) -> set[str]:
         return {each["metadata"].get("namespace", "") for each in self.stored.values()}
@@ -198,12 +203,29 @@ def test_an_api_server_that_is_asked_too_much_is_left_alone_and_gets_the_newest_
     assert blue["results"][0]["properties"]["pods"] == "7"
 
 
-def test_a_namespace_on_its_way_out_keeps_no_other_waiting(api: Api, wanted: Wanted) -> None:
+@pytest.mark.parametrize("status", [403, 404, 409, 422])
+def test_a_namespace_that_refuses_a_report_or_has_somebody_elses_keeps_no_other_waiting(
+    api: Api, wanted: Wanted, status: int
+) -> None:
     for name in ("gone", "here"):
         wanted.put(name)
-    api.refuses["gone"] = 403
+    api.refuses["gone"] = status
     wanted.step(3)
     assert (api.namespaces(), api.calls["create"]) == ({"here", ""}, 3)
+
+
+def test_a_report_that_may_neither_be_replaced_nor_taken_away_keeps_no_other_waiting(api: Api, wanted: Wanted) -> None:
+    for name in ("kept", "over", "there"):
+        wanted.put(name)
+    wanted.step()
+    api.refuses |= {"kept": 409, "over": 403}
+    wanted.drop("over")
+    for name in ("kept", "there"):
+        wanted.put(name, pods=5)
+    wanted.step(2)
+    assert (wanted.reports.waiting, api.namespaces()) == (0, {"kept", "over", "there", ""})
+    (there,) = (each for each in api.stored.values() if each["metadata"].get("namespace") == "there")
+    assert there["results"][0]["properties"]["pods"] == "5"
 
 
 def test_what_somebody_else_took_away_or_wrote_is_put_right_in_time(api: Api, wanted: Wanted) -> None:

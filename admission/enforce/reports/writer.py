@@ -43,8 +43,7 @@ CLUSTER = ""
 READ_SECONDS = 600.0
 """Until what stands there is read again: somebody else may have written or deleted it."""
 
-_FORBIDDEN, _NOT_FOUND = 403, 404
-_REFUSED = frozenset({_FORBIDDEN, _NOT_FOUND, 422})
+_NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 404, 429, 500
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +97,7 @@ class Reports:
             self._look(facts)
         while self._waiting:
             namespace, body = next(iter(self._waiting.items()))
-            await self._write(namespace, body)
+            await self._try(namespace, body)
             del self._waiting[namespace]
             await asyncio.sleep(WRITE_SECONDS)
 
@@ -143,8 +142,16 @@ class Reports:
         if (said(body) if body else None) != (stored[0] if stored else None):
             self._waiting[namespace] = body
 
+    async def _try(self, namespace: str, body: Body | None) -> None:
+        """Write one; what is refused, as it is in a namespace on its way out, waits for the next reading."""
+        try:
+            await self._write(namespace, body)
+        except ApiError as error:
+            if error.status == _TOO_MANY or error.status >= _SERVER_ERROR:
+                raise
+            logger.info("no report in namespace %s: %s", namespace, error)
+
     async def _write(self, namespace: str, body: Body | None) -> None:
-        """Write one; what a namespace on its way out refuses is left, and tried again after the next reading."""
         collection = f"{PATH}/namespaces/{namespace}/reports" if namespace else f"{PATH}/clusterreports"
         stored = self._stored.pop(namespace, None)
         if body is None:
@@ -153,12 +160,7 @@ class Reports:
             body = {**body, "metadata": {**body["metadata"], "resourceVersion": stored[1]}}
             self._keep(namespace, await self._client.replace(f"{collection}/{NAME}", msgspec.json.encode(body)))
         else:
-            try:
-                self._keep(namespace, await self._client.create(collection, msgspec.json.encode(body)))
-            except ApiError as error:
-                if error.status not in _REFUSED:
-                    raise
-                logger.info("no report in namespace %s: %s", namespace, error)
+            self._keep(namespace, await self._client.create(collection, msgspec.json.encode(body)))
         self.writes += 1
 
     def _keep(self, namespace: str, raw: bytes) -> None:

@@ -1,5 +1,7 @@
 """Evicts pods whose deadline has passed: the oldest deadline first, as fast and as many as every Enforcement allows.
 
+What a budget refused comes after what was never tried: whoever makes budgets holds up nobody else's evictions.
+
 Nothing is kept of single pods.  The pods of a namespace are read again when one is to be evicted, and each is judged
 again then: what is cleared meanwhile is left alone.
 """
@@ -11,17 +13,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api import API_VERSION
+from admission.api.enforcement import Action
 from admission.cluster.events import Regarding
 from admission.enforce.sweep import bounds
 from admission.enforce.sweep.acted import Acted
-from admission.enforce.sweep.evictor import Victim
+from admission.enforce.sweep.evictor import NEVER, Victim
 from admission.enforce.sweep.found import due
-from admission.enforce.sweep.reader import of_namespace
-from admission.enforce.sweep.steps import Policy, acting, evicting
+from admission.enforce.sweep.reader import created, of_namespace
+from admission.enforce.sweep.steps import EVERYTHING, Granted, Policy, acting, evicting
 from admission.review import notices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from datetime import datetime
 
     from admission.api.allowance import OwnFinding
@@ -42,7 +45,7 @@ AT_ONCE = 20
 """Attempts in one step: between two steps it is looked again whether anything has changed."""
 
 REST_SECONDS = 5.0
-"""Until the pods of a namespace are read again in which none could be tried."""
+"""Until the pods of a namespace are read again in which no other than a refused one could be tried."""
 
 Entries = dict[str, dict["Reason", "OwnFinding"]]
 """What stands in the Allowances, by namespace and reason."""
@@ -58,6 +61,14 @@ class Overdue(NamedTuple):
     def oldest(self) -> datetime:
         """The first deadline."""
         return min(self.reasons.values())
+
+
+class _Again(NamedTuple):
+    """A pod that was tried, or others beside it, and since when it may be tried again."""
+
+    since: float
+    pod: Pod
+    overdue: Overdue
 
 
 class Acts:
@@ -78,10 +89,12 @@ class Acts:
         holds: Callable[[str], bool],
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
+        granted: Granted = EVERYTHING,
     ) -> None:
         self._registry, self._statuses, self._reader = registry, statuses, reader
         self._evictor, self._suspender, self._shown, self._events = evictor, suspender, shown, events
         self._stale, self._holds, self._now, self._clock = stale, holds, now, clock
+        self._granted = granted
         self._rests: dict[str, float] = {}
         self._acted = Acted(steps)
 
@@ -98,15 +111,15 @@ class Acts:
         self._suspender.judged(namespace, found)
 
     def _suspends(self) -> bool:
-        return any(each.spec.suspend_controllers for each in acting(self._statuses.every()))
+        return self._granted.suspend and any(each.spec.suspend_controllers for each in acting(self._statuses.every()))
 
     async def _evict(self, found: Mapping[str, Found], entries: Entries) -> None:
         overdue = self._overdue(found, entries)
         bounding = await self._counted(found, overdue)
         allowed = min((bounds.free(each, self._now()) for each in bounding), default=0)
-        if not overdue or allowed <= 0:
+        if not overdue or allowed <= 0 or not self._evictor.room:
             return
-        victims = await self._victims(overdue, bounding, min(allowed, AT_ONCE))
+        victims = await self._victims(overdue, bounding, min(allowed, AT_ONCE, self._evictor.room))
         if victims and await self._announced(bounding, len(victims)):
             confirmed_by = await self._acted.confirmed(bounding)
             for victim in victims:
@@ -122,24 +135,34 @@ class Acts:
             await self._acted.left(victim, stale)
             return False
         outcome = await self._evictor.end(victim, late=late)
-        self._suspender.note(victim.pod)
+        self._suspender.note(victim)
         await self._acted.ended(victim, confirmed_by, outcome)
-        return True
+        return not self._evictor.not_granted
 
     async def _wait(self, found: Mapping[str, Found], entries: Entries, waiting: str) -> None:
         """Note where deadlines have passed and nothing is evicted."""
         now, acts = self._now(), bool(evicting(self._statuses.every()))
-        late = {name: due(entries.get(name, {}), now) for name, these in found.items() if acts and these.pods}
+        policy = self._policy()
+        late = {name: self._due_in(name, entries, policy, now) for name, these in found.items() if acts and these.pods}
         held = {name: reasons for name, reasons in late.items() if reasons and (waiting or self._holds(name))}
         await self._acted.waits(held, found, waiting)
 
     def _overdue(self, found: Mapping[str, Found], entries: Entries) -> list[Overdue]:
         """What is due, the oldest deadline first."""
-        now = self._now()
-        each = (Overdue(name, due(entries.get(name, {}), now)) for name, these in found.items() if these.pods)
+        now, policy = self._now(), self._policy()
+        each = (Overdue(name, self._due_in(name, entries, policy, now)) for name, these in found.items() if these.pods)
         return sorted(
             (one for one in each if one.reasons and not self._holds(one.namespace)), key=lambda one: one.oldest
         )
+
+    def _policy(self) -> Policy:
+        return Policy(acting(self._statuses.every()), self._granted.most)
+
+    def _due_in(self, namespace: str, entries: Entries, policy: Policy, now: datetime) -> dict[Reason, datetime]:
+        """What is due in a namespace and still to be evicted: its Allowance says for a while what was withdrawn."""
+        mode = self._registry.mode(namespace)
+        late = due(entries.get(namespace, {}), now)
+        return {reason: at for reason, at in late.items() if policy.of(reason, mode).action is Action.Evict}
 
     # -- bounds ----------------------------------------------------------------------------------
 
@@ -149,16 +172,15 @@ class Acts:
         pods = sum(found[one.namespace].count(one.reasons) for one in overdue)
         bounding = []
         for each in evicting(self._statuses.every()):
-            covered = _covered(each, found, overdue)
-            counted = await self._broken(each, pods, covered, max(total, pods))
+            counted = await self._broken(each, pods, max(total, pods), covers_any=_covers_any(each, found, overdue))
             if counted is None:
                 return ()
             bounding.append(counted)
         return tuple(bounding)
 
-    async def _broken(self, enforcement: Enforcement, pods: int, covered: int, of: int) -> Enforcement | None:
+    async def _broken(self, enforcement: Enforcement, pods: int, of: int, *, covers_any: bool) -> Enforcement | None:
         before = enforcement.status.breaker
-        after = bounds.breaker_after(enforcement, pods, covered, of, self._now())
+        after = bounds.breaker_after(enforcement, pods, of, self._now(), covers_any=covers_any)
         if after == before:
             return enforcement
         if after is not None:
@@ -166,7 +188,7 @@ class Acts:
         written = await self._statuses.write(enforcement, breaker=after)
         if written is not None and after is not None:
             about = Regarding(API_VERSION, "Enforcement", enforcement.name, enforcement.metadata.uid)
-            note = notices.breaker_open(after.pods, after.of, enforcement.spec.most_share, after.token)
+            note = notices.breaker_open(after.pods, after.of, after.share, after.token)
             self._events.record(about, "BreakerOpen", note, action="Evict", warning=True, transition=after.token)
         return written
 
@@ -185,8 +207,11 @@ class Acts:
     # -- pods ------------------------------------------------------------------------------------
 
     async def _victims(self, overdue: Iterable[Overdue], bounding: Iterable[Enforcement], most: int) -> list[Victim]:
+        """Return who is next: whoever was never tried, then whoever waits longest, so that budgets hold up no other."""
         breakers = [each.status.breaker for each in bounding]
+        counted = min((each.at for each in breakers if each), default=None)
         victims: list[Victim] = []
+        again: list[_Again] = []
         for one in overdue:
             reasons = {
                 reason: at
@@ -194,12 +219,16 @@ class Acts:
                 if all(bounds.covers(breaker, at) for breaker in breakers)
             }
             if reasons and self._rests.get(one.namespace, 0) <= self._clock():
-                found = await self._in_namespace(Overdue(one.namespace, reasons), most - len(victims))
-                if not found:
+                known = Overdue(one.namespace, reasons)
+                new = [each async for each in self._in_namespace(known, counted, most, again)]
+                if not new:
                     self._rest(one.namespace)
-                victims += found
+                victims += new
             if len(victims) >= most:
-                break
+                return victims[:most]
+        for each in again:
+            victim = await self._victim(each.pod, each.overdue)
+            victims += [victim] if victim and len(victims) < most else []
         return victims
 
     def _rest(self, namespace: str) -> None:
@@ -207,35 +236,53 @@ class Acts:
         self._rests = {name: until for name, until in self._rests.items() if until > now}
         self._rests[namespace] = now + REST_SECONDS
 
-    async def _in_namespace(self, overdue: Overdue, most: int) -> list[Victim]:
-        victims: list[Victim] = []
-        policy, mode = Policy(acting(self._statuses.every())), self._registry.mode(overdue.namespace)
+    async def _in_namespace(
+        self, overdue: Overdue, counted: datetime | None, most: int, again: list[_Again]
+    ) -> AsyncIterator[Victim]:
+        """Yield pods of a namespace that are to be tried first; keep others that may be tried now, so many at most."""
+        found = 0
         async for pods in self._reader.live(of_namespace(overdue.namespace)):
             for pod in pods:
-                if len(victims) >= most:
-                    return victims
-                reasons = await self._due(pod, overdue)
-                if reasons:
-                    respect = max(
-                        overdue.reasons[reason] + timedelta(seconds=policy.of(reason, mode).respect)
-                        for reason in reasons
-                    )
-                    deadline = min(overdue.reasons[reason] for reason in reasons)
-                    victims.append(Victim(pod, reasons, deadline, respect))
-        return victims
+                since = self._ready_since(pod, counted)
+                if since is not None and since > NEVER:
+                    again.append(_Again(since, pod, overdue))
+                victim = await self._victim(pod, overdue) if since == NEVER else None
+                if victim is not None:
+                    found += 1
+                    yield victim
+                if found >= most:
+                    return
+            again.sort(key=lambda each: each.since)
+            del again[most:]
 
-    async def _due(self, pod: Pod, overdue: Overdue) -> frozenset[Reason]:
-        """Return why a pod is to be evicted now, as it is judged now; nothing where it is on its way already."""
-        if pod.metadata.deletion_timestamp is not None or self._evictor.waits(pod.metadata.uid):
-            return frozenset()
+    def _ready_since(self, pod: Pod, counted: datetime | None) -> float | None:
+        """Return since when a pod may be tried; None where it is on its way already, or came after what was counted."""
+        if pod.metadata.deletion_timestamp is not None:
+            return None
+        if counted is not None:
+            at = created(pod)
+            if at is None or at > counted:
+                return None
+        return self._evictor.ready_since(pod)
+
+    async def _victim(self, pod: Pod, overdue: Overdue) -> Victim | None:
+        """Judge a pod once more; None where nothing that is due is found, or nothing is evicted for it any more."""
         reviewed = await self._reader.review(pod)
-        return reviewed.reasons & overdue.reasons.keys() if reviewed else frozenset()
+        if reviewed is None:
+            return None
+        policy, mode = self._policy(), self._registry.mode(overdue.namespace)
+        taken = {reason: policy.of(reason, mode) for reason in reviewed.reasons & overdue.reasons.keys()}
+        reasons = frozenset(reason for reason, each in taken.items() if each.action is Action.Evict)
+        if not reasons:
+            return None
+        respect = max(overdue.reasons[reason] + timedelta(seconds=taken[reason].respect) for reason in reasons)
+        return Victim(pod, reasons, min(overdue.reasons[reason] for reason in reasons), respect)
 
 
-def _covered(enforcement: Enforcement, found: Mapping[str, Found], overdue: Iterable[Overdue]) -> int:
-    """Pods of those that are due that the breaker of an Enforcement has counted."""
+def _covers_any(enforcement: Enforcement, found: Mapping[str, Found], overdue: Iterable[Overdue]) -> bool:
+    """Say whether any pod that is due is left that the breaker of an Enforcement has counted."""
     breaker = enforcement.status.breaker
-    return sum(
-        found[one.namespace].count(reason for reason, at in one.reasons.items() if bounds.covers(breaker, at))
+    return breaker is not None and any(
+        found[one.namespace].has_before((r for r, at in one.reasons.items() if bounds.covers(breaker, at)), breaker.at)
         for one in overdue
     )

@@ -51,31 +51,32 @@ def is_confirmed(enforcement: Enforcement) -> bool:
 
 
 def covers(breaker: Breaker | None, deadline: datetime) -> bool:
-    """Say whether pods of a deadline are among what a breaker counted."""
+    """Say whether pods of a deadline are among what a breaker counted, as far as they were there."""
     return breaker is None or deadline <= breaker.at
 
 
-def breaker_after(enforcement: Enforcement, due: int, covered: int, of: int, now: datetime) -> Breaker | None:
-    """Return the breaker after a count: of the pods that are due, of those that it covers, of all controlled ones.
+def breaker_after(enforcement: Enforcement, due: int, of: int, now: datetime, *, covers_any: bool) -> Breaker | None:
+    """Return the breaker after a count: of the pods that are due, and of all controlled ones.
 
-    It opens above the share, and closes once no more are due than allowed.  Unconfirmed, it counts anew when they
-    become more; confirmed, it stays until all that it covers is gone, so that nobody confirms what was not shown.
+    It opens above the share, and closes once no more are due than the share that it opened by: one that is raised
+    since confirms nothing.  Unconfirmed, it counts anew when they become more; confirmed, it stays until all that it
+    covers is gone (``covers_any`` says whether some is left), so that nobody confirms what was not shown.
     """
     before = enforcement.status.breaker
-    if due <= max(1, enforcement.spec.most_share * of // 100):
+    share = enforcement.spec.most_share
+    confirmed = is_confirmed(enforcement)
+    if before is not None and confirmed and (before.evicted >= before.pods or not covers_any):
+        before = None
+    if before is not None:
+        share = min(share, before.share or share)
+    if due <= max(1, share * of // 100):
         return None
-    if before is None or (is_confirmed(enforcement) and _is_done(before, covered)):
-        return _opened(enforcement, due, of, now)
-    if not is_confirmed(enforcement) and due > before.pods:
-        return _opened(enforcement, due, of, now)
+    if before is None or (not confirmed and due > before.pods):
+        return _opened(enforcement, due, of, now, share)
     return before
 
 
-def _is_done(breaker: Breaker, covered: int) -> bool:
-    return covered == 0 or breaker.evicted >= breaker.pods
-
-
-def _opened(enforcement: Enforcement, due: int, of: int, now: datetime) -> Breaker:
+def _opened(enforcement: Enforcement, due: int, of: int, now: datetime, share: int) -> Breaker:
     case = f"{enforcement.metadata.uid} {now.isoformat()} {due}"
     digest = hashlib.sha256(case.encode()).hexdigest()[:8]
-    return Breaker(token=f"{due}-{digest}", at=now.replace(microsecond=0), pods=due, of=of)
+    return Breaker(token=f"{due}-{digest}", at=now.replace(microsecond=0), pods=due, of=of, share=share)

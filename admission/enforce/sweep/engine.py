@@ -16,7 +16,7 @@ from admission.cluster.client import ClusterError
 from admission.enforce.sweep.changes import Changes
 from admission.enforce.sweep.found import Found
 from admission.enforce.sweep.reader import Reader
-from admission.enforce.sweep.steps import Policy, acting
+from admission.enforce.sweep.steps import EVERYTHING, Granted, Policy, acting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable
@@ -62,6 +62,7 @@ class Facts(NamedTuple):
     """Seconds between two full sweeps."""
     clock: Callable[[], float] = time.monotonic
     """Monotonic seconds."""
+    granted: Granted = EVERYTHING
 
 
 class Sweep:
@@ -146,7 +147,7 @@ class Sweep:
         enforcements = self._registry.every(Enforcement)
         specs = tuple((each.name, each.spec) for each in enforcements)
         if specs != self._specs:
-            self._specs, self._policy = specs, Policy(acting(enforcements))
+            self._specs, self._policy = specs, Policy(acting(enforcements), self._facts.granted.most)
 
     # -- judging ---------------------------------------------------------------------------------
 

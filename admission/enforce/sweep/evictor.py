@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,9 +28,15 @@ if TYPE_CHECKING:
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
 """Seconds until a pod that was not evicted is tried again; doubled each time."""
 
+NEVER = float("-inf")
+"""Since when a pod may be tried that was not, nor others beside it in vain."""
+
 _REMEMBERED = 10_000
-_TOO_MANY_REQUESTS = 429
-_SERVER_ERROR = 500
+NOT_GRANTED_SECONDS = 60.0
+"""Between two attempts while the right to evict is wanting."""
+
+_FORBIDDEN = 403
+_OF_BUDGETS = {429, 500}
 _GONE = {404, 409}
 """It is not there, or not the one of this uid."""
 
@@ -72,12 +79,28 @@ class Evictor:
     ) -> None:
         self._client, self._now, self._clock = client, now, clock
         self._waits: cachetools.LRUCache[str, _Wait] = cachetools.LRUCache(_REMEMBERED)
+        self._refusing: cachetools.TTLCache[str, None] = cachetools.TTLCache(_REMEMBERED, LONGEST_PAUSE, clock)
+        self.not_granted = ""
+        """What the API server said when it refused an eviction for want of a right; "" while it does not."""
+        self._refused_at = float("-inf")
         self.outcomes: Counter[Outcome] = Counter()
 
-    def waits(self, uid: str) -> bool:
-        """Say whether it is too early to try a pod again."""
-        wait = self._waits.get(uid)
-        return wait is not None and wait.until > self._clock()
+    def ready_since(self, pod: Pod) -> float | None:
+        """Return since when a pod may be tried again; None while it is too early, ``NEVER`` if it is to be tried first.
+
+        A pod that was not tried yet, in a namespace where budgets have refused others of late, is no first one.
+        """
+        wait = self._waits.get(pod.metadata.uid)
+        if wait is None:
+            return 0.0 if pod.metadata.namespace in self._refusing else NEVER
+        return wait.until if wait.until <= self._clock() else None
+
+    @property
+    def room(self) -> int:
+        """How many attempts make sense now: one a minute while the right to evict is wanting."""
+        if not self.not_granted:
+            return sys.maxsize
+        return int(self._clock() - self._refused_at >= NOT_GRANTED_SECONDS)
 
     def is_late(self, victim: Victim) -> bool:
         """Say whether budgets were respected for long enough."""
@@ -87,6 +110,8 @@ class Evictor:
         """Try to end a pod, once; past budgets where it is ``late``."""
         outcome = await self._tried(victim, late=late)
         self.outcomes[outcome] += 1
+        if outcome is Outcome.Refused:
+            self._refusing[victim.pod.metadata.namespace] = None
         uid = victim.pod.metadata.uid
         before = self._waits.get(uid)
         pause = min(LONGEST_PAUSE, 2 * before.pause) if before else FIRST_PAUSE
@@ -94,6 +119,7 @@ class Evictor:
         return outcome
 
     async def _tried(self, victim: Victim, *, late: bool) -> Outcome:
+        self.not_granted = ""
         try:
             await (self._delete(victim.pod) if late else self._evict(victim.pod))
         except ApiError as error:
@@ -107,8 +133,11 @@ class Evictor:
         if error.status in _GONE:
             return Outcome.Gone
         # A pod of two budgets is answered with 500: it is no more evicted than one whose budget is used up.
-        if error.status == _TOO_MANY_REQUESTS or (error.status == _SERVER_ERROR and "Budget" in error.message):
+        # And one that is asked too much answers with 429 of no budget.
+        if error.status in _OF_BUDGETS and "budget" in error.message.lower():
             return Outcome.Refused
+        if error.status == _FORBIDDEN and " cannot " in error.message:  # by who authorizes, not by an admission
+            self.not_granted, self._refused_at = error.message, self._clock()
         logger.warning("pod %s: %s", _name(victim.pod), error)
         return Outcome.Failed
 

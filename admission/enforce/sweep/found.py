@@ -40,14 +40,18 @@ class Found:
     """Pods with controlled accelerators."""
     pods: Counter[frozenset[Reason]] = field(default_factory=Counter)
     """Pods by the reasons that each would be denied for; those without any are left out."""
+    oldest: dict[frozenset[Reason], datetime] = field(default_factory=dict)
+    """When the first of them was created, by the same."""
     owners: set[str] = field(default_factory=set)
     """Uids of controllers of these pods, as far as there is room."""
 
-    def take(self, reasons: frozenset[Reason], *, controlled: bool) -> None:
+    def take(self, reasons: frozenset[Reason], *, controlled: bool, created: datetime | None = None) -> None:
         """Count a pod."""
         self.controlled += controlled
         if reasons:
             self.pods[reasons] += 1
+            if created is not None:
+                self.oldest[reasons] = min(created, self.oldest.get(reasons, created))
 
     def keep(self, owners: Iterable[str]) -> None:
         """Note controllers of a pod."""
@@ -65,6 +69,11 @@ class Found:
         """Return how many pods have one of some reasons."""
         wanted = frozenset(among)
         return sum(count for reasons, count in self.pods.items() if reasons & wanted)
+
+    def has_before(self, among: Iterable[Reason], at: datetime) -> bool:
+        """Say whether a pod that has one of some reasons was created by then."""
+        wanted = frozenset(among)
+        return any(created <= at for reasons, created in self.oldest.items() if reasons & wanted)
 
 
 def known(entries: Iterable[OwnFinding], refer: Refer) -> dict[Reason, OwnFinding]:

@@ -66,10 +66,17 @@ async def queued(client: Client, namespace: str, owner: str) -> Queued | None:
     collection = f"{_GROUP}/{version}/namespaces/{namespace}/workloads"
     async for page in lists.pages(client, collection):
         for raw in page:
-            workload = _workload.decode(raw)
+            workload = _read(raw, collection)
             if any(each.uid == owner for each in workload.metadata.owner_references or ()):
                 return Queued(f"{collection}/{workload.metadata.name}", workload)
     return None
+
+
+def _read(raw: msgspec.Raw, collection: str) -> Workload:
+    try:
+        return _workload.decode(raw)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ClusterError(f"{collection}: {error}") from error
 
 
 async def _version(client: Client) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -101,11 +102,20 @@ class Reader:
             reviewed = await self._review(pod)
             if reviewed is None or found is None:
                 return None
-            found.take(reviewed.reasons, controlled=reviewed.controlled)
+            found.take(reviewed.reasons, controlled=reviewed.controlled, created=created(pod))
             found.keep(owner.uid for owner in pod.metadata.owner_references or () if owner.controller)
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
         return found
+
+
+def created(pod: Pod) -> datetime | None:
+    """Return when a pod was created; None where it does not say so."""
+    try:
+        found = datetime.fromisoformat(pod.metadata.creation_timestamp or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _read(raw: msgspec.Raw) -> Pod | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from admission.api.enforcement import Action, DoneMode, Findings
 from admission.enforce.conditions import condition
 from admission.enforce.sweep.found import due
-from admission.enforce.sweep.steps import Policy
+from admission.enforce.sweep.steps import EVERYTHING, Granted, Policy
 from admission.review import notices
 from admission.review.reasons import Reason
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from admission.api.allowance import OwnFinding
     from admission.api.enforcement import Enforcement
     from admission.api.object import Condition
+    from admission.api.policy import Mode
+    from admission.enforce.sweep.evictor import Evictor
     from admission.enforce.sweep.found import Found
     from admission.enforce.sweep.statuses import Statuses
 
@@ -29,14 +31,22 @@ SECONDS = 1.0
 
 
 class Shown:
-    """Keeps the statuses current; ``totals`` are pods by reason, of all namespaces."""
+    """Keeps the statuses current; ``totals`` are pods by reason, and by the mode of their namespace."""
 
     def __init__(
-        self, statuses: Statuses, now: Callable[[], datetime], clock: Callable[[], float] = time.monotonic
+        self,
+        statuses: Statuses,
+        mode: Callable[[str], Mode],
+        evictor: Evictor,
+        *,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+        granted: Granted = EVERYTHING,
     ) -> None:
-        self._statuses, self._now, self._clock = statuses, now, clock
+        self._statuses, self._mode, self._evictor, self._granted = statuses, mode, evictor, granted
+        self._now, self._clock = now, clock
         self._at = float("-inf")
-        self.totals: Counter[Reason] = Counter()
+        self.totals: Counter[tuple[Reason, Mode]] = Counter()
 
     async def show(
         self, found: Mapping[str, Found], entries: Mapping[str, Mapping[Reason, OwnFinding]], waiting: str
@@ -45,55 +55,88 @@ class Shown:
         if self._clock() - self._at < SECONDS:
             return
         self._at, now = self._clock(), self._now()
-        by_namespace = [each.by_reason() for each in found.values() if each.pods]
-        self.totals = sum(by_namespace, Counter[Reason]())
-        places = Counter(reason for each in by_namespace for reason in each)
+        places = self._count(found)
         overdue = sum(each.count(due(entries.get(name, {}), now)) for name, each in found.items())
         summary = f"{sum(sum(each.pods.values()) for each in found.values())}/{overdue}"
         for enforcement in self._statuses.every():
-            rows = self._rows(Policy([enforcement]), places, entries)
-            fields = {"findings": rows, "summary": summary, "conditions": [_acting(enforcement, waiting, now)]}
+            rows = self._rows(enforcement, places, entries)
+            fields = {"findings": rows, "summary": summary, "conditions": [self._acting(enforcement, waiting, now)]}
             if any(getattr(enforcement.status, name) != value for name, value in fields.items()):
                 await self._statuses.write(enforcement, **fields)
 
+    def _count(self, found: Mapping[str, Found]) -> Counter[tuple[Reason, Mode]]:
+        """Count the pods, and return in how many namespaces they are."""
+        totals: Counter[tuple[Reason, Mode]] = Counter()
+        places: Counter[tuple[Reason, Mode]] = Counter()
+        for name, each in found.items():
+            for reason, pods in each.by_reason().items():
+                totals[reason, self._mode(name)] += pods
+                places[reason, self._mode(name)] += 1
+        self.totals = totals
+        return places
+
     def _rows(
-        self, policy: Policy, places: Counter[Reason], entries: Mapping[str, Mapping[Reason, OwnFinding]]
+        self,
+        enforcement: Enforcement,
+        places: Counter[tuple[Reason, Mode]],
+        entries: Mapping[str, Mapping[Reason, OwnFinding]],
     ) -> list[Findings]:
-        reasons = sorted(self.totals)
-        return [_row(policy, reason, self.totals[reason], places[reason], entries) for reason in reasons]
+        """Return what is done about each reason, or would be: in namespaces of another mode something else."""
+        done = enforcement.spec.mode is DoneMode.Enforce
+        policy = Policy([enforcement], self._granted.most if done else Action.Evict)
+        pods, namespaces = by_action(policy, self.totals), by_action(policy, places)
+        return [
+            Findings(
+                reason=str(reason),
+                action=action,
+                pods=pods[reason, action],
+                namespaces=namespaces[reason, action],
+                deadline=self._deadline(policy, reason, entries) if action is Action.Evict else None,
+            )
+            for reason, action in sorted(pods)
+        ]
+
+    def _deadline(
+        self, policy: Policy, reason: Reason, entries: Mapping[str, Mapping[Reason, OwnFinding]]
+    ) -> datetime | None:
+        grace = timedelta(seconds=policy.of(reason).grace)
+        told = (each[reason] for name, each in entries.items() if reason in each and self._evicts(policy, reason, name))
+        return min((each.deadline or each.since + grace for each in told), default=None)
+
+    def _evicts(self, policy: Policy, reason: Reason, namespace: str) -> bool:
+        return policy.of(reason, self._mode(namespace)).action is Action.Evict
+
+    def _obstacle(self, enforcement: Enforcement, waiting: str) -> tuple[str, str]:
+        """Return what keeps it from acting, in a word and in a sentence; "" where nothing does."""
+        breaker, spec = enforcement.status.breaker, enforcement.spec
+        if spec.mode is DoneMode.DryRun:
+            return "DryRun", ""
+        if any(step.action is Action.Evict for step in spec.steps) and not self._granted.evict:
+            return "NotGranted", notices.not_granted("evict")
+        if waiting:
+            return str(Reason.NotSynced), waiting
+        if breaker is not None and spec.confirmed != breaker.token:
+            return "BreakerOpen", notices.breaker_waits(breaker.pods, breaker.token)
+        if self._evictor.not_granted:
+            return "NotGranted", self._evictor.not_granted
+        return "", notices.not_granted("suspend") if spec.suspend_controllers and not self._granted.suspend else ""
+
+    def _acting(self, enforcement: Enforcement, waiting: str, now: datetime) -> Condition:
+        obstacle, message = self._obstacle(enforcement, waiting)
+        return condition(
+            "Acting",
+            obstacle or "Enforcing",
+            holds=not obstacle,
+            current=enforcement.status.conditions,
+            now=now,
+            generation=enforcement.metadata.generation,
+            message=message[:1024],
+        )
 
 
-def _row(
-    policy: Policy, reason: Reason, pods: int, places: int, entries: Mapping[str, Mapping[Reason, OwnFinding]]
-) -> Findings:
-    taken, deadline = policy.of(reason), None
-    if taken.action is Action.Evict:
-        grace = timedelta(seconds=taken.grace)
-        told = [each[reason] for each in entries.values() if reason in each]
-        deadline = min((each.deadline or each.since + grace for each in told), default=None)
-    return Findings(reason=str(reason), action=taken.action, pods=pods, namespaces=places, deadline=deadline)
-
-
-def _obstacle(enforcement: Enforcement, waiting: str) -> tuple[str, str]:
-    """Return what keeps it from acting, in a word and in a sentence; "" where nothing does."""
-    breaker = enforcement.status.breaker
-    if enforcement.spec.mode is DoneMode.DryRun:
-        return "DryRun", ""
-    if waiting:
-        return str(Reason.NotSynced), waiting
-    if breaker is not None and enforcement.spec.confirmed != breaker.token:
-        return "BreakerOpen", notices.breaker_waits(breaker.pods, breaker.token)
-    return "", ""
-
-
-def _acting(enforcement: Enforcement, waiting: str, now: datetime) -> Condition:
-    obstacle, message = _obstacle(enforcement, waiting)
-    return condition(
-        "Acting",
-        obstacle or "Enforcing",
-        holds=not obstacle,
-        current=enforcement.status.conditions,
-        now=now,
-        generation=enforcement.metadata.generation,
-        message=message[:1024],
-    )
+def by_action(policy: Policy, counts: Mapping[tuple[Reason, Mode], int]) -> Counter[tuple[Reason, Action]]:
+    """Return counts by what is done in a namespace of that mode."""
+    found: Counter[tuple[Reason, Action]] = Counter()
+    for (reason, mode), count in counts.items():
+        found[reason, policy.of(reason, mode).action] += count
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.enforcement import Action, DoneMode
 from admission.api.policy import Mode
@@ -40,16 +40,34 @@ class Taken:
 
     def within(self, mode: Mode) -> Taken:
         """Return what of it is done in a namespace of a mode."""
-        most = _MOST[mode]
+        return self.upto(_MOST[mode])
+
+    def upto(self, most: Action) -> Taken:
+        """Return what of it is done where no more than some action is."""
         return self if ORDER.index(self.action) <= ORDER.index(most) else Taken(most)
 
 
-class Policy:
-    """The steps of some Enforcements."""
+class Granted(NamedTuple):
+    """What the installation was granted to do to pods, and to what makes them."""
 
-    def __init__(self, enforcements: Iterable[Enforcement]) -> None:
+    evict: bool = True
+    suspend: bool = True
+
+    @property
+    def most(self) -> Action:
+        """The strictest action that can be taken: no deadline is promised that nothing comes of."""
+        return Action.Evict if self.evict else Action.StopAdmitting
+
+
+EVERYTHING = Granted()
+
+
+class Policy:
+    """The steps of some Enforcements, as far as ``most`` at most."""
+
+    def __init__(self, enforcements: Iterable[Enforcement], most: Action = Action.Evict) -> None:
         steps = [step for each in enforcements for step in each.spec.steps]
-        self._taken = {reason: _strictest(reason, steps) for reason in Reason}
+        self._taken = {reason: _strictest(reason, steps).upto(most) for reason in Reason}
 
     def of(self, reason: Reason, mode: Mode = Mode.Enforce) -> Taken:
         """Return what is done about a reason in a namespace of a mode; reporting where no step is about it."""

@@ -1,12 +1,16 @@
 """Suspends what made evicted pods, once none of them is left: it would only go on trying to make them anew.
 
 Never before: to scale a Deployment down, or to suspend a Job, ends all of its pods at once, past budgets and past the
-pace of evictions.  What is suspended stays so until somebody resumes it.
+pace of evictions.  Nor where another child of it has pods, as the new ReplicaSet of a rollout that puts things right,
+or where the evicted pod would be admitted now.  What is suspended stays so until somebody resumes it.
 """
 
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -14,19 +18,32 @@ import msgspec
 from admission.cluster.client import ApiError, ClusterError
 from admission.enforce.sweep import kueue
 from admission.enforce.sweep.found import MOST_OWNERS
+from admission.enforce.sweep.reader import of_namespace
 from admission.enforce.sweep.record import NotRecordedError, Step, WorkloadOf
 from admission.review.pod import Meta, OwnerReference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from admission.cluster.client import Client
+    from admission.enforce.sweep.evictor import Victim
     from admission.enforce.sweep.found import Found
+    from admission.enforce.sweep.reader import Reader
     from admission.enforce.sweep.record import Line, Steps
     from admission.review.pod import Pod
+    from admission.review.reasons import Reason
 
 REPLICAS = "computegate.io/suspended-replicas"
 """Annotation with the number of replicas before."""
 
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
+"""Seconds until a controller that could not be suspended is tried again; doubled each time."""
+
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
+"""Refusals that pass by themselves: a controller writes what it controls all the time."""
+
 _REMEMBERED = 1000  # controllers whose pods were evicted, and some are left
+_SERVER_ERROR = 500
 _SCALED = {"ReplicaSet": "replicasets", "StatefulSet": "statefulsets", "Deployment": "deployments"}
 
 logger = logging.getLogger(__name__)
@@ -43,8 +60,24 @@ class _Controller(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _Left(NamedTuple):
-    namespace: str
+    """What made a pod that was evicted, and why it was."""
+
     owner: OwnerReference
+    pod: Pod
+    reasons: frozenset[Reason]
+
+    @property
+    def namespace(self) -> str:
+        return self.pod.metadata.namespace
+
+
+@dataclass(slots=True)
+class _Ripe:
+    """What has no pods left, and when it is tried (again)."""
+
+    left: _Left
+    at: float = float("-inf")
+    pause: float = FIRST_PAUSE
 
 
 _decoder = msgspec.json.Decoder(_Controller)
@@ -53,57 +86,103 @@ _decoder = msgspec.json.Decoder(_Controller)
 class Suspender:
     """Remembers what made the pods that were evicted; forgets it with the term of the leader."""
 
-    def __init__(self, client: Client, steps: Steps) -> None:
-        self._client, self._steps = client, steps
+    def __init__(
+        self, client: Client, steps: Steps, reader: Reader, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client, self._steps, self._reader, self._clock = client, steps, reader, clock
         self._made: dict[str, _Left] = {}
-        self._ripe: list[_Left] = []
+        self._ripe: list[_Ripe] = []
         self.suspended = 0
 
-    def note(self, pod: Pod) -> None:
+    def note(self, victim: Victim) -> None:
         """Take note of what made a pod that was evicted."""
-        owner = _controller(pod.metadata)
+        owner = _controller(victim.pod.metadata)
         if owner is not None and len(self._made) < _REMEMBERED:
-            self._made[owner.uid] = _Left(pod.metadata.namespace, owner)
+            self._made[owner.uid] = _Left(owner, victim.pod, victim.reasons)
 
     def judged(self, namespace: str, found: Found) -> None:
         """Take note of what has pods left in a namespace."""
         if len(found.owners) >= MOST_OWNERS:
             return
         gone = [uid for uid, left in self._made.items() if left.namespace == namespace and uid not in found.owners]
-        self._ripe += [self._made.pop(uid) for uid in gone]
+        self._ripe += [_Ripe(self._made.pop(uid)) for uid in gone]
 
     async def step(self, wanted: bool) -> None:
-        """Suspend what has no pods left, where that is wanted."""
-        while self._ripe:
-            left = self._ripe[0]
-            try:
-                if wanted:
-                    await self._suspend(left.namespace, left.owner)
-            except NotRecordedError:
-                raise  # it stays, until it can be
-            except ClusterError as error:
-                about = f"{left.owner.kind} {left.namespace}/{left.owner.name}"
-                logger.warning("%s: not suspended: %s", about, error)
-                workload = WorkloadOf(left.owner.kind, left.namespace, left.owner.name, left.owner.uid)
-                await self._steps.after(self._line(Step.NotSuspended, workload, str(error)))
-            del self._ripe[0]
+        """Suspend what has no pods left, where that is wanted; what others write meanwhile is tried again."""
+        for ripe in [each for each in self._ripe if not wanted or each.at <= self._clock()]:
+            if not wanted or await self._is_settled(ripe):
+                self._ripe.remove(ripe)
+
+    async def _is_settled(self, ripe: _Ripe) -> bool:
+        """Suspend, and say whether there is nothing more to try; raises ``NotRecordedError``."""
+        left = ripe.left
+        try:
+            if not await self._is_denied(left):
+                return True
+            await self._suspend(left.namespace, left.owner)
+        except NotRecordedError:
+            raise  # it stays, until it can be
+        except ClusterError as error:
+            await self._not_suspended(left, error)
+            if isinstance(error, ApiError) and error.status < _SERVER_ERROR and error.status not in _PASSING:
+                return True
+            ripe.at, ripe.pause = self._clock() + ripe.pause, min(LONGEST_PAUSE, 2 * ripe.pause)
+            return False
+        return True
+
+    async def _is_denied(self, left: _Left) -> bool:
+        """Say whether a pod would still be denied for what it was evicted for."""
+        reviewed = await self._reader.review(left.pod)
+        if reviewed is None:
+            raise ClusterError("nobody can tell now whether it would be denied")
+        return bool(reviewed.reasons & left.reasons)
+
+    async def _not_suspended(self, left: _Left, error: ClusterError) -> None:
+        logger.warning("%s %s/%s: not suspended: %s", left.owner.kind, left.namespace, left.owner.name, error)
+        workload = WorkloadOf(left.owner.kind, left.namespace, left.owner.name, left.owner.uid)
+        await self._steps.after(self._line(Step.NotSuspended, workload, str(error)))
 
     def _line(self, step: Step, workload: WorkloadOf, detail: str = "") -> Line:
         return self._steps.line(step, namespace=workload.namespace, workload=workload, pods=0, detail=detail)
 
     async def _suspend(self, namespace: str, owner: OwnerReference) -> None:
+        if await self._has_pods(namespace, owner, owner):
+            return
         if owner.kind == "Job":
             await self._suspend_job(namespace, owner)
         elif owner.kind in _SCALED:
-            path = f"/apis/apps/v1/namespaces/{namespace}/{_SCALED[owner.kind]}/{owner.name}"
-            found = await self._get(path, owner)
-            above = _controller(found.metadata) if found else None
-            if above is not None and above.kind in _SCALED:
-                await self._suspend(namespace, above)
-            elif found is not None and found.spec.replicas != 0:
-                await self._scale(owner.kind, path, found)
+            await self._suspend_scaled(namespace, owner)
         else:
             await self._deactivate(namespace, owner)
+
+    async def _suspend_scaled(self, namespace: str, owner: OwnerReference) -> None:
+        found = await self._get(_path(namespace, owner), owner)
+        if found is None or found.spec.replicas == 0:
+            return  # a rollout has moved on from it: what it made is not what is made now
+        above = _controller(found.metadata)
+        if above is None or above.kind not in _SCALED:
+            await self._scale(owner.kind, _path(namespace, owner), found)
+            return
+        top = await self._get(_path(namespace, above), above)
+        if top is not None and top.spec.replicas != 0 and not await self._has_pods(namespace, owner, above):
+            await self._scale(above.kind, _path(namespace, above), top)
+
+    async def _has_pods(self, namespace: str, child: OwnerReference, top: OwnerReference) -> bool:
+        """Say whether a pod is left of what is to be suspended, whichever of its children made it."""
+        seen = set[str]()
+        async for pods in self._reader.live(of_namespace(namespace)):
+            owners = (_controller(pod.metadata) for pod in pods)
+            for owner in {each.uid: each for each in owners if each is not None}.values():
+                if owner.uid in {child.uid, top.uid}:
+                    return True
+                if child.uid == top.uid or owner.kind != child.kind or owner.uid in seen:
+                    continue
+                seen.add(owner.uid)
+                found = await self._get(_path(namespace, owner), owner)
+                above = _controller(found.metadata) if found else None
+                if above is not None and above.uid == top.uid:
+                    return True
+        return False
 
     async def _scale(self, kind: str, path: str, found: _Controller) -> None:
         had = 1 if found.spec.replicas is None else found.spec.replicas
@@ -113,11 +192,13 @@ class Suspender:
     async def _suspend_job(self, namespace: str, owner: OwnerReference) -> None:
         if await self._deactivate(namespace, owner):
             return
-        path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{owner.name}"
+        path = _path(namespace, owner)
         found = await self._get(path, owner)
         above = _controller(found.metadata) if found else None
-        if above is not None and await self._deactivate(namespace, above):
-            return  # a JobSet, or the like: it is what is queued
+        if above is not None and await kueue.queued(self._client, namespace, above.uid):
+            if not await self._has_pods(namespace, owner, above):  # a JobSet, or the like: it is what is queued
+                await self._deactivate(namespace, above)
+            return
         if found is not None and not found.spec.suspend:
             await self._patch("Job", path, {"spec": {"suspend": True}}, found)
 
@@ -152,6 +233,12 @@ class Suspender:
         await self._client.merge_patch(path, msgspec.json.encode(body))
         self.suspended += 1
         await self._steps.after(self._line(Step.Suspended, workload))
+
+
+def _path(namespace: str, owner: OwnerReference) -> str:
+    if owner.kind == "Job":
+        return f"/apis/batch/v1/namespaces/{namespace}/jobs/{owner.name}"
+    return f"/apis/apps/v1/namespaces/{namespace}/{_SCALED[owner.kind]}/{owner.name}"
 
 
 def _controller(meta: Meta) -> OwnerReference | None:

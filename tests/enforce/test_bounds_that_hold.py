@@ -1,0 +1,111 @@
+"""What was promised holds while it is withdrawn, confirmed, loosened or refused, and by whatever budgets."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from admission.api.enforcement import Enforcement
+from admission.review.reasons import Reason
+from tests.enforce.ground import Cluster, Leader
+from tests.enforce.test_acting_within_bounds import settled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONG = {"action": "Evict", "gracePeriod": "30s", "respectBudgetsFor": "24h"}
+
+
+def _removed(cluster: Cluster, leader: Leader) -> None:
+    cluster.enforcement["spec"]["steps"] = [{**LONG, "codes": ["InfoNeeded"]}]
+    leader.registry.put(Enforcement.model_validate(cluster.enforcement))
+
+
+def _warned(cluster: Cluster, leader: Leader) -> None:
+    cluster.enforcement["spec"]["steps"] = [{**LONG, "codes": ["InfoNeeded"]}, {"action": "Warn"}]
+    leader.registry.put(Enforcement.model_validate(cluster.enforcement))
+
+
+def _mode_warn(cluster: Cluster, leader: Leader) -> None:
+    known = {"reason": str(cluster.reasons["kept"]), "computegate.io/mode": "warn"}
+    leader.registry.put_namespace("kept", known)
+
+
+@pytest.mark.parametrize("withdraw", [_removed, _warned, _mode_warn])
+def test_a_step_that_is_withdrawn_ends_nothing_from_the_moment_it_is_seen(
+    withdraw: Callable[[Cluster, Leader], None],
+) -> None:
+    cluster = Cluster({"kept": 5, "well": 30}, steps=[LONG], evictionsPerMinute=600)
+    cluster.budgeted.update(f"kept-{number}" for number in range(5))
+    cluster.reasons["kept"] = Reason.KYCExpired
+    leader = Leader(cluster)
+    settled(cluster, leader, seconds=60)
+    cluster.now += timedelta(seconds=400)
+    attempts = len(cluster.attempts)
+    withdraw(cluster, leader)
+    asyncio.run(leader.step())
+    assert (cluster.evicted, len(cluster.attempts)) == ([], attempts)
+
+
+def test_budgets_of_one_tenant_hold_up_no_other() -> None:
+    cluster = Cluster({"kept": 60, "bad": 20, "well": 900}, steps=[LONG], mostShare=50)
+    cluster.budgeted.update(f"kept-{number}" for number in range(60))
+    cluster.reasons["kept"] = Reason.KYCExpired
+    leader = Leader(cluster)
+    settled(cluster, leader, seconds=5)
+    cluster.reasons["bad"] = Reason.ListedParty
+    settled(cluster, leader, seconds=240)
+    assert len(cluster.evicted) == 20
+    tried = {name for _, namespace, name in cluster.attempts if namespace == "kept"}
+    settled(cluster, leader, seconds=600)
+    assert len(tried) < len({name for _, namespace, name in cluster.attempts if namespace == "kept"}) == 60
+
+
+def test_a_confirmation_covers_no_pod_that_came_since_also_where_others_of_its_namespace_were_counted() -> None:
+    cluster = Cluster({"bad": 6, "well": 10}, evictionsPerMinute=60, mostShare=20)
+    leader = Leader(cluster)
+    cluster.reasons["bad"] = Reason.KYCExpired
+    settled(cluster, leader, seconds=60)
+    counted = cluster.status.breaker.token
+    cluster.pods = {key: ending for key, ending in cluster.pods.items() if key[1] not in {"bad-0", "bad-1"}}
+    cluster.add("bad", "bad-70", "bad-71", "bad-72", "bad-73")
+    cluster.confirm()
+    leader.sweep.touch("bad")
+    settled(cluster, leader, seconds=60)
+    assert sorted(name for *_, name in cluster.evicted) == ["bad-2", "bad-3", "bad-4", "bad-5"]
+    cluster.gone()
+    leader.sweep.touch("bad")
+    settled(cluster, leader, seconds=60)
+    breaker = cluster.status.breaker
+    assert (breaker.pods, breaker.token != counted) == (4, True), "those that came since are asked about anew"
+
+
+def test_an_open_breaker_is_passed_by_a_confirmation_alone_and_not_by_a_share_that_is_raised() -> None:
+    cluster = Cluster({"bad": 30, "well": 10}, evictionsPerMinute=600, mostShare=20)
+    leader = Leader(cluster)
+    cluster.reasons["bad"] = Reason.KYCExpired
+    settled(cluster, leader, seconds=60)
+    cluster.change(mostShare=100)
+    settled(cluster, leader, seconds=30)
+    cluster.add("bad", "bad-70")  # counted anew
+    leader.sweep.touch("bad")
+    settled(cluster, leader, seconds=30)
+    assert (cluster.evicted, cluster.status.breaker.pods) == ([], 31)
+    cluster.confirm()
+    settled(cluster, leader, seconds=30)
+    assert len(cluster.evicted) == 31
+
+
+def test_a_breaker_closes_once_no_more_are_due_than_the_share_that_it_opened_by() -> None:
+    cluster = Cluster({"bad": 6, "well": 14}, evictionsPerMinute=600, mostShare=20)
+    leader = Leader(cluster)
+    cluster.reasons["bad"] = Reason.KYCExpired
+    settled(cluster, leader, seconds=60)
+    assert cluster.status.breaker.share == 20
+    cluster.pods = {key: ending for key, ending in cluster.pods.items() if key[1] not in {"bad-0", "bad-1", "bad-2"}}
+    leader.sweep.touch("bad")
+    settled(cluster, leader, seconds=60)
+    assert (len(cluster.evicted), cluster.status.breaker) == (3, None)
