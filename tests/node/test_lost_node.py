@@ -77,19 +77,19 @@ def test_a_node_that_dies_with_the_replica_that_is_asked_costs_time_and_nothing_
     spread: Release, machine: Machine, cluster: Cluster, tmp_path: Path, show: Callable[[str], None]
 ) -> None:
     assert set(nodes(spread)) == {FIRST, SECOND}
-    with beside(spread, tmp_path / "prometheus") as prometheus, Stream(spread.plane, asked(), RATE) as stream:
-        lead_to_second(spread)
-        death = die(spread, machine)
-        await_replacement(spread)
-        show(f"a node is lost: its replicas are replaced after {time.monotonic() - death.at:.0f} s")
-        await_answers(stream)
-        with stream.held():
-            await_nothing_held(cluster)
+    with beside(spread, tmp_path / "prometheus") as prometheus:
+        with Stream(spread.plane, asked(), RATE) as stream:
+            lead_to_second(spread)
+            death = die(spread, machine)
+            await_replacement(spread)
+            show(f"a node is lost: its replicas are replaced after {time.monotonic() - death.at:.0f} s")
+            await_answers(stream)
+            with stream.held():
+                await_nothing_held(cluster)
+        show(f"a node is lost: {judged(stream.answers, death)}")
         eventually(prometheus.firing, lambda names: "ComputegateUnreachable" in names, ALERT_SECONDS)
         show(f"a node is lost: ComputegateUnreachable fires after at most {time.monotonic() - death.at:.0f} s")
         assert "ComputegateDown" not in prometheus.firing()
-        await_answers(stream)
-    show(f"a node is lost: {judged(stream.answers, death)}")
     assert told(cluster) >= {("Node", "NodeNotReady"), ("Pod", "NodeNotReady"), ("Pod", "TaintManagerEviction")}
     eventually(lambda: sum(value(text, "computegate_leader") for text in spread.metrics()), lambda number: number == 1)
     assert cluster.items("pods", "-n", CLEARED) == []
