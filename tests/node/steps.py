@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from admission import __version__
 from tests.e2e.world import eventually
-from tests.node.objects import TENANT
+from tests.node.objects import QUOTA, TENANT
 from tools.installation import NAMESPACE
 from tools.node import later
 from tools.node.connections import open_replicas
@@ -23,9 +23,17 @@ from tools.node.connections import open_replicas
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.e2e.world import Cluster
+    from tools.node.answers import Answer
     from tools.node.node import Node
     from tools.node.release import Release
 
+_CUT = re.compile(r"EOF|connection reset|connection refused|no endpoints|broken pipe|server closed|context deadline")
+"""How a request ends that was on its way to a replica that was killed."""
+_FOLLOWING_SECONDS = 3.0
+"""For which the node may lag behind its endpoints: kube-proxy gathers what changes."""
+_NOTHING_LEFT_SECONDS = 90.0
+"""After which nothing is held for a request that was refused."""
 _VERSION = re.compile(r'computegate_build_info\{version="(.*)"\}')
 
 
@@ -114,6 +122,26 @@ def restarts(release: Release, name: str) -> int:
     """Return how often a replica's container was started anew."""
     what = ("get", "pod", name, "-n", NAMESPACE, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
     return int(release.kubectl(*what).stdout)
+
+
+def judge(kill: Kill, lost: list[Answer]) -> str:
+    """Check that what was lost at a kill was on its way to a replica that was killed; return how it ended, and when.
+
+    On its way: begun before the node led elsewhere, cut off by nobody's answer, and not over before the kill.
+    """
+    if not kill.served:
+        assert lost == []
+        return "no replica was killed that the API server had a connection to"
+    strange = [answer for answer in lost if not _CUT.search(answer.message) or answer.ended < kill.at]
+    assert [answer.message for answer in strange] == []
+    assert [answer.begun - kill.led_away for answer in lost if answer.begun > kill.led_away + _FOLLOWING_SECONDS] == []
+    ends = sorted({found[0] for answer in lost if (found := _CUT.search(answer.message))})
+    return f"the last of {len(lost)} lost came {max(a.ended for a in lost) - kill.at:.1f} s after it: {', '.join(ends)}"
+
+
+def await_nothing_held(cluster: Cluster) -> None:
+    """See that nothing is held for what was refused, nor for what is gone."""
+    eventually(lambda: cluster.use(QUOTA), lambda use: (use["used"], use["reserved"]) == (0, 0), _NOTHING_LEFT_SECONDS)
 
 
 STEPS = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,9 +10,9 @@ import pytest
 
 from tests.e2e.world import Cluster, eventually
 from tests.node.conftest import IMAGE, ROOT
-from tests.node.objects import CLEARED, QUOTA, UNCLEARED, everything, worker
-from tests.node.steps import STEPS, Kill, Step
-from tools.node.answers import Answer, Fate, between, fates, summary, wrongs
+from tests.node.objects import CLEARED, UNCLEARED, everything, worker
+from tests.node.steps import STEPS, Kill, Step, await_nothing_held, judge
+from tools.node.answers import Fate, between, fates, summary, wrongs
 from tools.node.release import Release
 from tools.node.stream import Asked, Stream
 
@@ -32,12 +31,6 @@ LEAST_RATE = 100.0
 """Requests in a second, over all planned steps."""
 MOST_AGAIN = 0.01
 """Share of the requests in planned steps that may be asked to try again."""
-_CUT = re.compile(r"EOF|connection reset|connection refused|no endpoints|broken pipe|server closed|context deadline")
-"""How a request ends that was on its way to a replica that was killed."""
-_NOTHING_LEFT_SECONDS = 90.0
-"""After which nothing is held for a request that was refused."""
-_FOLLOWING_SECONDS = 3.0
-"""For which the node may lag behind its endpoints: kube-proxy gathers what changes."""
 _SETTLING_SECONDS = 3.0
 """For which a step goes on after it is done, so that its own end is under the check."""
 
@@ -132,24 +125,5 @@ def checked(act: Callable[[], object], step: Step, stream: Stream, cluster: Clus
     done = timed(act)
     if not step.planned:
         with stream.held():
-            eventually(lambda: cluster.use(QUOTA), _is_nothing, _NOTHING_LEFT_SECONDS)
+            await_nothing_held(cluster)
     return done
-
-
-def _is_nothing(use: dict[str, int]) -> bool:
-    return (use["used"], use["reserved"]) == (0, 0)
-
-
-def judge(kill: Kill, lost: list[Answer]) -> str:
-    """Check that what was lost at a kill was on its way to a replica that was killed; return how it ended, and when.
-
-    On its way: begun before the node led elsewhere, cut off by nobody's answer, and not over before the kill.
-    """
-    if not kill.served:
-        assert lost == []
-        return "no replica was killed that the API server had a connection to"
-    strange = [answer for answer in lost if not _CUT.search(answer.message) or answer.ended < kill.at]
-    assert [answer.message for answer in strange] == []
-    assert [answer.begun - kill.led_away for answer in lost if answer.begun > kill.led_away + _FOLLOWING_SECONDS] == []
-    ends = sorted({found[0] for answer in lost if (found := _CUT.search(answer.message))})
-    return f"the last of {len(lost)} lost came {max(a.ended for a in lost) - kill.at:.1f} s after it: {', '.join(ends)}"

@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.objects import namespace
-from tests.e2e.prometheus import Prometheus, api_server, pods
 from tests.e2e.world import Cluster, eventually
+from tests.node.alerts import beside
 from tests.node.conftest import IMAGE
 from tests.node.objects import CLEARED, TENANT, worker
-from tools.installation import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tools.controlplane import ControlPlane
+    from tests.e2e.prometheus import Prometheus
     from tools.node.release import Release
 
-EVERY = "30s"
-"""How often Prometheus scrapes and evaluates: the chart's serviceMonitor.interval, and the operator's default."""
-METRICS_PORT = 9090
 OBSERVED = "team-observed"
 _PATIENCE = 300.0
 OF_OWN_CERTIFICATES = (
@@ -35,13 +31,8 @@ OF_OWN_CERTIFICATES = (
 
 
 @pytest.fixture
-def prometheus(release: Release, plane: ControlPlane, tmp_path: Path) -> Iterator[Prometheus]:
-    objects = release.rendered({"prometheusRule.enabled": True})
-    [rule] = [each for each in objects if each and each["kind"] == "PrometheusRule"]
-    jobs = [pods("computegate", plane, NAMESPACE, METRICS_PORT), api_server(plane)]
-    prometheus = Prometheus(tmp_path / "prometheus", jobs, EVERY)
-    prometheus.load(rule["spec"]["groups"])
-    with prometheus:
+def prometheus(release: Release, tmp_path: Path) -> Iterator[Prometheus]:
+    with beside(release, tmp_path / "prometheus") as prometheus:
         yield prometheus
 
 

@@ -85,8 +85,14 @@ def outside(command: Sequence[str]) -> int:
 
 def inside(command: Sequence[str]) -> int:
     """As process 1 of the namespaces: make the network and the mounts, run the command, and reap what it orphans."""
-    _mounts(scratch())
     _network()
+    return first(scratch(), command)
+
+
+def first(folder: Path, command: Sequence[str]) -> int:
+    """As process 1: make the mounts onto a folder, let packets pass, run the command, and reap what it orphans."""
+    _mounts(folder)
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     child = subprocess.Popen(command)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command hears Ctrl-C itself, and ends in order
     while True:
@@ -113,7 +119,6 @@ def _network() -> None:
         _run("ip", "link", "set", end, "up")
     # The API server itself calls Services: kube-proxy rewrites such a packet after it was routed.
     _run("ip", "route", "add", SERVICES, "dev", "node0")
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 
 
 def _run(*command: str | Path) -> None:

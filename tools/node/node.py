@@ -4,7 +4,7 @@
         node.load(archive)
 
 It runs in the namespaces that tools.node.enter makes, and as all its files are in the scratch folder there, once in
-each of them.
+each of them.  A second one runs on a machine of its own (tools.node.machine).
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,8 +27,6 @@ from tools.process import Process, StartError, binaries
 
 NAME = "node"
 RESOURCE = "nvidia.com/gpu"
-PODS = "10.244.0.0/24"
-"""Where pods have their addresses."""
 _SOCKET = Path("/run/containerd/containerd.sock")
 _PLUGINS = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
 _STARTED = b"Start streaming server"
@@ -36,16 +35,38 @@ _READY_SECONDS = 120.0
 _STOP_ORDER = ("device-plugin", "kube-proxy", "kubelet", "containerd")
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node runs, and what it is called: by default, in the namespaces of whoever starts it."""
+
+    name: str = NAME
+    address: str = enter.ADDRESS
+    pods: str = "10.244.0.0/24"
+    """Where its pods have their addresses."""
+    group: str = ""
+    """The cgroup of its pods, below that of `enter`."""
+    root: Path = Path("/")
+    """The root of its file systems."""
+    entering: tuple[str, ...] = ()
+    """What a command begins with that is to run there."""
+
+
+HERE = Place()
+
+
 def node_plane(directory: Path) -> ControlPlane:
     """Return a control plane that a node in these namespaces can belong to; it is not started."""
     return ControlPlane(directory, address=enter.ADDRESS)
 
 
 class Node:
-    """A node with `devices` of nvidia.com/gpu and the given labels.  A context manager."""
+    """A node in its place, with `devices` of nvidia.com/gpu and the given labels.  A context manager."""
 
-    def __init__(self, plane: ControlPlane, devices: int = 8, labels: dict[str, str] | None = None) -> None:
-        self.directory = enter.scratch() / "node"
+    def __init__(
+        self, plane: ControlPlane, devices: int = 8, labels: dict[str, str] | None = None, place: Place = HERE
+    ) -> None:
+        self._place = place
+        self.directory = enter.scratch() / self._place.name
         self.directory.mkdir(parents=True, exist_ok=True)
         self.kubectl = Kubectl(plane)
         self._plane, self._devices, self._labels = plane, devices, labels or {}
@@ -66,18 +87,15 @@ class Node:
     def start(self) -> None:
         """Start everything and wait until the node is ready and offers its devices."""
         for left in (_SOCKET, _PLUGINS):  # by a crash
-            left.unlink(missing_ok=True)
+            self._seen(left).unlink(missing_ok=True)
         self._start_containerd()
         self.load(images.pause(self.directory))
-        account = self._plane.kubeconfig_for(f"system:node:{NAME}", ["system:nodes"])
-        kubelet = self._write("kubelet.json", _kubelet(self._plane.ca))
-        labels = ",".join(f"{key}={value}" for key, value in self._labels.items())
-        self._run(
-            "kubelet", [f"--config={kubelet}", f"--kubeconfig={account}", *_KUBELET_FLAGS, f"--node-labels={labels}"]
-        )
-        proxy = self._write("kube-proxy.json", _proxy(self._plane.kubeconfig_for("system:kube-proxy")))
+        account = self._plane.kubeconfig_for(f"system:node:{self._place.name}", ["system:nodes"])
+        kubelet = self._write("kubelet.json", _kubelet(self._place, self._plane.ca))
+        self._run("kubelet", [f"--config={kubelet}", f"--kubeconfig={account}", *self._kubelet_flags()])
+        proxy = self._write("kube-proxy.json", _proxy(self._place, self._plane.kubeconfig_for("system:kube-proxy")))
         self._run("kube-proxy", [f"--config={proxy}"])
-        self._await("kubelet", _PLUGINS.exists)
+        self._await("kubelet", self._seen(_PLUGINS).exists)
         self._run("device-plugin", [RESOURCE, str(self._devices)])
         self._await("kubelet", self._is_ready)
 
@@ -102,7 +120,7 @@ class Node:
 
     def ctr(self, *arguments: str | Path) -> str:
         """Run ctr on the node's containers and return what it printed."""
-        command: list[str | Path] = ["ctr", f"--address={_SOCKET}", "--namespace=k8s.io", *arguments]
+        command = [*self._place.entering, "ctr", f"--address={_SOCKET}", "--namespace=k8s.io", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StartError(f"ctr {arguments[0]} failed: {done.stderr}")
@@ -123,7 +141,7 @@ class Node:
     def _start_containerd(self) -> None:
         config = self.directory / "containerd.toml"
         config.write_text(_CONTAINERD.format(root=self.directory / "containerd", plugins=CNI, networks=self.directory))
-        self._write("10-pods.conflist", _NETWORK)
+        self._write("10-pods.conflist", _network(self._place.pods))
         log = self.directory / "containerd.log"
         begun = log.stat().st_size if log.exists() else 0
         self._run("containerd", [f"--config={config}"])
@@ -132,7 +150,8 @@ class Node:
 
     def _run(self, name: str, flags: list[str]) -> None:
         program = self._binaries.get(name) or Path(shutil.which(name) or name)
-        self._processes[name] = Process.start(name, program, flags, self.directory)
+        command = [*self._place.entering, str(program), *flags]
+        self._processes[name] = Process.start(name, Path(command[0]), command[1:], self.directory)
 
     def _await(self, name: str, holds: Callable[[], bool]) -> None:
         end = time.monotonic() + _READY_SECONDS
@@ -145,18 +164,25 @@ class Node:
         raise self._processes[name].failure(f"was not ready after {_READY_SECONDS:.0f} s")
 
     def _is_ready(self) -> bool:
-        found = self.kubectl("get", "node", NAME, "-o", "json", "--ignore-not-found", check=False).stdout
+        found = self.kubectl("get", "node", self._place.name, "-o", "json", "--ignore-not-found", check=False).stdout
         status = json.loads(found)["status"] if found.strip() else {}
         ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
         return ready and status.get("allocatable", {}).get(RESOURCE) == str(self._devices)
+
+    def _seen(self, path: Path) -> Path:
+        """Return the node's path as it is seen from here."""
+        return self._place.root / path.relative_to("/")
+
+    def _kubelet_flags(self) -> list[str]:
+        labels = ",".join(f"{key}={value}" for key, value in self._labels.items())
+        place = self._place
+        return [f"--hostname-override={place.name}", f"--node-ip={place.address}", f"--node-labels={labels}"]
 
     def _write(self, name: str, config: dict[str, Any]) -> Path:
         path = self.directory / name
         path.write_text(json.dumps(config))  # JSON is YAML
         return path
 
-
-_KUBELET_FLAGS = (f"--hostname-override={NAME}", f"--node-ip={enter.ADDRESS}")
 
 _CONTAINERD = """
 version = 2
@@ -177,30 +203,22 @@ state = "/run/containerd/state"
   SystemdCgroup = false
 """
 
-_NETWORK: dict[str, Any] = {
-    "cniVersion": "1.0.0",
-    "name": "pods",
-    "plugins": [
-        {
-            "type": "bridge",
-            "bridge": "pods",
-            "isGateway": True,
-            "hairpinMode": True,
-            "ipam": {"type": "host-local", "ranges": [[{"subnet": PODS}]], "routes": [{"dst": "0.0.0.0/0"}]},
-        }
-    ],
-}
+
+def _network(pods: str) -> dict[str, Any]:
+    addresses = {"type": "host-local", "ranges": [[{"subnet": pods}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    bridge = {"type": "bridge", "bridge": "pods", "isGateway": True, "hairpinMode": True, "ipam": addresses}
+    return {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge]}
 
 
-def _kubelet(ca: Path) -> dict[str, Any]:
+def _kubelet(place: Place, ca: Path) -> dict[str, Any]:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "address": enter.ADDRESS,
+        "address": place.address,
         "authentication": {"anonymous": {"enabled": False}, "x509": {"clientCAFile": str(ca)}},
         "authorization": {"mode": "Webhook"},
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{enter.scratch().name}",
+        "cgroupRoot": str(Path("/", enter.scratch().name, place.group)),
         "containerRuntimeEndpoint": f"unix://{_SOCKET}",
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "failCgroupV1": False,
@@ -213,13 +231,13 @@ def _kubelet(ca: Path) -> dict[str, Any]:
     }
 
 
-def _proxy(kubeconfig: Path) -> dict[str, Any]:
+def _proxy(place: Place, kubeconfig: Path) -> dict[str, Any]:
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "clientConnection": {"kubeconfig": str(kubeconfig)},
-        "clusterCIDR": PODS,
+        "clusterCIDR": place.pods,
         "conntrack": {"maxPerCore": 0},  # the host's own limit stands
-        "hostnameOverride": NAME,
+        "hostnameOverride": place.name,
         "mode": "nftables",
     }
