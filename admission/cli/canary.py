@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from admission.api.policy import Mode
 from admission.cluster.rights import Installed, rights_of
 from admission.enforce.audit.audit import Audit, Lack, Surroundings
+from admission.enforce.audit.reached import Told
 from admission.enforce.canary.pods import CANARIES
 from admission.enforce.canary.reading import GOOD, UNKNOWN, Mark, Outcome
 from admission.enforce.canary.watch import CanaryWatch
@@ -63,7 +64,12 @@ class Proof:
         self._audit = Audit(
             client,
             tuple(rights_of(installed_of(settings, namespace))),
-            Surroundings(self._configuration, self._enforced, self._doubt),
+            Surroundings(
+                self._configuration,
+                self._enforced,
+                self._doubt,
+                Told(settings.excluded_namespaces, by_default=settings.mode is Mode.Enforce),
+            ),
             tell=self._tell_of_lack,
             seconds=settings.gate.audit_seconds,
             grace=settings.gate.grace_seconds,
@@ -112,7 +118,8 @@ class Proof:
             return
         text = notices.lacking(lack, found.detail)
         logger.error("audit: %s", text)
-        self._alarm.record(f"Lacks{lack.capitalize()}", text, warning=True)
+        own = lack is Lack.Settings  # another replica, which leads, may have been told otherwise
+        self._alarm.record(f"Lacks{lack.capitalize()}", text, warning=True, anyone=own)
 
 
 def installed_of(settings: Settings, namespace: str) -> Installed:

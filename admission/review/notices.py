@@ -173,6 +173,7 @@ _LACKS = {
     "trust": "API servers do not believe the certificate that is served",
     "endpoints": "no ready address stands behind the Service",
     "namespaces": "enforced namespaces are not selected by the webhook configuration",
+    "settings": "this replica was told to let pass, by settings that are not the release's",
     "unseen": "what is granted and registered cannot be told",
 }
 

@@ -111,6 +111,16 @@ def watched(world: World) -> Iterator[World]:
         pass
 
 
+@contextlib.contextmanager
+def restarted(world: World, **settings: Any) -> Iterator[None]:
+    """The replica started anew with further settings; it goes on with them after the block."""
+    (replica,) = world.installed.replicas
+    replica.stop()
+    with replica.configured(**SETTINGS, **settings):
+        world.installed.start()
+        yield
+
+
 def bind(world: World, action: str) -> None:
     """Set what the policy about a narrowed webhook does."""
     world.kubectl("patch", *NARROWED, "--type=merge", "-p", json.dumps({"spec": {"validationActions": [action]}}))
@@ -261,6 +271,17 @@ def test_a_right_that_was_taken_away_is_named(watched: World) -> None:
     assert f"the server's account is not granted: {said}" in watched.installed.replicas[0].log.read_text()
     watched.kubectl("patch", "clusterrole", ROLE, "--type=merge", "-p", json.dumps({"rules": role["rules"]}))
     detected(watched, "granted again", GOOD)
+
+
+def test_a_replica_that_was_told_to_leave_out_a_namespace_is_found(watched: World) -> None:
+    (replica,) = watched.installed.replicas
+    said = "this replica was told to let pass, by settings that are not the release's: team-y"
+    with restarted(watched, excludedNamespaces=["kube-system", NAMESPACE, "team-y"]):
+        detected(watched, "told to leave out", GOOD, ("settings",))
+        assert said in replica.log.read_text()
+        eventually(lambda: notes(watched, "LacksSettings"), lambda found: said in found)
+    with restarted(watched):
+        detected(watched, "told as the others", GOOD)
 
 
 def test_nothing_else_hides_the_gate_for_long_untold(watched: World) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from admission.cluster.client import ClusterError
 from admission.enforce.audit.granted import not_granted
-from admission.enforce.audit.reached import distrusted, entries_of, is_reached, uncovered
+from admission.enforce.audit.reached import Told, distrusted, entries_of, is_reached, passed_over, uncovered
 from admission.review.fitting import some
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Lack(enum.StrEnum):
     Trust = "trust"
     Endpoints = "endpoints"
     Namespaces = "namespaces"
+    Settings = "settings"
     Unseen = "unseen"
     """Nobody can tell."""
 
@@ -46,12 +47,14 @@ class Surroundings(NamedTuple):
     """What is audited beside the API server's answers, as it is when asked.
 
     ``configuration`` is our ValidatingWebhookConfiguration as the API server has it, {} where there is none: the alarm
-    tells of that.  ``enforced`` are the labels of the namespaces that are to be enforced.
+    tells of that.  ``enforced`` are the labels of the namespaces that are to be enforced.  ``told`` is what this
+    replica was told at its start.
     """
 
     configuration: Callable[[], Mapping[str, Any]]
     enforced: Callable[[], Mapping[str, Mapping[str, str]]]
     doubt: Callable[[bytes, str], str]
+    told: Told = Told((), by_default=True)
 
 
 class Audit:
@@ -118,6 +121,8 @@ class Audit:
         left_out = uncovered(entries, self._surroundings.enforced()) if entries else []
         if left_out:
             yield Lack.Namespaces, _of(left_out)
+        if astray := passed_over(entries, self._surroundings.told):
+            yield Lack.Settings, _of(astray)
 
 
 def _of(names: Sequence[str]) -> Found:
