@@ -223,6 +223,33 @@ def test_without_knowing_what_was_installed_it_is_not_intact(
         gate.until(lambda found: found == frozenset())
 
 
+def test_who_may_not_write_the_configuration_cannot_have_the_alarm_look_for_less(
+    gate: Gate, objects: dict[tuple[str, str], Manifest]
+) -> None:
+    kubectl, config = gate.kubectl, f"{RELEASE}-gate"
+    gate.until(lambda found: found == frozenset())
+    for user, role in (("gates-nobody", "edit"), ("gates-admin", "cluster-admin")):
+        kubectl("create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}", "-n", NAMESPACE)
+    kubectl("create", "clusterrolebinding", "gates-admin", "--clusterrole=cluster-admin", "--user=gates-admin")
+    patch = ("patch", "configmap", config, "-n", NAMESPACE, "--type=merge", "-p")
+    less = kubectl(*patch, '{"data":{"expected.json":"[]"}}', "--as=gates-nobody", check=False)
+    words = f"what computegate's alarm looks for is written by who may write the webhook configuration {RELEASE}"
+    assert words in less.stderr
+    kubectl("delete", "configmap", config, "-n", NAMESPACE, "--as=gates-nobody")
+    made = json.dumps(objects["ConfigMap", config])
+    assert words in kubectl("create", "-f", "-", "--as=gates-nobody", stdin=made, check=False).stderr
+    kubectl("create", "-f", "-", "--as=gates-admin", stdin=made)
+    kubectl(*patch, '{"metadata":{"annotations":{"a":"b"}}}', "--as=gates-admin")
+    gate.apply(objects["ConfigMap", config])
+    gate.until(lambda found: found == frozenset())
+
+
+def test_who_is_on_call_cannot_write_what_the_alarm_looks_for(chart: Chart) -> None:
+    rules = chart.render()["Role", f"{RELEASE}-oncall"]["rules"]
+    writable = [rule.get("resourceNames") for rule in rules if {"update", "patch", "delete"} & set(rule["verbs"])]
+    assert writable == [[f"{RELEASE}-off"]]
+
+
 def test_who_may_not_look_does_not_call_it_intact(installed: Kubectl) -> None:
     with contextlib.closing(Gate(installed, installed.plane.kubeconfig_for("may-see-nothing"))) as blind:
         (found,) = blind.until(bool)
