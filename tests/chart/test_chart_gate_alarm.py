@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from admission.enforce.alarm.watch import expected_of
 from tests.chart.conftest import NOWHERE, without_webhooks
 from tests.chart.gate import Gate
-from tests.chart.rendering import NAMESPACE, OUTSIDE, RELEASE, Chart
+from tests.chart.rendering import NAMESPACE, OUTSIDE, RELEASE, Chart, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -266,6 +267,13 @@ def test_everything_that_admission_rests_on_is_expected(chart: Chart, flags: tup
         for key, each in rendered.items()
         if each["apiVersion"].startswith("admissionregistration.k8s.io/")
     }
+
+
+def test_a_replica_is_told_the_digest_of_what_its_release_installed(chart: Chart) -> None:
+    for flags in ((), ("--set=guards.exec=true",)):
+        rendered = chart.render(*flags)
+        expected = expected_of(json.dumps(rendered["ConfigMap", f"{RELEASE}-gate"]).encode())
+        assert yaml.safe_load(configuration(rendered))["gate"]["digest"] == expected.digest
 
 
 def test_what_is_expected_fits_into_a_config_map(chart: Chart) -> None:

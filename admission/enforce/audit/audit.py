@@ -18,7 +18,7 @@ from admission.enforce.audit.reached import Told, distrusted, entries_of, is_rea
 from admission.review.fitting import some
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from admission.cluster.client import Client
     from admission.cluster.rights import Right
@@ -32,6 +32,7 @@ class Lack(enum.StrEnum):
     Endpoints = "endpoints"
     Namespaces = "namespaces"
     Settings = "settings"
+    Release = "release"
     Unseen = "unseen"
     """Nobody can tell."""
 
@@ -48,13 +49,15 @@ class Surroundings(NamedTuple):
 
     ``configuration`` is our ValidatingWebhookConfiguration as the API server has it, {} where there is none: the alarm
     tells of that.  ``enforced`` are the labels of the namespaces that are to be enforced.  ``told`` is what this
-    replica was told at its start.
+    replica was told at its start.  ``other`` names the ConfigMap where it speaks of another release than the
+    replica's own, or is "".
     """
 
     configuration: Callable[[], Mapping[str, Any]]
     enforced: Callable[[], Mapping[str, Mapping[str, str]]]
     doubt: Callable[[bytes, str], str]
-    told: Told = Told((), by_default=True)
+    told: Told
+    other: Callable[[], Awaitable[str]]
 
 
 class Audit:
@@ -123,6 +126,8 @@ class Audit:
             yield Lack.Namespaces, _of(left_out)
         if astray := passed_over(entries, self._surroundings.told):
             yield Lack.Settings, _of(astray)
+        if name := await self._surroundings.other():
+            yield Lack.Release, Found(1, name)
 
 
 def _of(names: Sequence[str]) -> Found:
