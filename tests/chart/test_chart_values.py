@@ -270,6 +270,11 @@ def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
         (["--set=serviceAccount.tokenSeconds=3607"], "/serviceAccount/tokenSeconds"),
         (["--set=networkPolicy.apiServerTo={10.0.0.1}"], "/networkPolicy/apiServerTo/0"),
         (["--set=prometheusRule.disabled={Watchdog}"], "/prometheusRule/disabled/0"),
+        ([RULES, "--set=prometheusRule.interval=10m"], "prometheusRule.interval is more than a minute"),
+        (
+            [RULES, "--set=serviceMonitor.enabled=true", "--set=serviceMonitor.interval=61s"],
+            "serviceMonitor.interval is more than a minute",
+        ),
         (["--set=prometheusRule.disabled={ComputegateDwn}"], "names ComputegateDwn, which is no alert of this chart"),
         (["--set=networkPolicy.apiServerCIDRs={10.0.0.300/24}"], "/networkPolicy/apiServerCIDRs/0"),
         (["--set=networkPolicy.apiServerCIDRs={10.0.0.0/44}"], "/networkPolicy/apiServerCIDRs/0"),

@@ -13,6 +13,14 @@
 {{- fail (printf "%s.scrapeTimeout is longer than interval: Prometheus refuses that" $kind) -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.prometheusRule.enabled -}}
+{{- range $kind := list "serviceMonitor" "podMonitor" "prometheusRule" -}}
+{{- $values := get $.Values $kind -}}
+{{- if and $values.enabled (gt (include "computegate.seconds" $values.interval | int64) 60) -}}
+{{- fail (printf "%s.interval is more than a minute: the alerts look at the last minutes, and would come late or not at all" $kind) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $known := list -}}
 {{- range (.Files.Get "files/alerts.yaml" | fromYaml).groups -}}
 {{- range .alerts -}}
