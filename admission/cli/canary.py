@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from admission.api.policy import Mode
 from admission.cluster.rights import Installed, rights_of
 from admission.enforce.audit.audit import Audit, Lack, Surroundings
+from admission.enforce.audit.reached import Told
+from admission.enforce.audit.released import is_replaced
 from admission.enforce.canary.pods import CANARIES
 from admission.enforce.canary.reading import GOOD, UNKNOWN, Mark, Outcome
 from admission.enforce.canary.watch import CanaryWatch
@@ -52,6 +54,7 @@ class Proof:
         now: Callable[[], dt.datetime],
     ) -> None:
         self._registry, self._settings, self._alarm = registry, settings, alarm
+        self._client, self._namespace, self._now = client, namespace, now
         self.certificate: Certificate | None = None
         self._canary = CanaryWatch(
             client,
@@ -63,7 +66,13 @@ class Proof:
         self._audit = Audit(
             client,
             tuple(rights_of(installed_of(settings, namespace))),
-            Surroundings(self._configuration, self._enforced, self._doubt),
+            Surroundings(
+                self._configuration,
+                self._enforced,
+                self._doubt,
+                Told(settings.excluded_namespaces, by_default=settings.mode is Mode.Enforce),
+                self._other,
+            ),
             tell=self._tell_of_lack,
             seconds=settings.gate.audit_seconds,
             grace=settings.gate.grace_seconds,
@@ -97,6 +106,14 @@ class Proof:
             if name not in excluded and registry.mode(name) is Mode.Enforce
         }
 
+    async def _other(self) -> str:
+        """Return the name of the ConfigMap, if it speaks of another release than ours, and no upgrade is under way."""
+        own, said = self._settings.gate.digest, self._alarm.watch.digest
+        if not own or said in {None, own}:
+            return ""  # nothing to compare, or that there is nothing is told by the alarm
+        replaced = await is_replaced(self._client, self._namespace, said, self._now())
+        return "" if replaced else self._settings.gate.config_map
+
     def _doubt(self, bundle: bytes, name: str) -> str:
         return doubt(self.certificate.listening, bundle, name) if self.certificate else ""
 
@@ -112,7 +129,8 @@ class Proof:
             return
         text = notices.lacking(lack, found.detail)
         logger.error("audit: %s", text)
-        self._alarm.record(f"Lacks{lack.capitalize()}", text, warning=True)
+        own = lack is Lack.Settings  # another replica, which leads, may have been told otherwise
+        self._alarm.record(f"Lacks{lack.capitalize()}", text, warning=True, anyone=own)
 
 
 def installed_of(settings: Settings, namespace: str) -> Installed:

@@ -178,6 +178,8 @@ _LACKS = {
     "trust": "API servers do not believe the certificate that is served",
     "endpoints": "no ready address stands behind the Service",
     "namespaces": "enforced namespaces are not selected by the webhook configuration",
+    "settings": "this replica was told to let pass, by settings that are not the release's",
+    "release": "another release is said to be installed than the one of this replica, in ConfigMap",
     "unseen": "what is granted and registered cannot be told",
 }
 

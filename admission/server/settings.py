@@ -141,6 +141,8 @@ class GateSettings(_Part):
 
     config_map: str = "computegate-gate"
     """ConfigMap in our own namespace that says what was installed; the chart writes it."""
+    digest: str = ""
+    """SHA-256, in hexadecimal, of what it says for the release of this replica; empty means that none is known."""
     grace_seconds: Annotated[float, pydantic.Field(ge=0, le=60)] = 20
     """How long differences are let stand after an upgrade: it writes one object after another."""
     audit_seconds: Annotated[float, pydantic.Field(gt=0, le=300)] = 30

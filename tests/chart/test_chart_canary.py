@@ -14,7 +14,7 @@ from admission.cluster.client import Client, Unreachable
 from admission.cluster.rights import Installed, Right, rights_of
 from admission.enforce.audit.audit import Audit, Found, Lack, Surroundings
 from admission.enforce.audit.granted import not_granted
-from admission.enforce.audit.reached import is_reached
+from admission.enforce.audit.reached import Told, is_reached
 from admission.enforce.canary.reading import Mark
 from admission.enforce.canary.watch import CanaryWatch
 from admission.server.settings import read_settings
@@ -152,7 +152,10 @@ def test_what_the_audit_finds_counts_when_it_is_found_again(installed: Kubectl) 
                 raise Unreachable("away")
             return {"webhooks": [entry]}
 
-        around = Surroundings(configuration, lambda: enforced, lambda *_: "")
+        async def nothing() -> str:
+            return ""
+
+        around = Surroundings(configuration, lambda: enforced, lambda *_: "", Told((), by_default=True), nothing)
         audit = Audit(client, (), around, tell=lambda *each: told.append(each), seconds=1, grace=1)
         seen = []
         rounds: tuple[list[str] | None, ...] = (["x"], ["x"], None, None, ["x"], [], ["x"], [])

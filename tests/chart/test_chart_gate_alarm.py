@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from admission.enforce.alarm.watch import expected_of
 from tests.chart.conftest import NOWHERE, without_webhooks
 from tests.chart.gate import Gate
-from tests.chart.rendering import NAMESPACE, OUTSIDE, RELEASE, Chart
+from tests.chart.rendering import NAMESPACE, OUTSIDE, RELEASE, Chart, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -223,6 +224,33 @@ def test_without_knowing_what_was_installed_it_is_not_intact(
         gate.until(lambda found: found == frozenset())
 
 
+def test_who_may_not_write_the_configuration_cannot_have_the_alarm_look_for_less(
+    gate: Gate, objects: dict[tuple[str, str], Manifest]
+) -> None:
+    kubectl, config = gate.kubectl, f"{RELEASE}-gate"
+    gate.until(lambda found: found == frozenset())
+    for user, role in (("gates-nobody", "edit"), ("gates-admin", "cluster-admin")):
+        kubectl("create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}", "-n", NAMESPACE)
+    kubectl("create", "clusterrolebinding", "gates-admin", "--clusterrole=cluster-admin", "--user=gates-admin")
+    patch = ("patch", "configmap", config, "-n", NAMESPACE, "--type=merge", "-p")
+    less = kubectl(*patch, '{"data":{"expected.json":"[]"}}', "--as=gates-nobody", check=False)
+    words = f"what computegate's alarm looks for is written by who may write the webhook configuration {RELEASE}"
+    assert words in less.stderr
+    kubectl("delete", "configmap", config, "-n", NAMESPACE, "--as=gates-nobody")
+    made = json.dumps(objects["ConfigMap", config])
+    assert words in kubectl("create", "-f", "-", "--as=gates-nobody", stdin=made, check=False).stderr
+    kubectl("create", "-f", "-", "--as=gates-admin", stdin=made)
+    kubectl(*patch, '{"metadata":{"annotations":{"a":"b"}}}', "--as=gates-admin")
+    gate.apply(objects["ConfigMap", config])
+    gate.until(lambda found: found == frozenset())
+
+
+def test_who_is_on_call_cannot_write_what_the_alarm_looks_for(chart: Chart) -> None:
+    rules = chart.render()["Role", f"{RELEASE}-oncall"]["rules"]
+    writable = [rule.get("resourceNames") for rule in rules if {"update", "patch", "delete"} & set(rule["verbs"])]
+    assert writable == [[f"{RELEASE}-off"]]
+
+
 def test_who_may_not_look_does_not_call_it_intact(installed: Kubectl) -> None:
     with contextlib.closing(Gate(installed, installed.plane.kubeconfig_for("may-see-nothing"))) as blind:
         (found,) = blind.until(bool)
@@ -239,6 +267,13 @@ def test_everything_that_admission_rests_on_is_expected(chart: Chart, flags: tup
         for key, each in rendered.items()
         if each["apiVersion"].startswith("admissionregistration.k8s.io/")
     }
+
+
+def test_a_replica_is_told_the_digest_of_what_its_release_installed(chart: Chart) -> None:
+    for flags in ((), ("--set=guards.exec=true",)):
+        rendered = chart.render(*flags)
+        expected = expected_of(json.dumps(rendered["ConfigMap", f"{RELEASE}-gate"]).encode())
+        assert yaml.safe_load(configuration(rendered))["gate"]["digest"] == expected.digest
 
 
 def test_what_is_expected_fits_into_a_config_map(chart: Chart) -> None:

@@ -13,6 +13,7 @@ from tests.chart.rendering import CHART, NAMESPACE, OUTSIDE, PEM, PROVIDED, RELE
 WEBHOOK = ("ValidatingWebhookConfiguration", RELEASE)
 INJECT = "cert-manager.io/inject-ca-from"
 RULES = "--set=prometheusRule.enabled=true"
+MOUNT = ("--set=extraVolumes[0].name=more", "--set=extraVolumeMounts[0].name=more")
 LEAST = "--set=podDisruptionBudget.maxUnavailable="
 
 
@@ -269,6 +270,25 @@ def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
         (["--set=serviceAccount.tokenSeconds=3607"], "/serviceAccount/tokenSeconds"),
         (["--set=networkPolicy.apiServerTo={10.0.0.1}"], "/networkPolicy/apiServerTo/0"),
         (["--set=prometheusRule.disabled={Watchdog}"], "/prometheusRule/disabled/0"),
+        ([RULES, "--set=prometheusRule.interval=10m"], "prometheusRule.interval is more than a minute"),
+        (
+            [RULES, "--set=serviceMonitor.enabled=true", "--set=serviceMonitor.interval=61s"],
+            "serviceMonitor.interval is more than a minute",
+        ),
+        (["--set=prometheusRule.disabled={ComputegateDwn}"], "names ComputegateDwn, which is no alert of this chart"),
+        (["--set=networkPolicy.apiServerCIDRs={10.0.0.300/24}"], "/networkPolicy/apiServerCIDRs/0"),
+        (["--set=networkPolicy.apiServerCIDRs={10.0.0.0/44}"], "/networkPolicy/apiServerCIDRs/0"),
+        (["--set=networkPolicy.apiServerTo={fd00::/129}"], "/networkPolicy/apiServerTo/0"),
+        (["--set=fullnameOverride=a.b"], "/fullnameOverride"),
+        (["--set=nameOverride=a.b"], "/nameOverride"),
+        (["--set=tls.extraNames={300.1.1.1}"], "/tls/extraNames/0"),
+        (["--set=podSecurityContext.runAsUser=0"], "runAsUser is 0, beside runAsNonRoot"),
+        (["--set=securityContext.runAsUser=0"], "runAsUser is 0, beside runAsNonRoot"),
+        (["--set=replicas=0", "--set=config.mode=enforce"], "replicas is 0 and config.mode enforce"),
+        (["--set=config.ledger.rebuildSeconds=0"], "/config/ledger/rebuildSeconds"),
+        ([*MOUNT, "--set=extraVolumeMounts[0].mountPath=/etc/computegate/tls"], "must not mount over /etc/computegate"),
+        ([*MOUNT, "--set=extraVolumeMounts[0].mountPath=/etc/"], "must not mount over /etc/"),
+        ([*MOUNT, "--set=extraVolumeMounts[0].mountPath=/tmp"], "must not mount over /tmp"),
         (["--set=config.listen.metricsPort=8443"], "choose two ports"),
         (["--set=resources.limits.cpu=1"], "resources.limits.cpu throttles admission"),
         (["--set=serviceAccount.create=false"], "name the existing ServiceAccount in serviceAccount.name"),

@@ -5,11 +5,25 @@ from itertools import pairwise
 
 import pytest
 
-from admission.enforce.alarm.coverage import coverage_of, losses
-from tests.chart.rendering import RELEASE, Chart
+from admission.enforce.alarm.coverage import Coverage, coverage_of, losses
+from tests.chart.rendering import OUTSIDE, RELEASE, Chart
 
 EXCLUDED = "--set=config.excludedNamespaces={drivers}"
 STRICT = ("--set=config.mode=enforce", EXCLUDED)
+MORE = ("--set=webhook.bindings=true", "--set=guards.blockWhenMissing=true", "--set=mutation.hideDevices=true")
+NEW = "--kube-version=1.36.0"
+FURTHER = [
+    pytest.param(
+        (*MORE[1:],), "not asked about any more: CREATE bindings, CREATE pods/binding", id="bindings are judged"
+    ),
+    pytest.param(
+        (MORE[0], MORE[2]),
+        f"nothing is refused any more while the configuration is missing: {RELEASE}-narrowed",
+        id="closed while missing",
+    ),
+    pytest.param(MORE[:2], f"mutations gone: {RELEASE}-", id="devices are hidden"),
+    pytest.param((*MORE, *OUTSIDE), "another server decides: https://127.0.0.1:8443/validate/enforced", id="address"),
+]
 WEAKER = [
     pytest.param((EXCLUDED,), ["namespaces without a mode are not enforced any more"], id="mode"),
     pytest.param(
@@ -24,6 +38,17 @@ WEAKER = [
     ),
     pytest.param((*STRICT, "--set=guards.exec=true", "--set=webhook.bindings=true"), [], id="stricter"),
 ]
+
+
+def covered_by(chart: Chart, *flags: str) -> Coverage:
+    return coverage_of(json.loads(chart.render(*flags)["ConfigMap", f"{RELEASE}-gate"]["data"]["expected.json"]))
+
+
+@pytest.mark.parametrize(("flags", "words"), FURTHER)
+def test_what_else_an_upgrade_takes_away_is_told(chart: Chart, flags: tuple[str, ...], words: str) -> None:
+    before = covered_by(chart, NEW, *STRICT, *MORE)
+    (loss,) = losses(before, covered_by(chart, NEW, *STRICT, *flags))
+    assert loss.startswith(words)
 
 
 @pytest.mark.parametrize(("flags", "expected"), WEAKER)

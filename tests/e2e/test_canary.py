@@ -9,6 +9,7 @@ import asyncio
 import base64
 import contextlib
 import datetime as dt
+import hashlib
 import json
 import logging
 import time
@@ -35,7 +36,7 @@ OPENED = "the gate is open: a pod that must be denied was admitted"
 BOUND = 60.0
 """Seconds within which it must be told; here the canary is asked for more often than a chart would."""
 
-SETTINGS = {"canary": {"seconds": 1}, "gate": {"auditSeconds": 1, "graceSeconds": 60}}
+SETTINGS: dict[str, dict[str, float]] = {"canary": {"seconds": 1}, "gate": {"auditSeconds": 1, "graceSeconds": 60}}
 GOOD = {"device": "denied", "access": "denied", "plain": "passed"}
 OPEN = {**GOOD, "device": "admitted", "access": "admitted"}
 CLOSED = {**GOOD, "device": "unanswered", "access": "unanswered"}
@@ -109,6 +110,16 @@ def watched(world: World) -> Iterator[World]:
     bind(world, "Deny")
     with world.installed.stopped():
         pass
+
+
+@contextlib.contextmanager
+def restarted(world: World, **settings: Any) -> Iterator[None]:
+    """The replica started anew with further settings; it goes on with them after the block."""
+    (replica,) = world.installed.replicas
+    replica.stop()
+    with replica.configured(**{**SETTINGS, **settings}):
+        world.installed.start()
+        yield
 
 
 def bind(world: World, action: str) -> None:
@@ -261,6 +272,35 @@ def test_a_right_that_was_taken_away_is_named(watched: World) -> None:
     assert f"the server's account is not granted: {said}" in watched.installed.replicas[0].log.read_text()
     watched.kubectl("patch", "clusterrole", ROLE, "--type=merge", "-p", json.dumps({"rules": role["rules"]}))
     detected(watched, "granted again", GOOD)
+
+
+def test_a_replica_that_was_told_to_leave_out_a_namespace_is_found(watched: World) -> None:
+    (replica,) = watched.installed.replicas
+    said = "this replica was told to let pass, by settings that are not the release's: team-y"
+    with restarted(watched, excludedNamespaces=["kube-system", NAMESPACE, "team-y"]):
+        detected(watched, "told to leave out", GOOD, ("settings",))
+        assert said in replica.log.read_text()
+        eventually(lambda: notes(watched, "LacksSettings"), lambda found: said in found)
+    with restarted(watched):
+        detected(watched, "told as the others", GOOD)
+
+
+def test_a_config_map_of_another_release_is_told_unless_its_pods_are_on_their_way(watched: World) -> None:
+    said = watched.get("configmap", "computegate-gate", "-n", NAMESPACE)["data"]["expected.json"]
+    own = hashlib.sha256(said.encode()).hexdigest()
+    with restarted(watched, gate={**SETTINGS["gate"], "digest": own}):
+        detected(watched, "of this release", GOOD)
+    with restarted(watched, gate={**SETTINGS["gate"], "digest": "0" * 64}):
+        detected(watched, "of another", GOOD, ("release",))
+        text = "another release is said to be installed than the one of this replica, in ConfigMap: computegate-gate"
+        assert text in watched.installed.replicas[0].log.read_text()
+        made = {**CANARIES[2].pod, "metadata": {"name": "newer", "namespace": NAMESPACE}}
+        made["metadata"]["annotations"] = {"computegate.io/config": f"gate: {{digest: {own}}}"}
+        watched.kubectl("create", "-f", "-", stdin=json.dumps(made))
+        detected(watched, "an upgrade", GOOD)
+        watched.kubectl("delete", "pod", "newer", "-n", NAMESPACE, "--grace-period=0", "--force")
+    with restarted(watched):
+        detected(watched, "as before", GOOD)
 
 
 def test_nothing_else_hides_the_gate_for_long_untold(watched: World) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from admission.cluster.rights import Right
-from admission.enforce.audit.reached import distrusted, uncovered
+from admission.enforce.audit.reached import Told, distrusted, passed_over, uncovered
 from admission.server.handshake import doubt, server_context
 from tools.authority import Authority
 
@@ -40,6 +40,32 @@ def expression(key: str, operator: str, *values: str) -> dict[str, Any]:
 )
 def test_namespaces_that_no_selector_covers_are_found(selectors: list[dict[str, Any]], left_out: list[str]) -> None:
     assert left_out == uncovered([{"namespaceSelector": each} for each in selectors], NAMESPACES)
+
+
+NAME, MODE = "kubernetes.io/metadata.name", "computegate.io/mode"
+
+
+@pytest.mark.parametrize(
+    ("selectors", "told", "passed"),
+    [
+        ([], Told(["a"], by_default=False), []),
+        ([expression(NAME, "NotIn", "a", "b")], Told(["b", "a"], by_default=True), []),
+        ([expression(NAME, "NotIn", "a", "b")], Told(["a"], by_default=True), []),
+        ([expression(NAME, "NotIn", "a")], Told(["c", "b", "a"], by_default=True), ["b", "c"]),
+        ([expression(NAME, "In", "a")], Told(["a"], by_default=True), ["a"]),
+        ([{}], Told(["a"], by_default=True), ["a"]),
+        ([expression(MODE, "In", "enforce")], Told([], by_default=False), []),
+        ([expression(MODE, "NotIn", "observe", "warn")], Told([], by_default=True), []),
+        (
+            [expression(MODE, "NotIn", "observe", "warn")],
+            *(Told(["a"], by_default=False), ["a", "namespaces without a mode"]),
+        ),
+    ],
+)
+def test_what_a_replica_lets_pass_beside_the_selector_is_found(
+    selectors: list[dict[str, Any]], told: Told, passed: list[str]
+) -> None:
+    assert passed == passed_over([{"namespaceSelector": each} for each in selectors], told)
 
 
 @pytest.mark.parametrize(

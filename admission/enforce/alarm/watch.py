@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -63,6 +64,8 @@ class Expected(NamedTuple):
 
     metadata: Metadata
     objects: tuple[Manifest, ...]
+    digest: str
+    """SHA-256 of the text in which they stand, in hexadecimal."""
 
 
 class GateWatch:
@@ -112,6 +115,12 @@ class GateWatch:
         """What the release says that it installed; None while that is unknown."""
         held = self._config.items.get(self._config_key)
         return held.objects if held else None
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of what the release says that it installed; None while that is unknown."""
+        held = self._config.items.get(self._config_key)
+        return held.digest if held else None
 
     def names(self, kind: str) -> list[str]:
         """Return the names of the objects of a kind that were installed."""
@@ -220,11 +229,12 @@ _decode = msgspec.json.Decoder(_ConfigMap).decode
 def expected_of(raw: bytes) -> Expected:
     """Read the ConfigMap; raises ``ValueError`` where it does not say what was installed."""
     found = _decode(raw)
-    objects = msgspec.json.decode(found.data.get(EXPECTED_KEY, ""), type=tuple[Manifest, ...])
+    text = found.data.get(EXPECTED_KEY, "")
+    objects = msgspec.json.decode(text, type=tuple[Manifest, ...])
     for each in objects:
         if each.get("kind") not in _PLURALS or not {"apiVersion", "name"} <= each.keys():
             raise ValueError(f"{each.get('kind')} is not known to this version")
-    return Expected(found.metadata, objects)
+    return Expected(found.metadata, objects, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _collection(expected: Manifest) -> str:

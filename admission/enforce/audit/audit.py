@@ -14,11 +14,11 @@ import msgspec
 
 from admission.cluster.client import ClusterError
 from admission.enforce.audit.granted import not_granted
-from admission.enforce.audit.reached import distrusted, entries_of, is_reached, uncovered
+from admission.enforce.audit.reached import Told, distrusted, entries_of, is_reached, passed_over, uncovered
 from admission.review.fitting import some
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from admission.cluster.client import Client
     from admission.cluster.rights import Right
@@ -31,6 +31,8 @@ class Lack(enum.StrEnum):
     Trust = "trust"
     Endpoints = "endpoints"
     Namespaces = "namespaces"
+    Settings = "settings"
+    Release = "release"
     Unseen = "unseen"
     """Nobody can tell."""
 
@@ -46,12 +48,16 @@ class Surroundings(NamedTuple):
     """What is audited beside the API server's answers, as it is when asked.
 
     ``configuration`` is our ValidatingWebhookConfiguration as the API server has it, {} where there is none: the alarm
-    tells of that.  ``enforced`` are the labels of the namespaces that are to be enforced.
+    tells of that.  ``enforced`` are the labels of the namespaces that are to be enforced.  ``told`` is what this
+    replica was told at its start.  ``other`` names the ConfigMap where it speaks of another release than the
+    replica's own, or is "".
     """
 
     configuration: Callable[[], Mapping[str, Any]]
     enforced: Callable[[], Mapping[str, Mapping[str, str]]]
     doubt: Callable[[bytes, str], str]
+    told: Told
+    other: Callable[[], Awaitable[str]]
 
 
 class Audit:
@@ -118,6 +124,10 @@ class Audit:
         left_out = uncovered(entries, self._surroundings.enforced()) if entries else []
         if left_out:
             yield Lack.Namespaces, _of(left_out)
+        if astray := passed_over(entries, self._surroundings.told):
+            yield Lack.Settings, _of(astray)
+        if name := await self._surroundings.other():
+            yield Lack.Release, Found(1, name)
 
 
 def _of(names: Sequence[str]) -> Found:

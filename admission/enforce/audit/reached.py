@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from admission.cluster.client import Client
 
 _SERVICE = "kubernetes.io/service-name"
+_NAME, _MODE = "kubernetes.io/metadata.name", "computegate.io/mode"
+
+
+class Told(NamedTuple):
+    """What a replica was told at its start: where it judges nothing, and whether all else is enforced."""
+
+    excluded: Collection[str]
+    by_default: bool
+    """Namespaces without a mode are enforced."""
 
 
 class _Conditions(msgspec.Struct, frozen=True):
@@ -75,6 +84,22 @@ def uncovered(entries: list[dict[str, Any]], namespaces: Mapping[str, Mapping[st
     """Return the namespaces that no entry selects, sorted."""
     selectors = [entry.get("namespaceSelector") or {} for entry in entries]
     return sorted(name for name, labels in namespaces.items() if not any(_selects(each, labels) for each in selectors))
+
+
+def passed_over(entries: list[dict[str, Any]], told: Told) -> list[str]:
+    """Return what some entry has us asked about, and this replica was told to let pass; sorted names, then the rest."""
+    terms = [_terms(entry) for entry in entries]
+    by_default = any(term["key"] == _MODE and term["operator"] == "NotIn" for each in terms for term in each)
+    left_out = [
+        {name for term in each if term["key"] == _NAME and term["operator"] == "NotIn" for name in term["values"]}
+        for each in terms
+    ]
+    names = sorted(name for name in told.excluded if any(name not in each for each in left_out))
+    return [*names, *(["namespaces without a mode"] if by_default and not told.by_default else [])]
+
+
+def _terms(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list((entry.get("namespaceSelector") or {}).get("matchExpressions") or ())
 
 
 def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

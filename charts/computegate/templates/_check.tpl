@@ -14,6 +14,9 @@
 {{- fail (printf "podDisruptionBudget lets none of %d replicas be evicted, so that no node could be drained: lower minAvailable or raise maxUnavailable" $replicas) -}}
 {{- end -}}
 {{- end -}}
+{{- if and (not $replicas) (eq .Values.config.mode "enforce") (not .Values.webhook.url) -}}
+{{- fail "replicas is 0 and config.mode enforce: every pod that asks for accelerators would be refused; set replicas, or take the gate out by computegate off" -}}
+{{- end -}}
 {{- $rolling := default dict .Values.updateStrategy.rollingUpdate -}}
 {{- if and (hasKey $rolling "maxUnavailable") (hasKey $rolling "maxSurge") (has (toString $rolling.maxUnavailable) (list "0" "0%")) (has (toString $rolling.maxSurge) (list "0" "0%")) -}}
 {{- fail "updateStrategy.rollingUpdate has maxUnavailable 0 and maxSurge 0: nothing could ever be replaced" -}}
@@ -47,6 +50,15 @@
 {{- if has .name (list "clients" "config" "kinds" "record" "reference" "signing" "tls" "tmp" "token") -}}
 {{- fail (printf "extraVolumes must not use the name %s: the chart has a volume of that name" .name) -}}
 {{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $path := clean .mountPath -}}
+{{- if or (eq $path "/") (has $path (list "/etc" "/etc/computegate" "/tmp" "/var" "/var/lib" "/var/lib/computegate" "/var/run" "/var/run/secrets")) (regexMatch "^(/etc/computegate/(clients|config.yaml|kinds|record|reference|tls)|/var/lib/computegate/record|/var/run/secrets/kubernetes.io)(/|$)" $path) -}}
+{{- fail (printf "extraVolumeMounts must not mount over %s: the server reads or writes its own files there" .mountPath) -}}
+{{- end -}}
+{{- end -}}
+{{- if or (eq (toString .Values.podSecurityContext.runAsUser) "0") (eq (toString .Values.securityContext.runAsUser) "0") -}}
+{{- fail "runAsUser is 0, beside runAsNonRoot: the kubelet would start nothing; leave it out, or name another user" -}}
 {{- end -}}
 {{- if not .Values.podSecurityContext.runAsNonRoot -}}
 {{- fail "podSecurityContext.runAsNonRoot must be true: the server needs no root" -}}

@@ -13,6 +13,25 @@
 {{- fail (printf "%s.scrapeTimeout is longer than interval: Prometheus refuses that" $kind) -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.prometheusRule.enabled -}}
+{{- range $kind := list "serviceMonitor" "podMonitor" "prometheusRule" -}}
+{{- $values := get $.Values $kind -}}
+{{- if and $values.enabled (gt (include "computegate.seconds" $values.interval | int64) 60) -}}
+{{- fail (printf "%s.interval is more than a minute: the alerts look at the last minutes, and would come late or not at all" $kind) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $known := list -}}
+{{- range (.Files.Get "files/alerts.yaml" | fromYaml).groups -}}
+{{- range .alerts -}}
+{{- $known = append $known .alert -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.prometheusRule.disabled -}}
+{{- if not (has . $known) -}}
+{{- fail (printf "prometheusRule.disabled names %s, which is no alert of this chart: see docs/alerts.md" .) -}}
+{{- end -}}
+{{- end -}}
 {{- if hasKey .Values.prometheusRule.alertLabels "severity" -}}
 {{- fail "prometheusRule.alertLabels must not set severity: each alert has its own" -}}
 {{- end -}}
