@@ -332,6 +332,14 @@ def switched_unseen(name: str, problem: str) -> str:
     )
 
 
+def switched_refusing(bindings: Iterable[str]) -> str:
+    """Bindings that the release did not install refuse while the configuration is missing."""
+    return (
+        "; pods are refused all the same for want of a parameter by what is not the release's: kubectl delete "
+        f"validatingadmissionpolicybinding {' '.join(bindings)}"
+    )
+
+
 def switched_on(name: str, since: datetime, until: datetime) -> str:
     """The gate is back."""
     return (
