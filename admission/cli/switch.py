@@ -12,6 +12,7 @@ says that it installed (templates/gate.yaml), under the names of these two; what
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -62,6 +63,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         parser.add_argument("-n", "--namespace", default="computegate-system", help="namespace of the release")
         add_kubeconfig(parser)
         parser.set_defaults(run=run, change=change)
+    leaving.add_argument("--force", action="store_true", help="although the namespace is not the release's")
     returning.add_argument("--name", default=USUAL_NAME, help="of the configuration, which is gone (%(default)s)")
 
 
@@ -92,12 +94,28 @@ async def off(switch: Switch, arguments: argparse.Namespace) -> str:
     if not configuration:
         raise ValueError("no webhook configuration of computegate is installed: it is off already")
     name = configuration["metadata"]["name"]
+    if not arguments.force:
+        await switch.find_release(name)
     bindings, unseen = await _bound(switch, name)
     since, unrecorded = await _noted(switch, name, reason, [configuration, *bindings])
-    for binding in bindings:
-        await switch.client.request("DELETE", f"{BINDINGS}/{binding['metadata']['name']}")
-    await switch.client.request("DELETE", f"{CONFIGURATIONS}/{name}")
+    paths = [*(f"{BINDINGS}/{each['metadata']['name']}" for each in bindings), f"{CONFIGURATIONS}/{name}"]
+    try:
+        for path in paths:
+            await _deleted(switch.client, path)
+    except ClusterError as error:
+        with contextlib.suppress(ClusterError):
+            await switch.note(name, "failed", str(error), None)
+        raise
     return notices.switched_off(name, since) + unseen + unrecorded
+
+
+async def _deleted(client: Client, path: str) -> None:
+    """Delete an object, which somebody else may have done by now."""
+    try:
+        await client.request("DELETE", path)
+    except ApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
 
 
 async def _bound(switch: Switch, name: str) -> tuple[list[dict[str, Any]], str]:
@@ -167,18 +185,30 @@ class Switch:
                 raise
             return {}
 
+    async def find_release(self, name: str) -> None:
+        """Raise ``ValueError`` where the namespace is not the release's, so that nothing is kept where none looks."""
+        try:
+            found = await self._read(f"{name}-gate")
+        except ApiError as error:
+            if error.status == HTTPStatus.FORBIDDEN:
+                return  # who may only delete it has no time to ask for more
+            raise
+        if not found:
+            raise ValueError(f"no ConfigMap {name}-gate in namespace {self._namespace}: give the release's, or --force")
+
     async def bindings(self, name: str) -> list[dict[str, Any]]:
         """Return the bindings whose parameter the configuration is, and that refuse while there is none."""
         found = [msgspec.json.decode(raw) async for page in pages(self.client, BINDINGS) for raw in page]
         bound = ((each, each["spec"].get("paramRef") or {}) for each in found)
         return [each for each, ref in bound if ref.get("name") == name and ref.get("parameterNotFoundAction") == "Deny"]
 
-    async def note(self, name: str, what: str, reason: str, out: list[dict[str, Any]]) -> dt.datetime:
-        """Add a line to the history, and keep what is out, or nothing any more; returns the instant."""
+    async def note(self, name: str, what: str, reason: str, out: list[dict[str, Any]] | None) -> dt.datetime:
+        """Add a line to the history; keep what is out, nothing any more, or (None) what was; returns the instant."""
         now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         line = json.dumps({"at": now.isoformat(), "what": what, "by": await self._user(), "reason": reason})
         held = await self._read(f"{name}-{SUFFIX}")
-        data = {key: text for key, text in (held.get("data") or {}).items() if key not in {HELD, OF}}
+        dropped = {HELD, OF} if out is not None else set()
+        data = {key: text for key, text in (held.get("data") or {}).items() if key not in dropped}
         data[HISTORY] = "\n".join([*data.get(HISTORY, "").splitlines()[-MOST_TIMES + 1 :], line])
         if out:
             data |= {HELD: msgspec.json.encode([taken(each) for each in out]).decode(), OF: await self._installed(name)}

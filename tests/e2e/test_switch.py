@@ -249,6 +249,30 @@ def test_off_needs_a_reason(world: World) -> None:
     assert world.get(*CONFIGURATION)
 
 
+def test_off_refuses_a_namespace_that_is_not_the_release_s(world: World) -> None:
+    done = computegate(world, "off", "--reason", "a test", "-n", "default")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "computegate off: no ConfigMap computegate-gate in namespace default: give the release's, or --force\n",
+    )
+    assert world.get(*CONFIGURATION)
+
+
+def test_off_that_fails_is_not_off_in_the_history(world: World, unique: str) -> None:
+    seeing = ("--verb=get,list", "--resource=validatingwebhookconfigurations.admissionregistration.k8s.io")
+    world.kubectl("create", "clusterrole", unique, *seeing)
+    notes = ("--verb=get,create,update", "--resource=configmaps", "-n", NAMESPACE)
+    world.kubectl("create", "role", unique, *notes)
+    world.kubectl("create", "clusterrolebinding", unique, f"--clusterrole={unique}", f"--user={unique}")
+    world.kubectl("create", "rolebinding", unique, f"--role={unique}", f"--user={unique}", "-n", NAMESPACE)
+    kubeconfig = world.installed.plane.kubeconfig_for(unique)
+    command = [sys.executable, "-m", "admission.cli.main", "off", "--reason=a test", "--kubeconfig", str(kubeconfig)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert world.get(*CONFIGURATION)
+    assert [each["what"] for each in history(world)[-2:]] == ["off", "failed"]
+
+
 def test_without_the_program_kubectl_does_it_and_the_chart_puts_it_back(
     world: World, country: str, unique: str
 ) -> None:
