@@ -122,7 +122,7 @@ class ClusterSource:
         return cls(client, registry, settings, key, recorder, clock=clock)
 
     async def __aenter__(self) -> Self:
-        """Start watching; ``unsynced`` tells when everything has been read once."""
+        """Start watching; ``unserving`` tells when everything has been read once."""
         watches = (reflector.run for reflector in self.reflectors.values())
         self._tasks += all_kept_alive((*watches, self._denials.run, self._events.run))
         gate = self._alarm.watch.run, self._alarm.releases.run, self._troubles.run
@@ -156,9 +156,9 @@ class ClusterSource:
         self._tasks += all_kept_alive(self._certificates.everywhere())
         return found
 
-    def unsynced(self) -> list[str]:
-        """Return the collections that have not been read once yet, and that nobody knows what time it is."""
-        return [*self._watches.unsynced(), *filter(None, [self._clock.problem()])]
+    def unserving(self) -> list[str]:
+        """Return the collections that were not read yet, or have long been silent, and that nobody knows the time."""
+        return [*self._watches.unserving(), *filter(None, [self._clock.problem()])]
 
     def unready(self) -> str:
         """Return why nothing controlled can be decided: not read yet, too old, or at a time that nobody knows."""

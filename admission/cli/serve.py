@@ -163,7 +163,7 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
     try:
         await serve(
             _config(settings),
-            Handlers(review, gate.busy, source.unsynced, metrics.registry),
+            Handlers(review, gate.busy, source.unserving, metrics.registry),
             certificate=certificate,
             counts=counts,
             on_drain=draining,

@@ -45,8 +45,8 @@ class Source(Protocol):
     async def certificate(self) -> Certificate:
         """Return the serving certificate."""
 
-    def unsynced(self) -> list[str]:
-        """Return what has not been read once yet: why no request should come here."""
+    def unserving(self) -> list[str]:
+        """Return why no request should come here, such as what was not read yet; another replica may be able to."""
 
     def unready(self) -> str:
         """Return why nothing controlled can be decided now, or ""."""

@@ -128,7 +128,7 @@ class FolderSource:
         made = selfsigned.write(self._state, *authority.issue(("localhost", "127.0.0.1", "::1"), now))
         return Certificate(*made, client_ca=tls.client_ca_file)
 
-    def unsynced(self) -> list[str]:
+    def unserving(self) -> list[str]:
         """Nothing: the folder was read before the port was opened."""
         return []
 

@@ -1,14 +1,18 @@
 """``computegate off`` and ``on``: the whole gate out of the way within seconds, and back as it was.
 
-``off`` keeps our ValidatingWebhookConfiguration, and bindings that refuse while it is missing, in a ConfigMap of the
-release's namespace, with who took them out, when and why, and then deletes them: from then on the API server asks us
-nothing, whether or not a server of ours answers.  ``on`` puts them back from there.  The ConfigMap stays, and with it
-the account of every time.
+``off`` keeps our ValidatingWebhookConfiguration, and our binding that refuses while it is missing, in a ConfigMap of
+the release's namespace, with who took them out, when and why, and then deletes them: from then on the API server asks
+us nothing, whether or not a server of ours answers.  ``on`` makes them again.  The ConfigMap stays, and with it the
+account of every time.
+
+Who is on call may write that ConfigMap, and an administrator runs ``on``.  So what ``on`` makes is what the release
+says that it installed (templates/gate.yaml), under the names of these two; what was kept adds who wrote what.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -20,11 +24,11 @@ import msgspec
 
 from admission.cli.features import configuration_of
 from admission.cli.kubeconfig import add_kubeconfig
-from admission.cli.taken import BINDINGS, CONFIGURATIONS, put_back, taken
+from admission.cli.taken import BINDING, BINDINGS, CONFIGURATION, CONFIGURATIONS, Taken, put_back, rebuilt, taken
 from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.cluster.lists import pages
-from admission.enforce.alarm.watch import EXPECTED_KEY
+from admission.enforce.alarm.watch import EXPECTED_KEY, expected_of
 from admission.review import notices
 from admission.review.fitting import printable
 
@@ -59,6 +63,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         parser.add_argument("-n", "--namespace", default="computegate-system", help="namespace of the release")
         add_kubeconfig(parser)
         parser.set_defaults(run=run, change=change)
+    leaving.add_argument("--force", action="store_true", help="although the namespace is not the release's")
+    returning.add_argument("--name", default=USUAL_NAME, help="of the configuration, which is gone (%(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -88,20 +94,39 @@ async def off(switch: Switch, arguments: argparse.Namespace) -> str:
     if not configuration:
         raise ValueError("no webhook configuration of computegate is installed: it is off already")
     name = configuration["metadata"]["name"]
+    if not arguments.force:
+        await switch.find_release(name)
     bindings, unseen = await _bound(switch, name)
     since, unrecorded = await _noted(switch, name, reason, [configuration, *bindings])
-    for binding in bindings:
-        await switch.client.request("DELETE", f"{BINDINGS}/{binding['metadata']['name']}")
-    await switch.client.request("DELETE", f"{CONFIGURATIONS}/{name}")
+    paths = [*(f"{BINDINGS}/{each['metadata']['name']}" for each in bindings), f"{CONFIGURATIONS}/{name}"]
+    try:
+        for path in paths:
+            await _deleted(switch.client, path)
+    except ClusterError as error:
+        with contextlib.suppress(ClusterError):
+            await switch.note(name, "failed", str(error), None)
+        raise
     return notices.switched_off(name, since) + unseen + unrecorded
 
 
-async def _bound(switch: Switch, name: str) -> tuple[list[dict[str, Any]], str]:
-    """Return the bindings to take out, and what to say where they cannot be seen."""
+async def _deleted(client: Client, path: str) -> None:
+    """Delete an object, which somebody else may have done by now."""
     try:
-        return await switch.bindings(name), ""
+        await client.request("DELETE", path)
+    except ApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+
+
+async def _bound(switch: Switch, name: str) -> tuple[list[dict[str, Any]], str]:
+    """Return the binding to take out, if there is one, and what to say of others, or where they cannot be seen."""
+    try:
+        found = await switch.bindings(name)
     except ClusterError as error:
         return [], notices.switched_unseen(name, str(error))
+    foreign = [each["metadata"]["name"] for each in found if each["metadata"]["name"] != bound(name)]
+    ours = [each for each in found if each["metadata"]["name"] == bound(name)]
+    return ours, notices.switched_refusing(foreign) if foreign else ""
 
 
 async def _noted(switch: Switch, name: str, reason: str, out: list[dict[str, Any]]) -> tuple[dt.datetime, str]:
@@ -112,15 +137,30 @@ async def _noted(switch: Switch, name: str, reason: str, out: list[dict[str, Any
         return dt.datetime.now(dt.UTC), notices.switched_unrecorded(str(error), reason)
 
 
-async def on(switch: Switch, _arguments: argparse.Namespace) -> str:
-    """Create everything as it was kept."""
+async def on(switch: Switch, arguments: argparse.Namespace) -> str:
+    """Make everything again that was taken out."""
     if await configuration_of(switch.client):
         raise ValueError("the webhook configuration is there: it is on")
-    name, kept = await switch.kept()
-    for each in kept:
+    name = arguments.name
+    for each in await switch.kept(name):
         await put_back(switch.client, each)
     since = await switch.note(name, "on", "", [])
     return notices.switched_on(name, switch.off_since or since, since)
+
+
+def bound(name: str) -> str:
+    """Return the name of the binding whose parameter the configuration is (templates/guard-narrowed.yaml)."""
+    return f"{name}-narrowed"
+
+
+class _Time(msgspec.Struct, frozen=True):
+    """A line of the history."""
+
+    at: dt.datetime
+    what: str
+
+
+_times = msgspec.json.Decoder(_Time)
 
 
 class Switch:
@@ -145,44 +185,60 @@ class Switch:
                 raise
             return {}
 
+    async def find_release(self, name: str) -> None:
+        """Raise ``ValueError`` where the namespace is not the release's, so that nothing is kept where none looks."""
+        try:
+            found = await self._read(f"{name}-gate")
+        except ApiError as error:
+            if error.status == HTTPStatus.FORBIDDEN:
+                return  # who may only delete it has no time to ask for more
+            raise
+        if not found:
+            raise ValueError(f"no ConfigMap {name}-gate in namespace {self._namespace}: give the release's, or --force")
+
     async def bindings(self, name: str) -> list[dict[str, Any]]:
         """Return the bindings whose parameter the configuration is, and that refuse while there is none."""
         found = [msgspec.json.decode(raw) async for page in pages(self.client, BINDINGS) for raw in page]
         bound = ((each, each["spec"].get("paramRef") or {}) for each in found)
         return [each for each, ref in bound if ref.get("name") == name and ref.get("parameterNotFoundAction") == "Deny"]
 
-    async def note(self, name: str, what: str, reason: str, out: list[dict[str, Any]]) -> dt.datetime:
-        """Add a line to the history, and keep what is out, or nothing any more; returns the instant."""
+    async def note(self, name: str, what: str, reason: str, out: list[dict[str, Any]] | None) -> dt.datetime:
+        """Add a line to the history; keep what is out, nothing any more, or (None) what was; returns the instant."""
         now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         line = json.dumps({"at": now.isoformat(), "what": what, "by": await self._user(), "reason": reason})
         held = await self._read(f"{name}-{SUFFIX}")
-        data = {key: text for key, text in (held.get("data") or {}).items() if key not in {HELD, OF}}
+        dropped = {HELD, OF} if out is not None else set()
+        data = {key: text for key, text in (held.get("data") or {}).items() if key not in dropped}
         data[HISTORY] = "\n".join([*data.get(HISTORY, "").splitlines()[-MOST_TIMES + 1 :], line])
         if out:
-            data |= {HELD: json.dumps([taken(each) for each in out]), OF: await self._installed(name)}
+            data |= {HELD: msgspec.json.encode([taken(each) for each in out]).decode(), OF: await self._installed(name)}
         await self._write(name, held, data)
         return now
 
-    async def kept(self) -> tuple[str, list[dict[str, Any]]]:
-        """Return the name of the configuration, and what to put back, it first."""
-        listed = msgspec.json.decode(await self.client.get(self._maps))["items"]
-        found = [each for each in listed if HELD in (each.get("data") or {}) and HISTORY in each["data"]]
-        if not found:
-            raise ValueError(f"nothing to put back in namespace {self._namespace}: run helm upgrade instead")
-        data = found[0]["data"]
-        kept = json.loads(data[HELD])
-        name = kept[0]["object"]["metadata"]["name"]
-        if data.get(OF) and data[OF] != await self._installed(name):
+    async def kept(self, name: str) -> list[Taken]:
+        """Return what to put back, the configuration first; raises ``ValueError`` where that is not ours to make."""
+        data = (await self._read(f"{name}-{SUFFIX}")).get("data") or {}
+        if HELD not in data:
+            raise ValueError(
+                f"nothing to put back in ConfigMap {name}-{SUFFIX} of namespace {self._namespace}: give --name, or run "
+                "helm upgrade instead"
+            )
+        if not data.get(OF) or data[OF] != await self._installed(name):
             raise ValueError("the release was changed since it was taken out: run helm upgrade instead")
-        times = [json.loads(line) for line in data[HISTORY].splitlines()]
-        gone = [dt.datetime.fromisoformat(each["at"]) for each in times if each["what"] == "off"]
+        gone = [each.at for each in map(_times.decode, data.get(HISTORY, "").splitlines()) if each.what == "off"]
         self.off_since = gone[-1] if gone else None
-        return name, kept
+        kept = msgspec.json.decode(data[HELD], type=list[Taken])
+        ours = {CONFIGURATION: name, BINDING: bound(name)}
+        return rebuilt(kept, await self._expected(name), ours)
 
     async def _installed(self, name: str) -> str:
         """Return a digest of what the release installed (templates/gate.yaml); nothing where it does not say so."""
         said = (await self._read(f"{name}-gate")).get("data") or {}
         return hashlib.sha256(said[EXPECTED_KEY].encode()).hexdigest() if EXPECTED_KEY in said else ""
+
+    async def _expected(self, name: str) -> tuple[dict[str, Any], ...]:
+        """Return what the release installed; raises ``ValueError`` where it does not say so."""
+        return expected_of(await self.client.get(f"{self._maps}/{name}-gate")).objects
 
     async def _read(self, name: str) -> dict[str, Any]:
         try:

@@ -52,6 +52,10 @@ DECIDING: tuple[type[Object], ...] = (
 FRESH = frozenset({"namespaces", "tenants", "exemptions", "kycoverrides", "screeningdismissals"})
 """Collections that say who is behind a request, or lets it pass: too old, they would let in what was revoked."""
 
+PATIENCE = 4 / 3
+"""By so much longer than until it answers TryAgain is a silent replica left in the Service: an API server that was away
+shall not find that all of them left with it."""
+
 _CLASSES, _SLICES = "/apis/resource.k8s.io/v1/deviceclasses", "/apis/resource.k8s.io/v1/resourceslices"
 
 logger = logging.getLogger(__name__)
@@ -89,11 +93,16 @@ class Watches:
 
     def unready(self) -> str:
         """Return why nothing controlled can be decided: not read yet, or too old."""
-        missing = self.unsynced()
-        if missing:
-            return "; ".join(missing)
-        stale = [name for name in FRESH if self.reflectors[name].silence() > self._stale_seconds]
-        return f"nothing heard of {' and '.join(sorted(stale))}" if stale else ""
+        return "; ".join(self.unsynced() or self._silent(self._stale_seconds))
+
+    def unserving(self) -> list[str]:
+        """Return why no request should come here: not read yet, or silent for so long that it is no blip of a watch."""
+        return self.unsynced() or self._silent(self._stale_seconds * PATIENCE)
+
+    def _silent(self, seconds: float) -> list[str]:
+        """Return what has told nothing for longer than that, in one phrase."""
+        silent = sorted(name for name in FRESH if self.reflectors[name].silence() > seconds)
+        return [f"nothing heard of {' and '.join(silent)}"] if silent else []
 
     def _of_others(self) -> dict[str, Reflector[Any]]:
         return {

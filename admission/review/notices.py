@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _RESTORE = "helm upgrade with the same values makes it again"
+_UNDO = "delete what is changed, then helm upgrade with the same values makes again what is missing"
 
 
 def counted_late(devices: int) -> str:
@@ -34,7 +35,10 @@ def weakened() -> str:
 def released_weaker(what: Iterable[str]) -> str:
     """Of an event on the release: its values enforce less than those before."""
     said = printable("; ".join(what))
-    return f"an upgrade, or a rollback, of the release enforces less than before: {said}; helm history tells when"
+    return (
+        f"the ConfigMap that says what was installed enforces less than before: {said}; helm history tells of an "
+        "upgrade, or a rollback, and the audit log of a change by hand"
+    )
 
 
 def finding_told(code: str, pods: int, reference: str, contact: str, *, stops: bool) -> str:
@@ -163,9 +167,9 @@ _LONGEST_SAID = 600
 _CANARIES = {
     "denied": "denied by this installation, as it must be: the gate stands",
     "passed": "passed all that is ours, as it must",
-    "admitted": f"the gate is open: a pod that must be denied was admitted, and so are others; {_RESTORE}",
+    "admitted": f"the gate is open: a pod that must be denied was admitted, and so are others; {_UNDO}",
     "foreign": "denied in our name, but not by this installation: see where the webhook configuration leads",
-    "guarded": f"denied by a policy of ours, as the webhook configuration covers less than was installed; {_RESTORE}",
+    "guarded": f"denied by a policy of ours, as the webhook configuration covers less than was installed; {_UNDO}",
     "obstructed": "a pod without accelerators does not pass what is ours, so that others do not start either",
     "unanswered": "the gate is closed, and the API server cannot ask us: pods that ask for accelerators are refused",
     "waiting": "the gate is closed, and we answer TryAgain",
@@ -336,6 +340,14 @@ def switched_unseen(name: str, problem: str) -> str:
     return (
         f"; bindings could not be looked at ({problem}): if pods are refused now for want of a parameter, "
         f"kubectl delete validatingadmissionpolicybinding {name}-narrowed"
+    )
+
+
+def switched_refusing(bindings: Iterable[str]) -> str:
+    """Bindings that the release did not install refuse while the configuration is missing."""
+    return (
+        "; pods are refused all the same for want of a parameter by what is not the release's: kubectl delete "
+        f"validatingadmissionpolicybinding {' '.join(bindings)}"
     )
 
 

@@ -44,10 +44,23 @@ class _Entry:
 
 
 class App:
-    """The ASGI app.  ``draining`` makes every answer the last on its connection and ``/readyz`` fail."""
+    """The ASGI app.  ``draining`` makes every answer the last on its connection and ``/readyz`` fail.
 
-    def __init__(self, config: ServerConfig, *, review: Review, busy: Busy, ready: Ready, counts: Counts) -> None:
+    So does ``leaving`` with the connections: whoever holds one to a replica that cannot decide would stay with it.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        review: Review,
+        busy: Busy,
+        ready: Ready,
+        leaving: Callable[[], bool],
+        counts: Counts,
+    ) -> None:
         self._config, self._review, self._busy, self._ready, self._counts = config, review, busy, ready, counts
+        self._leaving = leaving
         self._entries = {
             f"/validate/{name}": _Entry(name, most, spares=place > 0)
             for place, (name, most) in enumerate(config.entries)
@@ -61,7 +74,7 @@ class App:
         entry = self._entries.get(scope["path"])
         answer = await self._validate(entry, scope, receive) if entry else self._other(scope)
         if answer is not None:
-            await deliver(answer, send, close=self.draining)
+            await deliver(answer, send, close=self.draining or self._leaving())
 
     async def _validate(self, entry: _Entry, scope: Scope, receive: Receive) -> Answer | None:
         body, answer = b"", None

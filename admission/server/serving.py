@@ -56,7 +56,12 @@ class Server:
         require_fast_loop()
         self._config, self._certificate = config, certificate
         self._app = App(
-            config, review=handlers.review, busy=handlers.busy, ready=self._reasons(handlers.ready), counts=counts
+            config,
+            review=handlers.review,
+            busy=handlers.busy,
+            ready=self._reasons(handlers.ready),
+            leaving=lambda: bool(handlers.ready()),
+            counts=counts,
         )
         self._exposition = Exposition(handlers.registry)
         self._reviews = Listener(self._app, (config.host, config.port), limits=config.limits, counts=counts)

@@ -67,9 +67,10 @@ def test_an_upgrade_to_values_that_enforce_less_is_told(world: World) -> None:
     _install(world, values)
     eventually(since, lambda instant: instant >= begun)
     note = (
-        "an upgrade, or a rollback, of the release enforces less than before: namespaces without a mode are not "
+        "the ConfigMap that says what was installed enforces less than before: namespaces without a mode are not "
         "enforced any more; namespaces left out: teams; guards gone: computegate-weaker-namespaces, "
-        "computegate-weaker-policies; helm history tells when"
+        "computegate-weaker-policies; helm history tells of an upgrade, or a rollback, and the audit log of a "
+        "change by hand"
     )
     eventually(lambda: _notes(world, "Weakened"), lambda notes: notes == {note})
     assert f"release: {note}" in world.installed.replicas[0].log.read_text()

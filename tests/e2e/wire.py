@@ -19,6 +19,8 @@ class Answer(NamedTuple):
 
     status: int
     body: bytes
+    last: bool = False
+    """Whether it is the last one of its connection."""
 
     @property
     def response(self) -> Object:
@@ -62,7 +64,7 @@ class Line:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
             self._connection.request("POST", f"/validate/{entry}?{query}", raw, {"Content-Type": "application/json"})
         answer = self._connection.getresponse()
-        return Answer(answer.status, answer.read())
+        return Answer(answer.status, answer.read(), answer.getheader("connection") == "close")
 
 
 def send(replica: Replica, body: bytes | Object, entry: str = "enforced", query: str = "timeout=10s") -> Answer:

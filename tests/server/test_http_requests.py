@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import threading
@@ -163,6 +164,17 @@ def test_health_and_readiness_say_why_not(server: Running) -> None:
     server.reasons.extend(["pods not synced", "tenants not synced"])
     assert server.get("/healthz") == (200, "ok\n")
     assert server.get("/readyz") == (503, "pods not synced\ntenants not synced\n")
+
+
+def test_an_answer_of_a_server_that_cannot_decide_is_the_last_of_its_connection(server: Running) -> None:
+    said = {}
+    for reasons in ([], ["nothing heard of tenants"]):
+        server.reasons[:] = reasons
+        with contextlib.closing(server.client()) as connection:
+            connection.request("POST", "/validate/enforced", b"{}", JSON)
+            response = connection.getresponse()
+            said[bool(reasons)] = (response.status, response.getheader("connection"))
+    assert said == {False: (200, None), True: (200, "close")}
 
 
 def test_metrics_are_on_a_plain_port_of_their_own(server: Running) -> None:
