@@ -24,7 +24,7 @@ from admission.cli.embedded import embedded_ledger
 from admission.cli.instant import instant
 from admission.cli.once import require_once
 from admission.cli.surroundings import Surroundings
-from admission.decide.idle import find_idle, find_unheld
+from admission.decide.idle import find_idle, find_undecided, find_unheld
 from admission.decide.overlaps import find_overlaps
 from admission.decide.overridden import find_overridden
 from admission.decide.registry import Registry
@@ -134,8 +134,8 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     documents = tuple(files.read(arguments.files))
     require_once(documents, arguments.namespace)
     waiting = [document for document in documents if not files.take(registry, document)]
-    if registry.held_back:
-        raise files.FileError("; ".join(_refused(each, documents) for each in registry.dangling()))
+    if registry.held_back_at(now):
+        raise files.FileError("; ".join(_refused(each, documents) for each in registry.dangling(now)))
     for remark in _remarks(registry, now):
         print(f"computegate check: {_placed(remark, documents)}", file=sys.stderr)
     ledger = embedded_ledger()
@@ -162,6 +162,7 @@ def _remarks(registry: Registry, now: dt.datetime) -> Iterator[Remark]:
     yield from find_remarks(policies, now)
     yield from find_overlaps(policies, registry.rules(now))
     yield from find_idle(policies, registry.catalogue.chips, grants, now)
+    yield from find_undecided(registry.dangling(), registry.dangling(now))
     yield from find_unheld(grants, registry.standings)
     yield from find_overridden(registry, Catalogue.builtin(), now)
 

@@ -85,6 +85,7 @@ class ClusterSource:
             self._weakened,
             reference_key=reference_key,
             stale_seconds=settings.stale_seconds,
+            now=clock,
             heed=self._heed,
             tell_weaker=self._tell_weaker,
         )
@@ -104,7 +105,7 @@ class ClusterSource:
             client, registry, settings, key=reference_key, namespace=namespace, alarm=self._alarm, now=clock
         )
         hindering = {"ClockLeapt": clock.leap, "RecordUnwritten": lambda: recorder.problem, "NotReady": self.unready}
-        shared = {"RulesUnusable": lambda: registry.held_back, **self._certificates.shared()}
+        shared = {"RulesUnusable": lambda: registry.held_back_at(clock()), **self._certificates.shared()}
         self._troubles = Troubles(self._alarm, settings.gate.grace_seconds, own=hindering, shared=shared)
 
     @classmethod

@@ -172,7 +172,7 @@ class Reevaluation:
             return f"Enforcement {unread[0]} cannot be read"
         if self._behind():
             return "the pods are being listed"
-        return self._judging.unready() or registry.held_back or self._apart()
+        return self._judging.unready() or registry.held_back_at(self._now()) or self._apart()
 
     def _apart(self) -> str:
         """Why the clock is not to be trusted: the API server's own is another."""

@@ -70,8 +70,8 @@ async def judged(
     """
     registry = await registry_of(client, DECIDING, default_country)
     await _add_devices(client, registry)
-    if registry.held_back:
-        raise ClusterError(f"the rules cannot be used: {registry.held_back}")
+    if broken := registry.held_back_at(dt.datetime.now(dt.UTC)):
+        raise ClusterError(f"the rules cannot be used: {broken}")
     judge = Judge(registry, embedded_ledger(), reference_key=secrets.token_bytes(32), contact=contact)
     lookup = ClusterLookup(client)
     for pod in await _created(client):

@@ -213,8 +213,8 @@ class FolderSource:
             lookup.put(document.content)
         self._registry.become(fresh)
         self.lookup.become(lookup)
-        if fresh.held_back:
-            logger.warning("controlled requests wait: %s", fresh.held_back)
+        if broken := fresh.held_back_at(self.now()):
+            logger.warning("controlled requests wait: %s", broken)
         self._stamp, self._problem, self._read_at = stamp, "", asyncio.get_running_loop().time()
 
     def _sources(self) -> list[pathlib.Path]:

@@ -26,6 +26,7 @@ from admission.ledger.objects import LedgerObject, ObjectStore
 from admission.review.claim import DeviceClass, ResourceSlice
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
     from admission.api.object import Object
@@ -77,12 +78,13 @@ class Watches:
         *,
         reference_key: bytes,
         stale_seconds: float,
+        now: Callable[[], dt.datetime],
         heed: Callable[[LedgerObject], None],
         tell_weaker: Callable[[str, str], None],
     ) -> None:
         self._client, self._registry, self._store, self._weakened = client, registry, store, weakened
         self._reference_key, self._stale_seconds = reference_key, stale_seconds
-        self._heed, self._tell_weaker = heed, tell_weaker
+        self._now, self._heed, self._tell_weaker = now, heed, tell_weaker
         self._said = ""
         self.allowances: dict[str, Allowance] = {}
         self.reflectors = {**self._of_others(), **self._of_ours()}
@@ -151,8 +153,8 @@ class Watches:
                 self._registry.drop(kind, key)
             case Malformed(key=key, error=error):
                 self._registry.refuse(kind, key, error)
-        if self.reflectors[kind.crd.plural].synced and self._registry.held_back != self._said:
-            self._said = self._registry.held_back
+        if self.reflectors[kind.crd.plural].synced and (said := self._registry.held_back_at(self._now())) != self._said:
+            self._said = said
             logger.warning("controlled requests wait: %s", self._said or "no longer")
 
     def _on_namespace(self, event: Event[wire.Namespace]) -> None:

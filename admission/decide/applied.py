@@ -46,6 +46,11 @@ def is_followed(rule: Rule) -> bool:
     return rule.status in (REPLACING if rule.replaces else APPLIED)
 
 
+def is_heeded(rule: Rule, now: datetime) -> bool:
+    """Whether a rule is followed at ``now`` or will be: neither only read nor over."""
+    return is_followed(rule) and (rule.expires is None or now < rule.expires)
+
+
 def in_force(rule: Rule, now: datetime) -> bool:
     """Whether a rule is applied at ``now``, by its status and its dates."""
     return rule.status in APPLIED and _is_dated(rule, now)

@@ -3,7 +3,8 @@
 A restricting rule that names one would silently never apply, one that allows whomever it does not name would allow
 everybody, a quota never count, a device be whichever class was read last.  A misspelt word must not open what it was
 meant to close, so controlled requests wait until it is mended.  Where it can only close (what an Allow rule names, an
-authorization, a pool), nothing need wait: ``remarks`` tells of it.
+authorization, a pool), or decides nothing (a policy that observes, a rule that is proposed or over), nothing need wait:
+``idle`` tells of it.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.clearance import Screening
 from admission.api.identity import TenantKind, TenantSpec
-from admission.api.policy import Effect, Fact
+from admission.api.policy import Effect, Fact, Mode
 from admission.catalogue import lines
 from admission.catalogue.control import Entry
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.catalogue.jurisdictions import GROUPS
-from admission.decide.applied import meet_in_time, named
+from admission.decide.applied import is_heeded, meet_in_time, named
 from admission.decide.rulebook import COUNTRY_FACTS
 from admission.tenants.screening import OF_WHOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from datetime import datetime
 
     from admission.api.accelerator import AcceleratorClass
     from admission.api.policy import AccessPolicy, Group, Rule, Test
@@ -73,32 +75,51 @@ class Word(NamedTuple):
 
 
 def find_dangling(
-    policies: Collection[AccessPolicy], quotas: Iterable[ComputeQuota], classes: Collection[str]
+    policies: Collection[AccessPolicy],
+    quotas: Collection[ComputeQuota],
+    classes: Collection[str],
+    now: datetime | None = None,
 ) -> Iterator[Dangling]:
-    """Yield each word of a rule, a group, an order or a quota that means nothing and could let somebody in."""
+    """Yield each word of a rule, a group, an order or a quota that means nothing and could let somebody in.
+
+    As of ``now`` or later; with None also what would if every policy enforced and every rule were followed.
+    """
     everyones = GROUPS | {group.name for policy in policies for group in policy.spec.groups}
-    ordering = sorted(policy.name for policy in policies if policy.spec.jurisdiction_order)
+    enforcing = [policy for policy in policies if now is None or policy.spec.mode is Mode.Enforce]
+    ordering = sorted(policy.name for policy in enforcing if policy.spec.jurisdiction_order)
     if len(ordering) > 1:
         said = f"AccessPolicies {', '.join(ordering)} each set jurisdictionOrder; leave one"
         yield Dangling("AccessPolicy", ordering[-1], ("spec", "jurisdictionOrder"), said)
-    yield from _replacing(policies)
+    yield from _replacing(enforcing, now)
+    shared = {name for quota in quotas for name in quota.spec.jurisdictions}
+    shared |= {name for policy in enforcing for name in policy.spec.jurisdiction_order}
     for policy in policies:
-        for field, said in _of_policy(policy, everyones, classes):
+        if policy in enforcing:
+            found = _of_policy(policy, everyones, classes, now)
+        else:
+            found = _of_groups(policy.spec.groups, shared)
+        for field, said in found:
             yield Dangling("AccessPolicy", policy.name, ("spec", *field), f"AccessPolicy {policy.name}: {said}")
     for quota in quotas:
         for field, said in _of_quota(quota, everyones, classes):
             yield Dangling("ComputeQuota", quota.name, ("spec", *field), f"ComputeQuota {quota.name} {said}")
 
 
-def _of_policy(policy: AccessPolicy, everyones: Collection[str], classes: Collection[str]) -> Iterator[_Said]:
+def _of_policy(
+    policy: AccessPolicy, everyones: Collection[str], classes: Collection[str], now: datetime | None
+) -> Iterator[_Said]:
     for place, said in _jurisdictions(policy.spec.jurisdiction_order, everyones):
         yield ("jurisdictionOrder", place), f"jurisdictionOrder {said}"
-    yield from _of_groups(policy.spec.groups)
+    yield from _of_groups(policy.spec.groups, {group.name for group in policy.spec.groups})
     own = groups_of(policy)
     for number, rule in enumerate(policy.spec.rules):
-        for word in words_of(rule, own, classes):
+        for word in words_of(rule, own, classes) if _counts(rule, now) else ():
             if word.opens:
                 yield ("rules", number, *word.field), f"rule {rule.name}{word.said}"
+
+
+def _counts(rule: Rule, now: datetime | None) -> bool:
+    return now is None or is_heeded(rule, now)
 
 
 def groups_of(policy: AccessPolicy) -> frozenset[str]:
@@ -106,9 +127,14 @@ def groups_of(policy: AccessPolicy) -> frozenset[str]:
     return GROUPS | {group.name for group in policy.spec.groups}
 
 
-def _of_groups(groups: Iterable[Group]) -> Iterator[_Said]:
-    """A group of a built-in one's name would take its place in the policy's rules, unseen, and not in quotas."""
+def _of_groups(groups: Iterable[Group], used: Collection[str]) -> Iterator[_Said]:
+    """Those that are used; one of a built-in one's name would take its place in the policy's rules, unseen.
+
+    Quotas and the order mean the groups of all policies, also of those that only observe.
+    """
     for number, group in enumerate(groups):
+        if group.name not in used:
+            continue
         if group.name in GROUPS:
             yield ("groups", number, "name"), f"the group {group.name} has the name of a built-in one; give it another"
         for place, said in _jurisdictions(group.countries, ()):
@@ -122,13 +148,13 @@ def _of_quota(quota: ComputeQuota, groups: Collection[str], classes: Collection[
         yield ("classes", place), said
 
 
-def _replacing(policies: Collection[AccessPolicy]) -> Iterator[Dangling]:
+def _replacing(policies: Collection[AccessPolicy], now: datetime | None) -> Iterator[Dangling]:
     """A rule stands in the place of one of another policy, alone at a time, and nothing stands in its own."""
     replacing = defaultdict[str, list[tuple[str, str, int]]](list)
     rules: dict[str, Rule] = {}
     for policy in policies:
         for number, rule in enumerate(policy.spec.rules):
-            if rule.replaces:
+            if rule.replaces and _counts(rule, now):
                 replacing[rule.replaces].append((named(policy, rule), policy.name, number))
                 rules[named(policy, rule)] = rule
                 if rule.replaces.startswith(f"{policy.name}/"):

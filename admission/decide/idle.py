@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from admission.api.policy import Rule
+    from admission.decide.dangling import Dangling
     from admission.decide.remarks import Path
 
 
@@ -43,6 +44,13 @@ def find_idle(
     for grant in sorted(grants, key=lambda grant: grant.name):
         for field, said in _of_grant(grant, classes, now):
             yield Remark(Authorization.__name__, grant.name, ("spec", *field), said)
+
+
+def find_undecided(found: Iterable[Dangling], holding: Collection[Dangling]) -> Iterator[Remark]:
+    """Yield a remark on each word that means nothing where nothing is decided by it, so that it holds nothing back."""
+    for each in found:
+        if each not in holding:
+            yield Remark(each.kind, each.name, each.field, f"{each.sentence}; mend it before it decides anything")
 
 
 def find_unheld(grants: Iterable[Authorization], tenants: Collection[str]) -> Iterator[Remark]:

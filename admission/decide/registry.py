@@ -21,6 +21,7 @@ from admission.catalogue.chip import Chip
 from admission.decide.dangling import Dangling, find_claimed_twice, find_dangling
 from admission.decide.question import Requester
 from admission.decide.rulebook import Rulebook
+from admission.decide.rules import NEVER
 from admission.decide.stops import Stops
 from admission.demand.inventory import Inventory, Node, take_inventory
 from admission.tenants.group import Groups
@@ -69,7 +70,7 @@ class Registry:
         self._inventory: Inventory | None = None
         self._rulebook: Rulebook | None = None
         self._grants: dict[str, tuple[Authorization, ...]] | None = None
-        self._held_back: str | None = None
+        self._held_back: tuple[datetime, datetime, str] | None = None
         self.generation = object()
         """Another one after each change of an object; namespaces and nodes are not among them."""
 
@@ -192,17 +193,20 @@ class Registry:
                 self._grants[grant.spec.tenant] = (*self._grants.get(grant.spec.tenant, ()), grant)
         return self._grants.get(tenant, ())
 
-    @property
-    def held_back(self) -> str:
+    def held_back_at(self, now: datetime) -> str:
         """Why controlled requests must wait, or "": decisive objects that cannot be read or do not fit together."""
-        if self._held_back is None:
+        if self._held_back is None or not self._held_back[0] <= now < self._held_back[1]:
             unreadable = [f"{kind} {name}: {why}" for (kind, name), why in self.unreadable.items() if kind in DECISIVE]
-            self._held_back = "; ".join((*unreadable, *(each.sentence for each in self.dangling())))
-        return self._held_back
+            said = "; ".join((*unreadable, *(each.sentence for each in self.dangling(now))))
+            self._held_back = now, self._rules().next_change(now) or NEVER, said
+        return self._held_back[2]
 
-    def dangling(self) -> tuple[Dangling, ...]:
-        """What in decisive objects does not fit together, each with its field; found anew each time."""
-        found = find_dangling(self.every(AccessPolicy), self.every(ComputeQuota), self.catalogue.chips)
+    def dangling(self, now: datetime | None = None) -> tuple[Dangling, ...]:
+        """What in decisive objects does not fit together, each with its field; found anew each time.
+
+        With None also in policies that do not enforce, and in rules that are not followed or are over.
+        """
+        found = find_dangling(self.every(AccessPolicy), self.every(ComputeQuota), self.catalogue.chips, now)
         return (*found, *find_claimed_twice(self.every(AcceleratorClass)))
 
     @property

@@ -121,8 +121,8 @@ class Judge:
         if case.demand.is_empty and not (ask.node and ask.unknown):
             return Judgement(mode, case.demand, (), Verdict((), ()))
         waiting, say = self._unready(), messages.not_synced
-        if not waiting and self.registry.held_back:
-            waiting, say = self.registry.held_back, messages.rules_broken
+        if not waiting and (broken := self.registry.held_back_at(now)):
+            waiting, say = broken, messages.rules_broken
         waiting = waiting or ask.unknown
         if waiting:
             finding = Finding(Reason.NotSynced, say(), waiting)

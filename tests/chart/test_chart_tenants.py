@@ -82,6 +82,9 @@ CONFIRMED = {**HIT, "confirmed": {"by": "olga", "at": OF_THEN, "reason": "the sa
 HELD: list[tuple[str, list[dict[str, Any]], str]] = [
     ("suspended", [{"kyc": {"state": "Verified"}}, {"kyc": {"state": "Suspended"}}], "is Suspended"),
     ("revoked", [{"kyc": {"state": "Verified"}}, {"kyc": {"state": "Revoked"}}], "is Revoked"),
+    ("rejected", [{"kyc": {"state": "Pending"}}, {"kyc": {"state": "Rejected"}}], "is Rejected"),
+    ("in-review", [{"kyc": {"state": "Pending"}}, {"kyc": {"state": "NeedsReview"}}], "is NeedsReview"),
+    ("refused", [{"kyc": {"state": "Pending", "refusedBy": ["strong"]}}], "is refused by a provider of KYC"),
     ("matched", [{"screening": {"state": "Match"}}], "is a match of screening"),
     ("confirmed", [{"screening": {"state": "Clear", "hits": [HIT, CONFIRMED]}}], "is a match of screening"),
 ]

@@ -1,5 +1,6 @@
 """A misspelt group or class must not open what it was meant to close."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ from admission.api.accelerator import AcceleratorClass, AcceleratorPool
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.catalogue.catalogue import Catalogue
+from admission.decide.idle import find_undecided
 from admission.decide.registry import Registry
 
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
 BASIS = {"type": "ProviderPolicy", "title": "test"}
 
 
@@ -107,15 +110,55 @@ NOBODY = "which nobody defines"
 def test_a_reference_that_leads_nowhere_holds_controlled_requests_back(obj: Any, said: str) -> None:
     registry = Registry(Catalogue.builtin())
     registry.put(obj)
-    assert registry.held_back == said
+    assert registry.held_back_at(NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("rule", "spec", "held"),
+    [
+        ({}, {}, True),
+        ({"effective": "2027-01-01T00:00:00Z"}, {}, True),
+        ({"status": "ByLetter"}, {}, True),
+        ({"status": "Proposed"}, {}, False),
+        ({"status": "Stayed"}, {}, False),
+        ({"expires": "2026-11-26T00:00:00Z"}, {}, False),
+        ({"expires": "2026-11-26T00:00:01Z"}, {}, True),
+        ({}, {"mode": "observe"}, False),
+        ({}, {"mode": "warn"}, False),
+    ],
+)
+def test_only_what_decides_now_or_will_holds_back_and_the_rest_is_remarked_on(
+    rule: dict[str, Any], spec: dict[str, Any], *, held: bool
+) -> None:
+    registry = Registry(Catalogue.builtin())
+    registry.put(policy({**test_of(["UK"]), **rule}, **spec))
+    remarks = [each.field for each in find_undecided(registry.dangling(), registry.dangling(NOW))]
+    place = ("spec", "rules", 0, "when", 0, "values", 0)
+    assert (bool(registry.held_back_at(NOW)), remarks) == (held, [] if held else [place])
+
+
+def test_a_misspelt_rule_that_ends_lets_requests_go_on_though_no_object_changes() -> None:
+    registry = Registry(Catalogue.builtin())
+    registry.put(policy({**test_of(["UK"]), "expires": NOW.isoformat()}))
+    moments = NOW - timedelta(seconds=1), NOW, NOW - timedelta(seconds=1)
+    assert [bool(registry.held_back_at(each)) for each in moments] == [True, False, True]
+
+
+def test_an_order_and_a_group_of_a_policy_that_observes_hold_back_only_where_a_quota_means_the_group() -> None:
+    registry = Registry(Catalogue.builtin())
+    registry.put(policy({}, jurisdictionOrder=["d5"], mode="observe", groups=[{"name": "ours", "countries": ["UK"]}]))
+    assert registry.held_back_at(NOW) == ""
+    registry.put(quota(jurisdictions=["ours"]))
+    said = "AccessPolicy p: the group ours names UK, which is no country code of ISO 3166-1; GB is"
+    assert registry.held_back_at(NOW) == said
 
 
 def test_defining_what_was_missing_lets_requests_go_on() -> None:
     registry = Registry(Catalogue.builtin())
     registry.put(quota(jurisdictions=["europe"]))
-    assert registry.held_back
+    assert registry.held_back_at(NOW)
     registry.put(policy({}, groups=[{"name": "europe", "countries": ["DE", "FR"]}]))
-    assert registry.held_back == ""
+    assert registry.held_back_at(NOW) == ""
 
 
 def test_two_orders_of_jurisdictions_have_no_order_between_them() -> None:
@@ -123,7 +166,7 @@ def test_two_orders_of_jurisdictions_have_no_order_between_them() -> None:
     for name in ("one", "two"):
         made = policy({}, jurisdictionOrder=["CN"])
         registry.put(made.model_copy(update={"metadata": made.metadata.model_copy(update={"name": name})}))
-    assert registry.held_back == "AccessPolicies one, two each set jurisdictionOrder; leave one"
+    assert registry.held_back_at(NOW) == "AccessPolicies one, two each set jurisdictionOrder; leave one"
 
 
 def test_a_resource_that_two_classes_claim_holds_controlled_requests_back() -> None:
@@ -131,6 +174,6 @@ def test_a_resource_that_two_classes_claim_holds_controlled_requests_back() -> N
     registry.put(chip("one", "example.com/a", "example.com/b"))
     registry.put(chip("two", "example.com/b", "example.com/c"))
     said = "the resource example.com/b is claimed by the AcceleratorClasses one, two; leave one"
-    assert registry.held_back == said
+    assert registry.held_back_at(NOW) == said
     registry.drop(AcceleratorClass, "one")
-    assert registry.held_back == ""
+    assert registry.held_back_at(NOW) == ""

@@ -115,7 +115,7 @@ def test_an_exemption_that_cannot_be_read_exempts_nothing_and_holds_nobody_back(
     given: Exemption = exemption(**IN_IMAGE)
     registry = world(given, pod=pod(PRIVILEGED)).registry()
     registry.refuse(type(given), given.name, "spec.ways: Field required")
-    assert (registry.every(type(given)), registry.held_back) == ((), "")
+    assert (registry.every(type(given)), registry.held_back_at(NOW)) == ((), "")
 
 
 def test_its_end_is_judged_at_the_request() -> None:

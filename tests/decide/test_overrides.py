@@ -111,4 +111,4 @@ def test_its_end_shows_and_denies_without_any_object_changing() -> None:
 def test_one_that_cannot_be_read_overrides_nothing_and_holds_nobody_back() -> None:
     registry = world(override()).registry()
     registry.refuse(KYCOverride, "bridge", "spec.reasons: Field required")
-    assert (registry.every(KYCOverride), registry.held_back) == ((), "")
+    assert (registry.every(KYCOverride), registry.held_back_at(NOW)) == ((), "")

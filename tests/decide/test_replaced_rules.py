@@ -113,7 +113,7 @@ def test_what_would_be_if_an_observing_policy_enforced_is_told_as_its_proposal()
     ids=["its own", "twice", "in a chain"],
 )
 def test_replacements_that_nobody_could_follow_hold_everything_back(policies: list[Any], words: str) -> None:
-    assert words in world(*policies).registry().held_back
+    assert words in world(*policies).registry().held_back_at(NOW)
 
 
 def test_rules_that_follow_each_other_may_replace_the_same_one() -> None:
@@ -128,7 +128,7 @@ def test_rules_that_follow_each_other_may_replace_the_same_one() -> None:
     registry = world(REGULATED, *made).registry()
     moments = NOW - timedelta(seconds=1), NOW
 
-    assert registry.held_back == ""
+    assert registry.held_back_at(NOW) == ""
     assert [dict(registry.rules(each).replaced) for each in moments] == [
         {"access-as-regulated/affiliates": f"{name}/r"} for name in ("before", "after")
     ]
