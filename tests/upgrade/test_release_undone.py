@@ -112,7 +112,10 @@ def test_on_puts_nothing_back_that_an_upgrade_has_made_old(release: Release) -> 
     assert switch.turn("off", "--reason=a test") == ""
     assert switch.turn("on") == ""
     release.kubectl("delete", WEBHOOK, RELEASE)
-    nothing = "computegate on: nothing to put back in namespace computegate-system: run helm upgrade instead\n"
+    nothing = (
+        "computegate on: nothing to put back in ConfigMap computegate-off of namespace computegate-system: "
+        "give --name, or run helm upgrade instead\n"
+    )
     assert switch.turn("on") == nothing
     switch.upgrade()
     assert switch.turn("off", "--reason=a test") == ""
