@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pathlib
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import yaml
 
 from admission.api.accelerator import AcceleratorClass
 from admission.cli.profile import profiles
@@ -17,10 +19,13 @@ LASTING = {"kyc": {"verifiedAt": "2020-01-01T00:00:00Z", "expiresAt": "2099-01-0
 CN = tenant(headquarters="CN", incorporation="CN", status=LASTING)
 
 
-def asking(chip: str, *objects: Any, day: str = "2026-11-21") -> Any:
+ABROAD = ("presumption-of-denial", "presumption-of-denial-elsewhere")
+
+
+def asking(chip: str, *objects: Any, day: str = "2026-11-21", place: str = "DE") -> Any:
     """Return the world of a pod that asks for one device of a class."""
     wanted = pod({"nvidia.com/gpu": 1}, nodeSelector={"pool": chip})
-    made = world(pool(chip, chip, "DE"), *objects, pod=wanted)
+    made = world(pool(chip, chip, place), *objects, pod=wanted)
     return made._replace(now=datetime.fromisoformat(day).replace(tzinfo=UTC))
 
 
@@ -30,32 +35,42 @@ def chip(name: str, **figures: Any) -> AcceleratorClass:
 
 
 @pytest.mark.parametrize(
-    ("name", "rules"),
+    ("name", "place", "rules"),
     [
-        ("h200-sxm", {"case-by-case"}),
-        ("a30", {"case-by-case"}),
-        ("b200", {"presumption-of-denial"}),
-        ("mi308x", {"case-by-case", "presumption-of-denial", "letter-bandwidth-headquarters"}),
-        ("rtx-5090-d", {"letter-bandwidth-headquarters"}),
-        ("h20", {"letter-bandwidth-headquarters"}),
-        ("rtx-4090-d", set()),
+        ("h200-sxm", "US", {"case-by-case"}),
+        ("h200-sxm", "DE", {"presumption-of-denial-elsewhere"}),
+        ("a30", "US", {"case-by-case"}),
+        ("b200", "US", {"presumption-of-denial"}),
+        ("b200", "DE", {"presumption-of-denial"}),
+        ("mi308x", "US", {"case-by-case", "presumption-of-denial", "letter-bandwidth-headquarters"}),
+        ("mi308x", "DE", {*ABROAD, "letter-bandwidth-headquarters"}),
+        ("rtx-5090-d", "DE", {"letter-bandwidth-headquarters"}),
+        ("h20", "DE", {"letter-bandwidth-headquarters"}),
+        ("rtx-4090-d", "DE", set()),
     ],
 )
 def test_the_profile_says_under_which_review_and_by_which_letter_an_authorization_is_needed(
-    name: str, rules: set[str]
+    name: str, place: str, rules: set[str]
 ) -> None:
-    found = {each.rule.removeprefix("transfer-tests/") for each in asking(name, CN, PROFILE).verdict().findings}
+    verdict = asking(name, CN, PROFILE, place=place).verdict()
+    found = {each.rule.removeprefix("transfer-tests/") for each in verdict.findings}
 
     assert {each for each in found if each.startswith(("case", "presumption", "letter-bandwidth"))} == rules
 
 
 def test_an_operator_can_refuse_what_is_reviewed_under_a_presumption_of_denial() -> None:
-    refusing = policy(ALLOW, rule("no", "Deny", classes=["PresumptionOfDenial"]))
+    written = (pathlib.Path(__file__).parents[2] / "docs" / "catalogue.md").read_text()
+    documented = yaml.safe_load(written.partition("```yaml\n")[2].partition("```")[0])
+    refusing = policy(ALLOW, *documented)
 
-    verdicts = {name: asking(name, refusing).reasons() for name in ("h200-sxm", "b200", "mi308x", "t4")}
+    def reasons(place: str, day: str = "2026-11-21") -> dict[str, list[str]]:
+        names = ("h200-sxm", "b200", "mi308x", "t4")
+        return {name: asking(name, CN, refusing, place=place, day=day).reasons() for name in names}
+
     refused = ["JurisdictionNotAllowed"]
-    assert verdicts == {"h200-sxm": [], "b200": refused, "mi308x": refused, "t4": []}
-    assert asking("b200", refusing, day="2026-01-14").reasons() == []
+    assert reasons("US") == {"h200-sxm": [], "b200": refused, "mi308x": refused, "t4": []}
+    assert reasons("DE") == {"h200-sxm": refused, "b200": refused, "mi308x": refused, "t4": []}
+    assert reasons("US", "2026-01-14")["b200"] == []
 
 
 def test_an_authorization_covers_a_side_only_where_a_chip_is_on_it_for_certain() -> None:
