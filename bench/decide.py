@@ -25,20 +25,19 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from admission.api.quota import Authorization, ComputeQuota
+from admission.api.quota import ComputeQuota
 from admission.api.tenant import Tenant
 from admission.catalogue.catalogue import Catalogue
 from admission.cli import files
 from admission.decide.decide import decide
-from admission.decide.question import Question
 from admission.decide.registry import Registry
 from admission.demand.inventory import Node
-from admission.demand.pod import demand_of
 from admission.review import wire
 from admission.tenants.identity import identity_digest
 from bench import bodies
 from bench.machine import machine
 from bench.result import publish
+from tests.decide.questions import question_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,15 +72,17 @@ def main() -> None:
     """Run the benchmark, print the table, write the JSON."""
     options = _options()
     registry, large = _registry(options.tenants, options.parties)
-    if reasons := decide(_question(registry)).reasons():
+    if reasons := decide(question_of(registry, POD, NOW)).reasons():
         raise SystemExit(f"the measured tenant is not cleared: {', '.join(reasons)}")
     gc.disable()
     changes = [_microseconds(registry.put, large) for _ in range(options.changes)]
-    first = _microseconds(decide, _question(registry))
-    yardstick = _yardstick(statistics.median(_microseconds(decide, _question(registry)) for _ in range(ROUND)))
+    first = _microseconds(decide, question_of(registry, POD, NOW))
+    yardstick = _yardstick(
+        statistics.median(_microseconds(decide, question_of(registry, POD, NOW)) for _ in range(ROUND))
+    )
     times: dict[str, list[float]] = {"decide": [first], "asked": [], "yardstick": []}
     for _ in range(options.decisions):
-        times["decide"].append(_microseconds(decide, _question(registry)))
+        times["decide"].append(_microseconds(decide, question_of(registry, POD, NOW)))
         times["asked"].append(_microseconds(_asked, registry))
         times["yardstick"].append(_microseconds(yardstick, None))
     cells = {name: _spread(each) for name, each in times.items()}
@@ -160,22 +161,8 @@ def _quota() -> ComputeQuota:
     return ComputeQuota.model_validate({"metadata": {"name": "all"}, "spec": spec})
 
 
-def _question(registry: Registry) -> Question:
-    """Return one question as the webhook asks it."""
-    return Question(
-        demand=demand_of(POD, registry.inventory),
-        requester=registry.requester("lab"),
-        rules=registry.rules(NOW),
-        catalogue=registry.catalogue,
-        quotas=registry.every(ComputeQuota),
-        authorizations=registry.every(Authorization),
-        now=NOW,
-        group_of=registry.group_of,
-    )
-
-
 def _asked(registry: Registry) -> object:
-    return decide(_question(registry))
+    return decide(question_of(registry, POD, NOW))
 
 
 def _yardstick(microseconds: float) -> Callable[[object], object]:

@@ -13,15 +13,14 @@ from tests.e2e.certified import Certified
 from tests.e2e.objects import gpu_pod, namespace, tenant
 from tests.e2e.world import eventually
 from tests.foreign.application import AS_RENDERED, SERVER_SIDE, WAYS, Application
+from tests.foreign.cluster import equipped
 from tests.upgrade.kubelets import Kubelets
-from tools.controlplane import ControlPlane
-from tools.kubectl import Kubectl
-from tools.process import binaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.chart.rendering import Chart
+    from tools.controlplane import ControlPlane
 
 ENFORCED = "enforced"
 WEBHOOK = f"ValidatingWebhookConfiguration {RELEASE}"
@@ -45,11 +44,7 @@ VALUES = (
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    directory = tmp_path_factory.mktemp("argocd-plane")
-    with ControlPlane(directory, controllers=["kube-controller-manager"]) as plane:
-        kubectl = Kubectl(plane)
-        kubectl("apply", "--server-side", "-f", str(binaries("crds.yaml")["crds.yaml"]))
-        kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    with equipped(tmp_path_factory.mktemp("argocd-plane")) as plane:
         yield plane
 
 

@@ -14,16 +14,17 @@ import pytest
 from tests.chart.rendering import CHART, NAMESPACE, RELEASE
 from tests.e2e.certified import SECRET, Certified
 from tests.e2e.world import eventually
+from tests.foreign.cluster import equipped
 from tests.upgrade.release import Release
 from tools.authority import Certificate
-from tools.controlplane import ControlPlane
 from tools.installation import Replica
-from tools.kubectl import Kubectl
 from tools.process import Process, binaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tools.controlplane import ControlPlane
 
 ISSUED = f"{RELEASE}-tls"
 SERVICE = f"{RELEASE}.{NAMESPACE}.svc"
@@ -34,10 +35,7 @@ INJECTED = "cert-manager.io/inject-ca-from"
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane with cert-manager's controllers."""
     directory = tmp_path_factory.mktemp("source-plane")
-    with ControlPlane(directory, controllers=["kube-controller-manager"]) as plane:
-        kubectl = Kubectl(plane)
-        kubectl("apply", "--server-side", "-f", str(binaries("crds.yaml")["crds.yaml"]))
-        kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    with equipped(directory) as plane:
         program = binaries("certmanager")["certmanager"]
         manager = Process.start("certmanager", program, [f"-kubeconfig={plane.kubeconfig}"], directory)
         yield plane
