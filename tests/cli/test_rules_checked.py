@@ -70,7 +70,9 @@ def test_the_clock_alone_changes_what_check_prints(folder: pathlib.Path, capsys:
 def test_an_operators_rule_in_the_place_of_a_profiles_is_applied_and_told(
     folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    replaced = (f"transfer-tests/{name}" for name in ("headquarters", "destination-a", "case-by-case"))
+    replaced = (
+        f"transfer-tests/{name}" for name in ("headquarters", "destination-a", "presumption-of-denial-elsewhere")
+    )
     own(folder, *(rule(f"r{n}", "Allow", replaces=name) for n, name in enumerate(replaced)))
     assert main(["check", "-f", str(folder), "--at", "2026-11-21"]) == 0
     told = capsys.readouterr()
