@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import pathlib
 import sys
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _UNUSABLE = (NoCredentialsError, ClusterError, OSError, ValueError, http.client.HTTPException, msgspec.MsgspecError)
 _MARGIN_SECONDS = 10
-_OK = 200
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -79,7 +79,7 @@ def run_profile(arguments: argparse.Namespace) -> int:
         connection.request("GET", f"{PATH}?seconds={arguments.seconds}")
         answer = connection.getresponse()
         text = answer.read().decode().strip()
-        if answer.status != _OK:
+        if answer.status != HTTPStatus.OK:
             raise ValueError(text)
     except _UNUSABLE as error:
         print(printable(f"computegate debug profile: {error}"), file=sys.stderr)

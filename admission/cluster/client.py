@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -36,9 +37,6 @@ LONGEST_LINE = 16 * 2**20
 """Bytes; etcd takes objects of 1.5 MiB, JSON of the same object can be a few times that."""
 
 _CLOSING = 0.1  # seconds
-_REQUEST_TIMEOUT = 408
-_UNAUTHORIZED = 401
-_SERVER_ERROR = 500
 _ERROR = 300  # redirects are not followed: a token must not travel
 
 _status = msgspec.json.Decoder(wire.Status)
@@ -69,7 +67,7 @@ class ApiError(ClusterError):
         The API server answers 504 while the write goes on behind it, and 500 when etcd timed out after taking
         the proposal; a proxy's 5xx says nothing about what is behind it.
         """
-        return self.status >= _SERVER_ERROR or self.status == _REQUEST_TIMEOUT
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status == HTTPStatus.REQUEST_TIMEOUT
 
 
 class _Transport(RESTClientObject):  # type: ignore[misc]  # the official package ships no types
@@ -180,7 +178,7 @@ class Client:
             self.date = response.headers.get("Date", "")
             self.on_date(self.date)
             if response.status >= _ERROR:
-                if response.status == _UNAUTHORIZED:
+                if response.status == HTTPStatus.UNAUTHORIZED:
                     self._access.reject()
                 raise _api_error(response.status, response.headers.get("Retry-After"), await response.read())
             yield response

@@ -43,7 +43,6 @@ WATCH_GRACE = 5.0
 
 _STEADY = 1.0  # seconds after which a watch that ends by itself is not a failure
 _BATCH = 20  # objects between two turns of the loop: 20 x 30 us for a struct, 20 x 200 us for a pydantic model
-_SERVER_ERROR = 500
 _LONGEST_ERROR = 500
 
 _page = msgspec.json.Decoder(wire.Page)
@@ -281,4 +280,4 @@ class Reflector(Generic[T]):
 
 def _is_cut(error: ClusterError) -> bool:
     """Say whether the API server, or what stands before it, may have been away."""
-    return error.status >= _SERVER_ERROR if isinstance(error, ApiError) else True
+    return error.status >= HTTPStatus.INTERNAL_SERVER_ERROR if isinstance(error, ApiError) else True

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,7 +33,6 @@ LINGER_SECONDS = 10.0
 BETWEEN_SECONDS = 0.25
 IDLE_SECONDS = 2.0
 
-_CONFLICT = 409
 _EMPTY = Record({}, {})
 
 _tenant = msgspec.json.Decoder(ChargedTenant)
@@ -150,7 +150,7 @@ class ChargedWriter:
 
     def _failed(self, name: str, error: Exception) -> None:
         """Say once what keeps failing; that somebody else wrote meanwhile is ordinary."""
-        if isinstance(error, ApiError) and error.status == _CONFLICT:
+        if isinstance(error, ApiError) and error.status == HTTPStatus.CONFLICT:
             return
         logger.log(logging.DEBUG if name in self._said else logging.WARNING, "charges of tenant %s: %s", name, error)
         self._said.add(name)

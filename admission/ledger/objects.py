@@ -12,6 +12,7 @@ ledger that is older than it was seen to be tells that it happened (``went_back`
 from __future__ import annotations
 
 import collections
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 COLLECTION = "/apis/computegate.io/v1alpha1/quotaledgers"
 
-_NOT_FOUND = 404
-_CONFLICT = 409
 _REMEMBERED = 256  # versions; a watch that lags more costs a decoding each
 _MANAGER = {"fieldManager": "computegate"}
 _CLEAR = msgspec.Raw(b"{}")
@@ -161,7 +160,7 @@ class ObjectStore:
         try:
             return await self._get(scope, timeout)
         except ApiError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise Failed(f"{scope}: {error}") from error
         except (ClusterError, msgspec.MsgspecError) as error:
             raise Failed(f"{scope}: {error}") from error
@@ -188,8 +187,8 @@ class ObjectStore:
         return self._keep(scope, Snapshot(found.version, state))
 
     def _refusal(self, scope: str, error: ApiError) -> Conflict | Failed | Unknown:
-        if error.status in (_NOT_FOUND, _CONFLICT):
-            if error.status == _NOT_FOUND:
+        if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            if error.status == HTTPStatus.NOT_FOUND:
                 self._held.pop(scope, None)
             return Conflict(f"{scope}: {error}")
         return (Unknown if error.outcome_unknown else Failed)(f"{scope}: {error}")

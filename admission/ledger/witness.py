@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,7 +32,6 @@ _page = msgspec.json.Decoder(wire.Page)
 _identified = msgspec.json.Decoder(wire.Identified)
 
 _COLLECTION = {Kind.Pod: ("/api/v1", PODS), Kind.Claim: ("/apis/resource.k8s.io/v1", CLAIMS)}
-_NOT_FOUND = 404
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class ClusterWitness:
             async for page in self._listed(_path(kind, namespace), query):
                 yield page
         except ApiError as error:
-            if kind is not Kind.Claim or error.status != _NOT_FOUND:
+            if kind is not Kind.Claim or error.status != HTTPStatus.NOT_FOUND:
                 raise
 
     async def _listed(self, path: str, query: dict[str, str]) -> AsyncIterator[wire.Page]:

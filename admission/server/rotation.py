@@ -18,6 +18,7 @@ import logging
 import math
 from collections import Counter
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -44,7 +45,6 @@ ASK, ASKED = "computegate.io/rotate", (CERTIFICATE, AUTHORITY)
 _PAUSE_SECONDS = 3.0
 _SOON_SECONDS = 0.2
 _APART_SECONDS = 300.0  # as far as certificates are dated back
-_NOT_FOUND = 404
 _MANAGER = "computegate-certificates"
 _CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
@@ -191,7 +191,7 @@ class Rotation:
                 answer = await self._client.get(f"{_CONFIGURATIONS}/{name}")
                 found.append(msgspec.json.decode(answer, type=dict[str, Any]))
             except ApiError as error:
-                if error.status != _NOT_FOUND:  # where there is none, nobody needs to trust us
+                if error.status != HTTPStatus.NOT_FOUND:  # where there is none, nobody needs to trust us
                     self._trusted_since = math.inf
                     problems.append(f"webhook configuration {name} cannot be read: {error}")
         return found

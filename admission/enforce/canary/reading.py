@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.demand.registration.entries import ENFORCED
@@ -30,9 +31,6 @@ _REFERENCE = re.compile(r"\bref ([0-9a-f]{10})\b")
 _POLICY = re.compile(r"\bValidatingAdmissionPolicy '([^']+)'")
 _APART = dt.timedelta(minutes=5)
 """As far as the clocks of two replicas may be apart when an hour begins."""
-
-_TOO_MANY = 429
-_SERVER_ERROR = 500
 
 
 class Outcome(enum.StrEnum):
@@ -120,6 +118,6 @@ def _is_guarded(answer: Answer, mark: Mark) -> bool:
 
 
 def _elsewhere(answer: Answer) -> Outcome:
-    failed = answer.status in {0, _TOO_MANY} or answer.status >= _SERVER_ERROR
+    failed = answer.status in {0, HTTPStatus.TOO_MANY_REQUESTS} or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     foreign_webhook = "webhook" in answer.message
     return Outcome.Unreachable if failed and not foreign_webhook else Outcome.Obscured

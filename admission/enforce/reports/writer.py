@@ -11,6 +11,7 @@ import logging
 import operator
 import random
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -43,7 +44,6 @@ CLUSTER = ""
 READ_SECONDS = 600.0
 """Until what stands there is read again: somebody else may have written or deleted it."""
 
-_NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 404, 429, 500
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Reports:
         try:
             await self._client.get(PATH)
         except ApiError as error:
-            if error.status == _NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return False
             raise
         for plural in ("reports", "clusterreports"):
@@ -147,7 +147,7 @@ class Reports:
         try:
             await self._write(namespace, body)
         except ApiError as error:
-            if error.status == _TOO_MANY or error.status >= _SERVER_ERROR:
+            if error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             logger.info("no report in namespace %s: %s", namespace, error)
 

@@ -10,6 +10,7 @@ import logging
 import sys
 import time
 from collections import Counter
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 import cachetools
@@ -35,7 +36,6 @@ _REMEMBERED = 10_000
 NOT_GRANTED_SECONDS = 60.0
 """Between two attempts while the right to evict is wanting."""
 
-_FORBIDDEN = 403
 _OF_BUDGETS = {429, 500}
 _GONE = {404, 409}
 """It is not there, or not the one of this uid."""
@@ -136,7 +136,9 @@ class Evictor:
         # And one that is asked too much answers with 429 of no budget.
         if error.status in _OF_BUDGETS and "budget" in error.message.lower():
             return Outcome.Refused
-        if error.status == _FORBIDDEN and " cannot " in error.message:  # by who authorizes, not by an admission
+        if (
+            error.status == HTTPStatus.FORBIDDEN and " cannot " in error.message
+        ):  # by who authorizes, not by an admission
             self.not_granted, self._refused_at = error.message, self._clock()
         logger.warning("pod %s: %s", _name(victim.pod), error)
         return Outcome.Failed

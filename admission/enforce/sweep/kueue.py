@@ -5,6 +5,7 @@ Kueue makes one for each Job, JobSet or the like, which owns it.  Set to inactiv
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -83,7 +84,7 @@ async def _version(client: Client) -> str | None:
     try:
         return _group.decode(await client.get(_GROUP)).preferred_version.version
     except ApiError as error:
-        if error.reason == "NotFound" or error.status == 404:  # noqa: PLR2004  the same, by those that say no reason
+        if error.status == HTTPStatus.NOT_FOUND:
             return None
         raise
     except msgspec.MsgspecError as error:

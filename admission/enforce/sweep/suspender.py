@@ -43,7 +43,6 @@ _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY
 """Refusals that pass by themselves: a controller writes what it controls all the time."""
 
 _REMEMBERED = 1000  # controllers whose pods were evicted, and some are left
-_SERVER_ERROR = 500
 _SCALED = {"ReplicaSet": "replicasets", "StatefulSet": "statefulsets", "Deployment": "deployments"}
 
 logger = logging.getLogger(__name__)
@@ -124,7 +123,11 @@ class Suspender:
             raise  # it stays, until it can be
         except ClusterError as error:
             await self._not_suspended(left, error)
-            if isinstance(error, ApiError) and error.status < _SERVER_ERROR and error.status not in _PASSING:
+            if (
+                isinstance(error, ApiError)
+                and error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+                and error.status not in _PASSING
+            ):
                 return True
             ripe.at, ripe.pause = self._clock() + ripe.pause, min(LONGEST_PAUSE, 2 * ripe.pause)
             return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.cluster.client import ApiError, ClusterError
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
 
-_GONE = 410
 _BATCH = 200  # intervals between two turns of the loop
 
 logger = logging.getLogger(__name__)
@@ -224,7 +224,7 @@ class Keeper:
             if found.head.since:  # else the record only begins
                 await story.follow(self._client, found.pods, found.claims)
         except ApiError as error:
-            if error.status != _GONE:
+            if error.status != HTTPStatus.GONE:
                 raise
             story = self._story(found)
             story.guess(self._pods.items.values())

@@ -7,6 +7,7 @@ when: no later than now, no earlier than the journal last knew it to hold.
 from __future__ import annotations
 
 import contextlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 PODS, CLAIMS = "/api/v1/pods", "/apis/resource.k8s.io/v1/resourceclaims"
 
-_NOT_FOUND = 404
 _pods = msgspec.json.Decoder(Pod)
 _claims = msgspec.json.Decoder(ResourceClaim)
 
@@ -75,7 +75,7 @@ class Story:
                 with contextlib.suppress(msgspec.MsgspecError, RecursionError):  # one object that cannot be read
                     take(kind, raw)
         except ApiError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
 
     def _take_claim(self, kind: str, raw: bytes) -> None:
