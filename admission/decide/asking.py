@@ -23,8 +23,14 @@ class Asked(NamedTuple):
     doubt: At | None
 
 
-def asked_of(question: Question, governing: str) -> Iterable[Asked]:
-    """Rules that apply, or may apply, and ask for a grant: each once for each class."""
+def asked_of(question: Question, governing: str) -> tuple[Asked, ...]:
+    """Rules that apply, or may apply, and ask for a grant: each once for each class; found once."""
+    if governing not in question.asking:
+        question.asking[governing] = tuple(_asked_of(question, governing))
+    return question.asking[governing]
+
+
+def _asked_of(question: Question, governing: str) -> Iterable[Asked]:
     found: dict[tuple[str, str], Asked] = {}
     for devices in question.demand.devices:
         reached = itertools.product(devices.classes, question.requester.standings(), devices.places)

@@ -23,8 +23,8 @@ _MATCH = frozenset({"Match"})
 
 _ASKING = frozenset({Effect.Authorization, Effect.Quota})
 
-MOST_KEPT = 100_000
-"""So many answers of ``applied`` are kept for one set of rules; past that they are found anew."""
+MOST_KEPT = 20_000
+"""So many answers of ``applied``, of about 2 KB, are kept for one set of rules; past that the oldest goes."""
 
 
 class At(NamedTuple):
@@ -50,6 +50,14 @@ class Applied(NamedTuple):
 
     party: Standing
     rules: tuple[Applicable, ...]
+    settled: tuple[tuple[Check, None], ...]
+    """What comes of those that hold nothing against a cleared party of its level, however much it asks for."""
+    restricting: tuple[Applicable, ...]
+    """The others."""
+    covers: bool
+    """Whether one of them allows, for certain."""
+    doubts: tuple[Fact, ...]
+    """What is not known, and would tell whether one allows."""
     asking: tuple[Applicable, ...]
     """Those that ask for an authorization or a quota."""
     raising: tuple[ResolvedRule, ...]
@@ -62,7 +70,7 @@ def applied(rules: RulesInForce, party: Standing, class_name: str, place: str, g
     kept = rules.applied.get(key)
     if kept is None:
         if len(rules.applied) >= MOST_KEPT:
-            rules.applied.clear()
+            del rules.applied[next(iter(rules.applied))]
         kept = rules.applied[key] = _applied(rules, party, class_name, place, governing)
     return kept  # it holds the party, so that no other object gets its id meanwhile
 
@@ -70,21 +78,36 @@ def applied(rules: RulesInForce, party: Standing, class_name: str, place: str, g
 def _applied(rules: RulesInForce, party: Standing, class_name: str, place: str, governing: str) -> Applied:
     at = {"class": class_name, "place": place, "governing": governing}
     at |= {"tooOld": " ".join(sorted(party.stale))} if party.stale else {}
+    inputs = {outcome: {**at, "applies": outcome.name.lower()} for outcome in (Ternary.UNKNOWN, Ternary.TRUE)}
     found = []
     for rule in rules.about(class_name):
         outcome = applies(rule, party, place, governing)
         if outcome is not Ternary.FALSE:
-            inputs = {**at, "applies": outcome.name.lower()}
-            check = Check(f"rule {rule.name} {rule.effect}", party.name, "pass", inputs)
-            found.append(Applicable(rule, outcome, check, undecided(rule, party, place, governing)))
-    asking = tuple(each for each in found if each.rule.effect in _ASKING)
+            check = Check(rule.checked, party.name, "pass", inputs[outcome])
+            unknown = undecided(rule, party, place, governing) if outcome is Ternary.UNKNOWN else ()
+            found.append(Applicable(rule, outcome, check, unknown))
+    allowing = [each for each in found if each.rule.effect is Effect.Allow]
     levels = (each.rule for each in found if each.rule.effect is Effect.Level)
-    return Applied(party, tuple(found), asking, tuple(rule for rule in levels if rule.rises_above(party.level)))
+    return Applied(
+        party,
+        tuple(found),
+        tuple((each.check, None) for each in found if not each.rule.may_restrict(party.level)),
+        tuple(each for each in found if each.rule.may_restrict(party.level)),
+        any(each.outcome is Ternary.TRUE for each in allowing),
+        tuple(fact for each in allowing for fact in each.undecided),
+        tuple(each for each in found if each.rule.effect in _ASKING),
+        tuple(rule for rule in levels if rule.rises_above(party.level)),
+    )
 
 
 def applies(rule: ResolvedRule, party: Standing, place: str, governing: str) -> Ternary:
     """Whether all tests of the rule hold for the party."""
-    return min((_holds(rule, test, party, place, governing) for test in rule.tests), default=Ternary.TRUE)
+    least = Ternary.TRUE
+    for test in rule.tests:
+        least = min(least, _holds(rule, test, party, place, governing))
+        if least is Ternary.FALSE:
+            break
+    return least
 
 
 def undecided(rule: ResolvedRule, party: Standing, place: str, governing: str) -> tuple[Fact, ...]:

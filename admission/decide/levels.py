@@ -64,10 +64,11 @@ def _is_counted(question: Question, governing: str, class_name: str) -> bool:
 def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
     """The limits that the request must fit, by the ledger in which they stand: those of quotas, grants and levels."""
     others = compute.scopes_of(question, governing)
-    if not question.rules.by_amount:
+    raising = tuple(_raising(question, governing))
+    if not raising:
         return others
     limits = defaultdict(list, {scope.name: list(scope.limits) for scope in others})
-    for party, rule in _raising(question, governing):
+    for party, rule in raising:
         for name, limit in _limits_of(question, governing, party, rule):
             limits[name].append(limit)
     return tuple(Scope(name, tuple(each)) for name, each in sorted(limits.items()))

@@ -101,8 +101,7 @@ class Charge:
         return tuple((key, count * (self.seconds + ENDING)) for key, count in self.counts) if self.seconds else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """How much the accounts of some parties may hold at once, use within a window, or for how long without a break.
 
     ``key`` is the quota or authorization by name.  ``weights`` is the weight of one device by class name.
@@ -140,8 +139,7 @@ class Limit:
         return self.measure(charge.prepaid if charge.seconds else ((key, n * ENDLESS) for key, n in charge.counts))
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """The limits that stand in one ledger."""
 
     name: str

@@ -165,20 +165,16 @@ def check_rules(question: Question, governing: str) -> Iterator[Result]:
 
 
 def _rules_of(question: Question, party: Standing, class_name: str, place: str, governing: str) -> Iterator[Result]:
-    covered, doubts, at = False, list[Fact](), At(party, class_name, place, governing)
-    for rule, outcome, check, unknown in applied(question.rules, party, class_name, place, governing).rules:
-        if rule.effect is Effect.Allow:
-            covered = covered or outcome is Ternary.TRUE
-            doubts += unknown
-            yield check, None
-        else:
-            yield _judged(question, rule, check, at, outcome)
-    if not covered and question.rules.controlled(class_name):
-        reason = _doubted(party, doubts)
+    kept, at = applied(question.rules, party, class_name, place, governing), At(party, class_name, place, governing)
+    if question.is_controlled:
+        yield from kept.settled
+    for rule, outcome, check, _ in kept.restricting if question.is_controlled else kept.rules:
+        yield _judged(question, rule, check, at, outcome)
+    if not kept.covers and question.rules.controlled(class_name):
+        reason = _doubted(party, kept.doubts)
         inputs = {"class": class_name, "place": place, "governing": governing}
-        _, finding = not_cleared(
-            question, party.name, reason, f"no rule allows {class_name} for {governing or 'nowhere'}"
-        )
+        detail = f"no rule allows {class_name} for {governing or 'nowhere'}"
+        _, finding = not_cleared(question, party.name, reason, detail)
         yield Check("rules cover the class", party.name, "fail", inputs), finding
 
 

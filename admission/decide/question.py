@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from admission.api.override import KYCOverride
     from admission.api.quota import Authorization, ComputeQuota
     from admission.catalogue.catalogue import Catalogue
+    from admission.decide.asking import Asked
     from admission.decide.limits import Charge, Scope
     from admission.decide.rules import RulesInForce
     from admission.demand.pod import Demand
@@ -109,6 +110,8 @@ class Question:
     """Ledgers over which the tenants of one quota are spread; 0 where all stand in one."""
     counting: dict[str, tuple[ComputeQuota, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What ``compute.quotas_of`` found, by jurisdiction."""
+    asking: dict[str, tuple[Asked, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What ``asking.asked_of`` found, by jurisdiction."""
     is_controlled: bool = field(init=False, compare=False, repr=False)
     """Whether any class that the request can reach is controlled, or of unknown control."""
     every_class: frozenset[str] = field(init=False, compare=False, repr=False)

@@ -17,7 +17,7 @@ from admission.demand.reach import UNKNOWN_CLASS
 from admission.tenants.screening import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from admission.api.policy import Rule
     from admission.catalogue.catalogue import Catalogue
@@ -36,7 +36,7 @@ class ResolvedTest:
     values: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ResolvedRule:
     """A rule in force: ``policy/name`` and its tests."""
 
@@ -44,14 +44,25 @@ class ResolvedRule:
     rule: Rule
     tests: tuple[ResolvedTest, ...]
 
-    @property
+    @functools.cached_property
     def effect(self) -> Effect:
         """What the rule asks for."""
         return self.rule.effect
 
+    @functools.cached_property
+    def checked(self) -> str:
+        """The name of its check in a record."""
+        return f"rule {self.name} {self.effect}"
+
     def rises_above(self, level: int) -> bool:
         """Whether some amount of compute needs a higher KYC level than this one."""
         return any(step.level > level for step in self.rule.levels)
+
+    def may_restrict(self, level: int) -> bool:
+        """Whether the rule can hold anything against a cleared party of a level by itself, for some amount."""
+        if self.effect is Effect.Level:
+            return (self.rule.level or 0) > level or self.rises_above(level)
+        return self.effect is Effect.Deny
 
 
 class Due(NamedTuple):
@@ -213,4 +224,9 @@ class RulesInForce:
 
     def strictest(self, jurisdictions: Iterable[str]) -> str:
         """The governing one of the jurisdictions under the policies' own order; "" for none."""
-        return min(jurisdictions, key=lambda code: (self.ranks.get(code, len(self.ranks)), code), default="")
+        return min(jurisdictions, key=self._rank, default="")
+
+    @functools.cached_property
+    def _rank(self) -> Callable[[str], tuple[int, str]]:
+        """The place of a jurisdiction in that order: those it does not name come last, by their codes."""
+        return functools.cache(lambda code: (self.ranks.get(code, len(self.ranks)), code))

@@ -145,11 +145,11 @@ COUNT = rule("count", "Quota")
 OPEN = policy(ALLOW)
 
 
-def question_of(registry: Registry, pod: Pod, now: datetime) -> Question:
-    """Return what is asked of a registry about a pod in the namespace of every world."""
+def question_of(registry: Registry, pod: Pod, now: datetime, namespace: str = "lab") -> Question:
+    """Return what is asked of a registry about a pod in a namespace: the one of every world."""
     return Question(
         demand=demand_of(pod, registry.inventory),
-        requester=registry.requester("lab"),
+        requester=registry.requester(namespace),
         rules=registry.rules(now),
         catalogue=registry.catalogue,
         quotas=registry.every(ComputeQuota),
