@@ -4,10 +4,10 @@ Decides under the rules of all scenarios: both built-in profiles, the example po
 long.  One cleared tenant has 200 parties, in levels and ranges; thousands of other cleared ones have none.  What
 follows from a tenant's facts is computed when they change, and which rules apply to it is found when it is first
 asked about, and kept; so measured apart are the large tenant, any of the others at random, the first decision about
-each of them, and putting the large one in anew.  ``asked`` is the whole question with it: what the pod can obtain, who
-is behind the namespace, which rules are in force.  Every run is timed by itself in processor time, with the garbage collector off,
-whose pauses are of the process.  What else the machine does still takes caches and cycles: the yardstick, decoding that
-takes about as long, is run in turn and shows how far its 99th percentile is from its median.
+each of them, and putting the large one in anew.  ``asked`` is the whole question with it: what the pod can obtain,
+who is behind the namespace, which rules are in force.  Every run is timed by itself in processor time, with the
+garbage collector off, whose pauses are of the process.  What else the machine does still takes caches and cycles: the
+yardstick, decoding that takes about as long, is run in turn and shows how far its 99th percentile is from its median.
 """
 
 from __future__ import annotations
