@@ -94,7 +94,7 @@ class Renumbered(World):
         for scope in pod.scopes:
             self.server.asked[scope, pod.uid] = LIMITS[scope]
         all_of_it = self._limit(total, pod)
-        its_own = dataclasses.replace(self._limit(own, pod), parties=lambda party: party == pod.charge.party)
+        its_own = self._limit(own, pod)._replace(parties=lambda party: party == pod.charge.party)
         scopes = ((total, (all_of_it,)), (own, (its_own,))) if number else ((total, (all_of_it, its_own)),)
         return Request(pod.uid, "ns", pod.name, pod.charge, scopes, shards=number)
 

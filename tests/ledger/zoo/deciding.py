@@ -123,7 +123,7 @@ def limits_read_once(patch: Patch) -> None:
 
     def bug(self: Tally, limit: Limit, charge: Charge) -> Level:
         amount = first.setdefault(limit.key, limit).amount
-        return honest(self, dataclasses.replace(limit, amount=amount), charge)
+        return honest(self, limit._replace(amount=amount), charge)
 
     patch.setattr(Tally, "level", bug)
 
