@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from admission.decide import facts
 from admission.decide.decide import decide
 from admission.decide.rulebook import COUNTRY_FACTS
 from admission.tenants.age import ATTESTED, Age
@@ -16,6 +17,8 @@ from tests.decide import questions
 from tests.decide.questions import ALLOW, COUNT, EITHER, H100, UNCONTROLLED, policy, question_of, quota, rule, world
 
 if TYPE_CHECKING:
+    import pytest
+
     from admission.api.object import Object
     from admission.api.policy import Fact
     from admission.api.tenant import Tenant
@@ -126,6 +129,14 @@ def test_a_decision_is_that_of_a_world_just_made_whatever_was_asked_before(
             objects[changed.kind, changed.name] = changed
             kept.put(changed)
         assert _told(world(*objects.values()).registry(), pod, now) == _told(kept, pod, now)
+
+
+def test_of_too_many_answers_about_rules_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "MOST_KEPT", 2)
+    registry = world(policy(ALLOW, COUNT), quota()).registry()
+    for pod in (H100, UNCONTROLLED, EITHER):
+        decide(question_of(registry, pod, START))
+    assert ["a100-80gb", "h100-sxm"] == [class_name for _, class_name, *_ in registry.rules(START).applied]
 
 
 def _plainly_stale(standing: Standing, now: datetime, ages: tuple[Age, ...]) -> frozenset[Fact]:
