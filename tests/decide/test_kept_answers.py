@@ -136,7 +136,7 @@ def test_of_too_many_answers_about_rules_the_oldest_goes(monkeypatch: pytest.Mon
     registry = world(policy(ALLOW, COUNT), quota()).registry()
     for pod in (H100, UNCONTROLLED, EITHER):
         decide(question_of(registry, pod, START))
-    assert ["a100-80gb", "h100-sxm"] == [class_name for _, class_name, *_ in registry.rules(START).applied]
+    assert [class_name for _, class_name, *_ in registry.rules(START).applied] == ["a100-80gb", "h100-sxm"]
 
 
 def _plainly_stale(standing: Standing, now: datetime, ages: tuple[Age, ...]) -> frozenset[Fact]:
