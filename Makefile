@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+JOBS ?= 2
 MINUTES ?= 10
 BIN := .venv/bin
 CONTROL_PLANE := etcd etcdutl kube-apiserver kubectl kube-controller-manager kube-scheduler
@@ -24,9 +25,9 @@ $(READY): requirements/dev.lock
 	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-test: setup ## run all tests on a real control plane, built first; ARGS="-k name" goes to pytest
+test: setup ## run all tests, file by file in JOBS processes with real control planes, built first; ARGS="-k name" goes to pytest
 	tools/build $(CONTROL_PLANE) helm promtool prometheus crds.yaml kueue.yaml
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 lint: setup ## check style, types, the import direction and the dependencies
 	$(BIN)/ruff check
