@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.e2e.world import World
 
 CUSTOMER, OWNER, PERSON = "quarzwind-labs", "Quarzwind Holding AG", "helga.brandt@quarzwind.example"
+OWNERS = 5
+"""More than any other tenant here has."""
 
 
 def bundled(world: World, path: Path, *options: str) -> tuple[int, str]:
@@ -30,8 +32,8 @@ def bundled(world: World, path: Path, *options: str) -> tuple[int, str]:
 
 def make_trouble(world: World, country: str) -> None:
     """A customer with owners and people, a quota and a namespace that carry its name, denials, and a weaker mode."""
-    owner = {"id": "top", "name": OWNER, "headquarters": country}
-    customer = tenant(CUSTOMER, country, legalName="Quarzwind Labs GmbH", parties=[owner])
+    owners = [{"id": f"top-{n}", "name": f"{OWNER} {n}", "headquarters": country} for n in range(OWNERS)]
+    customer = tenant(CUSTOMER, country, legalName="Quarzwind Labs GmbH", parties=owners)
     exemption = {
         "namespace": CUSTOMER,
         "images": ["registry.quarzwind.example/agent:1"],
@@ -100,9 +102,9 @@ def test_a_bundle_shows_states_and_counts_and_no_name_of_a_customer(world: World
 
 
 def _alias(objects: dict[str, Any], kind: str, fact: str) -> str:
-    """The pseudonym of the customer: the only Tenant with one party."""
-    found = [each for each in objects[kind]["objects"] if each["facts"]["spec.parties#"] == 1 and fact in each["facts"]]
-    (one,) = [each["name"] for each in found]
+    """The pseudonym of the customer: the only Tenant with so many parties."""
+    every = objects[kind]["objects"]
+    (one,) = [each["name"] for each in every if each["facts"]["spec.parties#"] == OWNERS and fact in each["facts"]]
     return str(one)
 
 
