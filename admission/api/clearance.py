@@ -37,6 +37,9 @@ TRANSITIONS: dict[KYCState, tuple[KYCState, ...]] = {
 }
 """From each state, the states that may follow it; enforced by the CRD on every write."""
 
+LONGEST_DAYS = 3660
+"""Days that a verification may count for: whoever verified ten years ago knows nobody any more."""
+
 _CEL_TRANSITIONS = (
     "{" + ", ".join(f"'{a}': [{', '.join(repr(str(b)) for b in after)}]" for a, after in TRANSITIONS.items()) + "}"
 )
@@ -62,7 +65,7 @@ class KYC(Model):
     verified_at: pydantic.AwareDatetime | None = None
     """When the verification was completed."""
     expires_at: pydantic.AwareDatetime | None = None
-    """From this instant the clearance is expired. Absent on a Verified tenant counts as expired."""
+    """From this instant the clearance is expired. It is in any case from 3660 days after it was verified. Absent on a Verified tenant counts as expired."""
     reverify_by: pydantic.AwareDatetime | None = None
     """When the next verification is due. What follows is said by `reverification` of AccessPolicies: by default a warning before, and a review from then on."""
     provider: Annotated[str, pydantic.Field(max_length=128)] = ""

@@ -21,10 +21,12 @@ from admission.cli.basis import Found, applied_of, found_of, lines_of
 from admission.cli.claims import FileLookup
 from admission.cli.demand import add_kinds
 from admission.cli.embedded import embedded_ledger
+from admission.cli.gathered import gather, refuse
 from admission.cli.instant import instant
-from admission.cli.once import require_once
 from admission.cli.surroundings import Surroundings
+from admission.decide.doubled import find_doubled
 from admission.decide.idle import find_idle, find_undecided, find_unheld
+from admission.decide.minorities import find_minorities
 from admission.decide.overlaps import find_overlaps
 from admission.decide.overridden import find_overridden
 from admission.decide.registry import Registry
@@ -119,7 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
         now = instant(arguments.at)
         rows = asyncio.run(_judged(arguments, now))
     except ValueError as error:
-        print(f"computegate check: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"computegate check: {line}", file=sys.stderr)
         return 2
     _print(rows, arguments.output)
     if not rows:
@@ -131,9 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     table = with_files(arguments.kinds or ())
     registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce, default_country=_place(arguments.place))
-    documents = tuple(files.read(arguments.files))
-    require_once(documents, arguments.namespace)
-    waiting = [document for document in documents if not files.take(registry, document)]
+    documents, waiting = gather(registry, arguments.files, arguments.namespace)
     if registry.held_back_at(now):
         raise files.FileError("; ".join(_refused(each, documents) for each in registry.dangling(now)))
     for remark in _remarks(registry, now):
@@ -145,14 +146,17 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     for document in waiting:
         lookup.put(document.content)
     rows: list[Row] = []
+    problems: list[str] = []
     for document in waiting:
         try:
             subjects = await _subjects(document, table, around, lookup, arguments.namespace)
         except (CountError, DemandError) as error:
-            raise files.FileError(f"{document.where} {document.kind}: {error}") from None
+            problems.append(f"{document.where} {document.kind}: {error}")
+            continue
         if not subjects:
             print(f"{document.where} {document.kind}: not judged, it makes no pods that can be seen", file=sys.stderr)
-        rows += [await _row(judge, document, subject, now) for subject in subjects]
+        rows += [await _row(judge, document, subject, now) for subject in subjects if not problems]
+    refuse(problems)
     return rows
 
 
@@ -163,7 +167,9 @@ def _remarks(registry: Registry, now: dt.datetime) -> Iterator[Remark]:
     yield from find_overlaps(policies, registry.rules(now))
     yield from find_idle(policies, registry.catalogue.chips, grants, now)
     yield from find_undecided(registry.dangling(), registry.dangling(now))
+    yield from find_doubled(grants, now)
     yield from find_unheld(grants, registry.standings)
+    yield from find_minorities(registry.standings.values(), registry.rules(now).owner_threshold)
     yield from find_overridden(registry, Catalogue.builtin(), now)
 
 

@@ -82,11 +82,17 @@ def read(paths: Iterable[pathlib.Path]) -> Iterator[Document]:
 
     Raises ``FileError``.
     """
+    for path in sources(paths):
+        yield from _documents(path)
+
+
+def sources(paths: Iterable[pathlib.Path]) -> Iterator[pathlib.Path]:
+    """Yield the files among these and in folders among these."""
     for path in paths:
         if path.is_dir():
-            yield from read(sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES))
+            yield from sources(sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES))
         else:
-            yield from _documents(path)
+            yield path
 
 
 def _documents(path: pathlib.Path) -> Iterator[Document]:
@@ -253,10 +259,13 @@ def _lines(document: Document, paths: Iterable[tuple[str | int, ...]]) -> str:
 
 
 def _refuse(document: Document, problems: Mapping[tuple[str | int, ...], str]) -> None:
-    """Raise ``FileError`` for the first of the problems with fields."""
-    for path, problem in problems.items():
-        where = f"{document.where} {document.kind}: {'.'.join(map(str, path))}: {problem}"
-        raise FileError(f"{where} (line {document.line(path)})")
+    """Raise ``FileError`` where there are problems with fields: one line for each."""
+    told = (
+        f"{document.where} {document.kind}: {'.'.join(map(str, path))}: {problem} (line {document.line(path)})"
+        for path, problem in problems.items()
+    )
+    if problems:
+        raise FileError("\n".join(told))
 
 
 def _named(document: Document, name: str) -> None:

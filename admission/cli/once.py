@@ -9,7 +9,7 @@ from admission.cli.files import FileError
 from admission.demand.workloads.fields import mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from admission.cli.files import Document
 
@@ -20,7 +20,13 @@ _DECIDING = frozenset(
 
 
 def require_once(documents: Iterable[Document], default: str = "default") -> None:
-    """Raise ``FileError`` for the second of two documents of one kind, namespace and name, with file and line of both.
+    """Raise ``FileError`` for the first document that stands ``twice``."""
+    for problem in twice(documents, default):
+        raise FileError(problem)
+
+
+def twice(documents: Iterable[Document], default: str = "default") -> Iterator[str]:
+    """Yield of each second of two documents of one kind, namespace and name the file and the line of both.
 
     ``default`` is the namespace of documents that name none.  Pods and workloads may stand twice: each is judged by
     itself.
@@ -34,11 +40,11 @@ def require_once(documents: Iterable[Document], default: str = "default") -> Non
         key = kind, str(metadata.get("namespace") or default), name
         if key in first:
             before = first[key]
-            raise FileError(
+            yield (
                 f"{document.where} line {_line(document)} {kind} {name}: stands already in "
                 f"{before.where} line {_line(before)}; leave one"
             )
-        first[key] = document
+        first.setdefault(key, document)
 
 
 def _decides(document: Document) -> bool:

@@ -10,12 +10,11 @@ import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from admission.api.policy import Fact
 from admission.decide import compute
 from admission.decide.compute import governed, kinds_of, scope_of
-from admission.decide.facts import applied
+from admission.decide.facts import At, applied
 from admission.decide.limits import Limit, Scope
-from admission.decide.party import Result, is_by_screening
+from admission.decide.party import Result, is_by_screening, why
 from admission.decide.question import Check
 from admission.decide.screening import screened
 from admission.decide.shards import Shard
@@ -23,11 +22,13 @@ from admission.decide.told import named, not_cleared, what
 from admission.review import messages
 from admission.review.finding import Finding
 from admission.review.reasons import Reason
+from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from admission.api.quota import ComputeQuota
+    from admission.decide.facts import Applicable
     from admission.decide.question import Question
     from admission.decide.rules import ResolvedRule
     from admission.tenants.standing import Standing
@@ -87,14 +88,29 @@ def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> tupl
 
 
 def _too_low(question: Question, party: str, rule: str, level: int) -> Finding:
-    parties = [each for each in screened(question.now_known()).requester.standings() if each.name == party]
-    for asks in (asks for asks in question.rules.rules if asks.name == rule):
-        if any(is_by_screening(asks, each) for each in parties):
-            listed = any("Match" in (each.facts[Fact.Screening] or ()) for each in parties)
-            reason = Reason.ListedParty if listed else Reason.NeedsReview
-            return not_cleared(question, party, reason, f"level {level} needed with what is held", asks)[1]
+    """Where the rule only may apply, what is missing is the fact that would tell, as it is without what is held."""
+    detail, asking = f"level {level} needed with what is held", _asking(screened(question.now_known()), party, rule)
+    if asking and not any(
+        each.outcome is Ternary.TRUE and not is_by_screening(each.rule, at.party) for at, each in asking
+    ):
+        at, each = asking[0]
+        reason, told = why(each.rule, at)
+        return not_cleared(question, party, reason, f"{detail}; {told}", each.rule)[1]
     sentence = messages.level_too_low_for_so_much(named(question, party), what(question), level)
     return Finding(Reason.KYCLevelTooLow, sentence, "with what is held", party, rule)
+
+
+def _asking(question: Question, party: str, rule: str) -> list[tuple[At, Applicable]]:
+    """How a rule applies to a party, or may, for each class and place that can be reached."""
+    governing = question.rules.strictest(question.requester.jurisdictions())
+    found = []
+    for devices in question.demand.devices:
+        for asks, class_name, place in itertools.product(
+            question.requester.standings(), devices.classes, devices.places
+        ):
+            at = At(asks, class_name, place, governing)
+            found += [(at, each) for each in applied(question.rules, *at).rules if each.rule.name == rule]
+    return [(at, each) for at, each in found if at.party.name == party]
 
 
 def _raising(question: Question, governing: str) -> Iterator[tuple[Standing, ResolvedRule]]:

@@ -211,11 +211,11 @@ def _restricted(question: Question, rule: ResolvedRule, at: At, outcome: Ternary
 
 def denied_by(question: Question, rule: ResolvedRule, at: At) -> Finding:
     """Return what a rule says to a party by the facts that it tests; where it only may apply, by those not known."""
-    reason, detail = _why(rule, at)
+    reason, detail = why(rule, at)
     return not_cleared(question, at.party.name, reason, detail, rule)[1]
 
 
-def _why(rule: ResolvedRule, at: At) -> tuple[Reason, str]:
+def why(rule: ResolvedRule, at: At) -> tuple[Reason, str]:
     """What a rule that applies, or may, holds against the party by what it tests, and the detail for the record."""
     party, unknown = at.party, undecided(rule, at.party, at.place, at.governing)
     if unknown:
@@ -256,7 +256,7 @@ def _below(question: Question, rule: ResolvedRule, at: At, outcome: Ternary) -> 
         return None
     detail = f"level {party.level}, {needed} needed"
     if is_by_screening(rule, party) or outcome is Ternary.UNKNOWN:
-        reason, told = _why(rule, at)
+        reason, told = why(rule, at)
         return not_cleared(question, party.name, reason, f"{detail}; {told}", rule)[1]
     if party.name == question.requester.supplier_name:
         return not_cleared(question, party.name, Reason.KYCLevelTooLow, detail, rule)[1]

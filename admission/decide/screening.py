@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from admission.api.screening import ScreeningTerms
     from admission.decide.question import Question
+    from admission.decide.rules import RulesInForce
     from admission.tenants.standing import Standing
 
 
@@ -26,14 +27,19 @@ def terms_of(every: Iterable[ScreeningTerms]) -> Terms:
     return Terms(min(reviews, default=0), min(ages, default=None))
 
 
+def screened_by(rules: RulesInForce, party: Standing, now: datetime) -> Standing:
+    """Return a party with its screening as it counts at ``now`` by the terms and the due dates of these rules."""
+    return party.screened(now, rules.screening, rules.due.review_after)
+
+
 def screened(question: Question) -> Question:
     """Return the same question about parties whose screening is that of its instant."""
-    now, terms, asks = question.now, question.rules.screening, question.requester
-    if all(party.screened(now, terms) is party for party in asks.standings()):
+    now, rules, asks = question.now, question.rules, question.requester
+    if all(screened_by(rules, party, now) is party for party in asks.standings()):
         return question
 
     def at(party: Standing | None) -> Standing | None:
-        return party.screened(now, terms) if party else None
+        return screened_by(rules, party, now) if party else None
 
     known = dataclasses.replace(asks, tenant=at(asks.tenant), supplier=at(asks.supplier), customer=at(asks.customer))
     return dataclasses.replace(question, requester=known)

@@ -18,11 +18,12 @@ from admission.decide.limits import held
 from admission.decide.override import clearance_of, overriding
 from admission.decide.party import check_clearance, check_owners, check_rules, check_supply, check_tenant
 from admission.decide.question import Question
-from admission.decide.screening import screened
+from admission.decide.screening import screened, screened_by
 from admission.demand.devices import Devices
 from admission.demand.pod import Demand
 from admission.enforce.conditions import condition
 from admission.review.reasons import Reason
+from admission.tenants.kyc import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -189,7 +190,7 @@ def passing(standing: Standing, registry: Registry, now: datetime) -> tuple[obje
     reason = standing.clearance(now, rules.due.review_after)
     override = overriding(registry.every(KYCOverride), standing, reason, now) if reason else None
     attests = standing.sources.attests_itself(now)
-    known = standing.without(standing.stale_at(now, rules.ages)).screened(now, rules.screening)
+    known = screened_by(rules, standing.without(standing.stale_at(now, rules.ages)), now)
     return known, reason, override, attests
 
 
@@ -227,7 +228,7 @@ def allowance_status(
     return AllowanceStatus(
         tenant=standing.name,
         clearance=str(reason.code) if reason else "Cleared",
-        expires_at=kyc.expires_at if kyc else None,
+        expires_at=end_of(kyc) if kyc else None,
         use=[ClassUse(accelerator_class=key, used=count) for key, count in sorted(use.items()) if count],
         limits=limits,
         summary=", ".join(map(_printed, limits)),

@@ -45,10 +45,14 @@ def stopped(tenant: str) -> str:
 
 
 def under_review(tenant: str, what: str) -> str:
-    """The one sentence behind every reason of UnderReview."""
+    """The one sentence behind every reason of UnderReview, true of each: a person looks at something, or should have.
+
+    A screening that is too old, or was never done, reads as one that found a name: told apart, the one would tell of
+    the other.
+    """
     return (
-        f"the clearance of tenant {tenant} for {what} is under review; nothing is needed from you now, unless you were "
-        "asked for something"
+        f"the clearance of tenant {tenant} for {what} is under review, or waits for a check of ours; nothing is needed "
+        "from you now, unless you were asked for something"
     )
 
 

@@ -28,7 +28,7 @@ from admission.server.asking import JUDGED, ask_of, completed
 from admission.server.claims import MAKERS
 from admission.server.line import annotations_of, line_of
 from admission.server.told import Told
-from admission.tenants.kyc import due_state
+from admission.tenants.kyc import due_state, end_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -213,8 +213,8 @@ class Gate:
         kyc = standing.tenant.status.kyc if standing else None
         if kyc is None:
             return ""
-        if kyc.expires_at is not None and kyc.expires_at - now <= timedelta(days=WARN_DAYS):
-            return messages.clearance_ends(tenant, kyc.expires_at.date().isoformat())
+        if (end := end_of(kyc)) is not None and end - now <= timedelta(days=WARN_DAYS):
+            return messages.clearance_ends(tenant, end.date().isoformat())
         warn_before = self._judge.registry.rules(now).due.warn_before
         if kyc.reverify_by is not None and due_state(kyc, now, warn_before):
             return messages.verification_due(tenant, kyc.reverify_by.date().isoformat())

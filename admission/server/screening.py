@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from admission.api.policy import Fact
+from admission.decide.screening import screened_by
 from admission.server.metrics import gauge
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def _state(values: Values) -> str:
 
 def screening_figures(registry: Registry, now: datetime) -> Iterable[Metric]:
     """Return the gauges: tenants by the screening that counts now, the oldest list, hits that nobody judged."""
-    terms, standings = registry.rules(now).screening, tuple(registry.standings.values())
-    values = Counter(_state(each.screened(now, terms).facts[Fact.Screening]) for each in standings)
+    rules, standings = registry.rules(now), tuple(registry.standings.values())
+    values = Counter(_state(screened_by(rules, each, now).facts[Fact.Screening]) for each in standings)
     judged = [each.judged for each in standings if each.judged]
     dates = [each.screening.lists_as_of.timestamp() for each in judged if each.screening.lists_as_of]
     waiting = sum(not hit.is_match for each in judged for hit in each.open(now))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 from admission.api.attestation import AttestedFact, Attester
 from admission.api.clearance import KYCState
 from admission.api.policy import Fact
+from admission.tenants.kyc import end_of
 from admission.tenants.spell import Spell
 
 if TYPE_CHECKING:
@@ -88,9 +89,10 @@ def sources_of(tenant: Tenant, digest: str) -> Sources:
             stated[Fact(name)].append(Source(attestation.by, attestation.at, attestation.valid_until))
     every = defaultdict(list, {fact: list(sources) for fact, sources in stated.items()})
     kyc, access = tenant.status.kyc, tenant.status.access
-    if kyc and kyc.state is KYCState.Verified and kyc.covers == digest and kyc.verified_at and kyc.expires_at:
+    end = end_of(kyc) if kyc else None
+    if kyc and kyc.state is KYCState.Verified and kyc.covers == digest and kyc.verified_at and end:
         for fact in COVERED - (frozenset() if kyc.level >= OWNERSHIP else OF_OWNERSHIP):
-            every[fact].append(Source(Attester.Provider, kyc.verified_at, kyc.expires_at))
+            every[fact].append(Source(Attester.Provider, kyc.verified_at, end))
     if access and access.as_of:
         every[Fact.AccessCountry].append(Source(Attester.IdentityProvider, access.as_of, _NEVER))
     return Sources(_fixed(stated), _fixed(every))

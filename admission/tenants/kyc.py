@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from admission.api.clearance import KYC, KYCState
+from admission.api.clearance import KYC, LONGEST_DAYS, KYCState
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ def judge_clearance(
 ) -> Reason | None:
     """Return why the clearance does not hold at ``now``, or None when it does.
 
-    A clearance of a level below ``IDENTITY`` has verified nothing, one without an end has expired, one that covers
-    other facts than today's is stale, and one that is dated in the future is still pending.  ``review_after`` seconds
-    past the due date of the next verification it must be reviewed; never where that is None.
+    A clearance of a level below ``IDENTITY`` has verified nothing, one without an end has expired, as has one that was
+    verified ``LONGEST_DAYS`` ago, whatever its end; one that covers other facts than today's is stale, and one that is
+    dated in the future is still pending.  ``review_after`` seconds past the due date of the next verification it must
+    be reviewed; never where that is None.
     """
     if kyc is None or (kyc.state is KYCState.Verified and kyc.level < IDENTITY):
         return Reason.KYCMissing
@@ -39,11 +41,20 @@ def judge_clearance(
         return _NOT_VERIFIED[kyc.state]
     if kyc.verified_at is None or kyc.verified_at > now:
         return Reason.KYCPending
-    if kyc.expires_at is None or kyc.expires_at <= now:
+    if (end := end_of(kyc)) is None or end <= now:
         return Reason.KYCExpired
     if kyc.covers != identity_digest:
         return Reason.KYCStale
     return Reason.NeedsReview if _is_overdue(kyc, now, review_after) else None
+
+
+def end_of(kyc: KYC) -> datetime | None:
+    """Return the instant from which a clearance is expired; None where it was never verified, or has no end."""
+    if kyc.verified_at is None or kyc.expires_at is None:
+        return None
+    beyond = kyc.expires_at - kyc.verified_at - timedelta(days=LONGEST_DAYS)
+    # Taken off the end: added to the beginning it might lie beyond the calendar.
+    return kyc.expires_at - max(beyond, timedelta())
 
 
 def due_state(kyc: KYC | None, now: datetime, warn_before: int) -> Literal["", "due", "overdue"]:

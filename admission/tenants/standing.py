@@ -157,12 +157,15 @@ class Standing:
             self._owned[countries] = self.graph.owned_by(lambda party: _headquartered(self.graph, party, countries))
         return self._owned[countries]
 
-    def screened(self, now: datetime, terms: Terms) -> Standing:
-        """The same with its screening as it counts at ``now``; one object for each value, so that answers are kept."""
+    def screened(self, now: datetime, terms: Terms, review_after: int | None = 0) -> Standing:
+        """The same with its screening as it counts at ``now``; one object for each value, so that answers are kept.
+
+        ``review_after`` as for ``clearance``: whether a hit may wait depends on whether the clearance holds.
+        """
         if self.judged is None:
             return self
         waits = self.judged.worst != CLEAR  # nobody's clearance matters to what is clear
-        value = self.judged.at(now, terms, cleared=waits and self.clearance(now) is None)
+        value = self.judged.at(now, terms, cleared=waits and self.clearance(now, review_after) is None)
         if value == self.facts[Fact.Screening]:
             return self
         if value not in self._screened:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from admission.api.clearance import KYC, TRANSITIONS, KYCState
+from admission.api.clearance import KYC, LONGEST_DAYS, TRANSITIONS, KYCState
 from admission.review import notices
+from admission.tenants.kyc import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 MOST_AHEAD = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours."""
-
-LONGEST_DAYS = 3660
-"""Days that a verification may count for: whoever verified ten years ago knows nobody any more."""
 
 LONGEST_REASON = 1024
 """Characters of ``reason`` that a Tenant can hold."""
@@ -154,6 +152,8 @@ def advance(current: KYC | None, verification: Verification, now: datetime, *, f
         return Step(Result.Kept, _taken_back(was, state, verification))
     if state is KYCState.Pending and was.state in _UNMOVED:
         return Step(Result.Kept)
+    if not first and state is KYCState.Verified and _knows_more(was, verification, now):
+        return Step(Result.Kept)
     if current is not None or not first:
         _check(was.state, state)
     return Step(Result.Applied, _written(was, state, verification, () if first else _refusers(was)))
@@ -252,6 +252,18 @@ def _taken_back(was: KYC, state: KYCState, verification: Verification) -> KYC | 
     if state is not KYCState.Verified or verification.provider not in _refusers(was):
         return None
     return was.model_copy(update={"as_of": verification.as_of, "refused_by": _others(was, verification.provider)})
+
+
+def _knows_more(was: KYC, verification: Verification, now: datetime) -> bool:
+    """Whether another provider verified the same facts more deeply, and its clearance has neither ended nor come due.
+
+    The instant of the last event then stays that provider's: a late refusal of its own must not pass for superseded.
+    """
+    if was.state is not KYCState.Verified or was.provider == verification.provider or was.level <= verification.level:
+        return False
+    covers = verification.covers or was.covers
+    is_due = was.reverify_by is not None and was.reverify_by <= now
+    return was.covers == covers and not is_due and (end := end_of(was)) is not None and end > now
 
 
 def _check(was: KYCState, state: KYCState) -> None:

@@ -1,10 +1,12 @@
 """A clearance has one beginning, a held Tenant is not forgotten, nobody attests for another: on a real API server."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from admission.api.clearance import LONGEST_DAYS
 from tests.chart.rendering import RELEASE
 from tests.chart.users import Grant, granted
 from tools.kubectl import Kubectl
@@ -68,6 +70,21 @@ def test_a_clearance_begins_at_its_beginning_unless_it_is_restored(cluster: Kube
     assert write(cluster, name, "rita", first) == ""
     for taken_away in ({"kyc": None}, None):
         assert "status.kyc is never taken away" in write(cluster, name, "rita", taken_away)
+
+
+def test_a_clearance_ends_ten_years_after_it_was_verified_at_the_latest(cluster: Kubectl) -> None:
+    assert create(cluster, "for-ever", "ozzy") == ""
+    assert write(cluster, "for-ever", "vera", {"kyc": {"state": "Pending"}}) == ""
+
+    def verified(until: str) -> str:
+        dates = {"verifiedAt": "2026-03-01T00:00:00Z", "expiresAt": until}
+        return write(cluster, "for-ever", "vera", {"kyc": {"state": "Verified", **dates}})
+
+    last = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=LONGEST_DAYS)
+    words = "more than 3660 days after it was verified; correct expiresAt, or verify anew before"
+    for late in ((last + timedelta(seconds=1)).isoformat(), "9999-01-01T00:00:00Z"):
+        assert words in verified(late)
+    assert verified(last.isoformat()) == ""
 
 
 def test_who_verifies_takes_the_steps_there_are(cluster: Kubectl) -> None:

@@ -180,6 +180,21 @@ def test_a_ledger_without_room_does_not_tell_of_a_screening_either(screening: An
     assert (str(finding.reason), "level" in finding.sentence) == (reason, reason == "KYCLevelTooLow")
 
 
+@pytest.mark.parametrize(
+    ("payment", "values", "reason"),
+    [(["Invoice"], ["Invoice"], "KYCLevelTooLow"), ([], ["Invoice"], "PaymentUnknown")],
+    ids=["the rule applies", "it only may apply"],
+)
+def test_a_ledger_without_room_names_a_level_only_where_the_rule_is_known_to_apply(
+    payment: list[str], values: list[str], reason: str
+) -> None:
+    rules = stepped(when=[{"fact": "Payment", "operator": "In", "values": values}])
+    question = world(rules, of_level(1, payment=payment), quota()).question()
+    (finding,) = exceeded(question, [Shortage("level/acme/access/amount/3", "devices", 1, 20, 0)])
+    assert (str(finding.reason), "level" in finding.sentence) == (reason, reason == "KYCLevelTooLow")
+    assert finding.rule == "access/amount"
+
+
 AMOUNTS = st.lists(
     st.builds(
         lambda unit, amount, level: {unit: amount * (1 if unit == "devices" else 15_000), "level": level},

@@ -22,7 +22,7 @@ PRODUCTS = {
     "a100-80gb": "NVIDIA-A100-SXM4-80GB",
     "t4": "Tesla-T4",
 }
-VERIFIED = {"state": "Verified", "level": 2, "verifiedAt": "2026-03-01T00:00:00Z", "expiresAt": "2099-01-01T00:00:00Z"}
+VERIFIED = {"state": "Verified", "level": 2, "verifiedAt": "2026-03-01T00:00:00Z", "expiresAt": "2036-01-01T00:00:00Z"}
 CLEAR = {"state": "Clear", "listsAsOf": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 

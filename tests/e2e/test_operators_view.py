@@ -34,7 +34,7 @@ def test_one_command_says_who_is_cleared_and_how_full_quotas_are(world: World, c
         ["NAME", "JURISDICTIONS", "CLASSES", "DEVICES", "OBSERVED", "HOURS", "TPP", "TPP-LIMIT", "TENANTS", "AGE"],
     ]
     rows = {row[0].partition("/")[2]: row[1:-1] for line in printed if (row := line.split()) and "/" in row[0]}
-    assert rows[good] == ["Company", "Verified", "2", "2099-01-01T00:00:00Z", country, "true"]
+    assert rows[good] == ["Company", "Verified", "2", "2036-01-01T00:00:00Z", country, "true"]
     assert rows[bad] == ["Company", "Verified", "3", "2026-10-01T00:00:00Z", country, "false", "KYCExpired"]
     assert rows[unique] == [f'["{country}"]', '["h100-sxm"]', "3+0/8", "0", str(3 * 15832), "1"]
 

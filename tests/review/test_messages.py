@@ -147,8 +147,8 @@ LINES: list[tuple[Reason, str, str]] = [
         Reason.NeedsReview,
         messages.under_review("acme", "class h100-sxm"),
         (
-            "[UnderReview] the clearance of tenant acme for class h100-sxm is under review; nothing is needed from you "
-            f"now, unless you were asked for something{END}"
+            "[UnderReview] the clearance of tenant acme for class h100-sxm is under review, or waits for a check of "
+            f"ours; nothing is needed from you now, unless you were asked for something{END}"
         ),
     ),
     (

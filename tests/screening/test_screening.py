@@ -16,7 +16,7 @@ from admission.screening.index import Index
 from admission.screening.screen import Searchable, screen
 from admission.tenants.screening import OF_WHOM, Terms
 from admission.tenants.standing import standing_of
-from tests.decide.questions import NOW, party, policy, rule, tenant, world
+from tests.decide.questions import ALLOW, NOW, party, policy, quota, rule, tenant, world
 
 if TYPE_CHECKING:
     from admission.api.tenant import Tenant
@@ -122,6 +122,20 @@ def test_a_candidate_holds_up_who_is_new_at_once_and_who_was_verified_before_aft
     of = screened(created(tenant(**TOLMAVIR)), by(ALIKE))
     of = verified(of, verified_at=datetime.fromisoformat(when)) if when else verified(of, state="Pending")
     assert value(of, now=now, terms=terms) == expected
+
+
+@pytest.mark.parametrize(
+    ("reverification", "reasons"),
+    [({"overdue": "Warn"}, []), ({"grace": "2d"}, []), ({}, ["NeedsReview"])],
+    ids=["only warned of", "in the time that is left", "reviewed"],
+)
+def test_a_tenant_whose_verification_is_due_has_the_review_period_while_its_clearance_holds(
+    reverification: dict[str, str], reasons: list[str]
+) -> None:
+    due = {"verified_at": LONG_AGO, "reverify_by": SEEN}
+    of = screened(created(verified(tenant(**TOLMAVIR), **due)), by(ALIKE))
+    rules = policy(ALLOW, REFUSING, screening={"reviewPeriod": "7d"}, reverification=reverification)
+    assert world(of, rules, quota()).reasons() == reasons
 
 
 BACKDATED = SEEN - 365 * DAY

@@ -143,6 +143,40 @@ def test_no_other_provider_lifts_a_late_refusal_and_a_person_does() -> None:
     assert advance(begun, weak, at(9)).result is Result.Applied, "somebody began anew"
 
 
+WEAKER: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "of the same facts": ({}, {}, True),
+    "of facts that are not said": ({}, {"covers": ""}, True),
+    "by the same provider": ({}, {"provider": "strong"}, False),
+    "of other facts": ({}, {"covers": OTHER}, False),
+    "of the same level": ({}, {"level": 3}, False),
+    "beside one that has ended": ({"expires_at": at(9)}, {}, False),
+    "beside one that is due": ({"reverify_by": at(9)}, {}, False),
+    "beside one without an end": ({"expires_at": None}, {}, False),
+    "after a review": ({"state": State.Pending}, {}, False),
+}
+
+
+@pytest.mark.parametrize(("held", "told", "kept"), WEAKER.values(), ids=WEAKER)
+def test_a_weaker_verification_takes_nothing_from_another_providers_deeper_clearance(
+    held: dict[str, Any], told: dict[str, Any], kept: bool
+) -> None:
+    deep = {"level": 3, "verified_at": at(0), "expires_at": at(99), "provider": "strong", **held}
+    was = known(State.Verified).model_copy(update=deep)
+    weak = replace(attested(State.Verified, 1, provider="weak"), **{"level": 1, **told})
+    assert advance(was, weak, at(9)).result is (Result.Kept if kept else Result.Applied)
+    assert advance(was, weak, at(9), first=True).result is Result.Applied, "a person decides"
+
+
+def test_a_late_refusal_of_who_verified_more_deeply_is_not_passed_over_for_a_weaker_verification() -> None:
+    told = {"level": 3, "verified_at": at(0), "expires_at": at(99), "provider": "strong"}
+    was = known(State.Verified).model_copy(update=told)
+    weak = replace(attested(State.Verified, 2, provider="weak"), level=1)
+    kept = _taken(was, weak)
+    refused = _taken(kept, attested(State.Rejected, 1, provider="strong"))
+    assert refused is not None
+    assert refused.state is State.Revoked
+
+
 def test_who_refused_before_refusers_were_kept_is_who_wrote_last() -> None:
     before = known(State.NeedsReview, 2, provider="strong")
     assert advance(before, attested(State.Verified, 3, provider="weak"), at(9)).result is Result.Kept

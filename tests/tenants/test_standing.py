@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admission.api.clearance import KYC, KYCState
+from admission.api.clearance import KYC, LONGEST_DAYS, KYCState
 from admission.api.identity import TenantSpec
 from admission.api.policy import Fact
 from admission.review.reasons import Reason
@@ -24,6 +24,8 @@ from tests.tenants.statements import tenant
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 DIGEST = "sha256:facts"
+LONGEST = timedelta(days=LONGEST_DAYS)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def _kyc(**changed: Any) -> KYC:
@@ -48,6 +50,8 @@ def _kyc(**changed: Any) -> KYC:
         (_kyc(expires_at=NOW), Reason.KYCExpired),
         (_kyc(expires_at=NOW - SECOND), Reason.KYCExpired),
         (_kyc(expires_at=None), Reason.KYCExpired),
+        (_kyc(verified_at=NOW - LONGEST + SECOND, expires_at=NEVER), None),
+        (_kyc(verified_at=NOW - LONGEST, expires_at=NEVER), Reason.KYCExpired),
         (_kyc(verified_at=NOW), None),
         (_kyc(verified_at=NOW + SECOND), Reason.KYCPending),
         (_kyc(verified_at=None), Reason.KYCPending),

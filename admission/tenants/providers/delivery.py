@@ -12,7 +12,8 @@ import msgspec
 import pydantic
 from pydantic.alias_generators import to_camel
 
-from admission.tenants.verification import AGAINST, LONGEST_DAYS, LONGEST_REASON, Verification
+from admission.api.clearance import LONGEST_DAYS
+from admission.tenants.verification import AGAINST, LONGEST_REASON, Verification
 
 if TYPE_CHECKING:
     from admission.api.clearance import KYCState
