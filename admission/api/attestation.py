@@ -16,6 +16,7 @@ AttestedFact = Literal[
     "Headquarters",
     "Incorporation",
     "UltimateParentHeadquarters",
+    "UltimateParentIncorporation",
     "OwnerHeadquarters",
     "TenantKind",
     "Payment",

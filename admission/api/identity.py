@@ -64,11 +64,11 @@ class Party(Model):
     name: Annotated[str, pydantic.Field(max_length=256)]
     """Registered name, in the original script; empty for one whom nobody has named yet."""
     type: Literal["Entity", "NaturalPerson", "State"] = "Entity"
-    """What the party is. Nobody stands above a natural person or a state; a natural person's country is not tested."""
+    """What the party is. Nobody stands above a natural person or a state; a natural person's country is not tested. Whose name is a company's counts as an Entity."""
     headquarters: Country | None = None
     """Country of the principal place of business (ISO 3166-1 alpha-2). Absent means unknown, and unknown is not cleared."""
     incorporation: Country | None = None
-    """Country of formation (ISO 3166-1 alpha-2); recorded, rules test headquarters of parties."""
+    """Country of formation (ISO 3166-1 alpha-2); rules test that of the ultimate parent, and of other parties the headquarters."""
     others_below: Percent | None = None
     """Declares, in percent, that no owner besides those stated holds so much of this party: 25 for a widely held one."""
     identifiers: Annotated[list[Identifier], pydantic.Field(max_length=16)] = []
@@ -148,7 +148,7 @@ class TenantSpec(Model):
     headquarters: Country | None = None
     """Country of the principal place of business (ISO 3166-1 alpha-2). Absent means unknown, and unknown is not cleared."""
     independent: bool = False
-    """True declares that no party, and no several together, stand above this one. False without ultimateParent means that the parent is unknown, but for an Individual or a Government without parties: nobody stands above these."""
+    """True declares that no party, and no several together, stand above this one. False without ultimateParent means that the parent is unknown, but for an Individual without parties: nobody stands above it."""
     ultimate_parent: PartyID | None = None
     """Id, among parties, of the party at the top of the chain of control."""
     others_below: Percent | None = None

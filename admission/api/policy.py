@@ -44,6 +44,7 @@ class Fact(enum.StrEnum):
     Headquarters = "Headquarters"
     Incorporation = "Incorporation"
     UltimateParentHeadquarters = "UltimateParentHeadquarters"
+    UltimateParentIncorporation = "UltimateParentIncorporation"
     OwnerHeadquarters = "OwnerHeadquarters"
     GoverningJurisdiction = "GoverningJurisdiction"
     Place = "Place"

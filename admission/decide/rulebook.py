@@ -28,6 +28,7 @@ COUNTRY_FACTS = frozenset(
         Fact.Headquarters,
         Fact.Incorporation,
         Fact.UltimateParentHeadquarters,
+        Fact.UltimateParentIncorporation,
         Fact.OwnerHeadquarters,
         Fact.GoverningJurisdiction,
         Fact.Place,

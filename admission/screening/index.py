@@ -23,6 +23,7 @@ from admission.screening.likeness import (
     SHORT_NAME,
     SHORT_NUMBER,
     THRESHOLD,
+    TOLD_APART,
 )
 from admission.screening.names import Form, form_of
 
@@ -63,7 +64,7 @@ class Index:
         self._consonants = _grouped(named, lambda form: form.consonants)
         self._abjad = _grouped(named, lambda form: form.consonants if form.is_abjad else "")
         self._distinctive = _grouped(named, lambda form: form.distinctive)
-        self._core = _grouped(named, lambda form: form.core if len(form.core) >= LONG_NAME else "")
+        self._core = _grouped(named, lambda form: form.core if len(form.core) >= LONE_WORD else "")
         self._sorted_cores = sorted(self._core)
         self._several = {each: None for each in self._distinctive if " " in each}
         self._with_word = _by_word(self._words)
@@ -98,7 +99,8 @@ class Index:
         ):
             least = 100 if len(mine) < SHORT_NAME else threshold
             for theirs, score, _ in process.extract_iter(mine, every.keys(), scorer=fuzz.ratio, score_cutoff=least):
-                yield from (Found(entry, alias, "Name", int(score)) for entry, alias in every[theirs])
+                alike = (named for named in every[theirs] if not _told_apart(form, form_of(named[1])))
+                yield from (Found(entry, alias, "Name", int(score)) for entry, alias in alike)
         for theirs, score in _containing(form.words, self._with_word):
             if score >= CONTAINED:
                 yield from (Found(entry, alias, "Name", score) for entry, alias in self._words[theirs])
@@ -108,7 +110,7 @@ class Index:
 
     def _joined(self, form: Form, threshold: int) -> Iterator[Found]:
         """Entries of which one name writes as one word what the other parts."""
-        for theirs, score in self._by_core(form.core, threshold) if len(form.core) >= LONG_NAME else ():
+        for theirs, score in self._by_core(form.core, threshold):
             for entry, alias in self._core[theirs]:
                 if _joins(form, form_of(alias)):
                     yield Found(entry, alias, "Name", score)
@@ -116,6 +118,9 @@ class Index:
     def _by_core(self, mine: str, threshold: int) -> Iterator[tuple[str, int]]:
         """Names whose distinctive words are this one's when all stand as one word, or begin with it."""
         cores = self._core.keys()
+        if len(mine) < LONG_NAME:
+            yield from [(mine, 100)] if mine in cores else ()
+            return
         for theirs, score, _ in process.extract_iter(mine, cores, scorer=fuzz.ratio, score_cutoff=threshold):
             yield theirs, int(score)
         shorter = (mine[:length] for length in range(LONG_NAME, len(mine)) if mine[:length] in cores)
@@ -137,6 +142,13 @@ class Index:
             for theirs, score, _ in process.extract_iter(mine, several, scorer=fuzz.ratio, score_cutoff=threshold):
                 yield theirs, int(score)
             yield from _containing(mine, self._with_distinctive)
+
+
+def _told_apart(one: Form, other: Form) -> bool:
+    """Whether distinctive words are another company's: in a long name the other words alone make it alike."""
+    if one.is_abjad or other.is_abjad or not (one.core and other.core):
+        return False
+    return fuzz.ratio(one.core, other.core) < TOLD_APART
 
 
 def _joins(one: Form, other: Form) -> bool:

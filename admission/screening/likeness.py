@@ -15,6 +15,9 @@ LONE_WORD = 5
 LONG_NAME = 10
 """Letters from which the distinctive words of two names are compared as one, where one joins what the other parts."""
 
+TOLD_APART = 55
+"""Percent below which distinctive words tell two companies apart, however alike the other words make their names."""
+
 SHORT_NAME = 5
 """Letters below which a name must be the same."""
 

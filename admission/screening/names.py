@@ -139,16 +139,16 @@ def _spelt(word: str) -> str:
 
 @functools.cache
 def _legal_forms() -> _Dropped:
-    return _table("admission.tenants", "legal_forms.tsv")
+    return _table("legal_forms.tsv")
 
 
 @functools.cache
 def _generic() -> _Dropped:
-    return _table(__package__, "generic_words.tsv")
+    return _table("generic_words.tsv")
 
 
-def _table(package: str, name: str) -> _Dropped:
-    text = importlib.resources.files(package).joinpath(name).read_text(encoding="utf-8")
+def _table(name: str) -> _Dropped:
+    text = importlib.resources.files("admission.tenants").joinpath(name).read_text(encoding="utf-8")
     every = [line.partition("\t")[0] for line in text.splitlines() if line and not line.startswith("#")]
     plain = [unicodedata.normalize("NFKC", each).casefold() for each in every]
     unspaced = [each for each in plain if min(each) >= "\u3000"]

@@ -28,7 +28,7 @@ COVERED = ATTESTED - {Fact.DeclaredUse}
 OWNERSHIP = 2
 """The KYC level from which on owners and parents were verified."""
 
-OF_OWNERSHIP = frozenset({Fact.OwnerHeadquarters, Fact.UltimateParentHeadquarters})
+OF_OWNERSHIP = frozenset({Fact.OwnerHeadquarters, Fact.UltimateParentHeadquarters, Fact.UltimateParentIncorporation})
 """The facts that rest on these."""
 
 _NEVER = datetime.max.replace(tzinfo=UTC)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.identity import TENANT_ITSELF
 from admission.tenants.holdings import HALF, NOTHING, WHOLE, Bounds, Pool, amount, pools_of
-from admission.tenants.kinds import kind_belied
+from admission.tenants.kinds import believed_type, kind_belied
 from admission.tenants.room import finds_room
 from admission.tenants.ternary import Ternary
 from admission.tenants.topmost import OWNERLESS, is_top
@@ -107,7 +107,7 @@ class OwnershipGraph:
         return next(beside, "")
 
     def _is_natural(self, party: str) -> bool:
-        return party in self.parties and self.parties[party].type == "NaturalPerson"
+        return party in self.parties and believed_type(self.parties[party]) == "NaturalPerson"
 
     def unnamed_from(self, percent: float) -> bool:
         """Whether somebody whom nobody has named may hold so much of the tenant, or of one who holds so much of it.
@@ -179,7 +179,7 @@ def graph_of(spec: TenantSpec) -> OwnershipGraph:
         stated.setdefault(statement.owned, []).append(statement)
     parties = {party.id: party for party in spec.parties}
     pools = {party: pools_of(stated.get(party, ())) for party in (TENANT_ITSELF, *parties)}
-    tops, ends = _tops(spec), {party.id for party in spec.parties if party.type != "Entity"}
+    tops, ends = _tops(spec), {party.id for party in spec.parties if believed_type(party) != "Entity"}
     full = {party: each if party in ends else _accounted(each) for party, each in pools.items()}
     counted = {party: pools[party] if party in tops else each for party, each in full.items()}
     held, lower = _from_owners(counted)
@@ -217,7 +217,7 @@ def _accounted(pools: tuple[Pool, ...]) -> tuple[Pool, ...]:
 
 def _unaccounted(spec: TenantSpec, pools: Mapping[str, tuple[Pool, ...]]) -> dict[str, int]:
     """Return what is open of each party that somebody may hold shares of, no more than it declares of others."""
-    below = {party.id: party.others_below for party in spec.parties if party.type == "Entity"}
+    below = {party.id: party.others_below for party in spec.parties if believed_type(party) == "Entity"}
     if spec.kind not in OWNERLESS or kind_belied(spec):
         below[TENANT_ITSELF] = spec.others_below
     return {

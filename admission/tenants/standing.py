@@ -14,7 +14,7 @@ from admission.tenants.age import Age, Sources, sources_of
 from admission.tenants.contradictions import contradiction_of
 from admission.tenants.group import Top, top_of
 from admission.tenants.identity import identity_digest
-from admission.tenants.kinds import kind_belied
+from admission.tenants.kinds import believed_type, kind_belied, types_belied
 from admission.tenants.kyc import judge_clearance
 from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of
 from admission.tenants.places import unknown_countries
@@ -24,11 +24,11 @@ from admission.tenants.ternary import Ternary
 from admission.tenants.topmost import state_missing, top_declared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from admission.api.dismissal import ScreeningDismissal
-    from admission.api.identity import TenantSpec
+    from admission.api.identity import Party, TenantSpec
     from admission.api.tenant import Tenant
     from admission.review.reasons import Reason
     from admission.tenants.screening import Terms
@@ -38,6 +38,9 @@ INTERMEDIARIES = frozenset({TenantKind.Reseller, TenantKind.ClusterReseller, Ten
 
 MUST_ATTEST = frozenset({TenantKind.InferenceProvider, TenantKind.ClusterReseller, TenantKind.IaaSProvider})
 """Kinds that compute for others, and attest by themselves, again and again, that this is what they do."""
+
+FORMED_NOWHERE = frozenset({TenantKind.Individual, TenantKind.Government})
+"""Kinds that have no incorporation."""
 
 PLACED_BY = (Fact.Headquarters, Fact.UltimateParentHeadquarters, Fact.OwnerHeadquarters)
 """Facts of which one must be known for the tenant to have a jurisdiction."""
@@ -191,7 +194,7 @@ class Standing:
         found = unknown_countries(self.tenant)
         countries = (f"{'.'.join(map(str, path))}: {said}" for path, said in found.items())
         spec = self.tenant.spec
-        others = (kind_belied(spec), state_missing(spec), contradiction_of(spec, self.graph))
+        others = (kind_belied(spec), state_missing(spec), *types_belied(spec), contradiction_of(spec, self.graph))
         return "; ".join(each for each in (*countries, *others) if each)
 
     def jurisdictions(self) -> tuple[str, ...]:
@@ -218,8 +221,11 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
     spec, status = tenant.spec, tenant.status
     return {
         Fact.Headquarters: _known(spec.headquarters),
-        Fact.Incorporation: _known(spec.incorporation),
-        Fact.UltimateParentHeadquarters: _parent_headquarters(spec, standing.graph),
+        Fact.Incorporation: _incorporation(spec),
+        Fact.UltimateParentHeadquarters: _of_parent(spec, standing.graph, lambda parent: parent.headquarters),
+        Fact.UltimateParentIncorporation: _of_parent(
+            spec, standing.graph, lambda parent: parent.incorporation, formed_nowhere=frozenset({"State"})
+        ),
         Fact.OwnerHeadquarters: _owner_headquarters(spec, standing.graph),
         Fact.AccessCountry: (frozenset(status.access.countries) or None) if status.access else None,
         Fact.TenantKind: frozenset({str(spec.kind)}),
@@ -227,6 +233,12 @@ def _facts(tenant: Tenant, standing: Standing) -> Mapping[Fact, Values]:
         Fact.DeclaredUse: frozenset(spec.declared_use) or None,
         Fact.Screening: standing.judged.worst if standing.judged else None,
     }
+
+
+def _incorporation(spec: TenantSpec) -> Values:
+    """A person and a government are formed nowhere; of anybody else what is not declared is unknown."""
+    is_none = spec.incorporation is None and spec.kind in FORMED_NOWHERE and not kind_belied(spec)
+    return frozenset() if is_none else _known(spec.incorporation)
 
 
 def _known(value: str | None) -> Values:
@@ -244,8 +256,17 @@ def _owned_for_certain(graph: OwnershipGraph, countries: frozenset[str]) -> bool
     return graph.owned_for_certain(lambda party: _headquartered(graph, party, countries) is Ternary.TRUE)
 
 
-def _parent_headquarters(spec: TenantSpec, graph: OwnershipGraph) -> Values:
-    """Unknown unless a parent is declared, or that there is none, and no owner of half or more belies that."""
+def _of_parent(
+    spec: TenantSpec,
+    graph: OwnershipGraph,
+    country: Callable[[Party], str | None],
+    *,
+    formed_nowhere: frozenset[str] = frozenset(),
+) -> Values:
+    """Unknown unless a parent is declared, or that there is none, and no owner of half or more belies that.
+
+    Of a natural person, and of what is formed nowhere, no country counts.
+    """
     if not top_declared(spec) or graph.contradicts(spec.ultimate_parent or TENANT_ITSELF):
         return None
     if spec.ultimate_parent is None:
@@ -253,7 +274,8 @@ def _parent_headquarters(spec: TenantSpec, graph: OwnershipGraph) -> Values:
     parents = [party for party in spec.parties if party.id == spec.ultimate_parent]
     if not parents:
         return None
-    return frozenset() if parents[0].type == "NaturalPerson" else _known(parents[0].headquarters)
+    is_none = believed_type(parents[0]) in formed_nowhere | {"NaturalPerson"}
+    return frozenset() if is_none else _known(country(parents[0]))
 
 
 def _headquartered(graph: OwnershipGraph, party: str, countries: frozenset[str]) -> Ternary:
@@ -262,7 +284,7 @@ def _headquartered(graph: OwnershipGraph, party: str, countries: frozenset[str])
     known = graph.parties.get(party)
     if known is None:
         return Ternary.UNKNOWN
-    if known.type == "NaturalPerson":
+    if believed_type(known) == "NaturalPerson":
         return Ternary.FALSE
     if known.headquarters not in COUNTRIES:
         return Ternary.UNKNOWN

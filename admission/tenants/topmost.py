@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from admission.api.identity import TenantKind
-from admission.tenants.kinds import kind_belied
+from admission.tenants.kinds import believed_type, kind_belied
 
 if TYPE_CHECKING:
     from admission.api.identity import TenantSpec
@@ -13,24 +13,25 @@ if TYPE_CHECKING:
 OWNERLESS = frozenset({TenantKind.Individual, TenantKind.Government, TenantKind.StateBody})
 """Kinds of tenants that nobody holds shares of."""
 
-TOPMOST = OWNERLESS - {TenantKind.StateBody}
-"""Kinds above which nobody stands either, unless somebody is stated; a state body has a state above it."""
+OF_A_STATE = frozenset({TenantKind.Government, TenantKind.StateBody})
+"""Kinds that name their state: above a state body it stands, and a government is one's."""
 
 
 def top_declared(spec: TenantSpec) -> bool:
-    """Whether it is declared who is at the top: a parent, or the tenant itself; of a state body its state."""
+    """Whether it is declared who is at the top: a parent, or the tenant itself; of what is a state's that state."""
     return (spec.ultimate_parent is not None or is_top(spec)) and not state_missing(spec)
 
 
 def state_missing(spec: TenantSpec) -> str:
-    """Return what a state body leaves out of the state above it; "" for nothing, and of every other kind."""
-    tops = {party.type for party in spec.parties if party.id == spec.ultimate_parent}
-    if spec.kind is not TenantKind.StateBody or tops == {"State"}:
+    """Return what a government or state body leaves out of its state; "" for nothing, and of every other kind."""
+    tops = {believed_type(party) for party in spec.parties if party.id == spec.ultimate_parent}
+    if spec.kind not in OF_A_STATE or tops == {"State"}:
         return ""
     field = "independent" if spec.independent else "ultimateParent"
-    return f"spec.{field}: above a StateBody stands its state; name it, a party of type State, as ultimateParent"
+    return f"spec.{field}: above a {spec.kind} stands its state; name it, a party of type State, as ultimateParent"
 
 
 def is_top(spec: TenantSpec) -> bool:
-    """Whether nobody stands above the tenant: by its own word, or by its kind where it states nobody."""
-    return spec.independent or (spec.kind in TOPMOST and not spec.parties and not kind_belied(spec))
+    """Whether nobody stands above the tenant: by its own word, or as an Individual that states nobody."""
+    is_person = spec.kind is TenantKind.Individual and not spec.parties and not kind_belied(spec)
+    return spec.independent or is_person

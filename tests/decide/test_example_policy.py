@@ -34,6 +34,7 @@ LEAST: dict[TenantKind, int] = {
 SUPPLIES = {TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace}
 
 
+OF_A_STATE = {TenantKind.Government, TenantKind.StateBody}
 STATE: dict[str, Any] = {
     "parties": [party("state")],
     "ultimateParent": "state",
@@ -42,7 +43,7 @@ STATE: dict[str, Any] = {
 
 
 def _asked(level: int, labels: dict[str, str] | None = None, *others: Any, **spec: Any) -> list[str]:
-    spec |= STATE if spec.get("kind") is TenantKind.StateBody else {}
+    spec |= STATE if spec.get("kind") in OF_A_STATE else {}
     who = tenant("acme", {"kyc": {"level": level}, **SCREENED}, attestations=[SAID], **spec)
     return world(EXAMPLE, who, quota(), *others, **({"labels": labels} if labels else {})).reasons()
 

@@ -51,6 +51,12 @@ def _owned(share: float | None, **spec: Any) -> Any:
     return tenant(parties=[party("redgate", "CN")], ownership=[{"owner": "redgate", "share": held}], **spec)
 
 
+def _owned_by(**said: Any) -> Any:
+    """A company of whom one party holds all."""
+    owner = {"id": "redgate", "headquarters": "SG", **said}
+    return tenant(parties=[owner], ultimateParent="redgate", ownership=[{"owner": "redgate", "share": {"exact": 100}}])
+
+
 def _due(when: str, **reverification: str) -> World:
     return world(policy(ALLOW, reverification=reverification), tenant(status={"kyc": {"reverifyBy": when}}))
 
@@ -263,7 +269,7 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
             reasons,
         )
         for kind, reasons in (
-            *(("Individual", set()), ("Government", set())),
+            *(("Individual", set()), ("Government", {Reason.OwnerUnknown})),
             *(("StateBody", {Reason.OwnerUnknown}), ("Company", {Reason.OwnerUnknown})),
         )
     },
@@ -276,6 +282,20 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
             ("Individual", "its name", {"legalName": "Brise Holdings Pte. Ltd."}),
             ("Government", "its name", {"legalName": "ООО Бризвелм"}),
             ("Individual", "where it was formed", {"incorporation": "DE"}),
+        )
+    },
+    **{
+        f"a company of a {declared} by {what}": (
+            world(policy(ALLOW, *NONE_ABOVE, beneficialOwnerThreshold=25), _owned_by(type=declared, **said)),
+            {Reason.OwnerUnknown} if belied else set(),
+        )
+        for declared, what, said, belied in (
+            ("State", "its name", {"name": "The Province"}, False),
+            ("State", "a word that a company's name has", {"name": "Redgate Holding Co Ltd"}, True),
+            ("NaturalPerson", "its name", {"name": "Vera Beispiel"}, False),
+            ("NaturalPerson", "a word that a company's name has", {"name": "Redgate AG"}, True),
+            ("NaturalPerson", "a word in Chinese", {"name": "\u6f9c\u5cab\u79d1\u6280"}, True),
+            ("NaturalPerson", "where it was formed", {"name": "Vera Beispiel", "incorporation": "SG"}, True),
         )
     },
     "a person whose name ends like a company's, and who says that nobody stands above": (

@@ -33,6 +33,8 @@ _DECLARED = "the tenant, verified by the KYC provider, or a register"
 FED_BY = {
     "Headquarters": _DECLARED,
     "UltimateParentHeadquarters": _DECLARED,
+    "Incorporation": _DECLARED,
+    "UltimateParentIncorporation": _DECLARED,
     "OwnerHeadquarters": _DECLARED,
     "Owners": _DECLARED,
     "TenantKind": "the tenant, verified by the KYC provider",
@@ -104,7 +106,7 @@ class Page:
     def _route(self, folder: str, scenario: Scenario) -> str:
         sources = "; ".join(f"[{each.name}]({each.url})" for each in scenario.sources)
         lines = [f"### {scenario.route} {scenario.title}", ""]
-        lines += [f"As reported in the press{f' ({sources})' if sources else ''}: {scenario.reported}", ""]
+        lines += [f"As reported ({sources or 'no source at hand'}): {scenario.reported}", ""]
         lines += [f"**Not seen by a scheduler.** {scenario.unseen}", ""] if scenario.unseen else []
         lines += [scenario.note, ""] if scenario.note else []
         lines += [*_table(HEADER, (self._row(folder, run) for run in scenario.run)), ""]
@@ -116,11 +118,12 @@ class Page:
     def _row(self, folder: str, run: Run) -> tuple[str, ...]:
         found, regulated = outcome(ALL, folder, run), outcome(REGULATED, folder, run)
         facts = tuple(_facts(found.row.findings)) or run.facts
+        remarked = "".join(f"; `check` remarks: {each}" for each in found.remarks) if run.remarked else ""
         fed = (f"**{fact}**: {FED_BY[fact]}, {self._fresh(fact)}" for fact in facts)
         day = "" if run.at == NOW else f" ({run.at[:10]})"
         return (
             run.told,
-            f"[{run.how}](../examples/scenarios/{folder}/{run.file}){day}",
+            f"[{run.how}](../examples/scenarios/{folder}/{run.file}){day}{remarked}",
             _verdict(found, run),
             ", ".join(found.row.reasons),
             self._rules(found),

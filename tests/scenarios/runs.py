@@ -48,6 +48,8 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: str = NOW
     facts: tuple[str, ...] = ()
     catch: str = ""
+    remarked: bool = False
+    """Whether the page shows what check remarks of the file."""
 
     @property
     def is_concealed(self) -> bool:
@@ -77,6 +79,8 @@ class Outcome(NamedTuple):
     before: int
     line: str
     """What the tenant reads; the reference differs from run to run and is left out."""
+    remarks: tuple[str, ...] = ()
+    """What check tells the operator of the objects in the file itself."""
 
     @property
     def is_admitted(self) -> bool:
@@ -92,14 +96,16 @@ def scenarios() -> dict[str, Scenario]:
 
 def outcome(files: tuple[Path, ...], folder: str, run: Run) -> Outcome:
     """Judge the file of a run beside the shared ones."""
-    rows = _rows(*files, FOLDER / folder / run.file, at=run.at)
+    rows, told = _rows(*files, FOLDER / folder / run.file, at=run.at)
     denied = [number for number, row in enumerate(rows) if row.decision != "allowed"]
     number = denied[0] if denied else len(rows) - 1
     line = re.sub(r"(; ref) [0-9a-f]{10}", r"\1 REFERENCE", rows[number].message)
-    return Outcome(rows[number], number, line)
+    remarks = re.findall(rf"/{re.escape(run.file)}\[\d+\] line \d+ (.+)", told)
+    return Outcome(rows[number], number, line, tuple(remarks))
 
 
-def _rows(*files: Path, at: str) -> list[Row]:
+def _rows(*files: Path, at: str) -> tuple[list[Row], str]:
+    """What check prints of each object, and what it says besides."""
     arguments = ["check", "-o", "json", "--at", at, "--contact", CONTACT]
     for path in files:
         arguments += ["-f", str(path)]
@@ -108,4 +114,4 @@ def _rows(*files: Path, at: str) -> list[Row]:
         code = main(arguments)
     assert code in {0, 1}, told.getvalue()
     decoded: list[dict[str, Any]] = [json.loads(line) for line in out.getvalue().splitlines()]
-    return [msgspec.convert(row, Row) for row in decoded]
+    return [msgspec.convert(row, Row) for row in decoded], told.getvalue()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,23 +13,31 @@ from admission.screening.index import Index
 from admission.screening.likeness import THRESHOLD
 from admission.screening.names import form_of
 from admission.screening.parties import Searched, plain_number
-from tools.screening_check import PAGE, companies, measure, table
+from tools.screening_check import HELD_OUT, PAGE, PARTS, TUNED, companies, measure, measured
+
+if TYPE_CHECKING:
+    import pathlib
 
 
-def test_recall_and_precision_stay_above_the_floor() -> None:
-    score = measure(THRESHOLD)
-    assert score.recall >= 0.96, score
-    assert score.precision >= 0.95, score
+FLOORS = {HELD_OUT: (0.84, 0.95), TUNED: (0.94, 0.96)}
+"""Least recall and least precision of each part; what is missed of the held-out one is no reason to change either."""
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_recall_and_precision_stay_above_the_floor(part: pathlib.Path) -> None:
+    score, (recall, precision) = measure(part, THRESHOLD), FLOORS[part]
+    assert score.recall >= recall, score
+    assert score.precision >= precision, score
 
 
 @pytest.mark.parametrize("kind", ["same", "legal", "order", "spelling"])
 def test_legal_form_word_order_and_a_letter_never_hide_a_listed_company(kind: str) -> None:
-    found, every = measure(THRESHOLD).kinds[kind]
+    found, every = measure(TUNED, THRESHOLD).kinds[kind]
     assert found == every > 0
 
 
 def test_a_subsidiary_that_adds_places_and_words_of_the_trade_is_found() -> None:
-    found, every = measure(THRESHOLD).kinds["subsidiary"]
+    found, every = measure(TUNED, THRESHOLD).kinds["subsidiary"]
     assert every >= 40
     assert found / every >= 0.85
 
@@ -55,6 +65,9 @@ def test_a_subsidiary_that_adds_places_and_words_of_the_trade_is_found() -> None
         ("Velmora Supercomputing Center", "Velmora Computing Pte. Ltd.", True),
         ("Baldran", "Baldran (BVI) Microelectronics Ltd", True),
         ("Harbin Velm University", "Harbin Velm Univ.", True),
+        ("Velmora Semiconductor Manufacturing Co., Ltd.", "Velmora Holdings Pte. Ltd.", True),
+        ("Velmora Semiconductor Manufacturing Co., Ltd.", "Orvellis Semiconductor Manufacturing Co., Ltd.", False),
+        ("Zhejiang Ruoshan Laboratory", "Ruo Shan Photonics Pte. Ltd.", True),
         ("Singapore Data Centre Services", "Hong Kong Cloud Investment Holdings", False),
         ("Singapore Data Centre Services", "Singapore Data Centre Services Pte. Ltd.", True),
     ],
@@ -67,7 +80,7 @@ def test_what_tells_a_company_from_others_is_found_among_words_that_do_not(
 
 
 def test_the_page_shows_what_is_measured() -> None:
-    assert "\n".join(table()) in PAGE.read_text()
+    assert measured() in PAGE.read_text()
 
 
 @pytest.mark.parametrize(
@@ -110,6 +123,15 @@ def test_any_name_has_a_form_and_finds_itself(name: str) -> None:
     assert bool(found) == bool(form_of(name).letters)
 
 
-def test_every_variant_belongs_to_a_listed_company() -> None:
-    listed, variants = companies()
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_every_variant_belongs_to_a_listed_company(part: pathlib.Path) -> None:
+    listed, variants = companies(part)
     assert {each.entry for each in variants} - {entry.id for entry in listed} == {"-"}
+
+
+def test_no_company_and_no_name_of_the_held_out_part_is_in_the_tuned_one() -> None:
+    names = [
+        {name for entry in listed for name in entry.names} | {each.name for each in variants}
+        for listed, variants in map(companies, PARTS.values())
+    ]
+    assert names[0] & names[1] == set()

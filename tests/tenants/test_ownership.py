@@ -98,6 +98,7 @@ def test_a_parent_that_the_statements_belie_is_told_by_its_field(declared: dict[
 
 CONTROL = {"interest": "Control"}
 WHOLLY = {"share": {"exact": 100}}
+POSING = {"id": "posing", "name": "A Holding Ltd", "type": "State", "headquarters": "SG"}
 
 
 @pytest.mark.parametrize(
@@ -141,15 +142,18 @@ def test_who_controls_belies_that_another_is_at_the_top(
         ({"independent": True}, "independent"),
         ({}, "ultimateParent"),
         ({"ultimateParent": "firm"}, "ultimateParent"),
+        ({"ultimateParent": "posing"}, "ultimateParent"),
         ({"ultimateParent": "state"}, ""),
     ],
 )
-def test_a_state_body_names_its_state(declared: dict[str, Any], field: str) -> None:
+@pytest.mark.parametrize("kind", ["StateBody", "Government"])
+def test_a_state_body_and_a_government_name_their_state(declared: dict[str, Any], field: str, kind: str) -> None:
     known = [
         {"id": "firm", "name": "A Holding", "headquarters": "SG"},
         {"id": "state", "name": "A State", "type": "State", "headquarters": "SG"},
+        *([POSING] if declared.get("ultimateParent") == "posing" else []),
     ]
-    standing = standing_of(tenant({"kind": "StateBody", "parties": known, **declared}))
+    standing = standing_of(tenant({"kind": kind, "legalName": "An Office", "parties": known, **declared}))
     assert standing.problem.partition(":")[0] == (f"spec.{field}" if field else "")
     assert standing.facts[Fact.UltimateParentHeadquarters] == (None if field else frozenset({"SG"}))
 

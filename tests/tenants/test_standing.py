@@ -238,6 +238,22 @@ def test_order_declared_use_attestations_and_spelt_out_defaults_leave_the_digest
             Fact.UltimateParentHeadquarters,
             set(),
         ),
+        ({"kind": "Individual", "legalName": "Ada Acme"}, Fact.Incorporation, set()),
+        ({"kind": "Individual", "legalName": "Acme Ltd."}, Fact.Incorporation, None),
+        ({"independent": True}, Fact.UltimateParentIncorporation, set()),
+        *(
+            (
+                {"ultimateParent": "a", "parties": [{"id": "a", "name": "A", "headquarters": "SG", **formed}]},
+                Fact.UltimateParentIncorporation,
+                country,
+            )
+            for formed, country in (
+                ({"incorporation": "CN"}, {"CN"}),
+                ({}, None),
+                ({"type": "State"}, set()),
+                ({"type": "NaturalPerson"}, set()),
+            )
+        ),
         ({}, Fact.AccessCountry, None),
         ({}, Fact.Payment, None),
         ({"payment": ["Cash"]}, Fact.Payment, {"Cash"}),
