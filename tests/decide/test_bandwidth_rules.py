@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -14,11 +14,27 @@ from admission.cli.profile import profiles
 from tests.decide.questions import ALLOW, grant, policy, pool, quota, rule, tenant, world
 from tests.demand.cluster import pod
 
+if TYPE_CHECKING:
+    from admission.api.tenant import Tenant
+
 PROFILE = profiles()["transfer-tests"].policy
 LASTING = {"kyc": {"verifiedAt": "2020-01-01T00:00:00Z", "expiresAt": "2099-01-01T00:00:00Z", "level": 3}}
 CN = tenant(headquarters="CN", incorporation="CN", status=LASTING)
 
 
+PARENT = tenant(
+    headquarters="SG",
+    parties=[{"id": "top", "name": "Top Compute Ltd", "headquarters": "HK"}],
+    ultimateParent="top",
+    status=LASTING,
+)
+OWNED = tenant(
+    headquarters="SG",
+    parties=[{"id": "owner", "name": "Owner Compute Ltd", "headquarters": "MO"}],
+    ownership=[{"owner": "owner", "share": {"exact": 60}}],
+    independent=True,
+    status=LASTING,
+)
 ABROAD = ("presumption-of-denial", "presumption-of-denial-elsewhere")
 
 
@@ -58,19 +74,37 @@ def test_the_profile_says_under_which_review_and_by_which_letter_an_authorizatio
     assert {each for each in found if each.startswith(("case", "presumption", "letter-bandwidth"))} == rules
 
 
+@pytest.mark.parametrize("place", ["US", "DE"])
+@pytest.mark.parametrize("name", ["h200-sxm", "b200"])
+@pytest.mark.parametrize(
+    ("party", "rule_name"),
+    [(PARENT, "presumption-of-denial-parent"), (OWNED, "presumption-of-denial-owner")],
+    ids=["parent", "owner"],
+)
+def test_whose_parent_or_owner_is_there_is_under_the_presumption_wherever_the_chip_is(
+    party: Tenant, rule_name: str, name: str, place: str
+) -> None:
+    found = {each.rule for each in asking(name, party, PROFILE, place=place).verdict().findings}
+
+    assert f"transfer-tests/{rule_name}" in found
+    assert "transfer-tests/case-by-case" not in found
+
+
 def test_an_operator_can_refuse_what_is_reviewed_under_a_presumption_of_denial() -> None:
     written = (pathlib.Path(__file__).parents[2] / "docs" / "catalogue.md").read_text()
     documented = yaml.safe_load(written.partition("```yaml\n")[2].partition("```")[0])
     refusing = policy(ALLOW, *documented)
 
-    def reasons(place: str, day: str = "2026-11-21") -> dict[str, list[str]]:
+    def reasons(place: str, day: str = "2026-11-21", party: Tenant = CN) -> dict[str, list[str]]:
         names = ("h200-sxm", "b200", "mi308x", "t4")
-        return {name: asking(name, CN, refusing, place=place, day=day).reasons() for name in names}
+        return {name: asking(name, party, refusing, place=place, day=day).reasons() for name in names}
 
     refused = ["JurisdictionNotAllowed"]
     assert reasons("US") == {"h200-sxm": [], "b200": refused, "mi308x": refused, "t4": []}
     assert reasons("DE") == {"h200-sxm": refused, "b200": refused, "mi308x": refused, "t4": []}
     assert reasons("US", "2026-01-14")["b200"] == []
+    assert reasons("US", party=PARENT)["h200-sxm"] == [*refused, "OwnerUnknown"]
+    assert "OwnershipNotCleared" in reasons("US", party=OWNED)["h200-sxm"]
 
 
 def test_an_authorization_covers_a_side_only_where_a_chip_is_on_it_for_certain() -> None:
