@@ -14,16 +14,16 @@ from admission.api.accelerator import AcceleratorPool
 from admission.api.tenant import Tenant
 from admission.decide.dangling import Dangling
 from admission.decide.remarked import all_remarks
+from admission.decide.remarks import Remark
 from admission.tenants.contradictions import contradicting, contradiction_of
 from admission.tenants.places import unknown_countries, unknown_place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from admission.api.object import Object
     from admission.decide.registry import Registry
-    from admission.decide.remarks import Remark
 
 
 class Write(NamedTuple):
@@ -71,7 +71,8 @@ def _with(registry: Registry, write: Write, obj: Object | None) -> Registry:
 
 
 def _remarks(write: Write, was: Registry, then: Registry, now: datetime) -> Iterator[Remark]:
-    if was is then:
+    if isinstance(write.after, Tenant):
+        yield from _belied(write.after)
         return
     known = set(all_remarks(was, now))
     told = tuple(dict.fromkeys(all_remarks(then, now)))
@@ -80,18 +81,24 @@ def _remarks(write: Write, was: Registry, then: Registry, now: datetime) -> Iter
     yield from (each for each, own in zip(told, mine, strict=True) if not own and each not in known)
 
 
-def _by_itself(obj: Object | None) -> Iterable[Dangling]:
+def _belied(tenant: Tenant) -> Iterator[Remark]:
+    """What the tenant declares, and stated owners belie: not refused, or a Tenant that is cleared would stay so."""
+    said = "" if contradicting(tenant.spec) else contradiction_of(tenant.spec)
+    if said:
+        field, _, sentence = said.partition(": ")
+        yield Remark(Tenant.__name__, tenant.name, tuple(field.split(".")), f"{sentence}; until then it is not known")
+
+
+def _by_itself(obj: Object | None) -> Iterator[Dangling]:
     """What cannot be, whatever else there is: countries that are none, owners of more than the whole."""
     if isinstance(obj, AcceleratorPool):
         yield from (_of(obj, path, said) for path, said in unknown_place(obj).items())
     if isinstance(obj, Tenant):
         unknown = {path: said for path, said in unknown_countries(obj).items() if path[0] == "spec"}
         yield from (_of(obj, path, said) for path, said in unknown.items())
-        said = contradiction_of(obj.spec)
-        if said:
-            field, _, sentence = said.partition(": ")
-            places = contradicting(obj.spec)[:1]
-            yield _of(obj, (*field.split("."), *places), sentence)
+        if places := contradicting(obj.spec):
+            _, _, sentence = contradiction_of(obj.spec).partition(": ")
+            yield _of(obj, ("spec", "ownership", places[0]), sentence)
 
 
 def _of(obj: Object, path: tuple[str | int, ...], said: str) -> Dangling:
