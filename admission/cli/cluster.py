@@ -72,7 +72,9 @@ class ClusterSource:
         self._store = ObjectStore(client, self._went_back)
         self.ledger = Ledger(self._store, wall=lambda: clock().timestamp())
         self.lookup = ClusterLookup(client)
-        self.last_good = LastGood(registry, dt.timedelta(seconds=settings.last_good_seconds))
+        self.last_good = LastGood(
+            registry, dt.timedelta(seconds=settings.last_good_seconds), unread=lambda: self._watches.unsynced() != []
+        )
         self.upkeep: Upkeep | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: list[asyncio.Task[None]] = []

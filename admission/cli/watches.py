@@ -157,8 +157,7 @@ class Watches:
                 self._registry.drop(kind, key)
             case Malformed(key=key, error=error):
                 self._registry.refuse(kind, key, error)
-        if not self.unsynced():
-            self._tell()
+        self._tell()
 
     def _tell(self) -> None:
         """Keep what is good, and log what is broken."""

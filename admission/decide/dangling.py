@@ -68,7 +68,11 @@ class Dangling(NamedTuple):
     about: str = ""
     """Of what several objects say at once: what that is."""
     among: frozenset[str] = frozenset()
-    """Likewise: which say it."""
+    """Likewise: the objects of that kind that say it."""
+
+    def is_of(self, kind: str, name: str) -> bool:
+        """Whether an object says it, alone or with others."""
+        return kind == self.kind and (name == self.name or name in self.among)
 
     def was_in(self, before: Iterable[Dangling]) -> bool:
         """Whether it was found before: in the same words, or among these and more of what says it at once."""
@@ -178,12 +182,13 @@ def _replacing(policies: Collection[AccessPolicy], now: datetime | None) -> Iter
         _, policy_name, number = max(found)
         pairs = itertools.combinations((rules[name] for name, _, _ in found), 2)
         if any(meet_in_time(one, other) for one, other in pairs):
-            each = frozenset(name for name, _, _ in found)
-            said = f"the rules {', '.join(sorted(each))} replace {replaced} each; leave one"
-            yield _of_replaces(policy_name, number, said)._replace(about=replaced, among=each)
+            said = f"the rules {', '.join(sorted(name for name, _, _ in found))} replace {replaced} each; leave one"
+            among = frozenset(policy for _, policy, _ in found)
+            yield _of_replaces(policy_name, number, said)._replace(about=replaced, among=among)
         if replaced in names:
             said = f"the rule {found[0][0]} replaces {replaced}, which replaces another; replace that one"
-            yield _of_replaces(found[0][1], found[0][2], said)
+            both = frozenset({found[0][1], replaced.partition("/")[0]})
+            yield _of_replaces(found[0][1], found[0][2], said)._replace(about=f"{replaced} twice", among=both)
 
 
 def _of_replaces(policy: str, number: int, said: str) -> Dangling:

@@ -17,7 +17,7 @@ from admission.decide.registry import DECISIVE
 from admission.review import fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime, timedelta
 
     from admission.api.object import Object
@@ -49,10 +49,13 @@ class Broken(NamedTuple):
 
 
 class LastGood:
-    """Remembers the objects of a registry as they were when they last fitted together."""
+    """Remembers the objects of a registry as they were when they last fitted together.
 
-    def __init__(self, registry: Registry, longest: timedelta) -> None:
-        self._registry, self._longest = registry, longest
+    Nothing is concluded while ``unread``: of what was read in part nobody knows whether it is good.
+    """
+
+    def __init__(self, registry: Registry, longest: timedelta, *, unread: Callable[[], object] = lambda: False) -> None:
+        self._registry, self._longest, self._unread = registry, longest, unread
         self._good: Objects | None = None
         self._generation: object = None
         self._made: tuple[object, object, Registry | None] | None = None
@@ -60,7 +63,9 @@ class LastGood:
         """What was broken when that was last looked at: for who looks from another thread."""
 
     def broken(self, now: datetime) -> Broken | None:
-        """Look at the objects, which must have been read in full once; return what is broken at ``now``, or None."""
+        """Look at the objects and return what is broken at ``now``, or None."""
+        if self._unread():
+            return None
         said, registry = self._registry.held_back_at(now), self._registry
         if not said:
             if self.latest is not None or self._generation is not registry.generation:
@@ -97,7 +102,8 @@ class LastGood:
         """Restore the objects that are broken, else what they refer to besides; None where neither is enough."""
         if self._good is None or self._registry.is_decisive_unreadable():
             return None
-        broken = {(_KEPT[each.kind], each.name) for each in self._registry.dangling(now)}
+        wrong = self._registry.dangling(now)
+        broken = {(_KEPT[each.kind], name) for each in wrong for name in (each.name, *each.among)}
         found = self._with(broken)
         if found.dangling(now):
             kept = _kept_of(self._registry)

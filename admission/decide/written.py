@@ -53,7 +53,7 @@ def consequences_of(write: Write, registry: Registry, now: datetime) -> Conseque
     was, then = (_with(registry, write, obj) for obj in (write.before, write.after))
     before = (*was.dangling(now), *_by_itself(write.before))
     after = (*then.dangling(now), *_by_itself(write.after))
-    mine = [each for each in after if (each.kind, each.name) == (kind, write.name)]
+    mine = [each for each in after if each.is_of(kind, write.name)]
     return Consequences(
         tuple(each for each in after if not each.was_in(before)),
         tuple(each for each in mine if each.was_in(before)),

@@ -293,14 +293,18 @@ def verification_due(tenant: str, day: str) -> str:
 # -- to who writes objects of ours: these name what they like ------------------------------------
 
 
-def object_broken(sentence: str, path: Iterable[str | int]) -> str:
-    """A write is refused for what the object says."""
-    return f"{sentence} ({field(path)})"
+def object_broken(sentence: str, path: Iterable[str | int], whose: str = "") -> str:
+    """A write is refused for what the object says; ``whose`` is another one that says it too, with that one's field."""
+    return f"{sentence} ({_field(path, whose)})"
 
 
 def breaks_another(sentence: str, whose: str, path: Iterable[str | int]) -> str:
     """A write, or a deletion, is refused for another object that refers to this one."""
-    return f"{whose} refers to it, and would be wrong then: {sentence} ({field(path)} of {whose}); change that first"
+    return f"{whose} refers to it; without it, {sentence} ({_field(path, whose)}); change that first"
+
+
+def _field(path: Iterable[str | int], whose: str) -> str:
+    return f"{field(path)} of {whose}" if whose else field(path)
 
 
 def object_unread(whose: str, problems: str) -> str:
@@ -315,8 +319,7 @@ def object_unmended(sentence: str, path: Iterable[str | int]) -> str:
 
 def object_remark(sentence: str, whose: str, path: Iterable[str | int]) -> str:
     """What somebody should look at; ``whose`` is another object that it stands in, or ""."""
-    at = f"{field(path)} of {whose}" if whose else field(path)
-    return warning(f"{at}: {sentence}", longest=LONGEST_REMARK)
+    return warning(f"{_field(path, whose)}: {sentence}", longest=LONGEST_REMARK)
 
 
 def remarks_more(count: int) -> str:

@@ -117,9 +117,12 @@ def _read(kind: type[Object], raw: msgspec.Raw) -> tuple[Object | None, str]:
 
 def _said(found: Dangling, kind: type[Object], request: Request) -> tuple[str, str]:
     """The field, where it is one of the object that is written, and the sentence."""
+    whose = f"{found.kind} {found.name}"
     if (found.kind, found.name) == (kind.__name__, request.name):
         return fitting.field(found.field), messages.object_broken(found.sentence, found.field)
-    return "", messages.breaks_another(found.sentence, f"{found.kind} {found.name}", found.field)
+    if found.is_of(kind.__name__, request.name):
+        return "", messages.object_broken(found.sentence, found.field, whose)
+    return "", messages.breaks_another(found.sentence, whose, found.field)
 
 
 def _warnings(found: Consequences, kind: str, name: str) -> tuple[str, ...]:

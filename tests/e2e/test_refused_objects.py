@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.objects import gpu_pod, namespace, of, quota, tenant
+from tests.e2e.objects import gpu_pod, namespace, of, pool, quota, tenant
 from tests.e2e.world import World, eventually, value
 from tools.controlplane import ControlPlane
 from tools.installation import NAMESPACE, Installation
@@ -98,6 +98,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 "own", ALLOW, deny("a", "KP"), jurisdictionOrder=["DE"], groups=[{"name": "ours", "countries": ["DE"]}]
             ),
             quota("home", "ours", 40, classes=["inhouse", "h100-sxm"]),
+            pool("h100-berlin", "h100-sxm"),
             tenant("acme", "DE"),
             namespace("acme", "acme"),
         )
@@ -106,7 +107,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
     """Return what kubectl says, the name of its input taken out."""
-    return re.sub(r'error when creating "[^"]*": ', "", done.stderr.strip())
+    return re.sub(r'error when creating "[^"]*": ', "", done.stderr.strip()).replace("\n", " | ")
 
 
 def refusals(world: World) -> dict[str, str]:
@@ -119,9 +120,8 @@ def refusals(world: World) -> dict[str, str]:
 
 
 def test_kubectl_prints_these_lines(gate: World) -> None:
-    found = refusals(gate)
     golden = dict(line.split("\t") for line in GOLDEN.read_text().splitlines())
-    assert golden == {name: text.replace("\n", " | ") for name, text in found.items()}
+    assert golden == refusals(gate)
 
 
 @pytest.mark.parametrize("how", [("apply",), ("apply", "--server-side"), ("create",)], ids=" ".join)
@@ -189,9 +189,9 @@ def test_a_broken_object_is_survived_for_a_while_by_its_last_good_version_and_sh
         assert gate.denial(gpu_pod("goes", "acme")) == ""
         said = "AccessPolicy own: rule typo names UK, which is no country code of ISO 3166-1; GB is"
         eventually(lambda: described(gate), lambda text: "RulesBroken" in text and said in text)
-        line = eventually(lambda: gate.denial(gpu_pod("waits", "acme"), "--dry-run=server"))
+        line = eventually(lambda: gate.denial(gpu_pod("waits-too", "acme"), "--dry-run=server"))
         assert line.startswith("[TryAgain] an access rule here has an error that the operator must mend")
-        assert gate.record_of("waits")["reasons"] == ["RulesUnusable"]
+        assert gate.record_of("waits-too")["reasons"] == ["RulesUnusable"]
         assert value(gate.metrics(), "computegate_rules_unusable") == 1
         eventually(lambda: described(gate), lambda text: "RulesUnusable" in text)
     finally:

@@ -36,7 +36,8 @@ class Changing:
 
     def __init__(self, *good: AccessPolicy | ComputeQuota | AcceleratorClass, longest: timedelta = HOUR) -> None:
         self.registry = world(tenant(), policy(ALLOW), *good).registry()
-        self.last_good = LastGood(self.registry, longest)
+        self.unread = False
+        self.last_good = LastGood(self.registry, longest, unread=lambda: self.unread)
         self.pod = H100
         self.judge = Judge(
             self.registry, embedded_ledger(), reference_key=b"k" * 32, contact="", last_good=self.last_good
@@ -107,6 +108,16 @@ CASES: dict[str, tuple[list[AccessPolicy | ComputeQuota], list[AccessPolicy | Co
         [policy(name="two", jurisdictionOrder=["CN"])],
         [],
     ),
+    "a second order by a policy whose name comes first": (
+        [quota(), policy(name="two", jurisdictionOrder=["DE"])],
+        [policy(name="one", jurisdictionOrder=["CN"])],
+        [],
+    ),
+    "a rule that a second policy replaces too": (
+        [quota(), policy(DENY_DE, name="basic"), policy({**DENY_FR, "replaces": "basic/de"}, name="own")],
+        [policy({**DENY_FR, "replaces": "basic/de"}, name="another")],
+        [],
+    ),
 }
 
 
@@ -149,6 +160,15 @@ def test_what_was_never_good_or_is_given_no_time_waits_at_once(longest: timedelt
     judgement = cluster.asks()
     assert [str(each.reason) for each in judgement.findings] == UNUSABLE
     assert judgement.message.startswith("[TryAgain] an access rule here has an error that the operator must mend")
+
+
+def test_what_was_read_in_part_is_not_taken_for_good() -> None:
+    cluster = Changing(quota())
+    cluster.unread = True
+    assert cluster.last_good.broken(NOW) is None
+    cluster.put(policy(TYPO, name="new"))
+    cluster.unread = False
+    assert cluster.reasons() == UNUSABLE
 
 
 def test_an_object_that_cannot_be_read_has_no_last_good_version() -> None:

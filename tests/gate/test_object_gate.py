@@ -79,8 +79,8 @@ def test_a_deletion_that_would_break_another_object_says_which_and_where() -> No
     ours = policy(groups=[GROUP])
     response = Entrance(ours, quota("q", "ours")).ask(before=ours)
     assert response["status"]["message"] == (
-        "ComputeQuota q refers to it, and would be wrong then: ComputeQuota q names the group ours, which nobody "
-        "defines (spec.jurisdictions[0] of ComputeQuota q); change that first"
+        "ComputeQuota q refers to it; without it, ComputeQuota q names the group ours, which nobody defines "
+        "(spec.jurisdictions[0] of ComputeQuota q); change that first"
     )
 
 
