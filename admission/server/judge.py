@@ -224,7 +224,7 @@ def _both(case: Case, verdict: Verdict, broken: str, good: Registry) -> Verdict:
     """A verdict that the last good version of what is broken must share."""
     then = Verdicts(good).of(case_of(case.ask, case.now, case.mode, good)).verdict
     found = both(verdict, then) or _unusable(f"counted differently by the last good version: {broken}")
-    check = Check("lastGood", "", "denied" if then.findings else "allowed", {"broken": broken})
+    check = Check("lastGood", "", "fail" if then.findings else "pass", {"broken": broken})
     return dataclasses.replace(found, checks=(*found.checks, check))
 
 

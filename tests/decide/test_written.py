@@ -177,7 +177,7 @@ def test_owners_that_belie_what_is_declared_are_a_remark_so_that_a_clearance_doe
     """Refused, the Tenant would stay as it was: cleared, by a declaration that somebody found to be wrong."""
     parties = [{"id": "h", "name": "h"}, {"id": "cn", "name": "cn"}]
     shares = [{"owner": "h", "share": {"exact": 100}}, {"owner": "cn", "owned": "h", "share": {"exact": 60}}]
-    declared = {"ultimateParent": "h", "parties": parties}
+    declared: dict[str, Any] = {"ultimateParent": "h", "parties": parties}
     consequences = found(
         write(tenant(ownership=shares[:1], **declared), tenant(ownership=shares, independent="absent", **declared))
     )

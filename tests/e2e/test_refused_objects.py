@@ -41,7 +41,7 @@ def policy(name: str, *rules: Object, **spec: object) -> Object:
     return of("AccessPolicy", name, {"rules": list(rules), **spec})
 
 
-OWNED = {
+OWNED: Object = {
     "independent": False,
     "parties": [{"id": name, "name": name} for name in ("top", "one", "two")],
     "ownership": [
