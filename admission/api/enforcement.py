@@ -16,7 +16,7 @@ Delay = Annotated[
 ]
 """A length of time such as ``24h``, ``90m`` or ``30s``."""
 
-_PASSING = ", ".join(f"'{reason}'" for reason in Reason if reason.code is PublicCode.TryAgain)
+_PASSING = "'NotSynced', 'LedgerBusy', 'Draining', 'RecordUnwritten'"  # a released rule stays; ``_lasting`` knows all
 _NO_PASSING = (f"!self.exists(each, each in [{_PASSING}, 'TryAgain'])", "what passes by itself is never acted on")
 
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from admission.api.policy import AccessPolicy, Mode
-from admission.api.quota import Authorization
+from admission.api.policy import Mode
 from admission.catalogue.catalogue import Catalogue
 from admission.catalogue.countries import COUNTRIES, OFTEN_MEANT
 from admission.cli import files
@@ -24,13 +23,8 @@ from admission.cli.embedded import embedded_ledger
 from admission.cli.gathered import gather, refuse
 from admission.cli.instant import instant
 from admission.cli.surroundings import Surroundings
-from admission.decide.doubled import find_doubled
-from admission.decide.idle import find_idle, find_undecided, find_unheld
-from admission.decide.minorities import find_minorities
-from admission.decide.overlaps import find_overlaps
-from admission.decide.overridden import find_overridden
 from admission.decide.registry import Registry
-from admission.decide.remarks import Remark, find_remarks
+from admission.decide.remarked import all_remarks
 from admission.demand.request import DemandError
 from admission.demand.workloads.count import CountError
 from admission.demand.workloads.fields import at, mapped
@@ -45,10 +39,11 @@ from admission.server.judge import Judge
 if TYPE_CHECKING:
     import argparse
     import datetime as dt
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from admission.cli.files import Document
     from admission.decide.dangling import Dangling
+    from admission.decide.remarks import Remark
     from admission.demand.workloads.expand import Role
     from admission.demand.workloads.table import Table
 
@@ -137,7 +132,7 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     documents, waiting = gather(registry, arguments.files, arguments.namespace)
     if registry.held_back_at(now):
         raise files.FileError("; ".join(_refused(each, documents) for each in registry.dangling(now)))
-    for remark in _remarks(registry, now):
+    for remark in all_remarks(registry, now):
         print(f"computegate check: {_placed(remark, documents)}", file=sys.stderr)
     ledger = embedded_ledger()
     judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
@@ -158,19 +153,6 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
         rows += [await _row(judge, document, subject, now) for subject in subjects if not problems]
     refuse(problems)
     return rows
-
-
-def _remarks(registry: Registry, now: dt.datetime) -> Iterator[Remark]:
-    """What of these objects somebody should look at."""
-    policies, grants = registry.every(AccessPolicy), registry.every(Authorization)
-    yield from find_remarks(policies, now)
-    yield from find_overlaps(policies, registry.rules(now))
-    yield from find_idle(policies, registry.catalogue.chips, grants, now)
-    yield from find_undecided(registry.dangling(), registry.dangling(now))
-    yield from find_doubled(grants, now)
-    yield from find_unheld(grants, registry.standings)
-    yield from find_minorities(registry.standings.values(), registry.rules(now).owner_threshold)
-    yield from find_overridden(registry, Catalogue.builtin(), now)
 
 
 def _refused(dangling: Dangling, documents: Iterable[Document]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import uuid
 from typing import TYPE_CHECKING, Self
@@ -25,15 +26,16 @@ from admission.cluster.client import Client, ClusterError
 from admission.cluster.events import Events, Regarding
 from admission.cluster.lease import Lease
 from admission.cluster.lookup import ClusterLookup
+from admission.decide.lastgood import LastGood
 from admission.ledger.ledger import Ledger
 from admission.ledger.objects import ObjectStore
 from admission.ledger.uncount import uncount_all
 from admission.review import notices
 from admission.server.figures import clock_figures, figures_of, gate_figures
 from admission.server.judge import Judge
+from admission.server.rules import rule_figures, rule_troubles
 
 if TYPE_CHECKING:
-    import datetime as dt
     import pathlib
     from collections.abc import Iterable
 
@@ -70,6 +72,9 @@ class ClusterSource:
         self._store = ObjectStore(client, self._went_back)
         self.ledger = Ledger(self._store, wall=lambda: clock().timestamp())
         self.lookup = ClusterLookup(client)
+        self.last_good = LastGood(
+            registry, dt.timedelta(seconds=settings.last_good_seconds), unread=lambda: self._watches.unsynced() != []
+        )
         self.upkeep: Upkeep | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: list[asyncio.Task[None]] = []
@@ -86,6 +91,7 @@ class ClusterSource:
             reference_key=reference_key,
             stale_seconds=settings.stale_seconds,
             now=clock,
+            last_good=self.last_good,
             heed=self._heed,
             tell_weaker=self._tell_weaker,
         )
@@ -105,7 +111,8 @@ class ClusterSource:
             client, registry, settings, key=reference_key, namespace=namespace, alarm=self._alarm, now=clock
         )
         hindering = {"ClockLeapt": clock.leap, "RecordUnwritten": lambda: recorder.problem, "NotReady": self.unready}
-        shared = {"RulesUnusable": lambda: registry.held_back_at(clock()), **self._certificates.shared()}
+        rules = rule_troubles(self.last_good, clock)
+        shared = {**rules, **self._certificates.shared()}
         self._troubles = Troubles(self._alarm, settings.gate.grace_seconds, own=hindering, shared=shared)
 
     @classmethod
@@ -186,6 +193,7 @@ class ClusterSource:
             *clock_figures(self._clock.ahead()),
             *self._weakened.figures(),
             *self._certificates.figures(leads=self.lease.held),
+            *rule_figures(self.last_good, self._clock()),
             *gate_figures(self._alarm.watch.problems, self._alarm.watch.breaks, self._alarm.releases.weakened),
             *self._proof.figures(leads=self.lease.held),
             *(self.upkeep.reevaluation.figures() if self.upkeep is not None else ()),

@@ -30,6 +30,7 @@ from admission.server.gate import Gate
 from admission.server.judge import Judge
 from admission.server.kinds import Kinds
 from admission.server.metrics import Metrics, of_http
+from admission.server.objects import OBJECTS, ObjectGate
 from admission.server.recorder import Recorder
 from admission.server.recordfile import RecordFile
 from admission.server.serving import Handlers, Server, serve
@@ -146,6 +147,7 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
     certificate = await source.certificate()
     judge, record = _judge(source, registry, settings, recorder)
     gate, workloads = _gates(source, settings, judge, kinds, metrics=metrics, record=record)
+    objects = ObjectGate(registry, metrics=metrics, unready=source.unready, now=source.now)
     metrics.watch(lambda: of_http(counts, entries))
     metrics.watch(lambda: source.figures(recorder.dropped))
     metrics.watch(recorder.figures)
@@ -157,6 +159,8 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
         source.resign()
 
     async def review(entry: str, budget: float, body: bytes) -> bytes:
+        if entry == OBJECTS:
+            return await objects.review(budget, body)
         return await (workloads if entry == WORKLOADS else gate).review(entry, budget, body)
 
     watching = asyncio.create_task(kept_alive(kinds.watch))
@@ -186,6 +190,7 @@ def _judge(
         contact=settings.contact,
         unready=source.unready,
         unrecorded=(lambda: recorder.problem) if denies else lambda: "",
+        last_good=source.last_good,
     )
     return judge, Commit(recorder) if denies else recorder
 

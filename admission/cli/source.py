@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
+    from admission.decide.lastgood import LastGood
     from admission.ledger.ledger import Ledger
     from admission.server.claims import Lookup
     from admission.server.judge import Judgement
@@ -21,6 +22,7 @@ class Source(Protocol):
 
     ledger: Ledger
     reference_key: bytes
+    last_good: LastGood
 
     def now(self) -> datetime:
         """Return the instant that everything is decided for."""

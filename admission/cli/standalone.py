@@ -17,6 +17,7 @@ from admission.cli.claims import FileLookup
 from admission.cli.once import require_once
 from admission.cli.process import kept_alive
 from admission.cluster.clock import machines
+from admission.decide.lastgood import LastGood
 from admission.ledger.database import Unusable
 from admission.ledger.draft import UNWATCHED
 from admission.ledger.ledger import Ledger
@@ -25,6 +26,7 @@ from admission.ledger.sqlite import SqliteStore
 from admission.ledger.store import Conflict, StoreError
 from admission.ledger.unwatched import Keeper
 from admission.server.metrics import gauge
+from admission.server.rules import rule_figures, rules_said
 from admission.server.settings import SettingsError
 from admission.server.tls import Certificate
 
@@ -74,6 +76,7 @@ class FolderSource:
             self._store, now=time.time, clock=time.monotonic, timeout=STORE_SECONDS, between=ARCHIVE_SECONDS
         )
         self.lookup = FileLookup()
+        self.last_good = LastGood(registry, dt.timedelta(seconds=settings.last_good_seconds))
         self._problem, self._read_at = "", 0.0
         self._stamp: object = None
         self._state = folder / STATE
@@ -161,6 +164,7 @@ class FolderSource:
                 {(): float(not self._store.problem)},
                 (),
             ),
+            *rule_figures(self.last_good, self.now()),
             gauge("computegate_ledger_initialized", "Whether the ledger can be read.", counted, ("scope",)),
             gauge("computegate_ledger_inflight", "Reservations not yet released.", entries, ("scope",)),
         )
@@ -213,8 +217,8 @@ class FolderSource:
             lookup.put(document.content)
         self._registry.become(fresh)
         self.lookup.become(lookup)
-        if broken := fresh.held_back_at(self.now()):
-            logger.warning("controlled requests wait: %s", broken)
+        if said := rules_said(self.last_good.broken(self.now())):
+            logger.warning("objects do not fit together: %s", said)
         self._stamp, self._problem, self._read_at = stamp, "", asyncio.get_running_loop().time()
 
     def _sources(self) -> list[pathlib.Path]:

@@ -24,6 +24,7 @@ from admission.cluster.change import Added, Deleted, Event, Malformed, Modified
 from admission.cluster.reflector import Reflector
 from admission.ledger.objects import LedgerObject, ObjectStore
 from admission.review.claim import DeviceClass, ResourceSlice
+from admission.server.rules import rules_said
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from admission.api.object import Object
     from admission.cli.weakened import Weakened
     from admission.cluster.client import Client
+    from admission.decide.lastgood import LastGood
     from admission.decide.registry import Registry
     from admission.review.pod import Meta
 
@@ -79,11 +81,13 @@ class Watches:
         reference_key: bytes,
         stale_seconds: float,
         now: Callable[[], dt.datetime],
+        last_good: LastGood,
         heed: Callable[[LedgerObject], None],
         tell_weaker: Callable[[str, str], None],
     ) -> None:
         self._client, self._registry, self._store, self._weakened = client, registry, store, weakened
         self._reference_key, self._stale_seconds = reference_key, stale_seconds
+        self._last_good = last_good
         self._now, self._heed, self._tell_weaker = now, heed, tell_weaker
         self._said = ""
         self.allowances: dict[str, Allowance] = {}
@@ -153,9 +157,15 @@ class Watches:
                 self._registry.drop(kind, key)
             case Malformed(key=key, error=error):
                 self._registry.refuse(kind, key, error)
-        if self.reflectors[kind.crd.plural].synced and (said := self._registry.held_back_at(self._now())) != self._said:
+        self._tell()
+
+    def _tell(self) -> None:
+        """Keep what is good, and log what is broken."""
+        broken = self._last_good.broken(self._now())
+        said = rules_said(broken)
+        if said != self._said:
             self._said = said
-            logger.warning("controlled requests wait: %s", self._said or "no longer")
+            logger.warning("objects do not fit together: %s", said or "no longer")
 
     def _on_namespace(self, event: Event[wire.Namespace]) -> None:
         if isinstance(event, Modified):

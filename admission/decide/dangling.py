@@ -38,6 +38,7 @@ _Said = tuple[Path, str]
 
 ANY_CLASS = frozenset({"*", "Controlled", "Uncontrolled", *map(str, Entry), *lines.names()})
 
+_ORDER = "jurisdictionOrder"
 _UNCONTROLLED = frozenset({"Uncontrolled", str(Entry.NONE)})
 
 
@@ -64,6 +65,21 @@ class Dangling(NamedTuple):
     name: str
     field: Path
     sentence: str
+    about: str = ""
+    """Of what several objects say at once: what that is."""
+    among: frozenset[str] = frozenset()
+    """Likewise: the objects of that kind that say it."""
+
+    def is_of(self, kind: str, name: str) -> bool:
+        """Whether an object says it, alone or with others."""
+        return kind == self.kind and (name == self.name or name in self.among)
+
+    def was_in(self, before: Iterable[Dangling]) -> bool:
+        """Whether it was found before: in the same words, or among these and more of what says it at once."""
+        return any(
+            self.sentence == each.sentence or (self.about and self.about == each.about and self.among <= each.among)
+            for each in before
+        )
 
 
 class Word(NamedTuple):
@@ -89,7 +105,8 @@ def find_dangling(
     ordering = sorted(policy.name for policy in enforcing if policy.spec.jurisdiction_order)
     if len(ordering) > 1:
         said = f"AccessPolicies {', '.join(ordering)} each set jurisdictionOrder; leave one"
-        yield Dangling("AccessPolicy", ordering[-1], ("spec", "jurisdictionOrder"), said)
+        among = frozenset(ordering)
+        yield Dangling("AccessPolicy", ordering[-1], ("spec", _ORDER), said, _ORDER, among)
     yield from _replacing(enforcing, now)
     shared = {name for quota in quotas for name in quota.spec.jurisdictions}
     shared |= {name for policy in enforcing for name in policy.spec.jurisdiction_order}
@@ -166,10 +183,12 @@ def _replacing(policies: Collection[AccessPolicy], now: datetime | None) -> Iter
         pairs = itertools.combinations((rules[name] for name, _, _ in found), 2)
         if any(meet_in_time(one, other) for one, other in pairs):
             said = f"the rules {', '.join(sorted(name for name, _, _ in found))} replace {replaced} each; leave one"
-            yield _of_replaces(policy_name, number, said)
+            among = frozenset(policy for _, policy, _ in found)
+            yield _of_replaces(policy_name, number, said)._replace(about=replaced, among=among)
         if replaced in names:
             said = f"the rule {found[0][0]} replaces {replaced}, which replaces another; replace that one"
-            yield _of_replaces(found[0][1], found[0][2], said)
+            both = frozenset({found[0][1], replaced.partition("/")[0]})
+            yield _of_replaces(found[0][1], found[0][2], said)._replace(about=f"{replaced} twice", among=both)
 
 
 def _of_replaces(policy: str, number: int, said: str) -> Dangling:
@@ -212,7 +231,8 @@ def find_claimed_twice(chips: Iterable[AcceleratorClass]) -> Iterator[Dangling]:
             last = max(places)
             names = ", ".join(sorted(places))
             said = f"the resource {resource} is claimed by the AcceleratorClasses {names}; leave one"
-            yield Dangling("AcceleratorClass", last, ("spec", "resources", places[last]), said)
+            field = "spec", "resources", places[last]
+            yield Dangling("AcceleratorClass", last, field, said, resource, frozenset(places))
 
 
 def _jurisdictions(references: Iterable[str], groups: Collection[str]) -> Iterator[tuple[int, str]]:

@@ -6,6 +6,7 @@ a change, never for each request.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -138,6 +139,26 @@ class Registry:
         """Take over everything of another registry, in one step."""
         self.__dict__.update(other.__dict__)
 
+    def beside(self, changes: Mapping[tuple[type[Object], str], Object | None]) -> Registry:
+        """Return one that shares everything with this one but some objects, None being one that is not there.
+
+        For questions of the moment: what is put here later reaches it in part.  Not for Tenants and dismissals, whose
+        standings are shared.
+        """
+        other = copy.copy(self)
+        other.differ(changes)
+        return other
+
+    def differ(self, changes: Mapping[tuple[type[Object], str], Object | None]) -> None:
+        """Have some objects otherwise from now on, in collections that no other registry shares."""
+        self._objects = dict(self._objects)
+        self.unreadable = {key: why for key, why in self.unreadable.items() if key not in _named(changes)}
+        for (kind, name), obj in changes.items():
+            others = {key: each for key, each in self._objects.get(kind, {}).items() if key != name}
+            self._objects[kind] = others if obj is None else {**others, name: obj}
+        for each in DECISIVE:
+            self._invalidate(each)
+
     def _invalidate(self, kind: str) -> None:
         self.generation = object()
         self._held_back = None
@@ -200,6 +221,10 @@ class Registry:
             said = "; ".join((*unreadable, *(each.sentence for each in self.dangling(now))))
             self._held_back = now, self._rules().next_change(now) or NEVER, said
         return self._held_back[2]
+
+    def is_decisive_unreadable(self) -> bool:
+        """Whether an object of a decisive kind cannot be read."""
+        return any(kind in DECISIVE for kind, _ in self.unreadable)
 
     def dangling(self, now: datetime | None = None) -> tuple[Dangling, ...]:
         """What in decisive objects does not fit together, each with its field; found anew each time.
@@ -301,6 +326,10 @@ class Registry:
         name = account.rpartition("/")[2]
         standing = self.standings.get(name)
         return standing.group if standing else name
+
+
+def _named(changes: Iterable[tuple[type[Object], str]]) -> frozenset[tuple[str, str]]:
+    return frozenset((kind.__name__, name) for kind, name in changes)
 
 
 def _version(policies: Iterable[AccessPolicy]) -> str:

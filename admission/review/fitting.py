@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 LONGEST = 1000
 LONGEST_WARNING = 120
+LONGEST_REMARK = 250
+"""A warning to an operator; the API server cuts longer ones where there are many."""
 LONGEST_CONTACT = 200
 _ORDER = {code: place for place, code in enumerate(PublicCode)}
 
@@ -51,10 +53,15 @@ def fitted(text: str, ending: str = "") -> str:
     return (text if len(text) <= room else f"{text[: room - 4]} ...") + ending
 
 
-def warning(text: str, ending: str = "") -> str:
+def warning(text: str, ending: str = "", longest: int = LONGEST_WARNING) -> str:
     """Return one line that fits a warning, with the ending where it had to be cut."""
-    text, room = printable(text), LONGEST_WARNING - len(" ...") - len(ending)
-    return text if len(text) <= LONGEST_WARNING else f"{text[:room]} ...{ending}"
+    text, room = printable(text), longest - len(" ...") - len(ending)
+    return text if len(text) <= longest else f"{text[:room]} ...{ending}"
+
+
+def field(path: Iterable[str | int]) -> str:
+    """Return the path of a field as Kubernetes writes it: ``spec.rules[0].when``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
 def printable(text: str) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from admission.review.fitting import some, warning
+from admission.review.fitting import LONGEST_REMARK, field, some, warning
 from admission.review.reasons import PublicCode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 LONGEST_ROLE = 24
 _SAY_ALLOWANCE = 'see "kubectl get allowance"'
@@ -292,3 +292,45 @@ def clearance_ends(tenant: str, day: str) -> str:
 def verification_due(tenant: str, day: str) -> str:
     """The next verification is due soon, or was."""
     return warning(f"the verification of tenant {tenant} is due on {day}; have it renewed")
+
+
+# -- to who writes objects of ours: these name what they like ------------------------------------
+
+
+def object_broken(sentence: str, path: Iterable[str | int], whose: str = "") -> str:
+    """A write is refused for what the object says; ``whose`` is another one that says it too, with that one's field."""
+    return f"{sentence} ({_field(path, whose)})"
+
+
+def breaks_another(sentence: str, whose: str, path: Iterable[str | int]) -> str:
+    """A write, or a deletion, is refused for another object that refers to this one."""
+    return f"{whose} refers to it; without it, {sentence} ({_field(path, whose)}); change that first"
+
+
+def _field(path: Iterable[str | int], whose: str) -> str:
+    return f"{field(path)} of {whose}" if whose else field(path)
+
+
+def object_unread(whose: str, problems: str) -> str:
+    """A write is refused as the object cannot be read."""
+    return f"{whose} cannot be read: {problems}"
+
+
+def object_unmended(sentence: str, path: Iterable[str | int]) -> str:
+    """What was wrong before a write, and stays so."""
+    return warning(f"still to be mended: {sentence} ({field(path)})", longest=LONGEST_REMARK)
+
+
+def object_remark(sentence: str, whose: str, path: Iterable[str | int]) -> str:
+    """What somebody should look at; ``whose`` is another object that it stands in, or ""."""
+    return warning(f"{_field(path, whose)}: {sentence}", longest=LONGEST_REMARK)
+
+
+def remarks_more(count: int) -> str:
+    """Remarks that one answer does not have."""
+    return warning(f"{count} more remarks: computegate check -f FILES shows all")
+
+
+def object_unjudged(problem: str) -> str:
+    """An object of ours that passed without being looked at."""
+    return warning(f"not checked, as the other objects are not known here: {problem}")

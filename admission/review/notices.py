@@ -162,6 +162,15 @@ def trouble_over(replica: str, reason: str) -> str:
     return f"{replica}: {reason} is over"
 
 
+def rules_broken(said: str, fields: Iterable[str], since: datetime, until: datetime | None) -> str:
+    """Of the log, and of an event on the release: objects that do not fit together, and what is done meanwhile."""
+    if until is None:
+        held = "no version is known that was good, so controlled requests wait"
+    else:
+        held = f"their last good versions count beside them until {until.isoformat()}, then controlled requests wait"
+    return f"{said} ({', '.join(fields)}); since {since.isoformat()}; {held}"
+
+
 _LONGEST_SAID = 600
 
 _CANARIES = {

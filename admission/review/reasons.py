@@ -60,6 +60,7 @@ class Reason(enum.StrEnum):
     LedgerBusy = "LedgerBusy"
     Draining = "Draining"
     RecordUnwritten = "RecordUnwritten"
+    RulesUnusable = "RulesUnusable"
 
     @property
     def code(self) -> PublicCode:
@@ -102,6 +103,12 @@ _BEHIND: dict[PublicCode, tuple[Reason, ...]] = {
         Reason.AuthorizationRequired,
         Reason.AuthorizationExhausted,
     ),
-    PublicCode.TryAgain: (Reason.NotSynced, Reason.LedgerBusy, Reason.Draining, Reason.RecordUnwritten),
+    PublicCode.TryAgain: (
+        Reason.NotSynced,
+        Reason.LedgerBusy,
+        Reason.Draining,
+        Reason.RecordUnwritten,
+        Reason.RulesUnusable,
+    ),
 }
 _CODES = {reason: code for code, reasons in _BEHIND.items() for reason in reasons}

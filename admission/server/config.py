@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-ENTRIES = (("enforced", 512), ("observed", 128), ("workloads", 32))
+ENTRIES = (("enforced", 512), ("observed", 128), ("workloads", 32), ("objects", 8))
 """Webhook entries and how many reviews of each may be in work at once.  Each has its own bound, so that
 the others cannot starve the first one, which denies."""
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from admission.api.policy import Mode
+from admission.decide.both import both
 from admission.decide.compute import charge_of
 from admission.decide.decide import governing_of
 from admission.decide.duration import HOUR
 from admission.decide.levels import exceeded, scopes_of
 from admission.decide.limits import ENDLESS, Scope
-from admission.decide.question import Verdict
+from admission.decide.question import Check, Verdict
 from admission.decide.shards import Shard, account_of
 from admission.demand.pod import Demand
 from admission.demand.request import DemandError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
+    from admission.decide.lastgood import LastGood
     from admission.decide.question import Question
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
@@ -98,8 +100,10 @@ class Judge:
         contact: str,
         unready: Callable[[], str] = lambda: "",
         unrecorded: Callable[[], str] = lambda: "",
+        last_good: LastGood | None = None,
     ) -> None:
         self.registry = registry
+        self._last_good = last_good
         self._ledger = ledger
         self._key = reference_key
         self._contact = contact
@@ -120,21 +124,23 @@ class Judge:
             return self._judgement(Case(ask, now, mode, Demand()), Verdict((finding,), ()))
         if case.demand.is_empty and not (ask.node and ask.unknown):
             return Judgement(mode, case.demand, (), Verdict((), ()))
-        waiting, say = self._unready(), messages.not_synced
-        if not waiting and (broken := self.registry.held_back_at(now)):
-            waiting, say = broken, messages.rules_broken
-        waiting = waiting or ask.unknown
-        if waiting:
-            finding = Finding(Reason.NotSynced, say(), waiting)
+        if waiting := self._unready() or ask.unknown:
+            finding = Finding(Reason.NotSynced, messages.not_synced(), waiting)
             return self._judgement(case, Verdict((finding,), ()))
+        broken = self.registry.held_back_at(now)
+        good = self._last_good.registry(now) if self._last_good else None
+        if broken and good is None:
+            return self._judgement(case, _unusable(broken))
         unrecorded = self._unrecorded() if mode is Mode.Enforce else ""
         if unrecorded:  # before the ledger is asked: nobody would take back what it reserves
             finding = Finding(Reason.RecordUnwritten, messages.record_unwritten(), unrecorded)
             return self._judgement(case, Verdict((finding,), ()))
-        return await self._decide(case, deadline)
+        return await self._decide(case, deadline, broken, good)
 
-    async def _decide(self, case: Case, deadline: float) -> Judgement:
+    async def _decide(self, case: Case, deadline: float, broken: str, good: Registry | None) -> Judgement:
         ask, (question, verdict, advisory) = case.ask, self._verdicts.of(case)
+        if good is not None:
+            verdict = _both(case, verdict, broken, good)
         if ask.running:
             return self._judgement(case, lasting.without_admission(verdict), self._lasting(case, question, verdict))
         verdict = stopped.added(question, verdict, self.registry)
@@ -214,6 +220,18 @@ class Judge:
         )
 
 
+def _both(case: Case, verdict: Verdict, broken: str, good: Registry) -> Verdict:
+    """A verdict that the last good version of what is broken must share."""
+    then = Verdicts(good).of(case_of(case.ask, case.now, case.mode, good)).verdict
+    found = both(verdict, then) or _unusable(f"counted differently by the last good version: {broken}")
+    check = Check("lastGood", "", "fail" if then.findings else "pass", {"broken": broken})
+    return dataclasses.replace(found, checks=(*found.checks, check))
+
+
+def _unusable(broken: str) -> Verdict:
+    return Verdict((Finding(Reason.RulesUnusable, messages.rules_broken(), broken),), ())
+
+
 def _holds(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
     """The limits that a pod must still fit when it is given its node: it may have waited for long."""
     holds = ((scope, tuple(limit for limit in scope.limits if limit.unit == "hold")) for scope in scopes)
@@ -228,7 +246,8 @@ def _of_outcome(
             return (), tuple(_with_own(level, own) for level in levels if level.limit.amount < ENDLESS)
         case Exceeded(shortfalls):
             shortfalls = tuple(_with_own(short, own) for short in shortfalls)
-            return exceeded(question, [_shortage(question, short) for short in shortfalls]), shortfalls
+            shortages = dict.fromkeys(_shortage(question, short) for short in shortfalls)
+            return exceeded(question, shortages), shortfalls
         case Differs(part):
             detail = f"digest {part.digest} was charged"
             return (Finding(Reason.DeviceBypass, messages.claim_differs(part.name), detail),), ()

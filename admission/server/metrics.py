@@ -68,6 +68,12 @@ class Metrics:
             ["override"],
             registry=self.registry,
         )
+        self._writes = Counter(
+            "computegate_object_writes",
+            "Writes of our own objects that were looked at: allowed, warned, refused, unjudged.",
+            ["kind", "outcome"],
+            registry=self.registry,
+        )
         self._timers = {entry: self._seconds.labels(entry) for entry in entries}
 
     def decided(self, entry: str, mode: str, decision: str, seconds: float) -> None:
@@ -94,6 +100,10 @@ class Metrics:
         """Count a request for each override that it needed."""
         for name in overrides:
             self._overridden.labels(name).inc()
+
+    def wrote(self, kind: str, outcome: str) -> None:
+        """Count a write of one of our own objects."""
+        self._writes.labels(kind, outcome).inc()
 
     def watch(self, collect: Callable[[], Iterable[Metric]]) -> None:
         """Read further figures at each scrape."""

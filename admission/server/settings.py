@@ -229,6 +229,9 @@ class Settings(_Part):
     stale_seconds: Annotated[float, pydantic.Field(gt=0)] = 90
     """Silence of the API server after which tenants and namespaces are too old to decide on: the revocation bound."""
 
+    last_good_seconds: Annotated[float, pydantic.Field(ge=0, le=86400)] = 3600
+    """How long the last good version of an object that is broken counts beside it; then controlled requests wait."""
+
     @pydantic.model_validator(mode="after")
     def _ports(self) -> Self:
         ports = {"listen.port": self.listen.port, "listen.metricsPort": self.listen.metrics_port}

@@ -179,6 +179,7 @@ CASES: dict[str, Case] = {
     "ComputegateOverrideEnds": flag(
         'computegate_kyc_override_expires_seconds{override="one"}', str(3 * DAY), str(4 * DAY)
     ),
+    "ComputegateObjectsBroken": flag("computegate_objects_broken_seconds", "61", "0"),
     "ComputegateKindsUnreadable": flag("computegate_kinds_readable", "0", "1"),
     "ComputegateReceiverSecretUnreadable": flag('computegate_kyc_secrets_readable{provider="p"}', "0", "1"),
     "ComputegateDeliveriesRefused": Case(

@@ -52,10 +52,11 @@ def test_each_judged_namespace_is_either_enforced_or_observed(
     chart: Chart, mode: str, operator: str, values: list[str]
 ) -> None:
     objects = chart.render(f"--set=config.mode={mode}", "--set=config.excludedNamespaces={drivers}")
+    names = [f"{name}.computegate.io" for name in ("observed", "enforced", "workloads", "objects")]
+    assert list(entries(objects)) == names
     observed, enforced, workloads = (
-        each["namespaceSelector"]["matchExpressions"] for each in entries(objects).values()
+        entries(objects)[name]["namespaceSelector"]["matchExpressions"] for name in names[:3]
     )
-    assert list(entries(objects)) == ["observed.computegate.io", "enforced.computegate.io", "workloads.computegate.io"]
     outside = {
         "key": "kubernetes.io/metadata.name",
         "operator": "NotIn",
@@ -87,6 +88,17 @@ def test_both_entries_see_the_same_objects_and_only_one_may_refuse(chart: Chart)
     assert enforced["matchConditions"] == observed["matchConditions"]
     assert enforced["clientConfig"]["service"]["path"] == "/validate/enforced"
     assert observed["clientConfig"]["service"]["path"] == "/validate/observed"
+
+
+def test_the_entry_of_our_own_objects_never_hinders_who_mends_one(chart: Chart) -> None:
+    entry = entries(chart.render())["objects.computegate.io"]
+    assert (entry["failurePolicy"], entry["timeoutSeconds"], entry["namespaceSelector"]) == ("Ignore", 5, {})
+    assert {scope for rule in entry["rules"] for scope in (rule["scope"], *rule["apiGroups"])} == {
+        "Cluster",
+        "computegate.io",
+    }
+    assert not any("/" in resource for rule in entry["rules"] for resource in rule["resources"])
+    assert "objects.computegate.io" not in entries(chart.render("--set=webhook.objects.enabled=false"))
 
 
 def test_an_api_server_stays_with_one_replica(chart: Chart) -> None:

@@ -579,6 +579,7 @@ BY_LEDGER = {
     Reason.LedgerBusy,
     Reason.Draining,
     Reason.RecordUnwritten,
+    Reason.RulesUnusable,
 }
 """Reasons that are not found by checks."""
 

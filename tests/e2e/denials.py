@@ -20,6 +20,7 @@ ABROAD = "CN"
 ELSEWHERE: Mapping[Reason, str] = {
     Reason.HoursExhausted: "hours over a window are not counted yet: ComputeQuota has no field for them",
     Reason.RecordUnwritten: "said while the decision record cannot be written (tests/record/test_answers_recorded)",
+    Reason.RulesUnusable: "said while objects do not fit together (test_refused_objects)",
     Reason.BeforeInstall: "found of pods that run, and denies none (tests/gate/test_running_pods)",
     Reason.StaticPod: "likewise",
     Reason.Draining: "said when a replica that shuts down has no room: only its own port shows it (test_denials)",

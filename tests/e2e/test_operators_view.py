@@ -46,13 +46,13 @@ def _conditions(world: World, name: str) -> dict[str, Object]:
 
 
 def test_a_country_of_a_tenant_that_is_none_is_named_in_its_conditions(world: World, country: str, unique: str) -> None:
-    world.apply(tenant(unique, "UK"), quota(unique, country, 8))
-    said = _conditions(world, unique)
-    wrong = "spec.headquarters: UK is no country code of ISO 3166-1; GB is"
-    assert {name: (each["status"], each["message"]) for name, each in said.items()} == {
-        "Cleared": ("False", wrong),
-        "Consistent": ("False", wrong),
-    }
+    """In a status, which an integration writes: what an operator writes is refused."""
+    named = {"access": {"countries": ["UK"], "asOf": "2026-11-01T00:00:00Z"}}
+    made = tenant(unique, country)
+    world.apply({**made, "status": {**made["status"], **named}}, quota(unique, country, 8))
+    said = _conditions(world, unique)["Consistent"]
+    wrong = "status.access.countries.0: UK is no country code of ISO 3166-1; GB is"
+    assert (said["status"], said["message"]) == ("False", wrong)
 
 
 def test_a_declared_parent_that_stated_owners_belie_is_told_in_a_condition_and_in_the_record(

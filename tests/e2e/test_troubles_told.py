@@ -11,7 +11,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.e2e.objects import gpu_pod, namespace, of, quota, tenant
 from tests.e2e.world import eventually
 from tools.authority import Certificate, write_key
 from tools.installation import NAMESPACE, Replica
@@ -109,22 +108,3 @@ def test_a_start_with_a_ca_that_ended_yesterday_is_unready_and_told(
     for path, content in good.items():
         path.write_bytes(content)
     spare.wait()
-
-
-def test_rules_that_contradict_each_other_admit_nobody_and_are_told_on_the_release(
-    world: World, country: str, unique: str
-) -> None:
-    names = [f"{unique}-one", f"{unique}-two"]
-    world.apply(quota(unique, country, 4), tenant(unique, country), namespace(unique, unique))
-    world.admit(gpu_pod("before", unique))
-    words = f"{names[0]}, {names[1]} each set jurisdictionOrder; leave one"
-    try:
-        for name in names:
-            world.apply(of("AccessPolicy", name, {"jurisdictionOrder": [country], "rules": []}))
-        eventually(lambda: world.denial(gpu_pod("between", unique)), lambda line: line.startswith("[TryAgain]"))
-        eventually(lambda: described(world), lambda text: "RulesUnusable" in text and words in text)
-        assert words in world.installed.replicas[0].log.read_text()
-    finally:
-        world.kubectl("delete", "accesspolicy", *names)
-    eventually(lambda: world.denial(gpu_pod("after", unique)), lambda line: line == "")
-    eventually(lambda: described(world), lambda text: "RulesUnusable is over" in text)

@@ -217,6 +217,12 @@ LINES: list[tuple[Reason, str, str]] = [
         f"[TryAgain] too many requests for accelerators at once; retrying is safe{END}",
     ),
     (
+        Reason.RulesUnusable,
+        messages.rules_broken(),
+        "[TryAgain] an access rule here has an error that the operator must mend; retrying helps when that is done"
+        + END,
+    ),
+    (
         Reason.Draining,
         messages.draining(),
         f"[TryAgain] this replica is shutting down; retrying is safe{END}",
@@ -235,7 +241,7 @@ def test_every_public_code_has_a_line_above() -> None:
 
 def test_every_reason_has_one_public_code() -> None:
     assert [reason for reason in Reason if reason.code not in PublicCode] == []
-    assert len(Reason) == 36
+    assert len(Reason) == 37
 
 
 def test_the_most_actionable_code_leads_and_a_sentence_stands_once() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from admission.demand.registration import cel
+from admission.demand.registration.objects import objects
 
 ENFORCED = "enforced.computegate.io"
 """Name of the webhook that denies, in our configuration, whatever the release is called."""
@@ -96,4 +97,5 @@ def registration() -> dict[str, Any]:
             "grantsShare": cel.grants_share("key"),
             "isDevice": cel.device("name"),
         },
+        "objects": objects(),
     }
