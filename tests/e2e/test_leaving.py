@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import itertools
 import json
@@ -105,7 +106,8 @@ def cut(world: World, tmp_path: Path) -> Iterator[Replica]:
 def lively(world: World, country: str, unique: str) -> Iterator[None]:
     """A tenant in a cluster where what must be fresh changes all the time: silent is only who is cut off."""
     known = {"tenant": unique, "reason": "as asked", "requestedBy": "admin"}
-    until, sha = {"validUntil": "2099-01-01T00:00:00Z"}, "sha256:" + "0" * 64
+    tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    until, sha = {"validUntil": tomorrow.strftime("%Y-%m-%dT%H:%M:%SZ")}, "sha256:" + "0" * 64
     exemption = {"namespace": unique, "images": ["a"], "ways": ["hostPath=/dev/nvidia0"], "reason": "as asked"}
     world.apply(quota(unique, country, 9), tenant(unique, country), namespace(unique, unique))
     for asked in (
@@ -118,6 +120,7 @@ def lively(world: World, country: str, unique: str) -> Iterator[None]:
     loops = Loops(lambda: stir(world, loops.over, [f"{kind}/{unique}" for kind in kinds]))
     with loops:
         yield
+    world.kubectl("delete", *(f"{kind}/{unique}" for kind in kinds[2:]))
 
 
 def stir(world: World, over: threading.Event, objects: list[str]) -> None:
@@ -137,8 +140,12 @@ def test_a_replica_that_is_cut_off_leaves_the_service_until_it_is_back_and_reque
     tried = functools.partial(world.denial, gpu_pod("meanwhile", unique), "--dry-run=server")
     balancer.backends, lines = [cut.port, first.port], list[str]()
     wire.backends, wire.weather = [], Weather(loss=1, silent=True)
-    while (said := cut.get("/readyz")) == "ok":
+
+    def readiness() -> str:
         lines.append(tried())
+        return cut.get("/readyz")
+
+    said = eventually(readiness, lambda said: said != "ok")
     assert said.startswith("nothing heard of "), said
     assert {line.partition(" ")[0] for line in lines} <= {"", "[TryAgain]"}, "none was lost, nor denied otherwise"
 
