@@ -178,6 +178,7 @@ class Balancer:
         self._connecting = threading.Lock()
         self.weather = Weather()
         self.connections = 0
+        self._carried: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -194,6 +195,12 @@ class Balancer:
         """Accept nothing any more."""
         self._listener.close()
 
+    def cut(self) -> None:
+        """End all connections, those too that are mute, as a router does that was started anew."""
+        for client in tuple(self._carried):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+
     def _accept(self) -> None:
         while True:
             try:
@@ -203,8 +210,10 @@ class Balancer:
             threading.Thread(target=self._carry, args=(client,), daemon=True).start()
 
     def _carry(self, client: socket.socket) -> None:
+        self._carried.add(client)
         with client, contextlib.suppress(OSError), self._connected() as server:
             _pump(client, server, lambda: self.weather)
+        self._carried.discard(client)
 
     def _connected(self) -> socket.socket:
         """Return a connection to the next backend; raises ``OSError`` where there is none."""

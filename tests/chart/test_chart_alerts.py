@@ -31,6 +31,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 API_SERVER_INTERVAL = "30s"
 """How often the API server is scraped where nobody says otherwise (kube-prometheus-stack)."""
 
+SEEN_SECONDS = LAG_SECONDS + 2 * TICK_SECONDS
+"""Until a replica has seen at the worst that the gate is not what it was."""
+
 
 @pytest.fixture(scope="module")
 def rules(chart: Chart) -> list[dict[str, Any]]:
@@ -124,8 +127,25 @@ def test_that_the_gate_was_taken_away_is_told_within_a_minute(chart: Chart, name
         objects["PodMonitor", RELEASE]["spec"]["podMetricsEndpoints"][0]["interval"],
         API_SERVER_INTERVAL,
     ]
-    seen = LAG_SECONDS + 2 * TICK_SECONDS
-    assert seen + max(map(seconds, scrapes)) + seconds(group["interval"]) + seconds(rule["for"]) <= 60
+    assert SEEN_SECONDS + max(map(seconds, scrapes)) + seconds(group["interval"]) + seconds(rule["for"]) <= 60
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ([], 0),
+        (["--set=serviceMonitor.interval=42s"], 0),
+        (["--set=serviceMonitor.interval=43s"], 61),
+        (["--set=prometheusRule.interval="], 93),
+        (["--set=serviceMonitor.enabled=false", "--set=podMonitor.enabled=true", "--set=podMonitor.interval=1m"], 78),
+    ],
+)
+def test_helms_notes_say_when_intervals_make_more_than_a_minute(chart: Chart, flags: list[str], told: int) -> None:
+    given = ("--set=prometheusRule.enabled=true", "--set=serviceMonitor.enabled=true", *PROVIDED, *flags)
+    done = chart.run("install", RELEASE, str(CHART), "--dry-run=client", *given)
+    assert done.returncode == 0, done.stderr
+    said = re.findall(r"told within (\d+) s, not within a minute: [^;]* must make (\d+) s at most", done.stdout)
+    assert said == ([(f"{told}", f"{60 - SEEN_SECONDS:.0f}")] if told else [])
 
 
 def seconds(duration: str) -> int:

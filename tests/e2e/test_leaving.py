@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
+import itertools
+import json
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.objects import gpu_pod, namespace, quota, tenant
-from tests.e2e.wire import Line, review
+from tests.e2e.objects import gpu_pod, namespace, of, quota, tenant
+from tests.e2e.wire import Line, review, send
 from tests.e2e.world import eventually, value
+from tests.loops import Loops
 from tools.installation import Balancer, Replica, Weather
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -89,27 +96,72 @@ def cut(world: World, tmp_path: Path) -> Iterator[Replica]:
     replica.start()
     replica.wait()
     yield replica
+    world.installed.balancer.backends = [world.installed.replicas[0].port]
     replica.kill()
     if replica.wire is not None:
         replica.wire.close()
 
 
-def test_a_replica_that_is_cut_off_leaves_the_service_and_lets_go_of_its_connections(
-    world: World, cut: Replica, country: str, unique: str
+@pytest.fixture
+def lively(world: World, country: str, unique: str) -> Iterator[None]:
+    """A tenant in a cluster where what must be fresh changes all the time: silent is only who is cut off."""
+    known = {"tenant": unique, "reason": "as asked", "requestedBy": "admin"}
+    tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    until, sha = {"validUntil": tomorrow.strftime("%Y-%m-%dT%H:%M:%SZ")}, "sha256:" + "0" * 64
+    exemption = {"namespace": unique, "images": ["a"], "ways": ["hostPath=/dev/nvidia0"], "reason": "as asked"}
+    world.apply(quota(unique, country, 9), tenant(unique, country), namespace(unique, unique))
+    for asked in (
+        of("Exemption", unique, {**exemption, **until, "requestedBy": "admin"}),
+        of("KYCOverride", unique, {**known, **until, "reasons": ["KYCExpired"], "covers": sha}),
+        of("ScreeningDismissal", unique, {**known, "party": "tenant", "entry": "e1", "covers": sha}),
+    ):
+        world.kubectl("create", "-f", "-", stdin=json.dumps(asked))
+    kinds = ("namespace", "tenants.computegate.io", "exemption", "kycoverride", "screeningdismissal")
+    loops = Loops(lambda: stir(world, loops.over, [f"{kind}/{unique}" for kind in kinds]))
+    with loops:
+        yield
+    world.kubectl("delete", *(f"{kind}/{unique}" for kind in kinds[2:]))
+
+
+def stir(world: World, over: threading.Event, objects: list[str]) -> None:
+    """Change objects until it is over."""
+    for number in itertools.count():
+        if over.wait(0.5):
+            return
+        world.kubectl("annotate", *objects, f"example.com/stirred={number}", "--overwrite")
+
+
+@pytest.mark.usefixtures("lively")
+def test_a_replica_that_is_cut_off_leaves_the_service_until_it_is_back_and_requests_go_on(
+    world: World, cut: Replica, unique: str
 ) -> None:
-    first, wire = world.installed.replicas[0], cut.wire
+    first, wire, balancer = world.installed.replicas[0], cut.wire, world.installed.balancer
     assert wire is not None
-    world.apply(quota(unique, country, 1), tenant(unique, country), namespace(unique, unique))
-    wire.backends = []
-    wire.weather = Weather(loss=1, silent=True)
-    said = eventually(lambda: cut.get("/readyz"), lambda said: said != "ok")
+    tried = functools.partial(world.denial, gpu_pod("meanwhile", unique), "--dry-run=server")
+    balancer.backends, lines = [cut.port, first.port], list[str]()
+    wire.backends, wire.weather = [], Weather(loss=1, silent=True)
+
+    def readiness() -> str:
+        lines.append(tried())
+        return cut.get("/readyz")
+
+    said = eventually(readiness, lambda said: said != "ok")
     assert said.startswith("nothing heard of "), said
+    assert {line.partition(" ")[0] for line in lines} <= {"", "[TryAgain]"}, "none was lost, nor denied otherwise"
+
+    balancer.backends = [first.port]  # as the Service does without a replica that is not ready
     with Line(cut) as line:
         answer = line.send(review(gpu_pod("kept", unique)))
         assert answer.response["status"]["message"].startswith("[TryAgain] ")
         assert answer.last, "whoever holds a connection to it lets go of it"
+    eventually(lambda: {tried() for _ in range(3)}, lambda lines: lines == {""})
     assert first.get("/readyz") == "ok"
     world.admit(gpu_pod("elsewhere", unique))
+
+    wire.backends, wire.weather = [urlsplit(world.installed.plane.server).port or 443], Weather()
+    wire.cut()
+    eventually(lambda: cut.get("/readyz"), lambda said: said == "ok")
+    eventually(lambda: send(cut, review(gpu_pod("again", unique))).response["allowed"])
 
 
 def test_a_replica_that_starts_while_the_api_server_is_away_waits_for_it(world: World, tmp_path: Path) -> None:

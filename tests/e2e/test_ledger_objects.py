@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.e2e.world import World
 
 CONFIGURATION = "computegate"
+DELETED = "deleted"
+"""What an operator does with a ledger of a version that is not to come back."""
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,7 @@ CONFIGURATION = "computegate"
     [
         pytest.param('{"status":{"used":"no ledger at all"}}', "", id="damaged: counted anew"),
         pytest.param('{"status":{"format":99}}', '{"status":{"format":1}}', id="newer: left alone until it is not"),
+        pytest.param('{"status":{"format":99}}', DELETED, id="newer: deleted, and counted anew"),
     ],
 )
 def test_a_ledger_that_cannot_be_read_denies_and_is_exact_once_it_was_counted_anew(
@@ -41,7 +44,8 @@ def test_a_ledger_that_cannot_be_read_denies_and_is_exact_once_it_was_counted_an
     assert said.startswith(("[TryAgain] ", "exceeded quota: ")), said
     if repair:
         eventually(lambda: world.denial(gpu_pod("any", unique)), lambda line: line.startswith("[TryAgain] "))
-        world.kubectl(*patch, repair)
+        undo = ("delete", "quotaledger", object_name(country)) if repair == DELETED else (*patch, repair)
+        world.kubectl(*undo)
     else:
         eventually(lambda: world.ledger(country), lambda now: now["initialized"] and now["epoch"] == epoch + 1)
     eventually(lambda: world.denial(gpu_pod("second", unique)), lambda line: line == "")

@@ -1,8 +1,8 @@
-"""A real Prometheus beside the replicas on the node, with the chart's alerts as they are."""
+"""A real Prometheus beside the replicas on the node, with the chart's alerts and intervals as they are."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.e2e.prometheus import Prometheus, api_server, pods
 from tools.installation import NAMESPACE
@@ -12,16 +12,26 @@ if TYPE_CHECKING:
 
     from tools.node.release import Release
 
-EVERY = "30s"
-"""How often Prometheus scrapes and evaluates: the chart's serviceMonitor.interval, and the operator's default."""
 METRICS_PORT = 9090
+_SHOWN = {"prometheusRule.enabled": True, "serviceMonitor.enabled": True}
 
 
 def beside(release: Release, directory: Path) -> Prometheus:
-    """Return a Prometheus that watches a release and its API server; it is not started."""
-    objects = release.rendered({"prometheusRule.enabled": True})
-    [rule] = [each for each in objects if each and each["kind"] == "PrometheusRule"]
+    """Return a Prometheus that watches a release and its API server; it is not started.
+
+    It scrapes as often as the chart's ServiceMonitor says, which is the operator's default for the API server too.
+    """
+    objects = {each["kind"]: each for each in release.rendered(_SHOWN) if each}
+    every = objects["ServiceMonitor"]["spec"]["endpoints"][0]["interval"]
     jobs = [pods("computegate", release.plane, NAMESPACE, METRICS_PORT), api_server(release.plane)]
-    prometheus = Prometheus(directory, jobs, EVERY)
-    prometheus.load(rule["spec"]["groups"])
+    prometheus = Prometheus(directory, jobs, every)
+    groups: list[dict[str, Any]] = objects["PrometheusRule"]["spec"]["groups"]
+    prometheus.load(groups)
     return prometheus
+
+
+def fired(prometheus: Prometheus, name: str, since: float) -> float | None:
+    """Return the instant (unix seconds) of the first evaluation from `since` on that found an alert firing, if any."""
+    found = prometheus.query(f'ALERTS{{alertname="{name}", alertstate="firing"}}[15m]')
+    instants = [at for series in found for at, _ in series["values"] if at >= since]
+    return min(instants, default=None)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.world import Cluster
 from tests.node.objects import CLEARED, LABELS, SELECTOR, everything
+from tools.node.flows import Flows
 from tools.node.node import Node, node_plane
 from tools.node.release import Release
 
@@ -22,15 +23,17 @@ if TYPE_CHECKING:
 IMAGE = os.environ.get("COMPUTEGATE_IMAGE", "localhost/computegate:dev")
 ROOT = Path(__file__).parent.parent.parent
 ARCHIVE = ROOT / "dist" / "image" / "image.tar"
+SEEN = ROOT / "dist" / "cluster-test-seen.txt"
 BEGUN = time.monotonic()
 _shown: list[str] = []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("what was seen")
-    for line in _shown:
+    lines = [*_shown, f"wall time {time.monotonic() - BEGUN:.0f} s"]
+    for line in lines:
         terminalreporter.line(line)
-    terminalreporter.line(f"wall time {time.monotonic() - BEGUN:.0f} s")
+    SEEN.write_text("\n".join(lines))
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +43,16 @@ def show() -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="session")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane that pods reach."""
+def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flows]:
+    """What becomes of every connection of the API server to a Service."""
+    with Flows(tmp_path_factory.mktemp("flows")) as flows:
+        yield flows
+
+
+@pytest.fixture(scope="session")
+def plane(flows: Flows, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane that pods reach; `flows` listens before its first connection."""
+    assert flows
     with node_plane(tmp_path_factory.mktemp("plane")) as plane:
         yield plane
 

@@ -10,6 +10,10 @@ from tools.installation import pod
 CHIP, COUNTRY, QUOTA = "h100-sxm", "DE", "rack-de"
 CLEARED, UNCLEARED = "team-cleared", "team-uncleared"
 """Namespaces of a tenant whose clearance stands, and of one without any."""
+NOT_CLEARED, OVER_QUOTA = "[NotCleared]", f"exceeded quota: {QUOTA}"
+"""Words by which a pod of the latter is refused, and one that asks for more than the quota has left."""
+LIMIT = 1000
+"""Devices of the quota."""
 TENANT = "nordlicht"
 """The one whose clearance stands."""
 LABELS: dict[str, str] = pool("rack", CHIP, COUNTRY)["spec"]["nodeLabels"]
@@ -25,7 +29,7 @@ def everything(mode: str = "enforce") -> list[Object]:
     return [
         *examples("policy"),
         pool("rack", CHIP, COUNTRY),
-        quota(QUOTA, COUNTRY, 1000),
+        quota(QUOTA, COUNTRY, LIMIT),
         tenant(TENANT, COUNTRY),
         tenant("halbinsel", COUNTRY, kyc={}),
         namespace(CLEARED, TENANT, mode),

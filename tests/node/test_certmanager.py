@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.world import Cluster, eventually
 from tests.node.conftest import IMAGE
-from tests.node.objects import CLEARED, UNCLEARED, everything, worker
+from tests.node.objects import CLEARED, NOT_CLEARED, UNCLEARED, everything, worker
 from tools.installation import NAMESPACE
 from tools.node.answers import Fate, fates, summary
 from tools.node.release import Release
@@ -56,7 +56,7 @@ def test_cert_manager_issues_injects_and_renews_and_nothing_is_lost(
     eventually(lambda: cluster.try_create(refused, "--dry-run=server").stderr, lambda line: "[NotCleared]" in line)
     eventually(lambda: cluster.denial(cleared, "--dry-run=server"), lambda line: line == "")
     before = issued.serials()
-    asked = [Asked(cleared, True), Asked(refused, False)]
+    asked = [Asked(cleared), Asked(refused, NOT_CLEARED)]
     with Stream(issued.plane, asked, RATE) as stream:
         renew(issued)
         issued.await_renewal(before)

@@ -16,8 +16,9 @@ import pytest
 from tests.e2e.world import Cluster, eventually, value
 from tests.node.alerts import beside
 from tests.node.conftest import ARCHIVE, IMAGE
-from tests.node.objects import CLEARED, LABELS, UNCLEARED, everything, worker
-from tests.node.steps import Kill, await_nothing_held, judge, reached_replicas
+from tests.node.kills import Kill, judge
+from tests.node.objects import CLEARED, LABELS, NOT_CLEARED, UNCLEARED, everything, worker
+from tests.node.steps import await_nothing_held, reached_replicas
 from tools.installation import NAMESPACE
 from tools.node.answers import Fate, fates, summary, wrongs
 from tools.node.machine import NAME as SECOND
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from tools.controlplane import ControlPlane
     from tools.node.answers import Answer
+    from tools.node.flows import Flows
 
 RATE = 2.5
 """Requests a second: so few that each of those that wait for ten seconds has a connection of its own."""
@@ -74,7 +76,7 @@ def spread(plane: ControlPlane, machine: Machine, cluster: Cluster, tmp_path: Pa
 
 
 def test_a_node_that_dies_with_the_replica_that_is_asked_costs_time_and_nothing_else(
-    spread: Release, machine: Machine, cluster: Cluster, tmp_path: Path, show: Callable[[str], None]
+    spread: Release, machine: Machine, cluster: Cluster, flows: Flows, tmp_path: Path, *, show: Callable[[str], None]
 ) -> None:
     assert set(nodes(spread)) == {FIRST, SECOND}
     with beside(spread, tmp_path / "prometheus") as prometheus:
@@ -86,7 +88,7 @@ def test_a_node_that_dies_with_the_replica_that_is_asked_costs_time_and_nothing_
             await_answers(stream)
             with stream.held():
                 await_nothing_held(cluster)
-        show(f"a node is lost: {judged(stream.answers, death)}")
+        show(f"a node is lost: {judged(stream.answers, death, flows)}")
         eventually(prometheus.firing, lambda names: "ComputegateUnreachable" in names, ALERT_SECONDS)
         show(f"a node is lost: ComputegateUnreachable fires after at most {time.monotonic() - death.at:.0f} s")
         assert "ComputegateDown" not in prometheus.firing()
@@ -98,8 +100,8 @@ def test_a_node_that_dies_with_the_replica_that_is_asked_costs_time_and_nothing_
 def asked() -> list[Asked]:
     """Return what is asked for: dry runs, and a pod that is created and deleted, for which devices are reserved."""
     gated = worker("kept", CLEARED, IMAGE, schedulingGates=[{"name": "example.com/held"}])
-    dry = [Asked(worker("cleared", CLEARED, IMAGE), True), Asked(worker("refused", UNCLEARED, IMAGE), False)]
-    return [*dry, Asked(gated, True, kept=True)]
+    dry = [Asked(worker("cleared", CLEARED, IMAGE)), Asked(worker("refused", UNCLEARED, IMAGE), NOT_CLEARED)]
+    return [*dry, Asked(gated, kept=True)]
 
 
 def nodes(release: Release) -> list[str]:
@@ -127,10 +129,11 @@ def lead_to_second(release: Release) -> None:
 def die(release: Release, machine: Machine) -> Kill:
     """Have the second node die, and wait until the Service leads to no replica of it."""
     dead = on_second(release)
+    addresses = frozenset(address for address, name in release.addresses().items() if name in dead)
     machine.die()
     at = time.monotonic()
     eventually(lambda: dead & release.endpoints(), lambda left: not left, UNHEARD_SECONDS + SLACK_SECONDS)
-    return Kill(at, time.monotonic(), served=True)
+    return Kill(at, time.monotonic(), release.service(), addresses)
 
 
 def await_replacement(release: Release) -> None:
@@ -140,13 +143,13 @@ def await_replacement(release: Release) -> None:
     release.await_rollout()
 
 
-def judged(answers: list[Answer], death: Kill) -> str:
+def judged(answers: list[Answer], death: Kill, flows: Flows) -> str:
     """Check that none was wrong, and that the lost were on their way to the dead, for no longer than the timeout."""
     assert set(fates(answers)) <= {Fate.Right, Fate.TryAgain, Fate.Lost}, wrongs(answers, death.at)
     lost = [answer for answer in answers if answer.fate is Fate.Lost]
     assert [each for each in lost if each.ended - each.begun > TIMEOUT_SECONDS + SLACK_SECONDS] == []
     led_away = f"the Service led elsewhere after {death.led_away - death.at:.0f} s"
-    return f"{summary(answers)}; {judge(death, lost)}; {led_away}"
+    return f"{summary(answers)}; {judge(death, lost, flows.to(death.service))}; {led_away}"
 
 
 def await_answers(stream: Stream) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.e2e.world import eventually
 from tests.node.conftest import IMAGE
-from tests.node.objects import CLEARED, UNCLEARED, worker
+from tests.node.objects import CLEARED, NOT_CLEARED, UNCLEARED, worker
 from tests.node.steps import reached_replicas
 from tools.installation import NAMESPACE
 from tools.node.answers import Fate, fates, summary
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def test_the_api_servers_connections_lead_to_one_replica_and_to_another_when_it_is_gone(
     plane: ControlPlane, release: Release, show: Callable[[str], None]
 ) -> None:
-    asked = [Asked(worker("cleared", CLEARED, IMAGE), True), Asked(worker("refused", UNCLEARED, IMAGE), False)]
+    asked = [Asked(worker("cleared", CLEARED, IMAGE)), Asked(worker("refused", UNCLEARED, IMAGE), NOT_CLEARED)]
     release.await_alone()
     with Stream(plane, asked, rate=50) as stream:
         eventually(lambda: len(stream.answers), lambda number: number > 200)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.upgrade.shape import losses, present, released, shape_of
+from tools.node import later
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CRD: dict[str, Any] = {
     "spec": {
@@ -102,3 +107,10 @@ def test_what_is_taken_away_is_named(path: str, value: Any, words: str) -> None:
 )
 def test_what_is_added_is_not(path: str, value: Any) -> None:
     assert losses(shape_of(CRD), shape_of(edited(path, value))) == []
+
+
+def test_the_later_version_of_the_cluster_test_adds_one_field_and_no_more(tmp_path: Path) -> None:
+    crds = later.chart(later.write(tmp_path / "later")) / "files" / "crds"
+    now = {path: facts for file in crds.iterdir() for path, facts in shape_of(yaml.safe_load(file.read_text())).items()}
+    assert losses(present(), now) == []
+    assert set(now) - set(present()) == {f"tenants/v1alpha1:.spec.{later.FIELD}"}

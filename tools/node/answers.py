@@ -29,8 +29,8 @@ class Answer:
 
     begun: float
     ended: float
-    admissible: bool
-    """Whether the policy admits the pod."""
+    wanted: str | None
+    """Words of the denial that is right; "" where only admission is, and None where either is."""
     status: int
     message: str
 
@@ -38,16 +38,21 @@ class Answer:
     def fate(self) -> Fate:
         """Say what became of it."""
         if self.status == CREATED:
-            return Fate.Right if self.admissible else Fate.WronglyAdmitted
+            return Fate.WronglyAdmitted if self.wanted else Fate.Right
         if self.status == TOO_MANY or "[TryAgain" in self.message:
             return Fate.TryAgain
         if "failed calling webhook" in self.message:
             return Fate.Lost
         if self.status == FORBIDDEN and "denied the request" in self.message:
-            return Fate.Unexplained if self.admissible else Fate.Right
+            return Fate.Right if self._is_wanted else Fate.Unexplained
         if self.status == 0 or self.status >= INTERNAL or "not yet ready to handle request" in self.message:
             return Fate.APIServer
         return Fate.Unexplained
+
+    @property
+    def _is_wanted(self) -> bool:
+        """Say whether a denial is one that is right."""
+        return self.wanted is None or (self.wanted != "" and self.wanted in self.message)
 
 
 def fates(answers: Iterable[Answer]) -> Counter[Fate]:

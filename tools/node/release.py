@@ -27,7 +27,10 @@ _PATIENCE = 300.0
 
 
 class Release:
-    """A release of the chart in `plane`, from the image `repository:tag`; `values` are further ones of the chart."""
+    """A release of the chart in `plane`, from the image `repository:tag`; `values` are further ones of the chart.
+
+    What is not said here or there is the chart's default.
+    """
 
     def __init__(self, plane: ControlPlane, directory: Path, image: str, values: dict[str, Any] | None = None) -> None:
         self.plane, self.kubectl = plane, Kubectl(plane)
@@ -35,10 +38,10 @@ class Release:
         self._directory.mkdir(parents=True, exist_ok=True)
         repository, _, tag = image.rpartition(":")
         self.values = {
-            "config": {"mode": "enforce", "contact": CONTACT, "ledger": {"rebuildSeconds": 1}},
+            "config": {"mode": "enforce", "contact": CONTACT},
             "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
-            "tls": {"selfManaged": {"settleSeconds": 5}},
-            "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+            # The replicas and those before them, which end two minutes after they were replaced, are on one node.
+            "resources": {"requests": {"cpu": "20m"}},
             **(values or {}),
         }
 

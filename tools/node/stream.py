@@ -1,6 +1,6 @@
 """A steady stream of requests for pods through the API server, each answer of which is kept.
 
-    with Stream(plane, [Asked(allowed, True), Asked(denied, False)], rate=120) as stream:
+    with Stream(plane, [Asked(allowed), Asked(denied, "[NotCleared]")], rate=120) as stream:
         ...
     stream.answers
 
@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, Self
 
 import aiohttp
@@ -31,20 +32,43 @@ _UNDER_WAY = 400
 """Requests under way at once from which on no further one is begun: the API server stands still."""
 
 
+class Gate(Enum):
+    """By what answers are judged."""
+
+    Open = auto()
+    """Nothing is enforced: all must be admitted."""
+    Turning = auto()
+    """It is being closed, or opened: of what the policy refuses, either answer is right."""
+    Closed = auto()
+    """Each as the policy says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A pod to ask for, and whether the policy admits it.  With `kept` it is no dry run; it is deleted at once."""
+    """A pod to ask for, and the words by which the policy refuses it; "" where it admits it.
+
+    With `kept` it is no dry run, and deleted at once; what is refused is so created only while the gate is closed, as
+    it would hold what others ask for.
+    """
 
     pod: dict[str, Any]
-    admissible: bool
+    denial: str = ""
     kept: bool = False
+
+    def wanted(self, begun: Gate, ended: Gate) -> str | None:
+        """Return what is right of a request that was begun at one state of the gate and ended at another."""
+        if not self.denial or begun is ended is Gate.Open:
+            return ""
+        return self.denial if begun is ended is Gate.Closed else None
 
 
 class Stream:
     """Requests from entering the context to leaving it."""
 
-    def __init__(self, plane: ControlPlane, asked: Sequence[Asked], rate: float) -> None:
+    def __init__(self, plane: ControlPlane, asked: Sequence[Asked], rate: float, gate: Gate = Gate.Closed) -> None:
         self.answers: list[Answer] = []
+        self.gate = gate
+        """Set it when that changes; what is under way then is right either way."""
         self.late = 0.0
         """The most seconds by which the stream itself was behind its rate: what the machine had no time for."""
         self._server, self._asked, self._interval = plane.server, asked, 1 / rate
@@ -97,16 +121,17 @@ class Stream:
     async def _ask(self, session: aiohttp.ClientSession, asked: Asked, number: int) -> None:
         metadata = {**asked.pod["metadata"], "name": f"{asked.pod['metadata']['name']}-{number}"}
         url = f"{self._server}/api/v1/namespaces/{metadata['namespace']}/pods"
-        begun = time.monotonic()
+        begun, gate = time.monotonic(), self.gate
+        kept = asked.kept and (not asked.denial or gate is Gate.Closed)
         try:
-            query = {} if asked.kept else {"dryRun": "All"}
+            query = {} if kept else {"dryRun": "All"}
             async with session.post(url, params=query, json={**asked.pod, "metadata": metadata}) as response:
                 status, text = response.status, await response.text()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             status, text = 0, json.dumps({"message": f"{type(error).__name__}: {error}"})
         message = "" if status < 300 else _message(text)  # noqa: PLR2004  success
-        self.answers.append(Answer(begun, time.monotonic(), asked.admissible, status, message))
-        if asked.kept:
+        self.answers.append(Answer(begun, time.monotonic(), asked.wanted(gate, self.gate), status, message))
+        if kept:
             await self._delete(session, f"{url}/{metadata['name']}")
 
     async def _delete(self, session: aiohttp.ClientSession, url: str) -> None:

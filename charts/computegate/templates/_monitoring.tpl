@@ -46,6 +46,19 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Seconds at the worst until it is told that the gate was taken away: seen, scraped, evaluated. */}}
+{{- define "computegate.toldAfter" -}}
+{{- $scraped := 0 -}}
+{{- range $kind := list "serviceMonitor" "podMonitor" -}}
+{{- $values := get $.Values $kind -}}
+{{- if $values.enabled -}}
+{{- $scraped = max $scraped (include "computegate.seconds" $values.interval | int64) -}}
+{{- end -}}
+{{- end -}}
+{{- $evaluated := default "1m" .Values.prometheusRule.interval -}}{{/* Prometheus' own default */}}
+{{- add 3 $scraped (include "computegate.seconds" $evaluated | int64) -}}
+{{- end -}}
+
 {{/* Seconds of a duration, such as 1h30m; 0 for one that is none. */}}
 {{- define "computegate.seconds" -}}
 {{- $sum := 0 -}}
