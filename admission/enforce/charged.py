@@ -78,11 +78,16 @@ class ChargedWriter:
     async def round(self) -> None:
         """Make the next step of every record that is not as it should be."""
         census = self._census()
-        if census is None:
+        if census is None or self._is_behind(census):
             return
         records = wanted(census.charging.homes, self._facts(census))
         for metadata, record in tuple(census.charging.homes.tenants()):
             await self._correct(metadata, record, records.get(metadata.name, _EMPTY))
+
+    def _is_behind(self, census: PodCensus) -> bool:
+        """Whether a ledger was folded by a record that this watch has not come to: whose its pods are is not known."""
+        cached = (self._store.cached(scope) for scope in self._store.scopes())
+        return any(each.state.observed_tenants > census.charging.homes.version for each in cached if each)
 
     def _facts(self, census: PodCensus) -> Facts:
         residents = census.residents()
