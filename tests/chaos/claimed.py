@@ -70,7 +70,7 @@ class _PodSpec(msgspec.Struct, rename="camel"):
     resource_claims: list[_Reference]
 
 
-class _Status(msgspec.Struct):
+class _Status(msgspec.Struct, frozen=True):
     phase: str = ""
 
 

@@ -159,3 +159,19 @@ def test_a_hold_stays_its_group_s_when_the_namespace_is_another_s_and_another_le
     acme = found.registry.group_of("acme")
     began = found.runs["u0"].since
     assert {(acme, H100): Hold(began, found.now if ended else 0)} == found.cluster.ledgers["DE"].hours.holds
+
+
+def test_a_tenant_that_moves_pays_for_what_runs_in_both_places() -> None:
+    found = MovesOverTime()
+    found.begin()
+    found.create(where="team", bound=True)
+    found.turn(0)
+    found.wait(500)
+    found.govern("acme", "SG", None)
+    for _ in range(5):
+        found.turn(0)
+    found.what_was_counted_is_paid_for()
+    states = found.cluster.ledgers
+    assert (states["DE"].used, states["SG"].used) == ({}, {("acme", H100): 1})
+    paid = found.runs["u0"].paid
+    assert [_over_time(states[scope], "acme") for scope in ("DE", "SG")] == [paid, paid]
