@@ -16,7 +16,7 @@ import msgspec
 
 from admission.cluster.client import ApiError, ClusterError
 from admission.decide.shards import shard_of
-from admission.ledger.fold import follows
+from admission.ledger.fold import follows, is_current
 from admission.ledger.homes import FINALIZER, TENANTS, ChargedTenant, Homes, Places, Record, TenantMeta
 from admission.ledger.moves import Facts, wanted
 
@@ -85,9 +85,9 @@ class ChargedWriter:
             await self._correct(metadata, record, records.get(metadata.name, _EMPTY))
 
     def _is_behind(self, census: PodCensus) -> bool:
-        """Whether a ledger was folded by a record that this watch has not come to: whose its pods are is not known."""
-        cached = (self._store.cached(scope) for scope in self._store.scopes())
-        return any(each.state.observed_tenants > census.charging.homes.version for each in cached if each)
+        """Whether a ledger was folded by what these watches have not come to: what its namespaces hold is not known."""
+        cached = ((scope, self._store.cached(scope)) for scope in self._store.scopes())
+        return not all(is_current(census, each.state, scope) for scope, each in cached if each)
 
     def _facts(self, census: PodCensus) -> Facts:
         residents = census.residents()

@@ -154,3 +154,17 @@ def test_a_leader_that_has_not_seen_what_a_ledger_was_folded_by_records_nothing(
     found.turn(0)
     found.write(1)  # its watch has the pod, and neither the reservation, which has left, nor the record
     assert found.recorded("team") == ["acme"]
+
+
+def test_a_leader_that_has_not_seen_the_newest_pod_of_a_ledger_takes_no_namespace_out(moves: Moves) -> None:
+    moves.turn(0)
+    moves.finish("u0")
+    moves.follow(1, 100)
+    moves.write(1)  # it is empty, and kept for now
+    moves.create(where="team", bound=True)
+    moves.turn(0)
+    moves.relabel("team", "rival")
+    moves.write(1)
+    assert moves.recorded("team") == ["acme"]
+    moves.fail_over(0)
+    moves.teardown()
