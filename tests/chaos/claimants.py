@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NODE = "claims-1"
 SIZES = (1, 2, 4)
 WORKERS = 12
+RECENT = 24
 _LABELS = {"pool.example.com/name": "claims"}
 CLAIMS = "/apis/resource.k8s.io/v1/namespaces/{}/resourceclaims"
 
@@ -65,10 +66,9 @@ class Claimants:
                     await over.wait()
             self._number += 1
             await self._create(client, self._number)
-            if self._chance.random() < 0.8:
-                path = self._chance.choice(tuple(self._paths()))
-                with contextlib.suppress(ClusterError):
-                    await client.request("DELETE", f"{path}/claims-{self._chance.randint(1, self._number)}")
+            for path in self._paths() if self.tally.admitted else ():
+                with contextlib.suppress(ClusterError):  # one of the last that were made, if it is of this kind
+                    await client.request("DELETE", f"{path}/{self._chance.choice(self.tally.admitted[-RECENT:])}")
 
     async def _create(self, client: Client, number: int) -> None:
         size, name = self._chance.choice(SIZES), f"claims-{number}"
