@@ -16,7 +16,7 @@ import msgspec
 
 from admission.cluster.client import ApiError, ClusterError
 from admission.decide.shards import shard_of
-from admission.ledger.fold import follows
+from admission.ledger.fold import follows, is_current
 from admission.ledger.homes import FINALIZER, TENANTS, ChargedTenant, Homes, Places, Record, TenantMeta
 from admission.ledger.moves import Facts, wanted
 
@@ -78,11 +78,16 @@ class ChargedWriter:
     async def round(self) -> None:
         """Make the next step of every record that is not as it should be."""
         census = self._census()
-        if census is None:
+        if census is None or self._is_behind(census):
             return
         records = wanted(census.charging.homes, self._facts(census))
         for metadata, record in tuple(census.charging.homes.tenants()):
             await self._correct(metadata, record, records.get(metadata.name, _EMPTY))
+
+    def _is_behind(self, census: PodCensus) -> bool:
+        """Whether a ledger was folded by what these watches have not come to: what its namespaces hold is not known."""
+        cached = ((scope, self._store.cached(scope)) for scope in self._store.scopes())
+        return not all(is_current(census, each.state, scope) for scope, each in cached if each)
 
     def _facts(self, census: PodCensus) -> Facts:
         residents = census.residents()

@@ -39,7 +39,17 @@ class Charging:
         recorded = self.homes.of(held.namespace)
         if held.party in recorded or (recorded and self._is_at_home(held, recorded)):
             return recorded
+        if recorded and self._has_moved(held):
+            return {held.party: held.scopes}
         return {held.party: held.scopes | {held.governing}}
+
+    def _has_moved(self, held: Home) -> bool:
+        """Whether a ledger with its reservation is not one of where its party is governed: where else, no record says.
+
+        Where it has not, a quota that is new there counts it too.
+        """
+        places = frozenset({held.governing})
+        return not all(self.belongs(scope)(held.party, places) for scope in held.scopes)
 
     @staticmethod
     def _is_at_home(held: Home, recorded: Mapping[str, Places]) -> bool:
@@ -79,6 +89,10 @@ class Charging:
     def group(self, namespace: str) -> str:
         """Return the ownership group of a namespace, by today's label and Tenants."""
         return self._registry.requester(namespace).group
+
+    def group_of(self, party: str) -> str:
+        """Return the ownership group of a party, by today's Tenants."""
+        return self._registry.group_of(party)
 
     def account(self, tenant: str) -> str:
         """Return the party of a tenant in a namespace of its own, by today's Tenants; "" of one that is none."""

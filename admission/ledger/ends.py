@@ -36,10 +36,12 @@ class Ends:
         self._each[end.held.uid] = end
         trim(self._each)
 
-    def of(self, belongs: Callable[[str, Places], bool]) -> Collection[Stay]:
+    def of(
+        self, belongs: Callable[[str, Places], bool], on_account_of: Callable[[str, Held], Held]
+    ) -> Collection[Stay]:
         """Return the stays that ended of whom ``belongs`` says, once for each party that is charged."""
         return [
-            stay_of(end.held._replace(party=party), end.until, end.version, claim=end.claim)
+            stay_of(on_account_of(party, end.held), end.until, end.version, claim=end.claim)
             for end in self._each.values()
             for party, places in end.home.items()
             if belongs(party, places)

@@ -82,7 +82,7 @@ def _parties(namespace: str, homes: Homes, facts: Facts, waiting: Iterable[str])
         first = today if today in live else min(live)
         return frozenset(party for party in live if computes(party) == computes(first))
     if recorded.isdisjoint(live):
-        return recorded if not live and facts.lingers(namespace) else frozenset()
+        return _of_one(recorded, today) if not live and facts.lingers(namespace) else frozenset()
     tenants = set(map(computes, recorded))
     asked = {today} if computes(today) in tenants else {facts.account(tenant) for tenant in tenants}
     asked |= set(waiting)
@@ -92,6 +92,12 @@ def _parties(namespace: str, homes: Homes, facts: Facts, waiting: Iterable[str])
     left = {party for party in recorded - needed if computes(party) in set(map(computes, needed))}
     moved = all(facts.follows(party, homes.places(party)) for party in needed) if left else True
     return recorded - left if moved else recorded
+
+
+def _of_one(recorded: frozenset[str], today: str) -> frozenset[str]:
+    """Of an empty namespace that two leaders have recorded for two tenants, in the same moment, one alone keeps it."""
+    tenant = computes(today if today in recorded else min(recorded))
+    return frozenset(party for party in recorded if computes(party) == tenant)
 
 
 def _places(parties: Mapping[str, frozenset[str]], homes: Homes, facts: Facts) -> Mapping[str, Places]:

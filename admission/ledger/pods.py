@@ -232,7 +232,7 @@ class PodCensus:
 
     def ended(self, scope: str) -> Collection[Stay]:
         """Return the stays of objects of a scope whose end was seen here."""
-        return self._ends.of(self.charging.belongs(scope))
+        return self._ends.of(self.charging.belongs(scope), self._on_account_of)
 
     def forget(self, pods: int, claims: int) -> None:
         """Forget the ends up to these versions."""
@@ -261,7 +261,11 @@ class PodCensus:
             if held.uid not in without and held.uid not in elsewhere and self.charging.is_enforced(held.home):
                 for party, places in self.charging.home_of(held.home).items():
                     if belongs(party, places):
-                        yield held._replace(party=party)
+                        yield self._on_account_of(party, held)
+
+    def _on_account_of(self, party: str, held: Held) -> Held:
+        """What is held as a party's: on the hold of its own group, whoever's the namespace was when this was seen."""
+        return held if held.party == party else held._replace(party=party, group=self.charging.group_of(party))
 
     def residents(self) -> Mapping[str, Collection[str]]:
         """Return who is charged for what each namespace holds."""
@@ -324,6 +328,9 @@ class PodCensus:
     ) -> None:
         promise, before = self._promises.get(uid), self._held.get(uid) or self._inherited.get(uid)
         governing, party = (before.governing, before.party) if before else self.charging.home(namespace)
+        group = before.group if before else self.charging.group(namespace)
+        if promise is not None and promise.party != party:  # the namespace was another's, or nobody's
+            governing, group = self.charging.governing(promise.party), self.charging.group_of(promise.party)
         if promise is not None and (not bound or not counts):
             counts = promise.counts
         held = Held(
@@ -334,7 +341,7 @@ class PodCensus:
             counts=counts or (before.counts if before else ()),
             bound=bound,
             scopes=promise.scopes if promise else before.scopes if before else frozenset(),
-            group=(promise and promise.group) or (before.group if before else self.charging.group(namespace)),
+            group=(promise and promise.group) or group,
             since=(before.since if before else 0) or since,
             seconds=(promise and promise.seconds) or (before.seconds if before else 0) or seconds,
             owner=owner or (before.owner if before else ""),

@@ -22,12 +22,14 @@ from admission.ledger.objects import Spec, object_name
 from admission.ledger.pods import ENDED
 from admission.ledger.state import State
 from admission.ledger.store import Snapshot
+from tests.chaos.claimed import Claims
 from tests.chaos.overtime import Overtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from admission.decide.limits import Account
+    from tests.chaos.claimed import Claimed
     from tests.chaos.overtime import Timed
     from tools.revisions import Change
 
@@ -95,8 +97,11 @@ _ledger = msgspec.json.Decoder(_Ledger)
 class Replay:
     """The pods and ledgers as they stood at the revision reached, and what was wrong on the way."""
 
-    def __init__(self, bounds: Sequence[Bound], since: int = 1, *, timed: Sequence[Timed] = ()) -> None:
+    def __init__(
+        self, bounds: Sequence[Bound], since: int = 1, *, timed: Sequence[Timed] = (), claimed: Sequence[Claimed] = ()
+    ) -> None:
         self.bounds = bounds
+        self.claims = [Claims(limit, self._blame) for limit in claimed]
         self.overtime = [Overtime(limit, self._blame) for limit in timed]
         self.revision = since
         self.checked = 0
@@ -117,7 +122,8 @@ class Replay:
             self._take_pod(change)
         elif change.key.startswith(_LEDGERS):
             self._take_ledger(change)
-        for each in self.overtime:
+        beside: tuple[Overtime | Claims, ...] = (*self.overtime, *self.claims)
+        for each in beside:
             each.take(change, self.ledger(each.limit.scope))
 
     def live(self, bound: Bound) -> int:
@@ -130,7 +136,8 @@ class Replay:
 
     def leftover(self) -> list[str]:
         """Return where ledgers differ from what exists now, once nothing is under way: nothing, if nothing leaked."""
-        return [line for bound in self.bounds if bound.scope for line in self._differences(bound)]
+        ours = (line for bound in self.bounds if bound.scope for line in self._differences(bound))
+        return [*ours, *(line for each in self.claims for line in each.leftover(self.ledger(each.limit.scope)))]
 
     def forget_peaks(self) -> None:
         """Begin a new round: the highest use so far is the present one."""

@@ -22,7 +22,9 @@ from admission.api.quota import ComputeQuota
 from admission.decide.compute import scope_of
 from admission.decide.duration import HOUR
 from admission.decide.shards import Shard
-from tests.chaos import rack
+from tests.chaos import claimants, rack
+from tests.chaos.claimants import Claimants
+from tests.chaos.claimed import Claimed
 from tests.chaos.crowd import Crowd, fill
 from tests.chaos.faults import Faults, Supervisor
 from tests.chaos.following import Following
@@ -48,10 +50,12 @@ REPLICAS, LIMIT, EACH, WIDE = 3, 64, 48, 80
 STORM_SECONDS = 40.0
 EXACT_SECONDS = 90.0
 """After the last fault, for the ledgers to be exact."""
-TOTALS = {"AT": LIMIT, "AT and BE": WIDE}
 TIMED = Timed("dora", "LU", budget=16 * HOUR, window=24 * HOUR, hold=HOUR)
 """The pods of this tenant are bound and end, under limits over time."""
 ROOM = 32
+CLAIMED = Claimed("elan", "NL", 24)
+"""The devices of this tenant are had by resource claims."""
+TOTALS = {"AT": LIMIT, "AT and BE": WIDE, CLAIMED.scope: CLAIMED.limit}
 HOMES = {"alfa": "AT", "bravo": "AT", "coda": "BE"}
 """Jurisdictions of the tenants; each has a namespace of its name."""
 JSON = "--storage-media-type=application/json"
@@ -88,6 +92,7 @@ class Report:
     leftover: list[str]
     filled: dict[str, int]
     rack: Rack
+    claimants: Claimants
     shards: int
 
     @property
@@ -108,6 +113,7 @@ class Report:
             "revisions": f"{self.replay.checked:,} of etcd, every one checked",
             "peak live": ", ".join(peaks),
             "over time": self._over_time(),
+            "claims": self._claims(),
             "violations": "\n            ".join([f"{self.replay.violated}", *self.replay.violations]),
             "exact": self._exact(),
             "then filled": ", ".join(f"{live} ({name})" for name, live in self.filled.items()),
@@ -119,6 +125,11 @@ class Report:
         found = f"{seen.granted} grants, {seen.bound} pods bound, {seen.ended} seen to their end"
         peak = f"at most {seen.peak:,} of {seen.limit.budget:,} device-seconds used and paid for"
         return f"{_told(self.rack.tally)}; {found}; {peak}"
+
+    def _claims(self) -> str:
+        (seen,) = self.replay.claims
+        made = f"{seen.for_pods} pods and {seen.made} claims seen"
+        return f"{_told(self.claimants.tally)}; {made}; at most {seen.peak} of {seen.limit.limit} devices claimed"
 
     def _exact(self) -> str:
         if self.leftover:
@@ -143,6 +154,7 @@ def _quotas() -> list[Object]:
     return [
         quota("austria", "AT", LIMIT, perTenant={"devices": EACH}),
         quota("both", ["AT", "BE"], WIDE),
+        quota("claimed", CLAIMED.scope, CLAIMED.limit),
         quota("timed", TIMED.scope, ROOM, limits=_over_time(), window="1d"),
     ]
 
@@ -167,11 +179,12 @@ def _bounds(shards: int) -> Sequence[Bound]:
 
 def _objects() -> list[Object]:
     """Return the rules, the quotas, the tenants with a namespace each, and what refuses pods after the webhook."""
-    homes = {**HOMES, TIMED.name: TIMED.scope}
+    homes = {**HOMES, TIMED.name: TIMED.scope, CLAIMED.name: CLAIMED.scope}
     tenants = [tenant(name, country) for name, country in homes.items()]
     places = [namespace(name, name) for name in homes]
     pools = [*examples("policy", "pools"), *rack.objects(TIMED.scope)]
-    return [*pools, *_quotas(), *tenants, *places, *map(_refusing, HOMES)]
+    claims = claimants.objects(CLAIMED.scope, CLAIMED.name)
+    return [*pools, *_quotas(), *tenants, *places, *claims, *map(_refusing, HOMES)]
 
 
 def _refusing(where: str) -> Object:
@@ -193,43 +206,47 @@ def run(directory: Path, minutes: float, seed: int, pace: Pace, shards: int = 0)
 
 
 async def _storms(gate: Installation, minutes: float, seed: int, shards: int) -> Report:
-    replay = Replay(_bounds(shards), timed=[TIMED])
+    replay = Replay(_bounds(shards), timed=[TIMED], claimed=[CLAIMED])
     async with Following(gate.plane.etcd, replay) as following, clients(gate.plane.kubeconfig, 8) as those:
         supervisor = asyncio.create_task(Supervisor(gate).run())
         crowd = Crowd(those, tuple(HOMES), Random(seed))  # noqa: S311  chance, no secret
         faults = Faults(gate, those[0], Random(seed))  # noqa: S311  likewise
         runs = Rack(gate.plane.kubeconfig_for(*rack.KUBELET), TIMED.name, Random(seed))  # noqa: S311  likewise
+        claiming = Claimants(CLAIMED.name, Random(seed))  # noqa: S311  likewise
         node = asyncio.create_task(runs.run())
         end, exact_after, leftover = _now() + minutes * 60, list[float](), list[str]()
         while _now() < end and not leftover:
-            await _storm(crowd, runs, those[0], faults)
+            await _storm(crowd, [runs, claiming], those[0], faults)
             await following.exact(faults.last + EXACT_SECONDS - _now())
             exact_after.append(_now() - faults.last)
             leftover = replay.leftover()
-        await _fill(those[0], following)
+        await _fill(those[0], following, claiming)
         for task in (supervisor, node):
             task.cancel()
     filled = {bound.name: replay.live(bound) for bound in replay.bounds if bound.name in TOTALS}
-    return Report(seed, minutes, faults.done, crowd, replay, exact_after, leftover, filled, runs, shards)
+    filled[CLAIMED.scope] = replay.claims[0].held()
+    return Report(seed, minutes, faults.done, crowd, replay, exact_after, leftover, filled, runs, claiming, shards)
 
 
-async def _storm(crowd: Crowd, runs: Rack, client: Client, faults: Faults) -> None:
+async def _storm(crowd: Crowd, others: Sequence[Rack | Claimants], client: Client, faults: Faults) -> None:
     """Let the crowd work while things go wrong; a crowd that ends before has failed."""
     crowd.over.clear()
-    working = asyncio.gather(crowd.run(), runs.work(client, crowd.over))
+    working = asyncio.gather(crowd.run(), *(each.work(client, crowd.over) for each in others))
     wrong = asyncio.create_task(faults.run(STORM_SECONDS))
     await asyncio.wait((working, wrong), return_when=asyncio.FIRST_COMPLETED)
     crowd.over.set()
     await asyncio.gather(working, wrong)
 
 
-async def _fill(client: Client, following: Following) -> None:
+async def _fill(client: Client, following: Following, claiming: Claimants) -> None:
     """Make room, and take all of it, those first whose limit is the narrower one."""
     for name in HOMES:
         await clear(client, name)
+    await claiming.clear(client)
     await following.exact(EXACT_SECONDS)
     for name in HOMES:
         await fill(client, name)
+    await claiming.fill(client)
     await following.caught_up()
 
 

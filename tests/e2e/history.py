@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 END = "end-of-history"
 ENDED = ("Succeeded", "Failed")
+PATHS = {"Pod": "/api/v1/namespaces", "ResourceClaim": "/apis/resource.k8s.io/v1/namespaces"}
 _TRY_AGAIN = 429
 
 
@@ -58,8 +59,8 @@ async def create(
     query: Mapping[str, str] | None = None,
     timeout: float = 40,  # noqa: ASYNC109 (the transport's own limit)
 ) -> bool:
-    """Create a pod and note what came of it: a name, or a message."""
-    path = f"/api/v1/namespaces/{wanted['metadata']['namespace']}/pods"
+    """Create a pod, or a claim, and note what came of it: a name, or a message."""
+    path = f"{PATHS[wanted['kind']]}/{wanted['metadata']['namespace']}/{wanted['kind'].lower()}s"
     body = json.dumps(wanted).encode()
     try:
         made = await client.request("POST", path, query=query, body=body, timeout=timeout)

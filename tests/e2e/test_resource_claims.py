@@ -6,10 +6,20 @@ No driver is needed: a node, a slice of devices and a class of devices are enoug
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.claims import (
+    DEVICES,
+    DRIVER,
+    IMPLICIT,
+    claim_template,
+    device_class,
+    device_slice,
+    requests,
+    resource_claim,
+)
 from tests.e2e.objects import gpu_pod, namespace, pool, quota, tenant
 from tests.e2e.world import eventually
 from tools.installation import pod
@@ -18,10 +28,7 @@ if TYPE_CHECKING:
     from tests.e2e.objects import Object
     from tests.e2e.world import World
 
-DRIVER = "gpu.example.com"
-IMPLICIT = f"deviceclass.resource.kubernetes.io/{DRIVER}"
 TOLERATES = {"tolerations": [{"key": "example.com/dra", "operator": "Exists"}]}
-DEVICES = 32
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +43,12 @@ def drivers(world: World) -> None:
     }
     world.apply(
         pool("dra-oslo", "h100-sxm", "NO", f"{IMPLICIT}-none", nodeLabels=labels),
-        *(_class(DRIVER, resource="example.com/aliased"), _class("mystery.example.com", driver="mystery.example.com")),
+        *(
+            device_class(DRIVER, resource="example.com/aliased"),
+            device_class("mystery.example.com", driver="mystery.example.com"),
+        ),
         node,
-        _slice(),
+        device_slice("dra-node"),
     )
     amounts = {"cpu": "64", "memory": "256Gi", "pods": "110"}
     status = {
@@ -52,41 +62,6 @@ def drivers(world: World) -> None:
 
 
 _ONCE = {"lastHeartbeatTime": "2026-11-01T00:00:00Z", "lastTransitionTime": "2026-11-01T00:00:00Z"}
-
-
-def _class(name: str, *, driver: str = DRIVER, resource: str | None = None) -> Object:
-    spec: Object = {"selectors": [{"cel": {"expression": f'device.driver == "{driver}"'}}]}
-    spec |= {"extendedResourceName": resource} if resource else {}
-    return {"apiVersion": "resource.k8s.io/v1", "kind": "DeviceClass", "metadata": {"name": name}, "spec": spec}
-
-
-def _slice() -> Object:
-    attributes = {"productName": {"string": "NVIDIA H100 80GB HBM3"}}
-    devices = [{"name": f"gpu-{number}", "attributes": attributes} for number in range(DEVICES)]
-    where = {
-        "driver": DRIVER,
-        "nodeName": "dra-node",
-        "pool": {"name": "dra-node", "generation": 1, "resourceSliceCount": 1},
-    }
-    metadata = {"name": "dra-node-gpus"}
-    spec = {**where, "devices": devices}
-    return {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": metadata, "spec": spec}
-
-
-def _requests(number: int, device_class: str = DRIVER, **fields: Any) -> Object:
-    exactly = {"deviceClassName": device_class, "count": number, **fields}
-    return {"devices": {"requests": [{"name": "gpus", "exactly": exactly}]}}
-
-
-def _template(where: str, number: int, name: str = "gpus") -> Object:
-    metadata = {"name": name, "namespace": where}
-    spec = {"spec": _requests(number)}
-    return {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaimTemplate", "metadata": metadata, "spec": spec}
-
-
-def _claim(where: str, name: str, spec: Object, **metadata: Any) -> Object:
-    named = {"name": name, "namespace": where, **metadata}
-    return {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": named, "spec": spec}
 
 
 def _user(name: str, where: str, **reference: str) -> Object:
@@ -111,7 +86,7 @@ def _end(world: World, *pods: str, where: str) -> None:
 @pytest.mark.usefixtures("drivers")
 def test_a_pod_is_charged_for_its_claim_and_the_claim_is_counted_once(world: World, country: str, unique: str) -> None:
     _at_home(world, unique, country, 5)
-    world.admit(_template(unique, 3), _user("first", unique))
+    world.admit(claim_template(unique, 3), _user("first", unique))
     assert "exceeded quota" in world.denial(_user("second", unique))
     world.await_use(unique, 3)
     _bound(world, "first", unique)
@@ -127,11 +102,11 @@ def test_a_template_that_is_swapped_before_its_claim_is_made_gives_nothing(
     world: World, country: str, unique: str
 ) -> None:
     _at_home(world, unique, country)
-    world.admit(_template(unique, 1))
+    world.admit(claim_template(unique, 1))
     with world.installed.plane.paused("kube-controller-manager"):
         world.admit(_user("swapper", unique))
         world.kubectl("delete", "resourceclaimtemplate", "gpus", "-n", unique, "--wait=false")
-        world.admit(_template(unique, 8))
+        world.admit(claim_template(unique, 8))
     # The claim controller may still know the old template: then the claim is what the pod was charged for.
     events = ("events", "-n", unique, "--field-selector=reason=FailedResourceClaimCreation")
     seen = eventually(lambda: (world.items(*events), world.items("resourceclaims", "-n", unique)), any)
@@ -150,7 +125,7 @@ EDITOR = "editor-of-claims"
 def test_a_claim_that_has_devices_cannot_be_freed_by_hand(world: World, country: str, unique: str) -> None:
     _at_home(world, unique, country, 4)
     world.kubectl("create", "rolebinding", "editor", "--clusterrole=edit", f"--user={EDITOR}", "-n", unique)
-    world.admit(_claim(unique, "held", _requests(4)), _user("holder", unique, resourceClaimName="held"))
+    world.admit(resource_claim(unique, "held", requests(4)), _user("holder", unique, resourceClaimName="held"))
     _bound(world, "holder", unique)
     freed = '{"metadata":{"finalizers":null}}'
     patch = ("patch", "resourceclaim", "held", "-n", unique, "--type=merge", "-p", freed)
@@ -165,7 +140,7 @@ def test_a_claim_that_has_devices_cannot_be_freed_by_hand(world: World, country:
 @pytest.mark.usefixtures("drivers")
 def test_an_owner_that_is_forged_buys_nothing(world: World, country: str, unique: str) -> None:
     _at_home(world, unique, country, 4)
-    world.admit(_template(unique, 1), _user("honest", unique))
+    world.admit(claim_template(unique, 1), _user("honest", unique))
     owner = world.get("pod", "honest", "-n", unique)["metadata"]["uid"]
     forged = {
         "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "honest", "uid": owner, "controller": True}],
@@ -174,8 +149,8 @@ def test_an_owner_that_is_forged_buys_nothing(world: World, country: str, unique
             "resource.kubernetes.io/extended-resource-claim": "true",
         },
     }
-    world.admit(_claim(unique, "forged", _requests(3), **forged))
-    assert "exceeded quota" in world.denial(_claim(unique, "more", _requests(1), **forged))
+    world.admit(resource_claim(unique, "forged", requests(3), **forged))
+    assert "exceeded quota" in world.denial(resource_claim(unique, "more", requests(1), **forged))
     world.await_use(unique, 4)
 
 
@@ -185,7 +160,7 @@ def test_a_claim_by_name_is_charged_once_and_every_consumer_is_cleared(world: Wo
     assert "refers to resource claim shared, which does not exist" in world.denial(
         _user("early", unique, resourceClaimName="shared")
     )
-    world.admit(_claim(unique, "shared", _requests(4)))
+    world.admit(resource_claim(unique, "shared", requests(4)))
     world.admit(*(_user(name, unique, resourceClaimName="shared") for name in ("one", "two")))
     _bound(world, "one", unique)
     _bound(world, "two", unique)
@@ -217,7 +192,7 @@ def test_a_resource_that_stands_for_a_class_is_the_class_and_counted_once(
 @pytest.mark.parametrize(
     ("spec", "line"),
     [
-        (_requests(1, "mystery.example.com"), "[NotPermitted] which accelerator"),
+        (requests(1, "mystery.example.com"), "[NotPermitted] which accelerator"),
         (
             {
                 "devices": {
@@ -234,14 +209,14 @@ def test_a_resource_that_stands_for_a_class_is_the_class_and_counted_once(
             },
             "[NotPermitted] which accelerator",
         ),
-        (_requests(1, adminAccess=True), "remove spec.devices.requests[gpus].exactly.adminAccess"),
+        (requests(1, adminAccess=True), "remove spec.devices.requests[gpus].exactly.adminAccess"),
     ],
     ids=["a class that nobody can name", "one behind another", "as administrator"],
 )
 def test_a_claim_is_denied_in_its_worst_case(world: World, country: str, unique: str, spec: Object, line: str) -> None:
     _at_home(world, unique, country)
     world.kubectl("label", "namespace", unique, "resource.kubernetes.io/admin-access=true")
-    assert line in world.denial(_claim(unique, "claim", spec))
+    assert line in world.denial(resource_claim(unique, "claim", spec))
 
 
 @pytest.mark.usefixtures("drivers")
@@ -251,8 +226,8 @@ def test_a_claim_of_an_older_version_is_judged_as_the_newest(
 ) -> None:
     _at_home(world, unique, country, 2)
     request = {"name": "gpus", "deviceClassName": DRIVER, "count": 3}
-    spec = {"devices": {"requests": [request]}} if version == "v1beta1" else _requests(3)
-    older = {**_claim(unique, "older", spec), "apiVersion": f"resource.k8s.io/{version}"}
+    spec = {"devices": {"requests": [request]}} if version == "v1beta1" else requests(3)
+    older = {**resource_claim(unique, "older", spec), "apiVersion": f"resource.k8s.io/{version}"}
     assert f"requested: {IMPLICIT}=3, " in world.denial(older)
 
 
@@ -262,7 +237,7 @@ def test_all_devices_of_a_node_are_as_many_as_its_driver_publishes(world: World,
     every = {
         "devices": {"requests": [{"name": "gpus", "exactly": {"deviceClassName": DRIVER, "allocationMode": "All"}}]}
     }
-    assert f"requested: {IMPLICIT}={DEVICES}, " in world.denial(_claim(unique, "every", every))
+    assert f"requested: {IMPLICIT}={DEVICES}, " in world.denial(resource_claim(unique, "every", every))
 
 
 @pytest.mark.usefixtures("drivers")
@@ -275,7 +250,7 @@ def test_pods_of_a_group_share_one_claim_that_is_charged_once(world: World, coun
         "metadata": {"name": "band", "namespace": unique},
         "spec": {"schedulingPolicy": {"basic": {}}, "resourceClaims": [shared]},
     }
-    world.admit(_template(unique, 3), group)
+    world.admit(claim_template(unique, 3), group)
     for name in ("one", "two"):
         member = _user(name, unique)
         member["spec"]["schedulingGroup"] = {"podGroupName": "band"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.ledger.models import (
     answers,
     archive,
+    claim_folds,
     claims,
     classes,
     hours,
@@ -33,6 +34,7 @@ CASES: tuple[Case[Any], ...] = (
     *moves.CASES,
     *classes.CASES,
     *claims.CASES,
+    *claim_folds.CASES,
     *hours.CASES,
     *archive.CASES,
 )

@@ -30,6 +30,13 @@ def no_version_guard(patch: Patch) -> None:
     patch.setattr(reconciler, "fold", bug)
 
 
+def claims_version_unguarded(patch: Patch) -> None:
+    def bug(state: State, scope: str, census: Census, gone: Any, **more: Any) -> State | None:
+        return fold.fold(dataclasses.replace(state, observed_claims=0), scope, census, gone, **more)
+
+    patch.setattr(reconciler, "fold", bug)
+
+
 def fold_by_amount(patch: Patch) -> None:
     def bug(state: State, scope: str, census: Census, gone: Any, **more: Any) -> State | None:
         folded = fold.fold(state, scope, census, gone, **more)
@@ -124,6 +131,7 @@ BUGS = (
     Bug("a recount from the cache is the count", "kubernetes#123434", fold_by_amount),
     Bug("what failed to be created stays counted", "kubernetes#76787, #70563", nothing_expires),
     Bug("an older cache is folded", "protocol: version guard", no_version_guard),
+    Bug("an older cache of claims is folded", "protocol: version guard", claims_version_unguarded),
     Bug("a time to live, and nobody looks", "protocol: proof of absence", ttl, World(0, waits=Waits(absent=5))),
     Bug(
         "absence believed before a create must end",
