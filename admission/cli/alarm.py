@@ -49,7 +49,7 @@ class GateAlarm:
 
     def _tell(self, began: list[Problem], ended: list[Problem]) -> None:
         for problem in began:
-            text = _sentence(problem)
+            text = sentence(problem)
             logger.error("gate: %s", text)
             self.record(f"Gate{problem.problem.capitalize()}", text, warning=True)
         for problem in ended:
@@ -77,7 +77,8 @@ class GateAlarm:
         return True
 
 
-def _sentence(problem: Problem) -> str:
+def sentence(problem: Problem) -> str:
+    """Say what is wrong, and what to do."""
     match problem.problem:
         case "missing":
             return notices.gate_missing(problem.kind, problem.name)

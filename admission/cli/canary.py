@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from admission.api.policy import Mode
+from admission.cli.looks import answers, audited
 from admission.cluster.rights import Installed, rights_of
 from admission.enforce.audit.audit import Audit, Lack, Surroundings
 from admission.enforce.audit.reached import Told
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from admission.enforce.audit.audit import Found
     from admission.enforce.canary.pods import Canary
     from admission.enforce.canary.watch import Seen
+    from admission.enforce.installation import Finding
     from admission.server.figures import Samples
     from admission.server.settings import Settings
     from admission.server.tls import Certificate
@@ -85,6 +87,13 @@ class Proof:
     def leading(self) -> Iterable[Callable[[], Coroutine[Any, Any, None]]]:
         """What to keep running while this replica leads."""
         return [self._canary.run] if self._settings.canary.seconds else []
+
+    def looks(self, *, leads: Callable[[], bool]) -> dict[str, Callable[[], Finding | None]]:
+        """Return what conditions of the installation rest on here; the canary is the leader's to ask."""
+        looks: dict[str, Callable[[], Finding | None]] = {"Audited": lambda: audited(self._audit.lacks)}
+        if self._settings.canary.seconds:
+            looks["GateAnswers"] = lambda: answers(self._canary.seen) if leads() else None
+        return looks
 
     def figures(self, *, leads: bool) -> Iterable[Metric]:
         """Return what is scraped; nothing of what is not known yet."""

@@ -162,6 +162,21 @@ def trouble_over(replica: str, reason: str) -> str:
     return f"{replica}: {reason} is over"
 
 
+def certificate_ends(kind: str, at: datetime) -> str:
+    """Of a condition: a certificate should have been renewed by now; ``kind`` is one of ``Certificate.ends``."""
+    return f"the certificate ({kind}) ends at {at.isoformat()} and was not renewed; see docs/certificates.md"
+
+
+def unknown_yet() -> str:
+    """Of a condition: no replica has said so."""
+    return "no replica has told yet"
+
+
+def no_replica() -> str:
+    """Of a condition: every replica was told to stop."""
+    return "the last replica was stopped"
+
+
 _LONGEST_SAID = 600
 
 _CANARIES = {
