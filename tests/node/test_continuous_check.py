@@ -86,7 +86,11 @@ def test_nothing_is_lost_or_wrongly_admitted_from_install_to_uninstall(
     assert cluster.denial(worker("probe", UNCLEARED, IMAGE), "--dry-run=server") == ""
 
 
-OBSERVING = {"mode": "observe", "contact": "desk@example.com", "ledger": {"rebuildSeconds": 1}}
+OBSERVING = {
+    "mode": "observe",
+    "contact": "desk@example.com",
+    "ledger": {"rebuildSeconds": 1, "forTests": True},
+}
 
 
 class Done(NamedTuple):

@@ -35,7 +35,7 @@ class Release:
         self._directory.mkdir(parents=True, exist_ok=True)
         repository, _, tag = image.rpartition(":")
         self.values = {
-            "config": {"mode": "enforce", "contact": CONTACT, "ledger": {"rebuildSeconds": 1}},
+            "config": {"mode": "enforce", "contact": CONTACT, "ledger": {"rebuildSeconds": 1, "forTests": True}},
             "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
             "tls": {"selfManaged": {"settleSeconds": 5}},
             "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
