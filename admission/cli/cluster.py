@@ -103,7 +103,7 @@ class ClusterSource:
             fit=lambda: not clock.look(),
         )
         self._certificates = Certificates(client, namespace, settings.tls, now=clock)
-        self._alarm = GateAlarm(client, namespace, settings.gate, self._events, lease=self.lease, now=clock)
+        self._alarm = GateAlarm(client, namespace, settings, self._events, lease=self.lease, now=clock)
         self._proof = Proof(
             client, registry, settings, key=reference_key, namespace=namespace, alarm=self._alarm, now=clock
         )
