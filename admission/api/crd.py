@@ -19,6 +19,7 @@ from admission.api.allowance import Allowance
 from admission.api.dismissal import ScreeningDismissal
 from admission.api.enforcement import Enforcement
 from admission.api.exemption import Exemption
+from admission.api.installation import ComputeGate
 from admission.api.ledger import QuotaLedger
 from admission.api.override import KYCOverride
 from admission.api.policy import AccessPolicy
@@ -42,6 +43,7 @@ KINDS: tuple[type[Object], ...] = (
     KYCOverride,
     Enforcement,
     Allowance,
+    ComputeGate,
     QuotaLedger,
     AcceleratorPresence,
     UsageJournal,

@@ -12,13 +12,13 @@ from admission.review import notices
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from admission.cluster.client import Client
     from admission.cluster.events import Events
     from admission.cluster.lease import Lease
     from admission.enforce.alarm.watch import Problem
-    from admission.server.settings import GateSettings
+    from admission.server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -30,26 +30,28 @@ class GateAlarm:
         self,
         client: Client,
         namespace: str,
-        gate: GateSettings,
+        settings: Settings,
         events: Events,
         *,
         lease: Lease,
         now: Callable[[], dt.datetime],
     ) -> None:
         self._namespace, self._events, self._lease = namespace, events, lease
+        gate = settings.gate
         self.watch = GateWatch(client, namespace, gate.config_map, tell=self._tell, grace=gate.grace_seconds)
         self.releases = ReleaseWatch(
             client,
             lease.path,
             leads=lambda: lease.held,
             installed=lambda: self.watch.installed,
+            settings=tuple(strict_of(settings)),
             tell=self._tell_weaker,
             now=now,
         )
 
     def _tell(self, began: list[Problem], ended: list[Problem]) -> None:
         for problem in began:
-            text = _sentence(problem)
+            text = sentence(problem)
             logger.error("gate: %s", text)
             self.record(f"Gate{problem.problem.capitalize()}", text, warning=True)
         for problem in ended:
@@ -77,7 +79,20 @@ class GateAlarm:
         return True
 
 
-def _sentence(problem: Problem) -> str:
+def strict_of(settings: Settings) -> Iterator[str]:
+    """Yield the settings by which a server enforces more, as the chart's values have them, that are on."""
+    on = {
+        "canary.seconds": settings.canary.seconds > 0,
+        "enforcement.evict": settings.enforcement.evict,
+        "enforcement.suspend": settings.enforcement.suspend,
+        "record.onFailure=Deny": settings.record.on_failure == "Deny",
+        "workloads.deny": settings.workloads.deny,
+    }
+    yield from (name for name, is_on in on.items() if is_on)
+
+
+def sentence(problem: Problem) -> str:
+    """Say what is wrong, and what to do."""
     match problem.problem:
         case "missing":
             return notices.gate_missing(problem.kind, problem.name)

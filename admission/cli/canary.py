@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from admission.api.policy import Mode
+from admission.cli.looks import answers, audited
 from admission.cluster.rights import Installed, rights_of
 from admission.enforce.audit.audit import Audit, Lack, Surroundings
 from admission.enforce.audit.reached import Told
@@ -16,6 +17,7 @@ from admission.enforce.canary.watch import CanaryWatch
 from admission.review import notices
 from admission.server.handshake import doubt
 from admission.server.metrics import gauge
+from admission.server.settings import digest_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from admission.enforce.audit.audit import Found
     from admission.enforce.canary.pods import Canary
     from admission.enforce.canary.watch import Seen
+    from admission.enforce.installation import Finding
     from admission.server.figures import Samples
     from admission.server.settings import Settings
     from admission.server.tls import Certificate
@@ -71,7 +74,7 @@ class Proof:
                 self._enforced,
                 self._doubt,
                 Told(settings.excluded_namespaces, by_default=settings.mode is Mode.Enforce),
-                self._other,
+                self._others,
             ),
             tell=self._tell_of_lack,
             seconds=settings.gate.audit_seconds,
@@ -85,6 +88,13 @@ class Proof:
     def leading(self) -> Iterable[Callable[[], Coroutine[Any, Any, None]]]:
         """What to keep running while this replica leads."""
         return [self._canary.run] if self._settings.canary.seconds else []
+
+    def looks(self, *, leads: Callable[[], bool]) -> dict[str, Callable[[], Finding | None]]:
+        """Return what conditions of the installation rest on here; the canary is the leader's to ask."""
+        looks: dict[str, Callable[[], Finding | None]] = {"Audited": lambda: audited(self._audit.lacks)}
+        if self._settings.canary.seconds:
+            looks["GateAnswers"] = lambda: answers(self._canary.seen) if leads() else None
+        return looks
 
     def figures(self, *, leads: bool) -> Iterable[Metric]:
         """Return what is scraped; nothing of what is not known yet."""
@@ -106,13 +116,19 @@ class Proof:
             if name not in excluded and registry.mode(name) is Mode.Enforce
         }
 
-    async def _other(self) -> str:
-        """Return the name of the ConfigMap, if it speaks of another release than ours, and no upgrade is under way."""
-        own, said = self._settings.gate.digest, self._alarm.watch.digest
-        if not own or said in {None, own}:
-            return ""  # nothing to compare, or that there is nothing is told by the alarm
-        replaced = await is_replaced(self._client, self._namespace, said, self._now())
-        return "" if replaced else self._settings.gate.config_map
+    async def _others(self) -> Mapping[Lack, str]:
+        """Return what the ConfigMap says otherwise than we were told, unless an upgrade is under way; with its name."""
+        watch, name, found = self._alarm.watch, self._settings.gate.config_map, {}
+        own, said = self._settings.gate.digest, watch.digest
+        if own and said and said != own and not await self._replaced(lambda text: said in text):
+            found[Lack.Release] = name
+        given, wanted = self._settings.digest, watch.settings
+        if wanted and wanted != given and not await self._replaced(lambda text: digest_of(text.encode()) == wanted):
+            found[Lack.Edited] = name
+        return found
+
+    async def _replaced(self, given: Callable[[str], bool]) -> bool:
+        return await is_replaced(self._client, self._namespace, given, self._now())
 
     def _doubt(self, bundle: bytes, name: str) -> str:
         return doubt(self.certificate.listening, bundle, name) if self.certificate else ""
@@ -129,7 +145,7 @@ class Proof:
             return
         text = notices.lacking(lack, found.detail)
         logger.error("audit: %s", text)
-        own = lack is Lack.Settings  # another replica, which leads, may have been told otherwise
+        own = lack in {Lack.Settings, Lack.Edited}  # another replica, which leads, may have been told otherwise
         self._alarm.record(f"Lacks{lack.capitalize()}", text, warning=True, anyone=own)
 
 

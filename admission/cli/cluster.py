@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from admission.cli import looks
 from admission.cli.alarm import GateAlarm
 from admission.cli.canary import Proof
 from admission.cli.certificates import Certificates
 from admission.cli.denials import Denials
+from admission.cli.installation import Installation, Replica
 from admission.cli.process import all_kept_alive, ended, own_namespace, start_anew
 from admission.cli.reevaluation import Judging
 from admission.cli.referencekey import reference_key
@@ -37,12 +39,13 @@ from admission.server.rules import rule_figures, rule_troubles
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from prometheus_client.metrics_core import Metric
 
     from admission.cluster.clock import Clock
     from admission.decide.registry import Registry
+    from admission.enforce.installation import Finding
     from admission.ledger.objects import LedgerObject
     from admission.server.judge import Judgement
     from admission.server.recorder import Recorder
@@ -106,7 +109,7 @@ class ClusterSource:
             fit=lambda: not clock.look(),
         )
         self._certificates = Certificates(client, namespace, settings.tls, now=clock)
-        self._alarm = GateAlarm(client, namespace, settings.gate, self._events, lease=self.lease, now=clock)
+        self._alarm = GateAlarm(client, namespace, settings, self._events, lease=self.lease, now=clock)
         self._proof = Proof(
             client, registry, settings, key=reference_key, namespace=namespace, alarm=self._alarm, now=clock
         )
@@ -114,6 +117,27 @@ class ClusterSource:
         rules = rule_troubles(self.last_good, clock)
         shared = {**rules, **self._certificates.shared()}
         self._troubles = Troubles(self._alarm, settings.gate.grace_seconds, own=hindering, shared=shared)
+        self._installation = Installation(
+            client,
+            Replica(pod, namespace, is_pod=bool(settings.tls.server_name)),
+            self._looks(),
+            leads=lambda: self.lease.held,
+            grace=settings.gate.grace_seconds,
+            now=clock,
+        )
+
+    def _looks(self) -> dict[str, Callable[[], Finding | None]]:
+        """Return what the conditions of the installation rest on."""
+        renewal, clock, registry, recorder = self._certificates.shared(), self._clock, self._registry, self._recorder
+        return {
+            "CertificateCurrent": lambda: looks.certified(self._proof.certificate, renewal),
+            "ClockRight": lambda: looks.right(clock),
+            "GateIntact": lambda: looks.intact(self._alarm.watch.problems),
+            "Reading": looks.good_unless("NotReady", "Current", self._watches.unready),
+            "RecordWritten": looks.good_unless("RecordUnwritten", "Written", lambda: recorder.problem),
+            "RulesUsable": looks.good_unless("RulesUnusable", "Usable", lambda: registry.held_back_at(clock())),
+            **self._proof.looks(leads=lambda: self.lease.held),
+        }
 
     @classmethod
     async def connect(
@@ -133,7 +157,7 @@ class ClusterSource:
         """Start watching; ``unserving`` tells when everything has been read once."""
         watches = (reflector.run for reflector in self.reflectors.values())
         self._tasks += all_kept_alive((*watches, self._denials.run, self._events.run))
-        gate = self._alarm.watch.run, self._alarm.releases.run, self._troubles.run
+        gate = self._alarm.watch.run, self._alarm.releases.run, self._troubles.run, self._installation.run
         self._until_resigned = all_kept_alive((self.lease.run, *gate, *self._proof.everywhere()))
         self._tasks += self._until_resigned
         return self

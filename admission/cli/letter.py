@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from admission.review import notices
 from admission.review.fitting import printable
@@ -20,13 +20,23 @@ MOST_TOLD = 20
 _WIDTH = 78
 
 
-def letter(tenant: str, cases: list[Case], contact: str) -> Iterator[str]:
+class Basis(NamedTuple):
+    """What a letter rests on: the first and the last line of the records, and when pods were judged; "" for none."""
+
+    first: str
+    last: str
+    judged: str
+
+
+def letter(tenant: str, cases: list[Case], contact: str, basis: Basis) -> Iterator[str]:
     """Yield the lines of the letter about what would be denied to a tenant."""
     first, last = min(case.first for case in cases), max(case.last for case in cases)
     yield f"Subject: {notices.letter_subject(tenant)}"
     yield ""
     requests = sum(case.requests for case in cases)
     yield textwrap.fill(notices.letter_opening(tenant, requests, _shown(first), _shown(last)), _WIDTH)
+    yield ""
+    yield textwrap.fill(notices.letter_basis(*(at and _shown(at) for at in basis)), _WIDTH)
     ordered = sorted(cases, key=lambda case: -case.requests)
     for number, case in enumerate(ordered[:MOST_TOLD], start=1):
         yield ""

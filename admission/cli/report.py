@@ -18,7 +18,7 @@ from admission.cli.cases import Case, Cases, Passed, of_judgement, of_record
 from admission.cli.explain import opened, records
 from admission.cli.instant import instant
 from admission.cli.kubeconfig import add_kubeconfig
-from admission.cli.letter import letter
+from admission.cli.letter import Basis, letter
 from admission.cli.running import judged
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
@@ -124,13 +124,22 @@ class _Seen:
 
     records: int = 0
     pods: int = 0
+    first: str = ""
+    """When the first line of the records, within what was asked for, was written; and the last one: "" for none."""
+    last: str = ""
     objects: set[str] = field(default_factory=set)
     """Uids that records know, where pods are judged besides."""
     tenants: set[str] = field(default_factory=set)
 
     def told(self) -> str:
-        """Say how much that was."""
-        return f"{self.records} decision records read, {self.pods} running pods judged"
+        """Say how much that was, and of which time."""
+        span = f", of {self.first} to {self.last}" if self.first else ""
+        return f"{self.records} decision records read{span}, {self.pods} running pods judged"
+
+    def note(self, at: dt.datetime) -> None:
+        """Take note of a line of the record within what was asked for."""
+        text = at.astimezone(dt.UTC).isoformat(timespec="milliseconds")
+        self.first, self.last = min(self.first or text, text), max(self.last, text)
 
 
 def _of_files(arguments: argparse.Namespace, since: dt.datetime, until: dt.datetime, seen: _Seen) -> Iterator[Passed]:
@@ -144,8 +153,10 @@ def _of_files(arguments: argparse.Namespace, since: dt.datetime, until: dt.datet
                 if arguments.cluster:
                     seen.objects.add(record.object.uid)
                 at = _instant(record.at)
-                found = of_record(record) if at is not None and since <= at < until else None
-                if found is not None:
+                if at is None or not since <= at < until:
+                    continue
+                seen.note(at)
+                if (found := of_record(record)) is not None:
                     yield found
         if seen.records == before:
             raise ValueError(f"{source}: no decision record in it")
@@ -196,7 +207,7 @@ async def _letters(arguments: argparse.Namespace, since: dt.datetime, until: dt.
         return int(bool(found))
     for tenant, of_tenant in itertools.groupby(found, lambda case: case.tenant):
         if tenant:
-            _deliver(tenant, list(of_tenant), arguments)
+            _deliver(tenant, list(of_tenant), seen, arguments)
         else:
             names = ", ".join(dict.fromkeys(case.namespace for case in of_tenant))
             print(printable(f"computegate report: no tenant to write to, for namespaces {names}"), file=sys.stderr)
@@ -210,8 +221,9 @@ def _put(cases: Cases, passed: Passed, tenants: Iterable[str]) -> None:
     cases.add(passed._replace(reasons=()))
 
 
-def _deliver(tenant: str, cases: list[Case], arguments: argparse.Namespace) -> None:
-    text = "\n".join(letter(tenant, cases, arguments.contact))
+def _deliver(tenant: str, cases: list[Case], seen: _Seen, arguments: argparse.Namespace) -> None:
+    judged_at = dt.datetime.now(dt.UTC).isoformat() if arguments.cluster else ""
+    text = "\n".join(letter(tenant, cases, arguments.contact, Basis(seen.first, seen.last, judged_at)))
     if arguments.directory is None:
         print(f"{text}\n\n")
         return

@@ -107,6 +107,8 @@ def _at_home(installed: Installed) -> Iterator[Right]:
     for verb in (*_READ, "create", "update", "patch"):
         yield Right(verb, "coordination.k8s.io", "leases", home)
     yield from (Right(verb, "", "configmaps", home, installed.gate) for verb in _READ)
+    yield from (Right("create", _OURS, "computegates", home), Right("get", _OURS, "computegates", home, "computegate"))
+    yield Right("update", _OURS, "computegates/status", home, "computegate")
     if secret:
         yield from (Right("create", "", "secrets", home), Right("get", "", "secrets", home, secret))
     if installed.tls_secret:

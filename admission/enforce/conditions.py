@@ -35,14 +35,14 @@ def condition(
     kind: str,
     reason: str,
     *,
-    holds: bool,
+    holds: bool | None,
     current: Iterable[Condition],
     now: datetime,
     generation: int,
     message: str = "",
 ) -> Condition:
-    """Return the condition, with the time of the current one while its status stays the same."""
-    status: Literal["True", "False"] = "True" if holds else "False"
+    """Return the condition, with the time of the current one while its status stays the same; None is not known."""
+    status: Literal["True", "False", "Unknown"] = "Unknown" if holds is None else "True" if holds else "False"
     since = [each.last_transition_time for each in current if each.type == kind and each.status == status]
     return Condition(
         type=kind,

@@ -171,6 +171,21 @@ def rules_broken(said: str, fields: Iterable[str], since: datetime, until: datet
     return f"{said} ({', '.join(fields)}); since {since.isoformat()}; {held}"
 
 
+def certificate_ends(kind: str, at: datetime) -> str:
+    """Of a condition: a certificate should have been renewed by now; ``kind`` is one of ``Certificate.ends``."""
+    return f"the certificate ({kind}) ends at {at.isoformat()} and was not renewed; see docs/certificates.md"
+
+
+def unknown_yet() -> str:
+    """Of a condition: no replica has said so."""
+    return "no replica has told yet"
+
+
+def no_replica() -> str:
+    """Of a condition: every replica was told to stop."""
+    return "the last replica was stopped"
+
+
 _LONGEST_SAID = 600
 
 _CANARIES = {
@@ -192,6 +207,7 @@ _LACKS = {
     "endpoints": "no ready address stands behind the Service",
     "namespaces": "enforced namespaces are not selected by the webhook configuration",
     "settings": "this replica was told to let pass, by settings that are not the release's",
+    "edited": "this replica was started with other settings than those of the release in ConfigMap",
     "release": "another release is said to be installed than the one of this replica, in ConfigMap",
     "unseen": "what is granted and registered cannot be told",
 }
@@ -293,6 +309,13 @@ def letter_opening(tenant: str, requests: int, first: str, last: str) -> str:
         "would be denied in an enforced namespace. Nothing was denied yet, and pods that run are not touched. Once a "
         "namespace is enforced, such pods are not created any more."
     )
+
+
+def letter_basis(first: str, last: str, judged: str) -> str:
+    """What was looked at for a letter: records from the first to the last instant, and pods that ran at one."""
+    records = f"the record of decisions from {first} to {last}" if first else ""
+    pods = f"the pods that ran at {judged}" if judged else ""
+    return f"Looked at was {' and '.join(filter(None, [records, pods]))}; what came before or since is not counted."
 
 
 def letter_case(namespace: str, requests: int, devices: int, *, such_as: str, first: str, last: str) -> str:

@@ -1,4 +1,4 @@
-"""When certificates end: the one field of X.509 that is read here (RFC 5280, 4.1.2.5)."""
+"""How long certificates are valid: the one field of X.509 that is read here (RFC 5280, 4.1.2.5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ def expiry(pem: bytes) -> float:
     Raises ``ValueError`` when there is none.  Read by hand because the standard library offers it only for
     a verified peer, and the ``cryptography`` package costs 10 MB of memory.
     """
-    return _end(certificates(pem)[0])
+    return _validity(certificates(pem)[0])[1]
+
+
+def life(pem: bytes) -> float:
+    """Return the seconds from ``notBefore`` to ``notAfter`` of the first certificate; ``ValueError`` as above."""
+    begin, end = _validity(certificates(pem)[0])
+    return end - begin
 
 
 def last_expiry(pem: bytes) -> float:
@@ -25,7 +31,7 @@ def last_expiry(pem: bytes) -> float:
 
     Raises ``ValueError`` when there is no certificate in it.
     """
-    return max(_end(each) for each in certificates(pem))
+    return max(_validity(each)[1] for each in certificates(pem))
 
 
 def certificates(pem: bytes) -> list[bytes]:
@@ -36,14 +42,14 @@ def certificates(pem: bytes) -> list[bytes]:
     return [ssl.PEM_cert_to_DER_cert(each.decode("ascii")) for each in found]
 
 
-def _end(der: bytes) -> float:
+def _validity(der: bytes) -> tuple[float, float]:
     try:
-        return _not_after(der)
+        return _instants(der)
     except IndexError as error:
         raise ValueError("the certificate is cut short") from error
 
 
-def _not_after(der: bytes) -> float:
+def _instants(der: bytes) -> tuple[float, float]:
     _, at, _ = _element(der, 0)  # Certificate
     _, at, _ = _element(der, at)  # tbsCertificate
     tag, _, end = _element(der, at)
@@ -52,11 +58,16 @@ def _not_after(der: bytes) -> float:
     for _ in ("serialNumber", "signature", "issuer"):
         _, _, at = _element(der, at)
     _, at, _ = _element(der, at)  # validity
-    _, _, at = _element(der, at)  # notBefore
+    begin, at = _instant(der, at)  # notBefore
+    until, _ = _instant(der, at)  # notAfter
+    return begin, until
+
+
+def _instant(der: bytes, at: int) -> tuple[float, int]:
     tag, start, end = _element(der, at)
     form = "%y%m%d%H%M%SZ" if tag == _UTC_TIME else "%Y%m%d%H%M%SZ"
     naive = dt.datetime.strptime(der[start:end].decode("ascii"), form)  # noqa: DTZ007 - the Z is in the form
-    return naive.replace(tzinfo=dt.UTC).timestamp()
+    return naive.replace(tzinfo=dt.UTC).timestamp(), end
 
 
 def _element(der: bytes, at: int) -> tuple[int, int, int]:

@@ -104,7 +104,7 @@ def gate_figures(
     broken = counters("computegate_gate_breaks", "Times that something of the gate ceased to be.", {(): breaks}, ())
     since = gauge(
         "computegate_release_weakened_timestamp_seconds",
-        "When an upgrade of the release last made it enforce less.",
+        "When the release last came to enforce less.",
         {(): weakened.timestamp() if weakened else 0.0},
         (),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import pathlib
 from typing import Annotated, Literal, Self, TypeVar
@@ -228,6 +229,12 @@ class Settings(_Part):
     """Secret in our own namespace that holds the key; made at the first start."""
     stale_seconds: Annotated[float, pydantic.Field(gt=0)] = 90
     """Silence of the API server after which tenants and namespaces are too old to decide on: the revocation bound."""
+    _digest: str = pydantic.PrivateAttr("")
+
+    @property
+    def digest(self) -> str:
+        """By what the text that they were read from is known (``digest_of``); "" for defaults."""
+        return self._digest
 
     last_good_seconds: Annotated[float, pydantic.Field(ge=0, le=86400)] = 3600
     """How long the last good version of an object that is broken counts beside it; then controlled requests wait."""
@@ -262,17 +269,27 @@ class ReceiverSettings(_Part):
 
 def read_settings(path: pathlib.Path | None) -> Settings:
     """Read the file, or return the defaults; raises ``SettingsError``."""
-    return Settings() if path is None else _read(path, Settings)
+    if path is None:
+        return Settings()
+    settings, text = _read(path, Settings)
+    settings._digest = digest_of(text)  # noqa: SLF001  (no key of the file)
+    return settings
+
+
+def digest_of(text: bytes) -> str:
+    """Return by what settings are known to be those of the release: SHA-256 in hexadecimal, as the chart has it."""
+    return hashlib.sha256(text).hexdigest()
 
 
 def read_receiver_settings(path: pathlib.Path) -> ReceiverSettings:
     """Read the file; raises ``SettingsError``."""
-    return _read(path, ReceiverSettings)
+    return _read(path, ReceiverSettings)[0]
 
 
-def _read(path: pathlib.Path, kind: type[T]) -> T:
+def _read(path: pathlib.Path, kind: type[T]) -> tuple[T, bytes]:
     try:
-        return kind.model_validate(yaml.safe_load(path.read_text()) or {})
+        text = path.read_bytes()
+        return kind.model_validate(yaml.safe_load(text) or {}), text
     except pydantic.ValidationError as error:
         raise SettingsError(f"{path}: {explain_validation(error)}") from None
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:

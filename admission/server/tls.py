@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import logging
 import ssl
 import threading
@@ -20,12 +21,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from admission.review import notices
 from admission.server import der
 from admission.server.handshake import doubt, server_context, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+SOON_SECONDS, SOON_SHARE = 14 * 86400, 1 / 6
+"""What is left of a certificate when its end is told, and the part of its life at most; in time, it has more."""
 
 _log = logging.getLogger(__name__)
 
@@ -107,6 +112,14 @@ class Certificate:
         with contextlib.suppress(ValueError):
             ends["clients"] = der.last_expiry(self._pair.client_ca)
         return ends
+
+    def ending(self) -> str:
+        """Return which of them ends before long, and when, or "": by then it was to be renewed."""
+        soon = min(SOON_SECONDS, der.life(self._pair.certificate) * SOON_SHARE)
+        kind, end = min(self.ends().items(), key=lambda each: each[1])
+        if self._clock() < end - soon:
+            return ""
+        return notices.certificate_ends(kind, dt.datetime.fromtimestamp(end, dt.UTC))
 
     async def watch(self, poll_seconds: float = 2.0) -> None:
         """Look at the files every so often until cancelled, in a thread, as a disk may hang.

@@ -152,8 +152,8 @@ def test_what_the_audit_finds_counts_when_it_is_found_again(installed: Kubectl) 
                 raise Unreachable("away")
             return {"webhooks": [entry]}
 
-        async def nothing() -> str:
-            return ""
+        async def nothing() -> dict[Lack, str]:
+            return {}
 
         around = Surroundings(configuration, lambda: enforced, lambda *_: "", Told((), by_default=True), nothing)
         audit = Audit(client, (), around, tell=lambda *each: told.append(each), seconds=1, grace=1)

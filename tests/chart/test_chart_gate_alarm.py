@@ -11,12 +11,14 @@ import pytest
 import yaml
 
 from admission.enforce.alarm.watch import expected_of
+from admission.server.settings import read_settings
 from tests.chart.conftest import NOWHERE, without_webhooks
 from tests.chart.gate import Gate
 from tests.chart.rendering import NAMESPACE, OUTSIDE, RELEASE, Chart, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.chart.rendering import Manifest
     from tools.kubectl import Kubectl
@@ -279,3 +281,13 @@ def test_a_replica_is_told_the_digest_of_what_its_release_installed(chart: Chart
 def test_what_is_expected_fits_into_a_config_map(chart: Chart) -> None:
     rendered = chart.render("--set=mutation.hideDevices=true", "--kube-version=1.36.0", "--set=guards.exec=true")
     assert len(yaml.safe_dump(rendered["ConfigMap", f"{RELEASE}-gate"])) < 512 * 1024
+
+
+def test_what_the_replicas_are_given_is_known_to_the_gate_by_its_digest(chart: Chart, tmp_path: Path) -> None:
+    """Downward API and YAML hand the annotation over byte by byte, whatever stands in it."""
+    rendered = chart.render("--set=config.contact=<a> & 'b'", "--set=record.onFailure=Deny")
+    file = tmp_path / "config.yaml"
+    file.write_text(configuration(rendered))
+    assert read_settings(file).digest == rendered["ConfigMap", f"{RELEASE}-gate"]["data"]["settings.sha256"]
+    outside = chart.render(*OUTSIDE)["ConfigMap", f"{RELEASE}-gate"]["data"]
+    assert [*outside] == ["expected.json"], "a server of your own is given its settings by you"

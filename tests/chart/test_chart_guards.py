@@ -22,6 +22,7 @@ WRITES = ["get", "create", "update", "patch", "delete", "deletecollection"]
 GRANTS: list[Grant] = [
     ("nobody", "", NAMESPACES, [], ["*"]),
     ("nobody", OURS, ["quotaledgers", "quotaledgers/status", "usagejournals", "tenants/status"], [], WRITES),
+    ("nobody", OURS, ["computegates", "computegates/status"], [], WRITES),
     ("nobody", OURS, ["tenants"], [], ["get", "update", "patch"]),
     ("nobody", "", ["pods", "pods/eviction"], [], ["create", "get", "delete", "deletecollection"]),
     ("deleters", "", ["pods"], [], ["get", "delete"]),
@@ -188,6 +189,25 @@ def test_the_journal_of_the_usage_record_is_written_by_the_server_alone(cluster:
     assert cluster(*replace, f"--as={SERVER}", stdin=json.dumps(stored)).returncode == 0
     assert words in cluster("delete", "usagejournal", "page-0", "--as=nobody", check=False).stderr
     assert cluster("delete", "usagejournal", "page-0").returncode == 0, "an administrator holds repair"
+
+
+def test_how_the_installation_is_is_said_by_the_server_alone(cluster: Kubectl) -> None:
+    path = f"/apis/computegate.io/v1alpha1/namespaces/{NAMESPACE}/computegates"
+    gate: dict[str, Any] = {
+        "apiVersion": "computegate.io/v1alpha1",
+        "kind": "ComputeGate",
+        "metadata": {"name": "computegate", "namespace": NAMESPACE},
+    }
+    create, words = ("create", "--raw", path, "-f", "-"), "computegates.computegate.io are written by computegate alone"
+    assert words in cluster(*create, "--as=nobody", stdin=json.dumps(gate), check=False).stderr
+    assert cluster(*create, f"--as={SERVER}", stdin=json.dumps(gate)).returncode == 0
+    stored = json.loads(cluster("get", "--raw", f"{path}/computegate").stdout)
+    stored["status"] = {"replicas": [{"name": "one"}]}
+    replace = ("replace", "--raw", f"{path}/computegate/status", "-f", "-")
+    assert words in cluster(*replace, "--as=nobody", stdin=json.dumps(stored), check=False).stderr
+    assert cluster(*replace, f"--as={SERVER}", stdin=json.dumps(stored)).returncode == 0
+    gone = cluster("delete", "computegate", "computegate", "-n", NAMESPACE, "--as=nobody")
+    assert gone.returncode == 0, "or the namespace could not be deleted"
 
 
 @pytest.mark.parametrize("user", ["nobody", SERVER])

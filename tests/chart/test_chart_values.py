@@ -170,7 +170,7 @@ def test_the_reference_key_is_mounted_or_kept_by_the_server(chart: Chart) -> Non
 
 def test_the_server_reads_the_configuration_that_the_chart_renders(chart: Chart, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
-    ledger = ("ledger.rebuildSeconds=1", "ledger.shards=4")
+    ledger = ("ledger.rebuildSeconds=1", "ledger.forTests=true", "ledger.shards=4")
     config = ("contact=ask@example.com", "defaultPlace=DE", "mode=warn", *ledger, "listen.port=9443")
     for flags in ((), tuple(f"--set=config.{each}" for each in config)):
         path.write_text(configuration(chart.render(*flags)))
@@ -298,6 +298,7 @@ def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
         (["--set=securityContext.runAsUser=0"], "runAsUser is 0, beside runAsNonRoot"),
         (["--set=replicas=0", "--set=config.mode=enforce"], "replicas is 0 and config.mode enforce"),
         (["--set=config.ledger.rebuildSeconds=0"], "/config/ledger/rebuildSeconds"),
+        (["--set=config.ledger.rebuildSeconds=43"], "config.ledger.rebuildSeconds is less than 44"),
         ([*MOUNT, "--set=extraVolumeMounts[0].mountPath=/etc/computegate/tls"], "must not mount over /etc/computegate"),
         ([*MOUNT, "--set=extraVolumeMounts[0].mountPath=/etc/"], "must not mount over /etc/"),
         ([*MOUNT, "--set=extraVolumeMounts[0].mountPath=/tmp"], "must not mount over /tmp"),

@@ -69,7 +69,8 @@ def test_a_tenant_is_told_what_to_change_and_nothing_of_lists_or_owners(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     later = line("2026-11-09T09:30:00.000+00:00", reference="0a1b2c3d4e")
-    path = written(tmp_path / "record", line(), later, line("2026-11-05T00:00:00.000+00:00"))
+    beside = [line(f"2026-11-{day}T08:00:00Z", decision="denied", tenant="other") for day in ("02", "20")]
+    path = written(tmp_path / "record", line(), later, *beside, line("2026-11-05T00:00:00.000+00:00"))
     code, letter, _ = told(capsys, "tenants", "--from", path, "--contact", CONTACT)
     assert code == 1
     assert letter.rstrip().splitlines() == [
@@ -79,6 +80,9 @@ def test_a_tenant_is_told_what_to_change_and_nothing_of_lists_or_owners(
         "acme for accelerators passed that would be denied in an enforced namespace.",
         "Nothing was denied yet, and pods that run are not touched. Once a namespace is",
         "enforced, such pods are not created any more.",
+        "",
+        "Looked at was the record of decisions from 2026-11-02 08:00 UTC to 2026-11-20",
+        "08:00 UTC; what came before or since is not counted.",
         "",
         "1. namespace team-a: 3 requests for 24 accelerators, first 2026-11-02 10:00",
         "   UTC, last 2026-11-09 09:30 UTC, such as pods trainer-0",
@@ -135,9 +139,14 @@ def test_there_is_no_letter_about_what_a_tenant_can_do_nothing_about(
 ) -> None:
     path = written(tmp_path / "record", line(**passed))
     within = ("--since", "2026-11-01", "--until", "2026-11-30")
-    said = "computegate report tenants: nothing would be denied; 2 decision records read, 0 running pods judged\n"
+    said = "computegate report tenants: nothing would be denied; 2 decision records read"
     other = written(tmp_path / "other", line(at="2025-01-01T00:00:00Z"))
-    assert told(capsys, "tenants", "--from", path, "--from", other, "-t", "acme", *within) == (0, "", said)
+    code, out, err = told(capsys, "tenants", "--from", path, "--from", other, "-t", "acme", *within)
+    assert (code, out) == (0, "")
+    assert err.startswith(said)
+    assert err.endswith(", 0 running pods judged\n")
+    is_within = "2026-11-01" <= passed.get("at", AT) < "2026-11-30" and "+" in passed.get("at", AT)
+    assert (", of 2026-11-02T10:00:00.000+00:00 to " in err) == is_within
 
 
 def test_letters_are_files_of_their_own_and_a_namespace_of_nobody_is_the_operators_matter(

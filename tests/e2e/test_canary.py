@@ -20,6 +20,8 @@ import pytest
 from admission.cli.standing import Standing, standing_of
 from admission.cluster.client import Client
 from admission.enforce.canary.pods import CANARIES
+from admission.review import notices
+from admission.server.settings import digest_of
 from tests.e2e.world import eventually, samples
 from tools.authority import Authority
 from tools.installation import ACCOUNT, NAMESPACE, Replica, Weather
@@ -283,6 +285,30 @@ def test_a_replica_that_was_told_to_leave_out_a_namespace_is_found(watched: Worl
         eventually(lambda: notes(watched, "LacksSettings"), lambda found: said in found)
     with restarted(watched):
         detected(watched, "told as the others", GOOD)
+
+
+def test_a_replica_that_was_started_with_other_settings_than_the_releases_is_told(watched: World) -> None:
+    """As by `kubectl edit deployment`: whatever of the settings it is."""
+    (replica,) = watched.installed.replicas
+    config = ("configmap", "computegate-gate", "-n", NAMESPACE)
+    said = notices.lacking("edited", "computegate-gate")
+    with replica.configured(**SETTINGS):
+        text = replica.directory.joinpath("config.yaml").read_text()
+    note = json.dumps({"data": {"settings.sha256": digest_of(text.encode())}})
+    watched.kubectl("patch", *config, "--type=merge", "-p", note)
+    detected(watched, "as the release says", GOOD)
+    with restarted(watched, record={"onFailure": "Deny"}):
+        detected(watched, "edited", GOOD, ("edited",))
+        assert said in replica.log.read_text()
+        eventually(lambda: notes(watched, "LacksEdited"), lambda found: said in found)
+        made = {**CANARIES[2].pod, "metadata": {"name": "newer", "namespace": NAMESPACE}}
+        made["metadata"]["annotations"] = {"computegate.io/config": text}
+        watched.kubectl("create", "-f", "-", stdin=json.dumps(made))
+        detected(watched, "an upgrade", GOOD)
+        watched.kubectl("delete", "pod", "newer", "-n", NAMESPACE, "--grace-period=0", "--force")
+    with restarted(watched):
+        detected(watched, "told as the release", GOOD)
+    watched.kubectl("patch", *config, "--type=json", "-p", '[{"op": "remove", "path": "/data/settings.sha256"}]')
 
 
 def test_a_config_map_of_another_release_is_told_unless_its_pods_are_on_their_way(watched: World) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KINDS = (
     *("tenants", "acceleratorclasses", "acceleratorpools", "accesspolicies"),
     *("computequotas", "authorizations", "quotaledgers", "usagejournals", "allowances", "acceleratorpresences"),
+    "computegates",
 )
 
 
@@ -108,6 +109,7 @@ def test_a_quota_counts_only_tenants_that_hold_what_it_limits(world: World, coun
         ("qledger", "quotaledgers"),
         ("accelseen", "acceleratorpresences"),
         ("ujournal", "usagejournals"),
+        ("cgate", "computegates"),
     ],
 )
 def test_short_names_are_ours_alone(world: World, short: str, plural: str) -> None:

@@ -38,6 +38,7 @@ def test_a_tenant_is_written_to_put_in_order_and_then_enforced(world: World, cou
         assert f"Write to {CONTACT}" in found
         assert not any(word in found for word in (OWNER, "KYCExpired", "2026-06-01"))
     assert f"reference {reference}" in by_record
+    assert "Looked at was the pods that ran at 20" in by_cluster
 
     world.apply(tenant(unique, country, parties=[owner]))
     full = letter(world, unique, "--cluster")

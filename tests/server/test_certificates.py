@@ -108,6 +108,24 @@ def test_the_expiry_is_read_from_the_certificate(days: int) -> None:
     assert der.expiry(certificate) == pytest.approx(expected.timestamp(), abs=PATIENCE)
 
 
+@pytest.mark.parametrize(
+    ("days", "passed", "told"),
+    [(90, 75, False), (90, 77, True), (6, 4.5, False), (6, 5.5, True), (6, 7, True)],
+    ids=["renewed in time", "two weeks are left", "a short one", "a sixth of a short one is left", "over"],
+)
+def test_an_end_is_told_once_it_should_have_been_renewed(
+    tmp_path: Path, days: float, passed: float, *, told: bool
+) -> None:
+    pair = selfsigned.Authority.make(now(), 900).issue(["localhost"], now(), days)
+    later = now() + dt.timedelta(days=passed)
+    certificate = Certificate(*selfsigned.write(tmp_path, *pair), clock=later.timestamp)
+    said = certificate.ending()
+    assert bool(said) == told
+    assert said == "" or said.startswith(
+        f"the certificate (serving) ends at {now() + dt.timedelta(days=days):%Y-%m-%dT}"
+    )
+
+
 def test_a_start_without_a_certificate_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(CertificateError, match=r"tls\.crt: No such file"):
         Certificate(tmp_path / "tls.crt", tmp_path / "tls.key")

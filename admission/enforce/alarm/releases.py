@@ -52,6 +52,7 @@ class ReleaseWatch:
         lease: path of the Lease.
         leads: whether this replica is the leader, which alone remembers and tells.
         installed: what the release says that it installed, None while that is unknown.
+        settings: which of the settings by which more is enforced are on in this replica.
         tell: called with the ways in which less is enforced; once, unless it cannot be remembered.
         now: wall clock.
     """
@@ -63,11 +64,13 @@ class ReleaseWatch:
         *,
         leads: Callable[[], bool],
         installed: Callable[[], Objects | None],
+        settings: tuple[str, ...],
         tell: Callable[[list[str]], None],
         now: Callable[[], dt.datetime],
     ) -> None:
         self._client, self._lease = client, lease
         self._leads, self._installed, self._tell, self._now = leads, installed, tell, now
+        self._settings = settings
         self._seen: Objects | None = None
         self.weakened: dt.datetime | None = None
         """When less was enforced last; None where that never was, or another replica leads."""
@@ -80,7 +83,7 @@ class ReleaseWatch:
                 self._seen, self.weakened = None, None
             elif objects is not None and objects is not self._seen:
                 try:
-                    await self._heed(coverage_of(objects))
+                    await self._heed(coverage_of(objects, self._settings))
                     self._seen = objects
                 except ClusterError as error:
                     logger.warning("what the release enforced cannot be remembered: %s", error)

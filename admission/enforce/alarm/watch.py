@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 STALE_SECONDS = 90.0
 """Silence of a watch after which nobody knows whether its objects still stand; a watch ends within 65 s."""
 
-EXPECTED_KEY = "expected.json"
+EXPECTED_KEY, SETTINGS_KEY = "expected.json", "settings.sha256"
 TICK_SECONDS = 1.0
 LAG_SECONDS = 1.0
 """By as much the watch of an object may be ahead of the one of the ConfigMap."""
@@ -66,6 +66,8 @@ class Expected(NamedTuple):
     objects: tuple[Manifest, ...]
     digest: str
     """SHA-256 of the text in which they stand, in hexadecimal."""
+    settings: str
+    """SHA-256 of the settings that the replicas of the release were given, in hexadecimal; "" where none are."""
 
 
 class GateWatch:
@@ -121,6 +123,12 @@ class GateWatch:
         """SHA-256 of what the release says that it installed; None while that is unknown."""
         held = self._config.items.get(self._config_key)
         return held.digest if held else None
+
+    @property
+    def settings(self) -> str | None:
+        """SHA-256 of the settings of the release's replicas, "" where it has none; None while that is unknown."""
+        held = self._config.items.get(self._config_key)
+        return held.settings if held else None
 
     def names(self, kind: str) -> list[str]:
         """Return the names of the objects of a kind that were installed."""
@@ -234,7 +242,8 @@ def expected_of(raw: bytes) -> Expected:
     for each in objects:
         if each.get("kind") not in _PLURALS or not {"apiVersion", "name"} <= each.keys():
             raise ValueError(f"{each.get('kind')} is not known to this version")
-    return Expected(found.metadata, objects, hashlib.sha256(text.encode()).hexdigest())
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Expected(found.metadata, objects, digest, found.data.get(SETTINGS_KEY, ""))
 
 
 def _collection(expected: Manifest) -> str:

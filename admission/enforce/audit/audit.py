@@ -32,6 +32,7 @@ class Lack(enum.StrEnum):
     Endpoints = "endpoints"
     Namespaces = "namespaces"
     Settings = "settings"
+    Edited = "edited"
     Release = "release"
     Unseen = "unseen"
     """Nobody can tell."""
@@ -49,15 +50,15 @@ class Surroundings(NamedTuple):
 
     ``configuration`` is our ValidatingWebhookConfiguration as the API server has it, {} where there is none: the alarm
     tells of that.  ``enforced`` are the labels of the namespaces that are to be enforced.  ``told`` is what this
-    replica was told at its start.  ``other`` names the ConfigMap where it speaks of another release than the
-    replica's own, or is "".
+    replica was told at its start.  ``others`` are what the ConfigMap says otherwise than this replica was told, each
+    with the ConfigMap's name.
     """
 
     configuration: Callable[[], Mapping[str, Any]]
     enforced: Callable[[], Mapping[str, Mapping[str, str]]]
     doubt: Callable[[bytes, str], str]
     told: Told
-    other: Callable[[], Awaitable[str]]
+    others: Callable[[], Awaitable[Mapping[Lack, str]]]
 
 
 class Audit:
@@ -126,8 +127,8 @@ class Audit:
             yield Lack.Namespaces, _of(left_out)
         if astray := passed_over(entries, self._surroundings.told):
             yield Lack.Settings, _of(astray)
-        if name := await self._surroundings.other():
-            yield Lack.Release, Found(1, name)
+        for lack, name in (await self._surroundings.others()).items():
+            yield lack, Found(1, name)
 
 
 def _of(names: Sequence[str]) -> Found:

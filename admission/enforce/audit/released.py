@@ -1,7 +1,7 @@
 """Whether an upgrade is under way that takes the place of this replica.
 
-Each pod of the release has, in the annotation that its settings are read from, the digest of what its release
-installed.  Who may write pods in the release's namespace can forge that; they can also replace the server.
+Each pod of the release has its settings in an annotation, and in these the digest of what its release installed.  Who
+may write pods in the release's namespace can forge that; they can also replace the server.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import msgspec
 from admission.cluster.lists import pages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from admission.cluster.client import Client
 
 ROLL = dt.timedelta(minutes=15)
@@ -34,10 +36,10 @@ class _Pod(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(_Pod).decode
 
 
-async def is_replaced(client: Client, namespace: str, digest: str, now: dt.datetime) -> bool:
-    """Whether pods of the namespace were made lately for the release of a digest; raises ``ClusterError``."""
+async def is_replaced(client: Client, namespace: str, given: Callable[[str], bool], now: dt.datetime) -> bool:
+    """Whether pods of the namespace were made lately that were ``given`` certain settings; raises ``ClusterError``."""
     async for page in pages(client, f"/api/v1/namespaces/{namespace}/pods"):
         for made in (_decode(raw).metadata for raw in page):
-            if digest in made.annotations.get(_CONFIG, "") and now - made.creation_timestamp < ROLL:
+            if given(made.annotations.get(_CONFIG, "")) and now - made.creation_timestamp < ROLL:
                 return True
     return False

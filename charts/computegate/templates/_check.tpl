@@ -14,6 +14,9 @@
 {{- fail (printf "podDisruptionBudget lets none of %d replicas be evicted, so that no node could be drained: lower minAvailable or raise maxUnavailable" $replicas) -}}
 {{- end -}}
 {{- end -}}
+{{- if and (lt (int .Values.config.ledger.rebuildSeconds) 44) (not .Values.config.ledger.forTests) -}}
+{{- fail "config.ledger.rebuildSeconds is less than 44: a create that is under way while a ledger is counted could be missed, and more than the quota admitted; leave it at 44, or set config.ledger.forTests=true where nothing is at stake" -}}
+{{- end -}}
 {{- if and (not $replicas) (eq .Values.config.mode "enforce") (not .Values.webhook.url) -}}
 {{- fail "replicas is 0 and config.mode enforce: every pod that asks for accelerators would be refused; set replicas, or take the gate out by computegate off" -}}
 {{- end -}}
