@@ -19,6 +19,7 @@ from admission.ledger.calm import Calm, Unanswered
 from admission.ledger.fold import fold, is_current, uncounted
 from admission.ledger.hours import UNTIMED
 from admission.ledger.rebuilding import Rebuilding
+from admission.ledger.renewal import Renewed, Renewing, renewed
 from admission.ledger.retirement import Retirement
 from admission.ledger.state import State
 from admission.ledger.store import Conflict, Snapshot, StoreError
@@ -48,6 +49,8 @@ class Reconciler:
     time, and all ledgers are marked: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a
     ledger twice at once.  ``drifted`` is called with a scope and the devices that a fold has just counted in there and
     no reservation had announced.  ``shards`` is the number for which ledgers are counted.
+    ``renewing`` says of a scope how what has no end goes on there, None where nothing does; ``refused`` is called with
+    the objects whose next hour does not fit, and once more when that is over.
     ``limited`` says of a scope which classes anybody reserves there, and ``named`` whether any limit stands in it.
     """
 
@@ -67,6 +70,8 @@ class Reconciler:
         drifted: Callable[[str, int], None] = lambda _scope, _devices: None,
         limited: Callable[[str], Callable[[str], bool]] = lambda _scope: lambda _key: True,
         named: Callable[[str], bool] = lambda _scope: True,
+        renewing: Callable[[str], Renewing | None] = lambda _scope: None,
+        refused: Callable[[Collection[str]], None] = lambda _uids: None,
         shards: int = 0,
     ) -> None:
         self.work = Work()
@@ -74,7 +79,7 @@ class Reconciler:
         self._clock, self._waits = clock, waits or Waits()
         self._restored, self._turn, self._drifted = restored, turn, drifted
         self._terms, self._now, self._shards = terms, now, shards
-        self._limited = limited
+        self._limited, self._renewing, self._refused = limited, renewing, refused
         self._archivist = Archivist(
             store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
         )
@@ -97,6 +102,7 @@ class Reconciler:
         self._last_read: dict[str, float] = {}
         self._suspects: set[str] = set()
         self._taken_in: dict[str, tuple[int, int]] = {}
+        self._refusals: dict[str, frozenset[str]] = {}
         self._highest = 0
         self._awake = asyncio.Event()
 
@@ -192,6 +198,7 @@ class Reconciler:
         if terms.timed and census is not None:
             self._note_taken_in(scope, census)
         if terms.windows:
+            await self._renew(scope)
             await self._archivist.follow(scope, terms)
 
     def _scopes(self) -> tuple[str, ...]:
@@ -242,6 +249,39 @@ class Reconciler:
             self.work.expired += len(snapshot.state.inflight.keys() & gone)
             self._tell(scope, missed)
             return
+
+    async def _renew(self, scope: str) -> None:
+        """Pay the next tranches that are due, all in one write; nothing is written where none is."""
+        renewing = self._renewing(scope)
+        if renewing is None:
+            return
+        for _ in range(_TRIES):
+            async with self._turn(scope):
+                snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
+                after = self._renewed(snapshot.state, scope, renewing)
+                if after.state is None:
+                    break
+                try:
+                    await self._store.write(scope, after.state, snapshot.version, self._waits.timeout)
+                except Conflict:
+                    await self._store.read(scope, self._waits.timeout)
+                    continue
+            break
+        else:
+            return
+        changed = after.refused ^ self._refusals.get(scope, frozenset())
+        self._refusals[scope] = after.refused
+        if changed:
+            self._refused(changed)
+
+    def _renewed(self, state: State, scope: str, renewing: Renewing) -> Renewed:
+        """Return what renewing makes of a state that agrees with the census: else it is folded first."""
+        census = self._census()
+        if census is None or not self._is_counted(state) or not is_current(census, state, scope):
+            return Renewed(None, frozenset())
+        if self._fold_of(state, scope, census, (), recount=False) is not None or scope in self._suspects:
+            return Renewed(None, frozenset())
+        return renewed(state, census.stays(scope, ()), renewing, int(self._now()))
 
     def _note_taken_in(self, scope: str, census: Census) -> None:
         """Note that the ledger has all ends that the watch has seen, where nothing is left to fold."""

@@ -16,6 +16,7 @@ from tests.ledger.models import (
     recreation,
     restore,
     reviews,
+    tranches,
     two_ledgers,
 )
 
@@ -34,5 +35,6 @@ CASES: tuple[Case[Any], ...] = (
     *classes.CASES,
     *claims.CASES,
     *hours.CASES,
+    *tranches.CASES,
     *archive.CASES,
 )
