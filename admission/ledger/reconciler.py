@@ -18,8 +18,8 @@ from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
 from admission.ledger.fold import fold, is_current, uncounted
 from admission.ledger.hours import UNTIMED
+from admission.ledger.paying import Paying
 from admission.ledger.rebuilding import Rebuilding
-from admission.ledger.renewal import Renewed, Renewing, renewed
 from admission.ledger.retirement import Retirement
 from admission.ledger.state import State
 from admission.ledger.store import Conflict, Snapshot, StoreError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from admission.ledger.census import Census, Witness
     from admission.ledger.hours import Terms
+    from admission.ledger.renewal import Renewing
     from admission.ledger.store import Store
 
 _TRIES = 8  # of one fold, before the other ledgers get their turn
@@ -79,9 +80,19 @@ class Reconciler:
         self._clock, self._waits = clock, waits or Waits()
         self._restored, self._turn, self._drifted = restored, turn, drifted
         self._terms, self._now, self._shards = terms, now, shards
-        self._limited, self._renewing, self._refused = limited, renewing, refused
+        self._limited = limited
         self._archivist = Archivist(
             store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
+        )
+        self._paying = Paying(
+            store,
+            self._agreed,
+            self._went_back,
+            renewing=renewing,
+            refused=refused,
+            turn=turn,
+            now=now,
+            timeout=self._waits.timeout,
         )
         self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
         self._retirement = Retirement(store, named, clock=clock, wait=self._waits.retire, timeout=self._waits.timeout)
@@ -102,7 +113,6 @@ class Reconciler:
         self._last_read: dict[str, float] = {}
         self._suspects: set[str] = set()
         self._taken_in: dict[str, tuple[int, int]] = {}
-        self._refusals: dict[str, frozenset[str]] = {}
         self._highest = 0
         self._awake = asyncio.Event()
 
@@ -198,7 +208,7 @@ class Reconciler:
         if terms.timed and census is not None:
             self._note_taken_in(scope, census)
         if terms.windows:
-            await self._renew(scope)
+            await self._paying.pay(scope)
             await self._archivist.follow(scope, terms)
 
     def _scopes(self) -> tuple[str, ...]:
@@ -250,38 +260,13 @@ class Reconciler:
             self._tell(scope, missed)
             return
 
-    async def _renew(self, scope: str) -> None:
-        """Pay the next tranches that are due, all in one write; nothing is written where none is."""
-        renewing = self._renewing(scope)
-        if renewing is None:
-            return
-        for _ in range(_TRIES):
-            async with self._turn(scope):
-                snapshot = self._store.cached(scope) or await self._store.read(scope, self._waits.timeout)
-                after = self._renewed(snapshot.state, scope, renewing)
-                if after.state is None:
-                    break
-                try:
-                    await self._store.write(scope, after.state, snapshot.version, self._waits.timeout)
-                except Conflict:
-                    await self._store.read(scope, self._waits.timeout)
-                    continue
-            break
-        else:
-            return
-        changed = after.refused ^ self._refusals.get(scope, frozenset())
-        self._refusals[scope] = after.refused
-        if changed:
-            self._refused(changed)
-
-    def _renewed(self, state: State, scope: str, renewing: Renewing) -> Renewed:
-        """Return what renewing makes of a state that agrees with the census: else it is folded first."""
+    def _agreed(self, state: State, scope: str) -> Census | None:
+        """Return the census where a state has all that it counts."""
         census = self._census()
-        if census is None or not self._is_counted(state) or not is_current(census, state, scope):
-            return Renewed(None, frozenset())
-        if self._fold_of(state, scope, census, (), recount=False) is not None or scope in self._suspects:
-            return Renewed(None, frozenset())
-        return renewed(state, census.stays(scope, ()), renewing, int(self._now()))
+        if census is None or not self._is_counted(state) or scope in self._suspects:
+            return None
+        waits = self._fold_of(state, scope, census, (), recount=False) is not None
+        return census if is_current(census, state, scope) and not waits else None
 
     def _note_taken_in(self, scope: str, census: Census) -> None:
         """Note that the ledger has all ends that the watch has seen, where nothing is left to fold."""

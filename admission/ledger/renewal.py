@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.decide.limits import ENDING, Charge
 from admission.ledger.limits import Granted, judge
-from admission.ledger.tranches import Tranche, first
+from admission.ledger.tranches import MOST, Tranche, first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -72,7 +72,10 @@ def _due(state: State, stays: Iterable[Stay], renewing: Renewing, now: int) -> I
     for stay in stays:
         if stay.seconds or stay.claim or stay.uid in state.inflight:
             continue
-        tranche = state.hours.tranches.get((stay.uid, stay.party)) or Tranche(stay.counts, stay.since, 0)
+        tranche = state.hours.tranches.get((stay.uid, stay.party))
+        if tranche is None and len(state.hours.tranches) >= MOST:
+            continue  # it counts by the hours that it has begun
+        tranche = tranche or Tranche(stay.counts, stay.since, 0)
         ending = renewing.ending(stay.counts)
         if ending is not None and tranche.is_due(now, ending):
             yield _Due(stay, tranche, ending)

@@ -11,6 +11,9 @@ from typing import NamedTuple
 from admission.decide.duration import HOUR
 from admission.decide.limits import ENDING
 
+MOST = 5000
+"""Tranches of one ledger: no object that an API server takes has room for many more."""
+
 
 def first(ending: int) -> int:
     """Return the seconds that an object without an end asks for: an hour, and those in which it is told to end."""

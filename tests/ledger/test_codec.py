@@ -293,7 +293,7 @@ def test_a_newer_ledger_is_left_to_newer_programs() -> None:
         (b'{"used":7}', Fault.CORRUPT),
         (b'{"initialized":"yes"}', Fault.CORRUPT),
         (b"[]", Fault.CORRUPT),
-        (b'{"format":6,"initialized":true}', Fault.NEWER),
+        (b'{"format":99,"initialized":true}', Fault.NEWER),
     ],
 )
 def test_a_status_of_the_wrong_shape_is_not_counted(status: bytes, fault: Fault) -> None:

@@ -10,11 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admission.decide.limits import ENDING, Charge, Limit
+from admission.ledger import renewal
+from admission.ledger.draft import Ask, Caps, Drafter
 from admission.ledger.fold import fold
 from admission.ledger.hours import HOUR, Stay, Terms
+from admission.ledger.limits import Granted, Unavailable
 from admission.ledger.renewal import Renewing, renewed
 from admission.ledger.state import Entry, Hold, Hours, State
 from admission.ledger.tranches import Tranche, first
+from admission.review.reasons import Reason
 from tests.ledger.test_hours import Here
 
 if TYPE_CHECKING:
@@ -204,3 +208,19 @@ def test_a_lost_write_renews_nothing_twice() -> None:
     written = renewed(state, stays, going_on(budget(9)), NOW).state
     assert written is not None
     assert renewed(written, stays, going_on(budget(9)), NOW + 1) == (None, frozenset())
+
+
+def test_a_ledger_that_has_room_for_no_more_lets_none_in_and_takes_none_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, _ = paying(NOW)
+    charge = Charge("acme", ONE, (), first(NOTICE), endless=True)
+    asks = [Ask(uid, "ns", uid, each, (budget(9),), "r1") for uid, each in (("x", charge), ("y", plain(charge)))]
+    busy, granted = Drafter(state, Caps(tranches=1), NOW).draft(asks, []).outcomes
+    assert busy == Unavailable(Reason.LedgerBusy)
+    assert isinstance(granted, Granted)
+    monkeypatch.setattr(renewal, "MOST", 1)
+    assert renewed(state, [stay("x", NOW - HOUR)], going_on(budget(9)), NOW) == (None, frozenset())
+
+
+def plain(charge: Charge) -> Charge:
+    """Return the charge of a pod that names its end."""
+    return dataclasses.replace(charge, endless=False)
