@@ -364,6 +364,7 @@ def test_a_pod_without_an_end_is_renewed_hour_by_hour_until_that_does_not_fit_an
         lambda found: "paidUntil" in found and instant(found["paidUntil"]).timestamp() == until,
     )
     assert (shown["prepaid"], shown["left"]) == (3, 1)
+    assert instant(given.get("computequotas", unique)["status"]["paidUntil"]).timestamp() == until
     # The next one pays for its first hour; a second hour would be more than the four that there are.
     given.admit(gpu_pod("second", unique))
     other = given.get("pod", "second", "-n", unique)["metadata"]["uid"]
