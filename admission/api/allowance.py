@@ -30,6 +30,8 @@ class OwnHours(Model):
     """Set aside for what runs or was admitted, to its end, rounded up; what is not used is given back."""
     left: int = 0
     """What the tenant could still use, rounded down."""
+    paid_until: pydantic.AwareDatetime | None = None
+    """The first instant up to which a pod of the tenant's without an end has paid; absent where none runs. It pays for the next hour before that, or is told to end."""
 
 
 class OwnLimit(Model):

@@ -20,7 +20,7 @@ class QuotaLedgerStatus(Model):
     """The counts. Written by computegate alone; entries are single strings because what a list costs the API server grows with its nodes."""
 
     format: Annotated[int, pydantic.Field(ge=1)] = 1
-    """Version of the strings below. With 3, of a ledger with very many accounts, all of them stand packed in `used`."""
+    """Version of the strings below. With 3, of a ledger with very many accounts, all but `tranches` stand packed in `used`. With 4, and packed 5, some pod without an end pays by tranches."""
     epoch: int = 0
     """Raised at each rebuild."""
     initialized: bool = False
@@ -53,6 +53,8 @@ class QuotaLedgerStatus(Model):
     """resourceVersion of the resource claims up to which ends are in `spent`."""
     settled_at: Annotated[int, pydantic.Field(ge=0)] = 0
     """When `prepaid` was last summed, in unix seconds."""
+    tranches: Annotated[str, pydantic.Field(max_length=1_000_000)] = ""
+    """What pods without an end have paid for: uid,party,since,seconds,class:count[+class:count];... in unix seconds."""
     shards: Annotated[int, pydantic.Field(ge=0)] = 0
     """Over how many further ledgers the tenants of a quota were spread when this one was counted."""
 

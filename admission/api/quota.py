@@ -26,9 +26,9 @@ class Limits(Model):
     tpp: Amount | None = None
     """Total processing performance at once: the sum of the devices' TPP."""
     device_hours: Annotated[int, pydantic.Field(ge=0, le=2**31)] | None = None
-    """Accelerators times the hours for which they are held, within the window. A pod pays for its activeDeadlineSeconds when it is admitted and gets back what it did not use; without a deadline it is refused where this is set."""
+    """Accelerators times the hours for which they are held, within the window. A pod pays for its activeDeadlineSeconds when it is admitted and gets back what it did not use; for one without a deadline see withoutEnd."""
     longest_hold: Duration | None = None
-    """The longest that an ownership group may hold devices of one class without a break longer than holdGap, such as 30d or 12h: from pod to pod, and over all its tenants. A pod without activeDeadlineSeconds is refused where this is set."""
+    """The longest that an ownership group may hold devices of one class without a break longer than holdGap, such as 30d or 12h: from pod to pod, and over all its tenants. For a pod without activeDeadlineSeconds see withoutEnd."""
 
 
 class ComputeQuotaSpec(Model):
@@ -48,6 +48,8 @@ class ComputeQuotaSpec(Model):
     """Limits of each reseller over all its end customers."""
     per_group: Limits | None = None
     """Limits of each ownership group: of all tenants under the same party at the top (`status.standing.group` of a Tenant) together."""
+    without_end: Literal["Refused", "Renewed"] = "Refused"
+    """Pods without activeDeadlineSeconds, where device-hours or holds are limited. Refused; or Renewed: such a pod prepays an hour and the time that its ending would take, and the next hour before that begins. Renewed asks for an Enforcement that evicts for HoursExhausted (and HoldTooLong, with longestHold): without one they are refused."""
     window: Duration = "30d"
     """How far back device-hours count."""
     hold_gap: Duration = "1h"
@@ -90,6 +92,8 @@ class ComputeQuotaStatus(Model):
     """Device-hours within the window, rounded up: used by what has ended, reserved for what runs or was promised."""
     longest_hold: str = ""
     """The longest continuous hold that goes on now, in full hours."""
+    paid_until: pydantic.AwareDatetime | None = None
+    """The first instant up to which a pod without an end has paid for its hours; absent where none runs."""
     observed: int = 0
     """Accelerators held beside, in namespaces that are not enforced; never counted against the limit."""
     summary: str = ""

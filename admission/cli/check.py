@@ -30,6 +30,8 @@ from admission.demand.workloads.count import CountError
 from admission.demand.workloads.fields import at, mapped
 from admission.demand.workloads.pods import ONLY, made_claims, pod_of, roles_of
 from admission.demand.workloads.table import with_files
+from admission.enforce.sweep.endings import Endings
+from admission.enforce.sweep.steps import EVERYTHING
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 from admission.server.case import Ask
@@ -135,7 +137,8 @@ async def _judged(arguments: argparse.Namespace, now: dt.datetime) -> list[Row]:
     for remark in all_remarks(registry, now):
         print(f"computegate check: {_placed(remark, documents)}", file=sys.stderr)
     ledger = embedded_ledger()
-    judge = Judge(registry, ledger, reference_key=secrets.token_bytes(32), contact=arguments.contact)
+    key, endings = secrets.token_bytes(32), Endings(registry, EVERYTHING)
+    judge = Judge(registry, ledger, reference_key=key, contact=arguments.contact, endings=endings)
     around = Surroundings((document.file, document.content) for document in waiting)
     lookup = FileLookup(arguments.namespace)
     for document in waiting:

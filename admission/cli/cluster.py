@@ -17,7 +17,7 @@ from admission.cli.certificates import Certificates
 from admission.cli.denials import Denials
 from admission.cli.installation import Installation, Replica
 from admission.cli.process import all_kept_alive, ended, own_namespace, start_anew
-from admission.cli.reevaluation import Judging
+from admission.cli.reevaluation import Judging, granted_by
 from admission.cli.referencekey import reference_key
 from admission.cli.troubles import Troubles
 from admission.cli.upkeep import Upkeep
@@ -29,6 +29,7 @@ from admission.cluster.events import Events, Regarding
 from admission.cluster.lease import Lease
 from admission.cluster.lookup import ClusterLookup
 from admission.decide.lastgood import LastGood
+from admission.enforce.sweep.endings import Endings
 from admission.ledger.ledger import Ledger
 from admission.ledger.objects import ObjectStore
 from admission.ledger.uncount import uncount_all
@@ -282,7 +283,10 @@ class ClusterSource:
     def _judging(self) -> Judging:
         """What pods that run are judged with: the same as those that are created."""
         key, contact = self.reference_key, self._settings.contact
-        judge = Judge(self._registry, self.ledger, reference_key=key, contact=contact, unready=self.unready)
+        endings = Endings(self._registry, granted_by(self._settings))
+        judge = Judge(
+            self._registry, self.ledger, reference_key=key, contact=contact, unready=self.unready, endings=endings
+        )
         return Judging(judge, self.lookup, key, lambda: self.unready() or self._unrecorded())
 
     def _unrecorded(self) -> str:

@@ -56,6 +56,11 @@ SILENCE = 90.0
 """Seconds for which the API server may have answered nothing: its last answer tells the time as of then."""
 
 
+def granted_by(settings: Settings) -> Granted:
+    """Return what the installation was granted to do."""
+    return Granted(settings.enforcement.evict, settings.enforcement.suspend)
+
+
 class Judging(NamedTuple):
     """What judges, and what it looks up."""
 
@@ -137,7 +142,7 @@ class Reevaluation:
         reader = Reader(client, review, excluded, lambda _: None)
         self.evictor, self.suspender = Evictor(client, now), Suspender(client, self.steps, reader)
         self.statuses = Statuses(client, registry)
-        granted = Granted(settings.enforcement.evict, settings.enforcement.suspend)
+        granted = granted_by(settings)
         self.shown = Shown(self.statuses, registry.mode, self.evictor, now=now, granted=granted)
         acts = Acts(
             registry,

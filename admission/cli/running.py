@@ -21,6 +21,8 @@ from admission.cluster.client import ClusterError
 from admission.cluster.lists import pages
 from admission.cluster.lookup import ClusterLookup
 from admission.demand.request import DemandError
+from admission.enforce.sweep.endings import Endings
+from admission.enforce.sweep.steps import EVERYTHING
 from admission.ledger.pods import ENDED
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.review.pod import MIRROR, Pod
@@ -72,7 +74,8 @@ async def judged(
     await _add_devices(client, registry)
     if broken := registry.held_back_at(dt.datetime.now(dt.UTC)):
         raise ClusterError(f"the rules cannot be used: {broken}")
-    judge = Judge(registry, embedded_ledger(), reference_key=secrets.token_bytes(32), contact=contact)
+    key, endings = secrets.token_bytes(32), Endings(registry, EVERYTHING)
+    judge = Judge(registry, embedded_ledger(), reference_key=key, contact=contact, endings=endings)
     lookup = ClusterLookup(client)
     for pod in await _created(client):
         namespace, created = pod.metadata.namespace, _instant(pod)

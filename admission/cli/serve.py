@@ -15,12 +15,14 @@ from admission.catalogue.catalogue import Catalogue
 from admission.cli.cluster import ClusterSource
 from admission.cli.files import FileError
 from admission.cli.process import kept_alive
+from admission.cli.reevaluation import granted_by
 from admission.cli.standalone import FolderSource
 from admission.cluster.client import ClusterError
 from admission.cluster.clock import Clock, machines
 from admission.cluster.credentials import NoCredentialsError
 from admission.decide.registry import Registry
 from admission.demand.workloads.table import TableError
+from admission.enforce.sweep.endings import Endings
 from admission.ledger.database import Unusable
 from admission.server import log
 from admission.server.certificates import certificate_figures
@@ -191,6 +193,7 @@ def _judge(
         unready=source.unready,
         unrecorded=(lambda: recorder.problem) if denies else lambda: "",
         last_good=source.last_good,
+        endings=dict if source.releases_on_delete else Endings(registry, granted_by(settings)),
     )
     return judge, Commit(recorder) if denies else recorder
 

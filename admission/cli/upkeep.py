@@ -13,15 +13,17 @@ from admission.api import API_VERSION
 from admission.api.quota import Authorization, ComputeQuota
 from admission.cli.podwatch import PodWatch
 from admission.cli.process import kept_alive, start_anew
-from admission.cli.reevaluation import Reevaluation
+from admission.cli.reevaluation import Reevaluation, granted_by
 from admission.cluster.events import Regarding
 from admission.decide.compute import scope_of
 from admission.decide.shards import account_of, shard_of
 from admission.enforce.charged import ChargedWriter
 from admission.enforce.present import PresenceWriter
+from admission.enforce.sweep.endings import Endings
 from admission.enforce.writer import StatusWriter
 from admission.ledger.membership import KeptTerms, limited_in, scopes_of
 from admission.ledger.reconciler import Reconciler
+from admission.ledger.renewals import renewing_in
 from admission.ledger.store import StoreError
 from admission.ledger.witness import ClusterWitness
 from admission.ledger.work import Waits
@@ -29,7 +31,7 @@ from admission.review import notices
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import msgspec
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
     from admission.ledger.objects import LedgerObject, ObjectStore
+    from admission.ledger.renewal import Renewing
     from admission.ledger.work import Work
     from admission.review.claim import ResourceClaim
     from admission.server.settings import LedgerSettings, Settings
@@ -67,6 +70,7 @@ class Upkeep:
         self._registry, self._ledger, self._events, self._now = registry, ledger, events, now
         self._basis: object = None
         self._named: frozenset[str] = frozenset()
+        self._endings = Endings(registry, granted_by(settings))
         self._watch = PodWatch(
             client, registry, store, record=record, now=now, stir=self._wake, touch=self._touch, claimed=self._claimed
         )
@@ -92,6 +96,8 @@ class Upkeep:
             terms=KeptTerms(registry).of,
             limited=lambda scope: limited_in(registry, scope, now()),
             named=self._is_named,
+            renewing=self._renewing,
+            refused=self._ask,
             now=lambda: now().timestamp(),
             turn=self._ledger.turn,
             drifted=self._tell_of_drift,
@@ -167,6 +173,18 @@ class Upkeep:
         if basis != self._basis:
             self._basis, self._named = basis, scopes_of(self._registry)
         return scope in self._named
+
+    def _renewing(self, scope: str) -> Renewing | None:
+        """Return how what has no end goes on in a scope: not by data that nothing is to be concluded from."""
+        if self.reevaluation.stale():
+            return None
+        return renewing_in(self._registry, scope, self._endings(), self._now())
+
+    def _ask(self, uids: Collection[str]) -> None:
+        """Have pods judged whose next hour is refused, or no longer is."""
+        for held in map(self._watch.census.of, uids):
+            if held is not None:
+                self.reevaluation.sweep.ask(held.namespace)
 
     def _touch(self, namespace: str) -> None:
         self.reevaluation.sweep.touch(namespace)

@@ -16,6 +16,7 @@ from admission.decide.grants import AUTHORIZATION, grant_limits, scope_of_grant,
 from admission.decide.limits import ENDING, ENDLESS, Charge, Limit, Part, Scope
 from admission.decide.party import denied_by
 from admission.decide.question import Check, Question
+from admission.decide.renewal import Renewal, longest_hold, renewal_of
 from admission.decide.shards import Shard, shards_beside
 from admission.decide.told import not_cleared, what
 from admission.demand.devices import counted
@@ -84,6 +85,7 @@ def check_hold(question: Question, governing: str) -> Iterator[Result]:
     """
     deadline = question.demand.deadline_seconds
     quotas = governed(question, governing) if question.demand.refers else quotas_of(question, governing)
+    renewal = renewal_of(question, quotas) if deadline is None else Renewal()
     for quota in quotas:
         if not (quota.spec.limits_holds or quota.spec.limits_hours):
             continue
@@ -91,33 +93,31 @@ def check_hold(question: Question, governing: str) -> Iterator[Result]:
         hours = quota.spec.limits_hours
         if longest is None and not hours:
             continue
-        found = tuple(_overstays(quota, deadline, longest, hours=hours, claim=question.demand.subject == "claim"))
+        claim = question.demand.subject == "claim"
+        overstays = _overstays(quota, deadline, longest, renewal, hours=hours, claim=claim)
+        found = () if renewal.seconds else tuple(overstays)
         inputs = {"activeDeadlineSeconds": str(deadline)} | ({"longestHold": longest} if longest else {})
+        inputs |= {"paysFor": text_of(renewal.seconds)} if renewal.seconds else {}
         inputs |= {"window": quota.spec.window} if hours else {}
         yield Check(f"hold {quota.name}", "", "fail" if found else "pass", inputs), next(iter(found), None)
 
 
 def _overstays(
-    quota: ComputeQuota, deadline: int | None, longest: str | None, *, hours: bool, claim: bool
+    quota: ComputeQuota, deadline: int | None, longest: str | None, renewal: Renewal, *, hours: bool, claim: bool
 ) -> Iterator[Finding]:
     if hours and claim and not deadline:
         yield Finding(Reason.HoldUnbounded, messages.claim_unbounded(quota.name), "a claim by itself")
+    elif deadline is None and renewal.unended:
+        yield Finding(Reason.HoldUnbounded, messages.hours_unended(quota.name), renewal.obstacle)
     elif deadline is None:
         sentence = messages.hold_unbounded(quota.name, longest) if longest else messages.hours_unbounded(quota.name)
-        yield Finding(Reason.HoldUnbounded, sentence, "no deadline")
+        yield Finding(Reason.HoldUnbounded, sentence, renewal.obstacle or "no deadline")
     elif longest and deadline > seconds_of(longest):
         sentence = messages.hold_too_long(quota.name, longest, text_of(deadline))
         yield Finding(Reason.HoldTooLong, sentence, f"{deadline} s")
     elif hours and deadline + ENDING > seconds_of(quota.spec.window):
         sentence = messages.longer_than_window(quota.name, quota.spec.window, text_of(deadline))
         yield Finding(Reason.HoldTooLong, sentence, f"{deadline} s")
-
-
-def longest_hold(quota: ComputeQuota, *, of_reseller: bool) -> str | None:
-    """The shortest of the quota's longest holds: its own, each tenant's, each reseller's, each ownership group's."""
-    spec = quota.spec
-    parts = (spec.limits, spec.per_tenant, spec.per_reseller if of_reseller else None, spec.per_group)
-    return min((part.longest_hold for part in parts if part and part.longest_hold), key=seconds_of, default=None)
 
 
 def check_grants(question: Question, governing: str) -> Iterator[Result]:
@@ -180,10 +180,12 @@ def charge_of(question: Question, governing: str) -> Charge:
         for name, digest in question.demand.made
     )
     charge = Charge(question.requester.party, counted(charged), tuple(part for part in parts if part.counts))
-    if not any(each.spec.limits_hours or each.spec.limits_holds for each in quotas_of(question, governing)):
+    quotas = quotas_of(question, governing)
+    if not any(each.spec.limits_hours or each.spec.limits_holds for each in quotas):
         return charge
-    group, party = question.requester.group, question.requester.party
-    return replace(charge, seconds=question.demand.deadline_seconds or 0, group="" if group == party else group)
+    group, party, deadline = question.requester.group, question.requester.party, question.demand.deadline_seconds
+    first = renewal_of(question, quotas).seconds if deadline is None else 0
+    return replace(charge, seconds=deadline or first, group="" if group == party else group, endless=bool(first))
 
 
 def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:

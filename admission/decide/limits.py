@@ -68,6 +68,7 @@ class Charge:
 
     ``parts`` are in ``counts``; until their objects are seen, the charge stands as it was made.
     ``seconds`` is for how long at most it holds them from the day it is given them; 0 where nobody can tell.
+    An ``endless`` one pays for ``seconds`` first, and goes on as it pays for more.
     ``group`` is the ownership group whose continuous hold it begins or goes on with; "" where that is the party.
     """
 
@@ -76,6 +77,7 @@ class Charge:
     parts: tuple[Part, ...] = ()
     seconds: int = 0
     group: str = ""
+    endless: bool = False
 
     def __post_init__(self) -> None:
         if any(count <= 0 for _, count in self.counts):

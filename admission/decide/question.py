@@ -108,6 +108,8 @@ class Question:
     overrides: tuple[KYCOverride, ...] = ()
     shards: int = 0
     """Ledgers over which the tenants of one quota are spread; 0 where all stand in one."""
+    endings: Mapping[Reason, int] = field(default_factory=dict)
+    """Seconds from a tenant's being told to the end of its pod, by the reasons for which pods are ended."""
     counting: dict[str, tuple[ComputeQuota, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What ``compute.quotas_of`` found, by jurisdiction."""
     asking: dict[str, tuple[Asked, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)

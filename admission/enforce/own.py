@@ -6,6 +6,7 @@ What others hold shows in what is left alone, as it does in a denial; no figure 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.allowance import OwnHours, OwnLimit
@@ -16,7 +17,6 @@ from admission.decide.limits import ENDLESS, Limit, held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
 
     from admission.decide.limits import Account
     from admission.decide.question import Requester
@@ -93,11 +93,21 @@ def _hours(quota: ComputeQuota, kept: list[_Kept]) -> OwnHours | None:
     if not left:
         return None
     return OwnHours(
+        paid_until=_paid_until(kept),
         window=quota.spec.window,
         used=-(-max(used) // HOUR),
         prepaid=-(-max(prepaid) // HOUR),
         left=max(0, min(left)) // HOUR,
     )
+
+
+def _paid_until(kept: list[_Kept]) -> datetime | None:
+    """The first instant up to which a pod of the party's own without an end has paid."""
+    ends = []
+    for limit, view in kept:
+        until = view.paid_until(lambda party, key, limit=limit: limit.own(party) and limit.measure(((key, 1),)) > 0)  # type: ignore[misc]  # bound at once
+        ends += [] if until is None else [until]
+    return datetime.fromtimestamp(min(ends), UTC) if ends else None
 
 
 def _measure(limit: Limit, accounts: Iterable[tuple[Account, int]], meant: Callable[[str], bool]) -> int:

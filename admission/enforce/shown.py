@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from admission.api.allowance import AllowanceStatus, ClassUse, LastDenial, OwnLimit
@@ -14,7 +15,7 @@ from admission.decide.compute import check_grants, weights_in
 from admission.decide.decide import governing_of
 from admission.decide.duration import HOUR, seconds_of
 from admission.decide.grants import valid_grants
-from admission.decide.limits import held
+from admission.decide.limits import held, measure
 from admission.decide.override import clearance_of, overriding
 from admission.decide.party import check_clearance, check_owners, check_rules, check_supply, check_tenant
 from admission.decide.question import Question
@@ -27,7 +28,6 @@ from admission.tenants.kyc import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
     from admission.api.quota import Authorization
     from admission.decide.limits import Account, Unit
@@ -75,6 +75,7 @@ def quota_status(
         tpp=use("tpp", quota.spec.limits.tpp),
         device_hours=_hours(quota, view, weights),
         longest_hold=_longest(quota, view, registry, now),
+        paid_until=_paid_until(view, weights),
         conditions=[ready],
         observed=held(observed, weights),
         summary=f"{devices.used}+{devices.reserved}/{limit}",
@@ -94,6 +95,12 @@ def _hours(quota: ComputeQuota, view: View, weights: Mapping[str, int]) -> Use |
         return None
     used, reserved = (-(-seconds // HOUR) for seconds in found)
     return Use(used=used, reserved=reserved, limit=quota.spec.limits.device_hours)
+
+
+def _paid_until(view: View, weights: Mapping[str, int]) -> datetime | None:
+    """The first instant up to which a pod without an end has paid."""
+    until = view.paid_until(lambda _, key: measure(((key, 1),), weights) > 0)
+    return None if until is None else datetime.fromtimestamp(until, UTC)
 
 
 def _longest(quota: ComputeQuota, view: View, registry: Registry, now: datetime) -> str:

@@ -5,13 +5,15 @@ Decoding is strict: whatever is not exactly what ``encode`` writes is corrupt, a
 one that has not been counted.
 
 used, prepaid:  ``party,class:count[,class:count]...`` joined by ``;``, sorted
-inflight:       ``uid,namespace,name,party,class:count[+class:count]...,reserved at,owner,kind,parts,seconds,group``
-                joined by ``;``; parts are ``name=digest=class:count[+class:count]...`` joined by ``&``
+inflight:       ``uid,namespace,name,party,class:count[+class:count]...,reserved at,owner,kind,parts,seconds,group[,r]``
+                joined by ``;``; r where it pays for more as it goes on; parts are
+                ``name=digest=class:count[+class:count]...`` joined by ``&``
 spent, moved:   ``party,class,hour:seconds[+hour:seconds]...`` joined by ``;``, sorted
 past:           ``window=`` and what stands in used, joined by ``&``, sorted
 holds:          ``group,class,since,until`` joined by ``;``, sorted
+tranches:       ``uid,party,since,seconds,class:count[+class:count]...`` joined by ``;``, sorted; never packed
 
-Of a ledger with very many accounts all of these stand in ``used`` alone, packed (``ledger.packing``).
+Of a ledger with very many accounts all the others stand in ``used`` alone, packed (``ledger.packing``).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from admission.decide.limits import Charge, Part
 from admission.ledger.limits import Kind
 from admission.ledger.packing import is_large, pack, unpack
 from admission.ledger.state import Entry, Hold, Hours, State
+from admission.ledger.tranches import Tranche
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,11 +37,11 @@ if TYPE_CHECKING:
     from admission.decide.limits import Account
     from admission.ledger.state import Bucket
 
-FORMAT = 3
-"""The newest format that this version reads: of a ledger that is packed."""
+_PLAIN, _SPREAD, PACKED = 1, 2, 3
+"""The formats without and with shards, and packed: so that versions that know of none read what they can."""
 
-_PLAIN, _SPREAD = 1, 2
-"""The formats without and with shards: so that versions that know of none read what they can."""
+_RENEWED, FORMAT = 4, 5
+"""The formats, plain and packed, of a ledger in which something has paid by tranches; the last is the newest."""
 
 _REMEMBERED = 4096
 """Entries whose other form is remembered: each stands in many versions of its ledger, one after the other."""
@@ -51,6 +54,9 @@ _ENTRY_FIELDS = 11
 _PART_FIELDS = 3
 _BUCKET_FIELDS = 3
 _HOLD_FIELDS = 4
+_TRANCHE_FIELDS = 5
+_ENDLESS = "r"
+"""Stands last in an entry that goes on as it pays for more."""
 
 
 class LedgerCorrupt(ValueError):  # noqa: N818 (named for what the ledger is, as it reads in a log)
@@ -81,20 +87,21 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_def
     ends_pods: str = ""
     ends_claims: str = ""
     settled_at: int = 0
+    tranches: str = ""
     shards: int = 0
 
 
 def encode(state: State) -> Record:
     """Return a state in its stored form; equal states give equal records."""
     if is_large(state):
-        return _record(state, FORMAT, {"used": pack(state, _entries_text(state))})
-    return _record(state, _SPREAD if state.shards else _PLAIN, _texts(state))
+        return _record(state, {"used": pack(state, _entries_text(state))}, packed=True)
+    return _record(state, _texts(state))
 
 
-def _record(state: State, written: int, texts: Mapping[str, str]) -> Record:
+def _record(state: State, texts: Mapping[str, str], *, packed: bool = False) -> Record:
     hours = state.hours
     return Record(
-        format=written,
+        format=_format(state, packed=packed),
         epoch=state.epoch,
         initialized=state.initialized,
         observed_pods=_version_text(state.observed_pods),
@@ -104,9 +111,21 @@ def _record(state: State, written: int, texts: Mapping[str, str]) -> Record:
         ends_pods=_version_text(hours.ends_pods),
         ends_claims=_version_text(hours.ends_claims),
         settled_at=hours.settled_at,
+        tranches=";".join(_tranche_text(key, tranche) for key, tranche in sorted(hours.tranches.items())),
         shards=state.shards,
         **texts,
     )
+
+
+def _format(state: State, *, packed: bool) -> int:
+    """Return the oldest format that says all: a version that knows no tranches would take what they pay for nothing."""
+    if state.hours.tranches or any(entry.charge.endless for entry in state.inflight.values()):
+        return FORMAT if packed else _RENEWED
+    return PACKED if packed else _SPREAD if state.shards else _PLAIN
+
+
+def _is_packed(record: Record) -> bool:
+    return record.format in {PACKED, FORMAT}
 
 
 def _texts(state: State) -> dict[str, str]:
@@ -139,7 +158,7 @@ def decode(record: Record) -> State:
         raise LedgerNewer(f"format {record.format} is newer than {FORMAT}; update computegate")
     if record.format < 1 or min(record.epoch, record.archived, record.shards, record.settled_at) < 0:
         raise LedgerCorrupt("format, epoch, archived, shards or settledAt is out of range")
-    counts, inflight = _unpacked(record.used) if record.format == FORMAT else (_counts_of(record), record.inflight)
+    counts, inflight = _unpacked(record.used) if _is_packed(record) else (_counts_of(record), record.inflight)
     entries = [_entry(text) for text in _parts(inflight, ";")]
     state = dataclasses.replace(
         counts,
@@ -155,6 +174,7 @@ def decode(record: Record) -> State:
             ends_pods=_version(record.ends_pods),
             ends_claims=_version(record.ends_claims),
             settled_at=record.settled_at,
+            tranches=dict(map(_tranche, _parts(record.tranches, ";"))),
         ),
         shards=record.shards,
     )
@@ -167,9 +187,9 @@ def decode(record: Record) -> State:
 
 def _is_canonical(state: State, record: Record, inflight: str) -> bool:
     """Say whether a record is what its state is written as, packed or not: another version may pack at other sizes."""
-    if record.format == FORMAT:
-        return _record(state, FORMAT, {"used": record.used}) == record and _entries_text(state) == inflight
-    return _record(state, _SPREAD if state.shards else _PLAIN, _texts(state)) == record
+    if _is_packed(record):
+        return _record(state, {"used": record.used}, packed=True) == record and _entries_text(state) == inflight
+    return _record(state, _texts(state)) == record
 
 
 def _unpacked(text: str) -> tuple[State, str]:
@@ -201,7 +221,8 @@ def _entry_text(entry: Entry) -> str:
     counts = _counts_text(entry.charge.counts, "+")
     parts = "&".join(map(_part_text, entry.charge.parts))
     written, seconds, group = str(entry.reserved_at), str(entry.charge.seconds), _quote(entry.charge.group)
-    return ",".join((*map(_quote, fields), counts, written, _quote(entry.owner), entry.kind, parts, seconds, group))
+    rest = (_quote(entry.owner), entry.kind, parts, seconds, group, *((_ENDLESS,) if entry.charge.endless else ()))
+    return ",".join((*map(_quote, fields), counts, written, *rest))
 
 
 def _buckets_text(buckets: Mapping[Bucket, int]) -> str:
@@ -214,6 +235,11 @@ def _buckets_text(buckets: Mapping[Bucket, int]) -> str:
 
 def _hold_text(key: tuple[str, str], hold: Hold) -> str:
     return ",".join((*map(_quote, key), str(hold.since), str(hold.until)))
+
+
+def _tranche_text(key: tuple[str, str], tranche: Tranche) -> str:
+    numbers = str(tranche.since), str(tranche.seconds)
+    return ",".join((*map(_quote, key), *numbers, _counts_text(tranche.counts, "+")))
 
 
 def _part_text(part: Part) -> str:
@@ -271,14 +297,23 @@ def _hold(text: str) -> tuple[tuple[str, str], Hold]:
     return (_unquote(fields[0]), _unquote(fields[1])), Hold(_number(fields[2]), _number(fields[3]))
 
 
+def _tranche(text: str) -> tuple[tuple[str, str], Tranche]:
+    fields = text.split(",")
+    if len(fields) != _TRANCHE_FIELDS:
+        raise LedgerCorrupt(f"not a tranche: {text[:80]!r}")
+    key = _unquote(fields[0]), _unquote(fields[1])
+    return key, Tranche(tuple(_counts(fields[4], "+")), _number(fields[2]), _number(fields[3]))
+
+
 @functools.lru_cache(_REMEMBERED)
 def _entry(text: str) -> Entry:
     fields = text.split(",")
-    if len(fields) != _ENTRY_FIELDS:
+    endless = fields[_ENTRY_FIELDS:] == [_ENDLESS]
+    if len(fields) != _ENTRY_FIELDS + endless:
         raise LedgerCorrupt(f"inflight: {len(fields)} fields instead of {_ENTRY_FIELDS} in {text[:80]!r}")
     uid, namespace, name, party, owner, group = map(_unquote, (*fields[:4], fields[6], fields[10]))
     parts = tuple(map(_part, _parts(fields[8], "&")))
-    charge = Charge(party, tuple(_counts(fields[4], "+")), parts, _number(fields[9]), group)
+    charge = Charge(party, tuple(_counts(fields[4], "+")), parts, _number(fields[9]), group, endless)
     return Entry(uid, namespace, name, charge, _number(fields[5]), owner, _kind(fields[7]))
 
 

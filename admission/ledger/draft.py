@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from admission.ledger.hours import used_in
 from admission.ledger.limits import Differs, Exceeded, Granted, Kind, Outcome, Unavailable, judge
 from admission.ledger.state import SHARED, Entry, State
+from admission.ledger.tranches import MOST
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Caps:
     namespace: int = 256
     party: int = 384
     ledger: int = 768
+    tranches: int = MOST
+    """Objects without an end that a ledger keeps, from which on no further one is let in."""
 
 
 UNWATCHED = Caps(namespace=1_000_000, party=1_000_000, ledger=1_000_000)
@@ -197,7 +200,8 @@ class Drafter:
 
     def _full(self, ask: Ask) -> bool:
         return (
-            self._size >= self._caps.ledger
+            (ask.charge.endless and len(self._hours.tranches) >= self._caps.tranches)
+            or self._size >= self._caps.ledger
             or self._parties[ask.charge.party] >= self._caps.party
             or self._namespaces[ask.namespace] >= self._caps.namespace
         )

@@ -22,15 +22,26 @@ from typing import TYPE_CHECKING
 
 from admission.decide.shards import account_of
 from admission.ledger.homes import Attribution
-from admission.ledger.hours import UNTIMED, Terms, added, after_archiving, held_on, prepaid, settled
+from admission.ledger.hours import (
+    UNTIMED,
+    Stay,
+    Terms,
+    added,
+    after_archiving,
+    held_on,
+    outlived,
+    paying,
+    prepaid,
+    settled,
+    tranches_of,
+)
 from admission.ledger.state import Hours, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from admission.decide.limits import Account, Charge
+    from admission.decide.limits import Account
     from admission.ledger.census import Census
-    from admission.ledger.hours import Stay
     from admission.ledger.state import Entry, Hold
 
 
@@ -61,7 +72,7 @@ def fold(
     if current:
         followed = _counted_in(state, scope, census, left, terms=terms, now=now) if recount else None
         lost = {uid for uid in doubtful if uid in state.inflight} - left
-        hours = followed or _followed(state, scope, census, left | lost, terms=terms, now=now)
+        hours = followed or _followed(state, scope, census, left | lost, terms=terms, now=now, blind=blind)
     if blind:
         hours = dataclasses.replace(hours, holds={**hours.holds, **_going_on(state.hours.holds)})
     attribution = census.attribution(scope) if current else Attribution()
@@ -84,11 +95,18 @@ def fold(
     )
 
 
-def _followed(state: State, scope: str, census: Census, leaving: Collection[str], *, terms: Terms, now: int) -> Hours:
+_BEFORE_ALL = 1
+"""Unix seconds: a moment before anything was held; 0 says that the moment is not known."""
+
+
+def _followed(
+    state: State, scope: str, census: Census, leaving: Collection[str], *, terms: Terms, now: int, blind: bool
+) -> Hours:
     """Return the hours after a census: ends that they have not taken in are settled."""
     hours = state.hours
     if not terms.timed:
-        return dataclasses.replace(hours, prepaid={}, holds={}) if hours.prepaid or hours.holds else hours
+        kept = hours.prepaid or hours.holds or hours.tranches
+        return dataclasses.replace(hours, prepaid={}, holds={}, tranches={}) if kept else hours
     staying = state.inflight.keys() - leaving
     every = census.stays(scope, ())
     ended = [
@@ -98,11 +116,32 @@ def _followed(state: State, scope: str, census: Census, leaving: Collection[str]
     ]
     if terms.windows:
         counted_here = [stay for stay in every if stay.uid not in staying]
-        promised = {uid: state.inflight[uid].charge for uid in leaving}
-        hours = settled(hours, promised, counted_here, ended, now)
-    elif hours.prepaid:
-        hours = dataclasses.replace(hours, prepaid={})
+        hours = _settled(state, leaving, [*counted_here, *(_unread(hours, every, ended) if blind else ())], ended, now)
+    elif hours.prepaid or hours.tranches:
+        hours = dataclasses.replace(hours, prepaid={}, tranches={})
     return dataclasses.replace(hours, holds=held_on(hours, [*every, *ended], terms.gap, now))
+
+
+def _settled(
+    state: State, leaving: Collection[str], live: Collection[Stay], ended: Collection[Stay], now: int
+) -> Hours:
+    """Return the hours with what has ended settled, and with the tranches of what goes on."""
+    before, entries = state.hours, [state.inflight[uid] for uid in leaving]
+    promised = {entry.uid: entry.charge for entry in entries}
+    tranches = tranches_of(before, promised, live)
+    known = {**tranches, **tranches_of(before, promised, ended)}
+    hours = settled(before, promised, paying(live, known), paying(ended, known), now)
+    more = outlived(before, entries, {stay.uid for stays in (live, ended) for stay in stays}, now)
+    if tranches == before.tranches and not more:
+        return hours
+    return dataclasses.replace(hours, spent=dict(Counter(hours.spent) + more), tranches=tranches)
+
+
+def _unread(hours: Hours, live: Iterable[Stay], ended: Iterable[Stay]) -> list[Stay]:
+    """Return the stays that have paid by tranches and cannot be read: nobody can tell that they have ended."""
+    seen = {stay.uid for stays in (live, ended) for stay in stays}
+    left = ((key, each) for key, each in hours.tranches.items() if key[0] not in seen)
+    return [Stay(uid, party, "", each.counts, 0, each.since) for (uid, party), each in left]
 
 
 def _going_on(holds: Mapping[tuple[str, str], Hold]) -> dict[tuple[str, str], Hold]:
@@ -111,19 +150,24 @@ def _going_on(holds: Mapping[tuple[str, str], Hold]) -> dict[tuple[str, str], Ho
 
 def _counted_in(state: State, scope: str, census: Census, leaving: Iterable[str], *, terms: Terms, now: int) -> Hours:
     """Return the hours after a list, which sees what exists and no end: what it counts in is paid for, and held."""
-    hours = added(state.hours, _charges(state, leaving if terms.windows else ()))
+    stays = census.stays(scope, ())
+    hours = state.hours
+    if terms.windows:
+        promised = {uid: state.inflight[uid].charge for uid in leaving}
+        first = promised and not (hours.prepaid or hours.settled_at)
+        hours = added(hours, promised.values())
+        if first:  # each has paid what its reservation says, however long ago: none goes by the clock of a sum
+            hours = dataclasses.replace(hours, settled_at=_BEFORE_ALL)
+        tranches = {**hours.tranches, **tranches_of(hours, promised, stays)}
+        hours = hours if tranches == hours.tranches else dataclasses.replace(hours, tranches=tranches)
     if terms.gap is None:
         return hours
-    return dataclasses.replace(hours, holds=held_on(hours, census.stays(scope, ()), terms.gap, now))
+    return dataclasses.replace(hours, holds=held_on(hours, stays, terms.gap, now))
 
 
 def _has_taken_in(hours: Hours, stay: Stay) -> bool:
     """Whether an end was settled already, by who saw it or by who did not: all but those of objects in flight."""
     return stay.version <= (hours.ends_claims if stay.claim else hours.ends_pods)
-
-
-def _charges(state: State, uids: Iterable[str]) -> list[Charge]:
-    return [state.inflight[uid].charge for uid in uids]
 
 
 def leaves(entry: Entry, scope: str, census: Census) -> bool:

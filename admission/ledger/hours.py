@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from admission.decide.limits import ENDING
 from admission.demand.devices import classes_in
 from admission.ledger.state import Hold, Hours
+from admission.ledger.tranches import Tranche
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from admission.decide.limits import Account, Charge
-    from admission.ledger.state import Bucket
+    from admission.ledger.state import Bucket, Entry
 
 HOUR = 3600
 
@@ -52,6 +53,7 @@ class Stay(NamedTuple):
 
     ``since`` is 0 while it has none yet, ``until`` 0 until it has ended.  ``seconds`` is for how long at most, 0
     where nobody can tell.  ``version`` is the resourceVersion at which the end was seen, of claims for a ``claim``.
+    ``paid`` is for how many seconds one without an end has paid, tranche by tranche.
     """
 
     uid: str
@@ -63,6 +65,7 @@ class Stay(NamedTuple):
     until: int = 0
     version: int = 0
     claim: bool = False
+    paid: int = 0
 
     def bound(self, moment: int) -> int:
         """Return the seconds that it is charged for at a moment at which it goes on; 0 is that of its admission.
@@ -70,7 +73,7 @@ class Stay(NamedTuple):
         What it paid for, or the hours that it has begun.
         """
         elapsed = max(0, moment - self.since) if self.since else 0
-        paid = self.seconds + ENDING if self.seconds else 0
+        paid = self.paid or (self.seconds + ENDING if self.seconds else 0)
         return paid if elapsed <= paid else -(-elapsed // HOUR) * HOUR
 
 
@@ -144,6 +147,44 @@ def _unseen(
         if taken > 0:
             left[party] -= taken
             yield (party, key), taken
+
+
+def tranches_of(hours: Hours, leaving: Mapping[str, Charge], stays: Iterable[Stay]) -> dict[tuple[str, str], Tranche]:
+    """Return the tranches of stays without an end: those that stand, and the first of each whose entry is leaving."""
+    found: dict[tuple[str, str], Tranche] = {}
+    for stay in stays:
+        before, charge = hours.tranches.get((stay.uid, stay.party)), leaving.get(stay.uid)
+        if before is not None:
+            found[stay.uid, stay.party] = before._replace(counts=stay.counts, since=stay.since or before.since)
+        elif charge is not None and charge.endless:
+            found[stay.uid, stay.party] = Tranche(stay.counts, stay.since, charge.seconds + ENDING)
+    return found
+
+
+def outlived(hours: Hours, leaving: Iterable[Entry], seen: Collection[str], now: int) -> Counter[Bucket]:
+    """Return what objects without an end may have used beyond what they paid for that are gone, and nobody saw end.
+
+    They may have gone on until now: whoever renews, and would have seen them end, was away.
+    """
+    spent: Counter[Bucket] = Counter()
+    lost = [
+        (party, each.bound(hours.settled_at), each) for (uid, party), each in hours.tranches.items() if uid not in seen
+    ]
+    for entry in leaving:
+        charge = entry.charge
+        if charge.endless and entry.uid not in seen:
+            paid = charge.seconds + ENDING
+            lost.append((charge.party, paid, Tranche(charge.counts, entry.reserved_at, paid)))
+    for party, paid, each in lost:
+        more = max(0, each.bound(now) - paid)
+        spent.update({(party, key, now // HOUR): count * more for key, count in each.counts})
+    return +spent
+
+
+def paying(stays: Iterable[Stay], tranches: Mapping[tuple[str, str], Tranche]) -> list[Stay]:
+    """Return the stays with what they have paid for by tranches."""
+    found = ((stay, tranches.get((stay.uid, stay.party))) for stay in stays)
+    return [stay._replace(paid=tranche.seconds) if tranche else stay for stay, tranche in found]
 
 
 def held_on(hours: Hours, stays: Iterable[Stay], gap: int | None, now: int) -> Mapping[tuple[str, str], Hold]:

@@ -8,13 +8,14 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from admission.decide.limits import held, total
+from admission.decide.limits import ENDING, held, total
 from admission.decide.shards import shard_of
 from admission.ledger.archive import is_archive
 from admission.ledger.commit import Committer, Counters, Tuning
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
 from admission.ledger.limits import Differs, Exceeded, Granted, Level, Outcome, Request, Unavailable
 from admission.ledger.store import StoreError
+from admission.ledger.tranches import Tranche
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
@@ -48,6 +49,15 @@ class View:
         """Return for how many seconds the longest hold has gone on, of the classes that count; None where none does."""
         since = [hold.since for (_, name), hold in self.hours.holds.items() if not hold.until and counts(name)]
         return max(0, now - min(since)) if since else None
+
+    def paid_until(self, counts: Callable[[str, str], bool]) -> int | None:
+        """Return up to when (unix seconds) an object without an end has paid, the first of those that count.
+
+        ``counts`` says so of party and class key; None where there is none.
+        """
+        tranches = self.hours.tranches.items()
+        ends = (each.until for (_, party), each in tranches if any(counts(party, key) for key, _ in each.counts))
+        return min((until for until in ends if until), default=None)
 
     def device_seconds(self, window: int, weights: Mapping[str, int]) -> tuple[int, int] | None:
         """Return device-seconds: used within a window in seconds, and prepaid; None where not summed yet."""
@@ -159,6 +169,16 @@ class Ledger:
             hours=state.hours,
             reserved_hours=state.reserved_hours(),
         )
+
+    def tranche(self, scope: str, uid: str, party: str) -> Tranche | None:
+        """Return what an object without an end has paid for in a scope, as last seen here; None where nothing is."""
+        snapshot = self._store.cached(scope)
+        if snapshot is None:
+            return None
+        entry = snapshot.state.inflight.get(uid)
+        if entry is not None:
+            return Tranche(entry.charge.counts, entry.reserved_at, entry.charge.seconds + ENDING)
+        return snapshot.state.hours.tranches.get((uid, party))
 
     def scopes(self) -> Collection[str]:
         """Return the scopes known here."""

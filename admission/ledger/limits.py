@@ -149,7 +149,7 @@ class Tally:
         self._devices = Sums(accounts)
         self._hours, self._elapsed = hours, elapsed
         self._windows: dict[int, Sums] = {}
-        self._turns: list[tuple[Charge, int]] = []
+        self._paid: list[tuple[str, tuple[tuple[str, int], ...], int]] = []
 
     def add(self, charge: Charge) -> None:
         """Count a charge in."""
@@ -158,6 +158,12 @@ class Tally:
     def remove(self, charge: Charge) -> None:
         """Count a charge out."""
         self._turn(charge, -1)
+
+    def pay(self, party: str, seconds: tuple[tuple[str, int], ...], sign: int = 1) -> None:
+        """Count device-seconds by class key in (1) or out (-1)."""
+        self._paid.append((party, seconds, sign))
+        for sums in self._windows.values():
+            sums.turn(party, seconds, sign)
 
     def knows(self, limit: Limit) -> bool:
         """Say whether use under a limit can be told."""
@@ -174,9 +180,7 @@ class Tally:
 
     def _turn(self, charge: Charge, sign: int) -> None:
         self._devices.turn(charge.party, charge.counts, sign)
-        self._turns.append((charge, sign))
-        for sums in self._windows.values():
-            sums.turn(charge.party, charge.prepaid, sign)
+        self.pay(charge.party, charge.prepaid, sign)
 
     def _window(self, window: int) -> Sums | None:
         """Device-seconds that count against a window, made when the first limit asks for it."""
@@ -185,8 +189,8 @@ class Tally:
             if known is None:
                 return None
             self._windows[window] = sums = Sums(known)
-            for charge, sign in self._turns:
-                sums.turn(charge.party, charge.prepaid, sign)
+            for party, seconds, sign in self._paid:
+                sums.turn(party, seconds, sign)
         return self._windows[window]
 
 

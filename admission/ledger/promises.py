@@ -49,7 +49,8 @@ class Promises:
         scopes = (known.scopes if known else frozenset()) | {scope}
         if known is not None and scopes == known.scopes:
             return False
-        self._each[entry.uid] = Promise(charge.party, _without_parts(charge), scopes, charge.seconds, charge.group)
+        ends_after = 0 if charge.endless else charge.seconds
+        self._each[entry.uid] = Promise(charge.party, _without_parts(charge), scopes, ends_after, charge.group)
         trim(self._each)
         return True
 

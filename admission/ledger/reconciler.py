@@ -18,6 +18,7 @@ from admission.ledger.archive import Archivist, is_archive
 from admission.ledger.calm import Calm, Unanswered
 from admission.ledger.fold import fold, is_current, uncounted
 from admission.ledger.hours import UNTIMED
+from admission.ledger.paying import Paying
 from admission.ledger.rebuilding import Rebuilding
 from admission.ledger.retirement import Retirement
 from admission.ledger.state import State
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from admission.ledger.census import Census, Witness
     from admission.ledger.hours import Terms
+    from admission.ledger.renewal import Renewing
     from admission.ledger.store import Store
 
 _TRIES = 8  # of one fold, before the other ledgers get their turn
@@ -48,6 +50,8 @@ class Reconciler:
     time, and all ledgers are marked: whoever keeps caches must drop them.  ``turn`` keeps this process from writing a
     ledger twice at once.  ``drifted`` is called with a scope and the devices that a fold has just counted in there and
     no reservation had announced.  ``shards`` is the number for which ledgers are counted.
+    ``renewing`` says of a scope how what has no end goes on there, None where nothing does; ``refused`` is called with
+    the objects whose next hour does not fit, and once more when that is over.
     ``limited`` says of a scope which classes anybody reserves there, and ``named`` whether any limit stands in it.
     """
 
@@ -67,6 +71,8 @@ class Reconciler:
         drifted: Callable[[str, int], None] = lambda _scope, _devices: None,
         limited: Callable[[str], Callable[[str], bool]] = lambda _scope: lambda _key: True,
         named: Callable[[str], bool] = lambda _scope: True,
+        renewing: Callable[[str], Renewing | None] = lambda _scope: None,
+        refused: Callable[[Collection[str]], None] = lambda _uids: None,
         shards: int = 0,
     ) -> None:
         self.work = Work()
@@ -77,6 +83,16 @@ class Reconciler:
         self._limited = limited
         self._archivist = Archivist(
             store, now=now, clock=clock, timeout=self._waits.timeout, between=self._waits.archive
+        )
+        self._paying = Paying(
+            store,
+            self._agreed,
+            self._went_back,
+            renewing=renewing,
+            refused=refused,
+            turn=turn,
+            now=now,
+            timeout=self._waits.timeout,
         )
         self._calm = Calm(clock, slow=self._waits.slow, gap=10 * self._waits.heartbeat)
         self._retirement = Retirement(store, named, clock=clock, wait=self._waits.retire, timeout=self._waits.timeout)
@@ -192,6 +208,7 @@ class Reconciler:
         if terms.timed and census is not None:
             self._note_taken_in(scope, census)
         if terms.windows:
+            await self._paying.pay(scope)
             await self._archivist.follow(scope, terms)
 
     def _scopes(self) -> tuple[str, ...]:
@@ -242,6 +259,14 @@ class Reconciler:
             self.work.expired += len(snapshot.state.inflight.keys() & gone)
             self._tell(scope, missed)
             return
+
+    def _agreed(self, state: State, scope: str) -> Census | None:
+        """Return the census where a state has all that it counts."""
+        census = self._census()
+        if census is None or not self._is_counted(state) or scope in self._suspects:
+            return None
+        waits = self._fold_of(state, scope, census, (), recount=False) is not None
+        return census if is_current(census, state, scope) and not waits else None
 
     def _note_taken_in(self, scope: str, census: Census) -> None:
         """Note that the ledger has all ends that the watch has seen, where nothing is left to fold."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from admission.decide.limits import Account, Charge, Limit
+    from admission.ledger.tranches import Tranche
 
 Bucket = tuple[str, str, int]
 """Party, class key and hour (unix time in whole hours)."""
@@ -64,7 +65,8 @@ class Hours:
     some of it was, and ``past`` sums the archive by window (seconds) and account.  ``moved`` stands in the archive
     alone: what its last write brought.  ``holds`` are by group and class.  The ends of objects are taken in up to
     the resourceVersions ``ends_pods`` and ``ends_claims``.  ``settled_at`` is when ``prepaid`` was last summed (unix
-    seconds; 0 where that is not known): from it follows what each object had paid then.
+    seconds; 0 where that is not known): from it follows what each object had paid then.  ``tranches`` are by uid and
+    party what objects without an end have paid for; it is in ``prepaid``.
     """
 
     prepaid: Mapping[Account, int] = dataclasses.field(default_factory=dict)
@@ -76,6 +78,7 @@ class Hours:
     ends_pods: int = 0
     ends_claims: int = 0
     settled_at: int = 0
+    tranches: Mapping[tuple[str, str], Tranche] = dataclasses.field(default_factory=dict)
 
     def used(self, window: int) -> list[tuple[Account, int]] | None:
         """Return what was used within a window, an account more than once; None where the archive is not summed."""
@@ -88,6 +91,12 @@ class Hours:
         """Return what counts against a window: what was used within it, and what is prepaid."""
         used = self.used(window)
         return None if used is None else [*used, *self.prepaid.items()]
+
+    def overrun(self, now: int) -> Iterator[tuple[Account, int]]:
+        """Yield what objects without an end have used since ``prepaid`` was summed beyond what they had paid for."""
+        for (_, party), tranche in self.tranches.items():
+            more = tranche.bound(now) - tranche.bound(self.settled_at)
+            yield from (((party, key), count * more) for key, count in tranche.counts if more > 0)
 
     def elapsed(self, group: str, limit: Limit, now: int) -> int:
         """Return for how many seconds a group has held the classes of a limit, breaks within the limit's included."""
@@ -123,7 +132,7 @@ class State:
 
     def tally(self, now: int = 0) -> Tally:
         """Return the running use that this state starts from: used and promised.  ``now`` is unix seconds."""
-        hours, late = self.hours, list(self._overstayed(now))
+        hours, late = self.hours, [*self._overstayed(now), *self.hours.overrun(now)]
 
         def counted(window: int) -> list[tuple[Account, int]] | None:
             known = hours.counted(window)

@@ -156,6 +156,11 @@ def hours_unbounded(quota: str) -> str:
     return f"quota {quota} limits device-hours, and the pod has no end; set activeDeadlineSeconds"
 
 
+def hours_unended(quota: str) -> str:
+    """The quota lets pods without an end go on hour by hour, and nothing ends them in time."""
+    return f"quota {quota} cannot renew the time of a pod without an end here at present; set activeDeadlineSeconds"
+
+
 def claim_unbounded(quota: str) -> str:
     """Device-hours are limited and a claim by itself has no end."""
     return (

@@ -101,6 +101,7 @@ class Judge:
         unready: Callable[[], str] = lambda: "",
         unrecorded: Callable[[], str] = lambda: "",
         last_good: LastGood | None = None,
+        endings: Callable[[], Mapping[Reason, int]] = dict,
     ) -> None:
         self.registry = registry
         self._last_good = last_good
@@ -108,7 +109,7 @@ class Judge:
         self._key = reference_key
         self._contact = contact
         self._unready, self._unrecorded = unready, unrecorded
-        self._verdicts = Verdicts(registry)
+        self._verdicts = Verdicts(registry, endings)
 
     async def judge(self, ask: Ask, now: datetime, deadline: float) -> Judgement:
         """Return the judgement.  ``deadline`` is monotonic; past it the ledger answers that it is busy.
@@ -157,7 +158,7 @@ class Judge:
     def _lasting(self, case: Case, question: Question, verdict: Verdict) -> tuple[Finding, ...]:
         """What a pod that runs has used up: its hold, or the hours from which its next one would be paid."""
         found: tuple[Finding, ...] = ()
-        for request in lasting.requests_of(case.ask, question, verdict):
+        for request in lasting.requests_of(case, question, verdict, self._ledger.tranche):
             outcome = self._ledger.evaluate(request)
             found += _of_outcome(question, outcome, {})[0]
         return found

@@ -16,12 +16,13 @@ from admission.decide.decide import decide
 from admission.decide.question import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from admission.decide.question import Verdict
     from admission.decide.registry import Registry
     from admission.demand.pod import Demand
     from admission.review.finding import Finding
+    from admission.review.reasons import Reason
     from admission.server.case import Case
 
 _MOST = 1024
@@ -39,8 +40,8 @@ class Decided(NamedTuple):
 class Verdicts:
     """What ``decide`` says of cases, against a registry."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, registry: Registry, endings: Callable[[], Mapping[Reason, int]] = dict) -> None:
+        self._registry, self._endings = registry, endings
         self._kept: dict[tuple[str, Demand], tuple[Mapping[str, str] | None, Decided]] = {}
         self._basis: tuple[object, int] | None = None
 
@@ -73,6 +74,7 @@ class Verdicts:
             exemptions=registry.every(Exemption),
             overrides=registry.every(KYCOverride),
             shards=registry.shards,
+            endings=self._endings(),
         )
 
     def _forget_older(self, case: Case) -> None:

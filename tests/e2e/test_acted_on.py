@@ -317,3 +317,83 @@ def _attempts(world: World, where: str) -> list[tuple[dt.datetime, str, int]]:
         if what.get("subresource") == "eviction" and what.get("namespace") == where:
             found.append((instant(about["requestReceivedTimestamp"]), what["name"], about["responseStatus"]["code"]))
     return found
+
+
+HOUR = 3600
+
+
+def put_on_a_node(world: World, name: str, where: str, ago: int) -> dt.datetime:
+    """Bind a pod as a scheduler would that had chosen its node some seconds ago; return when that was."""
+    since = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(seconds=ago)
+    told = {"type": "PodScheduled", "status": "True", "lastTransitionTime": since.isoformat()}
+    patch = json.dumps({"status": {"conditions": [told]}})
+    world.kubectl("patch", "pod", name, "-n", where, "--subresource=status", "--type=merge", "-p", patch)
+    target = {"apiVersion": "v1", "kind": "Node", "name": RACK}
+    binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name, "namespace": where}, "target": target}
+    path = f"/api/v1/namespaces/{where}/pods/{name}/binding"
+    world.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(binding))
+    return since
+
+
+def paid_until(world: World, country: str) -> dict[str, int]:
+    """Return up to when each pod without an end has paid, by uid."""
+    rows = [row.split(",") for row in world.ledger(country).get("tranches", "").split(";") if row]
+    return {uid: int(since) + int(seconds) for uid, _, since, seconds, _ in rows if since != "0"}
+
+
+def test_a_pod_without_an_end_is_renewed_hour_by_hour_until_that_does_not_fit_and_is_evicted_in_time(
+    given: World, country: str, unique: str
+) -> None:
+    limits = quota(unique, country, None, limits={"deviceHours": 4}, window="1d", withoutEnd="Renewed")
+    given.apply(limits, tenant(unique, country), namespace(unique, unique))
+    assert "cannot renew the time of a pod without an end" in given.denial(gpu_pod("first", unique))
+    given.apply(enforcement(unique, evict("3s", reasons=["HoursExhausted"], respectBudgetsFor="0s")))
+    eventually(lambda: given.denial(gpu_pod("first", unique), "--dry-run=server"), lambda line: not line)
+    given.admit(gpu_pod("first", unique))
+    uid = given.get("pod", "first", "-n", unique)["metadata"]["uid"]
+    since = put_on_a_node(given, "first", unique, HOUR - 8)
+    paid = HOUR + 3 + 60
+    began = int(since.timestamp())
+    eventually(lambda: paid_until(given, country), lambda found: found.get(uid) == began + paid)
+    until = eventually(lambda: paid_until(given, country), lambda found: found[uid] > began + paid)[uid]
+    assert HOUR <= until - (began + paid) < HOUR + 30
+    hours = {"limit": 4, "reserved": 3, "used": 0}
+    eventually(lambda: given.get("computequotas", unique)["status"].get("deviceHours"), lambda found: found == hours)
+    shown = eventually(
+        lambda: given.get("allowances", "compute", "-n", unique)["status"].get("limits", [{}])[0].get("hours", {}),
+        lambda found: "paidUntil" in found and instant(found["paidUntil"]).timestamp() == until,
+    )
+    assert (shown["prepaid"], shown["left"]) == (3, 1)
+    assert instant(given.get("computequotas", unique)["status"]["paidUntil"]).timestamp() == until
+    # The next one pays for its first hour; a second hour would be more than the four that there are.
+    given.admit(gpu_pod("second", unique))
+    other = given.get("pod", "second", "-n", unique)["metadata"]["uid"]
+    since = put_on_a_node(given, "second", unique, HOUR - 8)
+    (told,) = eventually(lambda: findings(given, unique), bool)
+    assert (told["code"], told["action"], told["pods"]) == ("LimitReached", "Evict", 1)
+    (evicted,) = eventually(lambda: ending(given, unique), bool)
+    assert evicted["metadata"]["uid"] == other
+    assert instant(told["deadline"]) <= told_to_end(evicted)
+    assert told_to_end(evicted) < since + dt.timedelta(seconds=paid), "within what it has paid for"
+    assert paid_until(given, country)[other] == int(since.timestamp()) + paid, "it was refused, and paid nothing"
+    given.kubectl("delete", "pod", "second", "-n", unique, "--force", "--grace-period=0")
+    left = eventually(lambda: paid_until(given, country), lambda found: other not in found)
+    assert left.keys() == {uid}
+    ended = dt.datetime.now(dt.UTC)
+    used = seconds_used(given, country)
+    assert HOUR - 8 <= used <= (ended - since).total_seconds() + 1, "what it used, and nothing of the rest"
+    eventually(lambda: findings(given, unique), lambda found: found == [])
+    assert "deletionTimestamp" not in given.get("pod", "first", "-n", unique)["metadata"]
+
+
+def seconds_used(world: World, country: str) -> int:
+    """Return the device-seconds that a ledger and its archive have as used."""
+    ledger = world.ledger(country)
+    return sum(_sum_of(row) for row in ledger.get("spent", "").split(";")) + sum(
+        _sum_of(row) for row in ledger.get("past", "").partition("=")[2].split(";")
+    )
+
+
+def _sum_of(row: str) -> int:
+    """Return the seconds of a row: party,class[:seconds] and hours, or party,class:seconds."""
+    return sum(int(each.rpartition(":")[2]) for part in row.split(",") for each in part.split("+") if ":" in each)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from admission.decide import limits
 from admission.decide.limits import Limit
-from admission.ledger import archive, hours
+from admission.ledger import archive, hours, renewal, state, tranches
 from admission.ledger.hours import Terms
 from admission.ledger.reconciler import Reconciler
 from admission.ledger.work import Waits
@@ -127,7 +127,7 @@ def _same(watch: Watch) -> Watch:
 
 def shorten(patch: pytest.MonkeyPatch) -> None:
     """Have an hour last ten seconds."""
-    for module in (hours, archive):
+    for module in (hours, archive, state, tranches):
         patch.setattr(module, "HOUR", HOUR)
-    for module in (hours, limits):
+    for module in (hours, limits, renewal, state, tranches):
         patch.setattr(module, "ENDING", ENDING)

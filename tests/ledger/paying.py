@@ -74,7 +74,8 @@ class PaidServer(ApiServer):
 
     def delete(self, pod: Pod) -> None:
         begun = self.begun[pod.uid]
-        until = min(now(), begun + pod.charge.seconds + ENDING)  # its node ends it, whatever comes back from a backup
+        # Its node ends it, whatever comes back from a backup; what has no end, nobody.
+        until = now() if pod.charge.endless else min(now(), begun + pod.charge.seconds + ENDING)
         super().delete(pod)
         self.ended.append(Ended(pod, begun, until, self.revision))
         self.check()
@@ -107,7 +108,8 @@ class PaidServer(ApiServer):
         self.lost = set(backup.lost)
         self.paying = {scope: frozenset(state.inflight) for scope, state in self.counted()}
         for pod in self.live.values():
-            end = self.begun[pod.uid] + pod.charge.seconds + ENDING - 1
+            lasts = self.rng.uniform(0, 60) if pod.charge.endless else pod.charge.seconds + ENDING - 1
+            end = self.begun[pod.uid] + lasts
             asyncio.get_running_loop().call_at(max(end, now()), self._expire, pod)
 
     def _expire(self, pod: Pod) -> None:
@@ -126,12 +128,16 @@ class PaidServer(ApiServer):
             self._check_grants(scope, state)
 
     def _check_hours(self, scope: str, state: State) -> None:
-        counted, true = over_time(state), self.used(scope) + self.paid_for(scope)
+        counted, true = self.counted_now(state), self.used(scope) + self.paid_for(scope)
         if counted is not None and counted < true - 0.01:
             self.note(f"{scope}: {true:.2f} device-seconds used and paid for, and {counted} counted")
         used = sum(seconds for _, seconds in state.hours.used(WINDOW) or ())
         if self.every_end_is_seen and used > self.at_most(scope):
             self.note(f"{scope}: {used} device-seconds counted as used, {self.at_most(scope):.2f} were")
+
+    def counted_now(self, state: State) -> int | None:
+        """Return what a ledger counts against the window at this instant."""
+        return over_time(state)
 
     def _check_grants(self, scope: str, state: State) -> None:
         """Of the entries that the last write added, at least the last was judged with all the others there."""
@@ -154,10 +160,14 @@ class PaidServer(ApiServer):
         gone = (each for each in self.ended if scope in each.pod.scopes and each.until > now() - WINDOW - 3 * HOUR)
         return sum(size(each.pod) * (each.until - each.begun + 10) for each in gone)
 
-    def paid_for(self, scope: str) -> int:
+    def paid_for(self, scope: str) -> float:
         """Device-seconds that pods can use that are there or may still come."""
         there = (pod for pod in (*self.live.values(), *self.promised.values()) if scope in pod.scopes)
-        return sum(size(pod) * (pod.charge.seconds + ENDING) for pod in there)
+        return sum(size(pod) * self.may_use(pod) for pod in there)
+
+    def may_use(self, pod: Pod) -> float:
+        """Return the seconds for which a pod may hold its devices."""
+        return pod.charge.seconds + ENDING
 
 
 class Lists(QuorumReads):

@@ -422,7 +422,15 @@ def _stay(pod: Pod, since: float, ended: int = 0) -> Stay:
     until, charge = math.ceil(now()) if ended else 0, pod.charge
     claim = pod.kind is Kind.Claim
     return Stay(
-        pod.uid, charge.party, charge.group, pod.own, charge.seconds, max(1, int(since)), until, ended, claim=claim
+        pod.uid,
+        charge.party,
+        charge.group,
+        pod.own,
+        0 if charge.endless else charge.seconds,
+        max(1, int(since)),
+        until,
+        ended,
+        claim=claim,
     )
 
 

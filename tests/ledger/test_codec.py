@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from admission.api.ledger import QuotaLedgerStatus
 from admission.decide.limits import Charge, Part
 from admission.ledger import packing
-from admission.ledger.codec import FORMAT, LedgerCorrupt, LedgerNewer, Record, decode, encode
+from admission.ledger.codec import FORMAT, PACKED, LedgerCorrupt, LedgerNewer, Record, decode, encode
 from admission.ledger.limits import Kind
 from admission.ledger.objects import LedgerObject, Metadata, Spec
 from admission.ledger.state import Entry, Hold, Hours, State
 from admission.ledger.store import Fault, Snapshot
+from admission.ledger.tranches import Tranche
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     ["a100|h100", "%2C", "a,b;c:d+e=f&g"]
@@ -27,12 +28,13 @@ COUNTS = st.integers(1, 10**18)
 HOLDINGS = st.dictionaries(TEXT, COUNTS, min_size=1, max_size=3)
 PARTS = st.builds(lambda name, digest, counts: Part(name, digest, tuple(counts.items())), TEXT, TEXT, HOLDINGS)
 CHARGES = st.builds(
-    lambda party, counts, parts, seconds, group: Charge(party, tuple(counts.items()), tuple(parts), seconds, group),
+    lambda party, counts, parts, *over_time: Charge(party, tuple(counts.items()), tuple(parts), *over_time),
     TEXT,
     HOLDINGS,
     st.lists(PARTS, max_size=2),
     st.integers(0, 10**9),
     TEXT,
+    st.booleans(),
 )
 ENTRIES = st.builds(Entry, TEXT, TEXT, TEXT, CHARGES, st.integers(0, 10**12), TEXT, st.sampled_from(Kind))
 ACCOUNTS = st.dictionaries(st.tuples(TEXT, TEXT), COUNTS, max_size=5)
@@ -50,6 +52,16 @@ HOURS = st.builds(
     ends_pods=st.integers(0, 2**62),
     ends_claims=st.integers(0, 2**62),
     settled_at=st.integers(0, 2**40),
+    tranches=st.dictionaries(
+        st.tuples(TEXT, TEXT),
+        st.builds(
+            Tranche,
+            st.just((("a100", 1), ("h100", 8))) | st.just((("h100|h200", 1),)),
+            st.integers(0, 2**40),
+            st.integers(0, 2**30),
+        ),
+        max_size=3,
+    ),
 )
 STATES = st.builds(
     State,
@@ -62,6 +74,11 @@ STATES = st.builds(
     inflight=st.lists(ENTRIES, max_size=5, unique_by=lambda e: e.uid).map(lambda es: {e.uid: e for e in es}),
     hours=HOURS,
 )
+
+
+def renews(state: State) -> bool:
+    """Whether an older version must leave it alone."""
+    return bool(state.hours.tranches) or any(entry.charge.endless for entry in state.inflight.values())
 
 
 @settings(max_examples=300)
@@ -78,7 +95,7 @@ def test_every_state_survives_being_packed(state: State) -> None:
         patch.setattr(packing, "MANY", -1)
         wire = msgspec.json.encode(encode(state))
     record = msgspec.json.decode(wire, type=Record)
-    assert (record.format, record.prepaid, record.inflight) == (FORMAT, "", "")
+    assert (record.format, record.prepaid, record.inflight) == (FORMAT if renews(state) else PACKED, "", "")
     assert decode(record) == state
 
 
@@ -86,7 +103,7 @@ def test_a_ledger_is_packed_once_it_has_very_many_accounts_and_read_however_it_w
     used = {(f"tenant-{number:04}", "h100"): 8 for number in range(packing.MANY)}
     plain = State(1, initialized=True, used=used, shards=4)
     packed = dataclasses.replace(plain, hours=Hours(prepaid={("tenant-0000", "h100"): 60}))
-    assert (encode(plain).format, encode(packed).format) == (2, FORMAT)
+    assert (encode(plain).format, encode(packed).format) == (2, PACKED)
     assert len(encode(packed).used) < len(encode(plain).used) / 5
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "MANY", 10**6)
@@ -209,7 +226,7 @@ GOOD_TABLE = (*ONE, (1, b"\x05"))
 
 
 def test_a_packed_ledger_is_read() -> None:
-    state = decode(Record(format=FORMAT, used=packed(content(used=GOOD_TABLE, past=((3600, GOOD_TABLE),)))))
+    state = decode(Record(format=PACKED, used=packed(content(used=GOOD_TABLE, past=((3600, GOOD_TABLE),)))))
     assert (state.used, state.hours.past) == ({("acme", "h100"): 5}, {3600: {("acme", "h100"): 5}})
 
 
@@ -246,18 +263,18 @@ def test_a_packed_ledger_is_read() -> None:
     ],
 )
 def test_a_malformed_packed_ledger_reads_as_not_counted(used: str) -> None:
-    snapshot = Snapshot.of(7, Record(format=FORMAT, initialized=True, used=used))
+    snapshot = Snapshot.of(7, Record(format=PACKED, initialized=True, used=used))
     assert (snapshot.fault, snapshot.state.initialized) == (Fault.CORRUPT, False)
 
 
 def test_a_packed_ledger_that_unpacks_to_very_much_is_not_unpacked() -> None:
     bomb = base64.b64encode(zlib.compress(bytes(64_000_000))).decode()
     assert len(bomb) < 100_000
-    assert Snapshot.of(7, Record(format=FORMAT, used=bomb)).fault is Fault.CORRUPT
+    assert Snapshot.of(7, Record(format=PACKED, used=bomb)).fault is Fault.CORRUPT
 
 
 def test_nothing_stands_beside_what_is_packed() -> None:
-    record = Record(format=FORMAT, used=packed(content(used=GOOD_TABLE)), prepaid="acme,h100:5")
+    record = Record(format=PACKED, used=packed(content(used=GOOD_TABLE)), prepaid="acme,h100:5")
     assert Snapshot.of(7, record).fault is Fault.CORRUPT
 
 
@@ -276,7 +293,7 @@ def test_a_newer_ledger_is_left_to_newer_programs() -> None:
         (b'{"used":7}', Fault.CORRUPT),
         (b'{"initialized":"yes"}', Fault.CORRUPT),
         (b"[]", Fault.CORRUPT),
-        (b'{"format":4,"initialized":true}', Fault.NEWER),
+        (b'{"format":99,"initialized":true}', Fault.NEWER),
     ],
 )
 def test_a_status_of_the_wrong_shape_is_not_counted(status: bytes, fault: Fault) -> None:

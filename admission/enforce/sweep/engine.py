@@ -119,6 +119,11 @@ class Sweep:
         if found is not None and found.pods:
             self._touched.setdefault(namespace, self._facts.clock() + TOUCH_SECONDS)
 
+    def ask(self, namespace: str) -> None:
+        """Have a namespace judged soon: something is known of its pods that no object tells."""
+        if namespace not in self._excluded:
+            self._touched[namespace] = self._facts.clock()
+
     async def run(self) -> None:
         """Go on until cancelled."""
         failures = 0

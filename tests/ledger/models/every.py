@@ -17,6 +17,7 @@ from tests.ledger.models import (
     recreation,
     restore,
     reviews,
+    tranches,
     two_ledgers,
 )
 
@@ -36,5 +37,6 @@ CASES: tuple[Case[Any], ...] = (
     *claims.CASES,
     *claim_folds.CASES,
     *hours.CASES,
+    *tranches.CASES,
     *archive.CASES,
 )
