@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from admission.cluster.client import ApiError, ClusterError, Unreachable
-from admission.enforce.sweep.evictor import Victim
 from admission.enforce.sweep.found import Found
 from admission.enforce.sweep.reader import Reader, Reviewed
 from admission.enforce.sweep.record import Line, Steps
@@ -79,7 +78,7 @@ class Api:
             steps = Steps(record, strict=False, tenant=str.upper, now=lambda: START)
             reader = Reader(client, review, (), lambda _: None)
             suspender = Suspender(client, steps, reader, lambda: now)
-            suspender.note(Victim(msgspec.convert(made("gone", owner), Pod), WHY, START, START))
+            suspender.note(msgspec.convert(made("gone", owner), Pod), WHY)
             suspender.judged("lab", Found())
             for _ in range(times):
                 await suspender.step(wanted=True)

@@ -17,12 +17,12 @@ from admission.api.enforcement import Action
 from admission.cluster.client import ApiError
 from admission.cluster.events import Regarding
 from admission.enforce.sweep.changes import lists_too_old
-from admission.enforce.sweep.found import Found, entries_of, known, reason_of
+from admission.enforce.sweep.found import Found, entries_of, is_late, known, reason_of
 from admission.enforce.sweep.record import Step
 from admission.review import notices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
     from datetime import datetime
 
     from admission.api.allowance import Allowance, OwnFinding
@@ -92,6 +92,14 @@ class Told:
         """Say whether the Allowance of a namespace says something."""
         allowance = self._allowance(namespace)
         return allowance is not None and bool(allowance.status.findings)
+
+    def due_elsewhere(self, judged: Container[str]) -> int:
+        """Return how many pods are due by what stands in the Allowances of namespaces that were not judged."""
+        now = self._now()
+        others = ((key.partition("/")[0], each) for key, each in tuple(self._allowances.items()))
+        said = (each.status.findings for name, each in others if name not in judged)
+        late = ([entry.pods for entry in entries if is_late(entry, now)] for entries in said)
+        return sum(max(pods, default=0) for pods in late)
 
     async def tell(self, found: Mapping[str, Found], policy: Policy) -> None:
         """Write every Allowance that does not say what was found; raises ``Unreachable``."""
