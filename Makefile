@@ -25,7 +25,7 @@ $(READY): requirements/dev.lock
 	@touch $@
 
 test: setup ## run all tests on a real control plane, built first; ARGS="-k name" goes to pytest
-	tools/build $(CONTROL_PLANE) helm promtool prometheus crds.yaml kueue.yaml
+	tools/build $(CONTROL_PLANE) helm promtool prometheus kwok crds.yaml kueue.yaml
 	$(BIN)/pytest $(ARGS)
 
 lint: setup ## check style, types, the import direction and the dependencies
