@@ -101,3 +101,18 @@ def test_a_new_leader_goes_on_with_what_was_due_before_it_has_judged_all_pods(kn
     asyncio.run(passing())
     assert halfway == [expected, shown["findings"]], "nothing is shown that is half known"
     assert (len(cluster.evicted), cluster.status.breaker) == (12, None)
+
+
+def test_a_new_leader_goes_on_with_a_confirmation_that_is_half_used_though_the_allowance_says_an_older_number() -> None:
+    cluster = Cluster({"bad": 8, "well": 10}, evictionsPerMinute=4, mostShare=20)
+    first = Leader(cluster)
+    cluster.reasons["bad"] = Reason.KYCExpired
+    settled(cluster, first, seconds=40)
+    cluster.confirm()
+    settled(cluster, first, seconds=2)
+    token, _ = cluster.status.breaker.token, cluster.gone()
+    second = Leader(cluster)
+    settled(cluster, second, seconds=20)
+    assert (len(cluster.evicted), cluster.status.breaker.token, cluster.status.breaker.evicted) == (4, token, 4)
+    settled(cluster, second, seconds=60)
+    assert len(cluster.evicted) == 8

@@ -141,9 +141,12 @@ class Told:
         said = basis.allowance.status.findings if basis.allowance else []
         before = known(said, refer)
         after = entries_of(basis.found, before, basis.policy, basis.mode, now=self._now(), refer=refer)
+        # What stands and goes on standing is acted on while the rest is written: else a new leader, for a moment, knows
+        # of nothing that is due, and would take what somebody has confirmed for done.
+        lasting = {_step_of(each) for each in after}
+        self.entries[namespace] = {reason: each for reason, each in before.items() if _step_of(each) in lasting}
         if after == said:
             self._settled[namespace] = basis
-            self.entries[namespace] = before
         elif basis.allowance is None:
             await self._create(namespace)
         else:
@@ -216,9 +219,13 @@ def _changes(before: list[OwnFinding], after: list[OwnFinding]) -> Iterator[tupl
     was = {each.reference: each for each in before}
     for entry in after:
         old = was.pop(entry.reference, None)
-        if old is None or (old.action, old.deadline) != (entry.action, entry.deadline):
+        if old is None or _step_of(old) != _step_of(entry):
             yield _STEPS[entry.action], entry
     yield from ((Step.Resolved, entry) for entry in was.values())
+
+
+def _step_of(entry: OwnFinding) -> tuple[str, Action, datetime | None]:
+    return entry.reference, entry.action, entry.deadline
 
 
 def _note(entry: OwnFinding, contact: str) -> str:
