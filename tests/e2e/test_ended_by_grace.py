@@ -54,9 +54,9 @@ def given(hollow: World, country: str, unique: str) -> Iterator[World]:
     clear(hollow)
 
 
-def trainer(name: str, where: str, replicas: int, grace: int = GRACE, **spec: object) -> Object:
+def trainer(name: str, where: str, replicas: int, grace: int = GRACE) -> Object:
     """Return a Deployment on the rack."""
-    template = gpu_pod("any", where, nodeName=RACK, terminationGracePeriodSeconds=grace, **spec)
+    template = gpu_pod("any", where, nodeName=RACK, terminationGracePeriodSeconds=grace)
     return deployment(name, where, template, replicas)
 
 

@@ -110,7 +110,8 @@ def test_a_new_leader_goes_on_with_a_confirmation_that_is_half_used_though_the_a
     settled(cluster, first, seconds=40)
     cluster.confirm()
     settled(cluster, first, seconds=2)
-    token, _ = cluster.status.breaker.token, cluster.gone()
+    token = cluster.status.breaker.token
+    cluster.gone()
     second = Leader(cluster)
     settled(cluster, second, seconds=20)
     assert (len(cluster.evicted), cluster.status.breaker.token, cluster.status.breaker.evicted) == (4, token, 4)

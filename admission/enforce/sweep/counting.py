@@ -78,7 +78,9 @@ class Counting:
         if self._counts.whole:
             return self._counts
         before = bounds.counted_of_late(enforcement, self._now())
-        return before and _Counts(max(self._counts.due, before.pods), max(self._counts.of, before.of))
+        if before is None:
+            return None
+        return _Counts(max(self._counts.due, before.pods), max(self._counts.of, before.of))
 
     async def _counted(self, enforcement: Enforcement, *, covers_any: bool) -> Enforcement | None:
         before, counts = enforcement.status.breaker, self._known(enforcement)
