@@ -147,3 +147,16 @@ def test_a_workload_of_kueue_that_cannot_be_read_ends_nothing_else() -> None:
     api = Api(SET, queued={"metadata": 7})
     api.steps("Job/a", times=3)
     assert {str(line.step) for line in api.lines} == {"NotSuspended"}
+
+
+def test_a_controller_that_is_too_many_to_remember_is_counted_once(caplog: pytest.LogCaptureFixture) -> None:
+    api: Any = Api(ROLLOUT)
+
+    async def review(_: Pod) -> Reviewed:
+        return Reviewed()
+
+    suspender = Suspender(api, api, Reader(api, review, (), lambda _: None))
+    pods = [msgspec.convert(made("gone", f"ReplicaSet/{number}"), Pod) for number in range(1002)]
+    for pod in (*pods, *pods):
+        suspender.note(pod, WHY)
+    assert (suspender.forgotten, caplog.text.count("too many to remember")) == (2, 2)
