@@ -5,8 +5,8 @@ which nothing has changed: how long each took, the server's processor time and m
 by its audit log, and that it wrote nothing.  Then one tenant after the other loses its clearance, at any time of a
 sweep: how long until the Enforcement shows the pods.
 
-``--pods 100000 --tenants 2000`` is the size to be borne: some GB of memory for etcd and the API server, and a quarter of an hour
-or more for the pods to come in.
+``--pods 100000 --tenants 2000`` is the size to be borne: some GB of memory for etcd and the API server, and a quarter
+of an hour or more for the pods to come in.
 """
 
 from __future__ import annotations
