@@ -26,7 +26,7 @@ $(READY): requirements/dev.lock
 	@touch $@
 
 test: setup ## run all tests, file by file in JOBS processes with real control planes, built first; ARGS="-k name" goes to pytest
-	tools/build $(CONTROL_PLANE) helm promtool prometheus crds.yaml kueue.yaml
+	tools/build $(CONTROL_PLANE) helm promtool prometheus kwok crds.yaml kueue.yaml
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## check style, types, the import direction and the dependencies

@@ -107,7 +107,7 @@ class Estate:
         self._each(range(self._pods, pods), self._start)
         self._pods = pods
         self._installed.apply()
-        eventually(self._counted, lambda used: used == pods, 900)
+        eventually(self._counted, lambda used: used == pods, 900 + pods / 50)
 
     def _start(self, api: Direct, number: int) -> None:
         where, name = self.names[number % len(self.names)], f"train-{number:05}"

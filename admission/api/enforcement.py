@@ -76,7 +76,7 @@ class EnforcementSpec(Model):
     evictions_per_minute: Annotated[int, pydantic.Field(ge=1, le=600)] = 10
     """Attempts to evict in any 60 seconds, in the whole cluster. Of several Enforcements the lowest holds."""
     most_share: Annotated[int, pydantic.Field(ge=1, le=100)] = 20
-    """Percent of the pods with controlled accelerators whose deadline may have passed at once; beyond that, and beyond one pod, nothing is evicted until `confirmed` says so."""
+    """Percent of the pods with controlled accelerators whose deadline may have passed at once, together with those ended within an hour; beyond that, and beyond one pod, nothing is evicted until `confirmed` says so."""
     confirmed: Annotated[str, pydantic.Field(max_length=64)] = ""
     """The token of `status.breaker`: what it counted may be evicted, and nothing else."""
     confirmed_by: Annotated[str, pydantic.Field(max_length=256)] = ""
@@ -120,10 +120,23 @@ class Breaker(Model):
     """Pods whose deadline had passed: as many may be evicted once it is confirmed."""
     of: int
     """Pods with controlled accelerators."""
+    ended: int = 0
+    """Pods that had been ended within the hour before, which count as well."""
     share: int = 0
     """`spec.mostShare` when it opened: it closes by a confirmation, or once no more are due than this share."""
     evicted: int = 0
     """Attempts to evict since it was confirmed."""
+
+
+class Counted(Model):
+    """What was counted when evictions were announced last: a new leader goes on by it until it has judged all pods."""
+
+    at: pydantic.AwareDatetime
+    """When."""
+    pods: int
+    """Pods whose deadline had passed."""
+    of: int
+    """Pods with controlled accelerators."""
 
 
 class EnforcementStatus(Model):
@@ -135,6 +148,10 @@ class EnforcementStatus(Model):
     """Of the last minute: so that a new leader goes on at the same pace."""
     attempted: int = 0
     """Attempts to evict so far."""
+    ended: list[Attempts] = []
+    """Pods that were ended in the last hour without a confirmation, by five minutes: they count for the breaker as if they were still due."""
+    counted: Counted | None = None
+    """Pods that were due, and all of them, when evictions were announced last."""
     breaker: Breaker | None = None
     """Absent while no more is to be evicted than allowed."""
     summary: str = ""

@@ -211,6 +211,7 @@ class Reevaluation:
             gauge("computegate_sweep_stale", "Whether nothing is concluded now.", stale, ()),
             counter("computegate_sweep_pages", "Pages of pods that were read.", self.sweep.pages),
             counter("computegate_suspended_controllers", "Controllers that were suspended.", self.suspender.suspended),
+            counter("computegate_forgotten_controllers", "Too many to be suspended.", self.suspender.forgotten),
             gauge("computegate_reports_waiting", "OpenReports to be written.", {(): float(self.reports.waiting)}, ()),
             counter("computegate_report_writes", "OpenReports that were written.", self.reports.writes),
             counter("computegate_enforcement_lines", "Lines of the enforcement record.", self.steps.lines),

@@ -28,6 +28,7 @@ from admission.server import log
 from admission.server.certificates import certificate_figures
 from admission.server.commit import Commit
 from admission.server.config import ENTRIES, Counts, ServerConfig
+from admission.server.garbage import Collections
 from admission.server.gate import Gate
 from admission.server.judge import Judge
 from admission.server.kinds import Kinds
@@ -71,6 +72,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop; 2 when the configuration cannot be used."""
+    Collections().install()
     with log.telling() as choose:
         try:
             settings = read_settings(arguments.config)

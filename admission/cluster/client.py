@@ -51,14 +51,20 @@ class Unreachable(ClusterError):  # noqa: N818 (a state of the world; the field 
 
 
 class ApiError(ClusterError):
-    """A Status: ``reason`` is the machine-readable word, ``retry_after`` seconds or None."""
+    """A Status: ``reason`` is the machine-readable word, ``retry_after`` seconds or None.
 
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+    ``rest`` asks for the rest of a list of which the API server keeps no more; "" where there is none.
+    """
+
+    def __init__(
+        self, status: int, reason: str, message: str, retry_after: float | None = None, *, rest: str = ""
+    ) -> None:
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
+        self.rest = rest
 
     @property
     def outcome_unknown(self) -> bool:
@@ -230,7 +236,7 @@ def _api_error(status: int, retry_after: str | None, body: bytes) -> ApiError:
         return ApiError(status, "", body[:500].decode(errors="replace"), seconds)
     if seconds is None and said.details and said.details.retry_after_seconds is not None:
         seconds = float(said.details.retry_after_seconds)
-    return ApiError(status, said.reason or "", said.message or "", seconds)
+    return ApiError(status, said.reason or "", said.message or "", seconds, rest=said.metadata.continue_)
 
 
 def _abort(response: aiohttp.ClientResponse) -> None:

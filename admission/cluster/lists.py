@@ -22,22 +22,29 @@ _page = msgspec.json.Decoder(wire.Page)
 
 
 async def pages(
-    client: Client, path: str, query: Mapping[str, str] | None = None
+    client: Client, path: str, query: Mapping[str, str] | None = None, *, size: int = PAGE, onward: bool = False
 ) -> AsyncIterator[tuple[msgspec.Raw, ...]]:
     """Yield the objects of a collection, undecoded; nothing of a collection that the cluster does not serve.
 
-    Raises ``ClusterError``, also when the list outlives what the API server keeps of it (about five minutes).
+    A list that outlives what the API server keeps of it (five to ten minutes) ends with ``ClusterError``, as all that
+    goes wrong; or, ``onward``, goes on by what is there then.  Either way each object comes once at most, and in the
+    order of namespaces and names; what came or went meanwhile may be missing.
     """
-    asked = {**(query or {}), "limit": str(PAGE)}
+    asked = {**(query or {}), "limit": str(size)}
+    outlived = False
     while True:
         try:
             page = _page.decode(await client.get(path, asked))
         except ApiError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return
-            raise
+            if not onward or outlived or error.status != HTTPStatus.GONE or not error.rest:
+                raise
+            asked["continue"], outlived = error.rest, True
+            continue
         except msgspec.MsgspecError as error:
             raise ClusterError(f"{path}: not what a Kubernetes API server sends: {error}") from error
+        outlived = False
         yield page.items or ()
         if not page.metadata.continue_:
             return

@@ -69,6 +69,8 @@ class Status(_Wire, frozen=True):
     reason: str | None = None
     message: str | None = None
     details: StatusDetails | None = None
+    metadata: ListMeta = ListMeta()
+    """Of a list that is no longer kept: how to ask for the rest of it as it is now."""
 
 
 class Namespace(_Wire, frozen=True):

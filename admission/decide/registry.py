@@ -24,7 +24,7 @@ from admission.decide.question import Requester
 from admission.decide.rulebook import Rulebook
 from admission.decide.rules import NEVER
 from admission.decide.stops import Stops
-from admission.demand.inventory import Inventory, Node, take_inventory
+from admission.demand.inventory import Inventory, Node, Target, take_inventory
 from admission.tenants.group import Groups
 from admission.tenants.standing import Standing, standing_of
 
@@ -69,6 +69,7 @@ class Registry:
         self._builtin = catalogue
         self._catalogue: Catalogue | None = None
         self._inventory: Inventory | None = None
+        self._targets: dict[str, tuple[Node, Target]] = {}
         self._rulebook: Rulebook | None = None
         self._grants: dict[str, tuple[Authorization, ...]] | None = None
         self._held_back: tuple[datetime, datetime, str] | None = None
@@ -163,7 +164,8 @@ class Registry:
         self.generation = object()
         self._held_back = None
         if kind in _NAMES_DEVICES:
-            self._catalogue = self._inventory = self._rulebook = None
+            self._catalogue = self._rulebook = None
+            self._take_anew()
         if kind == "AcceleratorPresence":
             self._inventory = None
         if kind == "AccessPolicy":
@@ -186,25 +188,30 @@ class Registry:
         if self.nodes.pop(name, None) is not None:
             self._inventory = None
 
+    def _take_anew(self) -> None:
+        """What every node offers may be another."""
+        self._inventory = None
+        self._targets = {}
+
     def put_device_class(self, found: DeviceClass) -> None:
         """Take in a class of devices: what stands for which devices may have changed."""
         self.device_classes[found.metadata.name] = found
-        self._inventory = None
+        self._take_anew()
 
     def drop_device_class(self, name: str) -> None:
         """Forget a class of devices."""
         self.device_classes.pop(name, None)
-        self._inventory = None
+        self._take_anew()
 
     def put_slice(self, found: ResourceSlice) -> None:
         """Take in what a driver publishes."""
         self.slices[found.metadata.name] = found
-        self._inventory = None
+        self._take_anew()
 
     def drop_slice(self, name: str) -> None:
         """Forget what a driver published."""
         self.slices.pop(name, None)
-        self._inventory = None
+        self._take_anew()
 
     def grants_of(self, tenant: str) -> tuple[Authorization, ...]:
         """The authorizations of one tenant, those that do not hold now too."""
@@ -264,6 +271,7 @@ class Registry:
                 device_classes=self.device_classes.values(),
                 slices=self.slices.values(),
                 presences=self.every(AcceleratorPresence),
+                known=self._targets,
             )
         return self._inventory
 

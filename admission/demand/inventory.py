@@ -163,12 +163,14 @@ def take_inventory(
     device_classes: Iterable[DeviceClass] = (),
     slices: Iterable[ResourceSlice] = (),
     presences: Iterable[AcceleratorPresence] = (),
+    known: dict[str, tuple[Node, Target]] | None = None,
 ) -> Inventory:
     """Return the inventory of the nodes and pools.
 
     A node that belongs to a pool has the pool's class and place; where its own labels say another class, it
     has both, so that neither a wrong label nor a wrong pool hides a chip.  A published device that several nodes
-    can have is taken to be at each of them.  Nodes that were seen of a class are there as they were.
+    can have is taken to be at each of them.  Nodes that were seen of a class are there as they were.  ``known`` is
+    what was found of nodes while nothing but nodes has changed, and is kept current: the same is not looked at again.
     """
     declared, classes = tuple(pools), tuple(device_classes)
     makers = frozenset(chip.vendor.lower() for chip in catalogue.chips.values() if chip.vendor)
@@ -181,7 +183,12 @@ def take_inventory(
         found = _of_node(node, declared, catalogue, makers, default_country)
         return _with_devices(found, (*local.get(node.name, ()), *local.get("", ())))
 
-    at_hand = {node.name: target(node) for node in nodes}
+    before = {} if known is None else dict(known)
+    looked = {node.name: (node, _known(before, node) or target(node)) for node in nodes}
+    if known is not None:
+        known.clear()
+        known.update(looked)
+    at_hand = {name: each for name, (_, each) in looked.items()}
     found = (
         *(each for each in at_hand.values() if each.resources or each.devices or each.awaited is not None),
         *(_of_pool(p, catalogue, default_country) for p in declared),
@@ -196,6 +203,11 @@ def take_inventory(
         names={each.metadata.name: frozenset(_names(each)) for each in classes},
         published={(device.driver, device.pool, device.name): device for device in published},
     )
+
+
+def _known(before: Mapping[str, tuple[Node, Target]], node: Node) -> Target | None:
+    same, target = before.get(node.name, (None, None))
+    return target if same is node else None
 
 
 def _backing(device_classes: Iterable[DeviceClass]) -> dict[str, tuple[tuple[Condition, ...], ...]]:

@@ -66,12 +66,21 @@ def finding_over(code: str) -> str:
     return f"[{code}] no pod of this namespace would be denied any more for what was told before"
 
 
-def breaker_open(pods: int, of: int, share: int, token: str) -> str:
+def breaker_open(pods: int, of: int, share: int, token: str, ended: int = 0) -> str:
     """Of an event on an Enforcement: too many pods would be evicted."""
+    before = f", {ended} more were within the hour" if ended else ""
     return (
-        f"{pods} of {of} pods with controlled accelerators are to be evicted, more than {share} percent: nothing is "
-        f"evicted until spec.confirmed is {token}, and spec.confirmedBy who says so; see whether a rule, a list or a "
-        "clearance is wrong first"
+        f"{pods} of {of} pods with controlled accelerators are to be evicted{before}, more than {share} percent: "
+        f"nothing is evicted until spec.confirmed is {token}, and spec.confirmedBy who says so; see whether a rule, a "
+        "list or a clearance is wrong first"
+    )
+
+
+def breaker_would_open(share: int) -> str:
+    """Of a condition of an Enforcement in dry run."""
+    return (
+        f"what is found is more than {share} percent of the pods with controlled accelerators: once their deadlines "
+        "have passed, nothing would be evicted until somebody confirms it"
     )
 
 

@@ -12,39 +12,38 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from admission.cli.main import main
-from tests.e2e.objects import deployment, examples, gpu_pod, namespace, node, of, pool, quota, tenant
+from tests.e2e.acting import (
+    ON_ITS_WAY,
+    RACK,
+    acting_world,
+    attempts,
+    clear,
+    ending,
+    enforcement,
+    evict,
+    evictions,
+    findings,
+    instant,
+    leader,
+    recorded,
+    revoke,
+    run,
+    told_to_end,
+)
+from tests.e2e.objects import deployment, gpu_pod, namespace, of, quota, tenant
 from tests.e2e.world import World, eventually, value
-from tools.controlplane import ControlPlane
-from tools.installation import Installation
 from tools.process import binaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.objects import Object
-    from tools.installation import Replica
-
-ON_ITS_WAY = 5
-"""Seconds by which a request may come later than it was announced: what the pace is kept by is the announcement."""
-
-RACK = "rack-1"
-RUNNING = json.dumps({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}})
-REVOKED = json.dumps({"status": {"kyc": {"state": "Revoked"}}})
 
 
 @pytest.fixture(scope="module")
 def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Two replicas that may evict and suspend, on a control plane of their own: what they do concerns every pod."""
-    directory = tmp_path_factory.mktemp("acted-on")
-    values = {"enforcement.evict": "true", "enforcement.suspend": "true"}
-    rights = {"evict": True, "suspend": True}
-    server = {"gate": {"graceSeconds": 1}, "enforcement": {"sweepSeconds": 5, **rights}}
-    with (
-        ControlPlane(directory / "plane") as plane,
-        Installation(plane, directory / "gate", replicas=2, values=values, server=server) as installed,
-    ):
-        world = World(installed)
-        world.apply(*examples("policy", "pools"), pool("rack", "h100-sxm", "DE"), node(RACK, "rack", "h100-sxm"))
+    with acting_world(tmp_path_factory.mktemp("acted-on")) as world:
         yield world
 
 
@@ -52,71 +51,7 @@ def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def given(acting: World) -> Iterator[World]:
     """Nothing of other tests runs, and nothing is done."""
     yield acting
-    acting.kubectl("delete", "enforcements", "--all")
-    acting.kubectl("delete", "deployments,jobs,poddisruptionbudgets", "--all", "-A")
-    acting.kubectl("delete", "pods", "--all", "-A", "--force", "--grace-period=0")
-
-
-def enforcement(name: str, *steps: Object, **spec: Any) -> Object:
-    """Return an Enforcement that acts, as fast as it may."""
-    bounds = {"mode": "Enforce", "evictionsPerMinute": 600, "mostShare": 100}
-    return of("Enforcement", name, {**bounds, "steps": list(steps), **spec})
-
-
-def evict(grace: str, **step: Any) -> Object:
-    return {"action": "Evict", "gracePeriod": grace, **step}
-
-
-def revoke(world: World, *names: str) -> None:
-    world.kubectl("patch", "tenants.computegate.io", *names, "--subresource=status", "--type=merge", "-p", REVOKED)
-
-
-def run(world: World, where: str, *pods: Object) -> None:
-    """Have pods run, as a node would tell."""
-    world.admit(*pods)
-    for each in pods:
-        name = each["metadata"]["name"]
-        world.kubectl("patch", "pod", name, "-n", where, "--subresource=status", "--type=merge", "-p", RUNNING)
-
-
-def findings(world: World, where: str) -> list[Object]:
-    found: list[Object] = world.get("allowances", "compute", "-n", where).get("status", {}).get("findings", [])
-    return found
-
-
-def ending(world: World, where: str) -> list[Object]:
-    """Return the pods that were told to end."""
-    return [each for each in world.items("pods", "-n", where) if "deletionTimestamp" in each["metadata"]]
-
-
-def instant(text: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(text)
-
-
-def told_to_end(pod: Object) -> dt.datetime:
-    """Return when a pod was told to end: its deletionTimestamp is by its own grace period later."""
-    metadata = pod["metadata"]
-    return instant(metadata["deletionTimestamp"]) - dt.timedelta(seconds=metadata["deletionGracePeriodSeconds"])
-
-
-def recorded(world: World, where: str = "") -> list[Object]:
-    """Return the enforcement record of all replicas in the order of its lines, of one namespace if that is given."""
-    text = "".join(each.record.read_text() for each in world.installed.replicas)
-    lines = [line for line in map(json.loads, text.splitlines()) if line["schema"].endswith("enforcement/v1")]
-    return sorted((line for line in lines if where in ("", line["namespace"])), key=lambda line: str(line["at"]))
-
-
-def leader(world: World) -> Replica:
-    """Return the replica that does the upkeep."""
-    (found,) = eventually(
-        lambda: [each for each in world.installed.replicas if value(each.metrics(), "computegate_leader") == 1],
-        lambda found: len(found) == 1,
-    )
-    return found
-
-
-def evictions(world: World, outcome: str) -> float:
-    return value(leader(world).metrics(), "computegate_evictions_total", outcome=outcome)
+    clear(acting)
 
 
 def test_a_revoked_clearance_denies_what_comes_tells_and_evicts_what_runs_and_nothing_brings_it_back(
@@ -243,12 +178,12 @@ def test_a_leader_that_is_killed_half_way_leaves_nothing_undone_or_done_twice_an
     finally:
         first.start()
         first.wait()
-    attempts = _attempts(given, unique)
-    done = Counter(name for _, name, code in attempts if code == HTTPStatus.CREATED)
+    tried = attempts(given, unique)
+    done = Counter(name for _, name, code in tried if code == HTTPStatus.CREATED)
     assert done == {f"runs-{number}": 1 for number in range(pods)}
     minute = dt.timedelta(seconds=60 - ON_ITS_WAY)
-    for at, *_ in attempts:
-        assert len([other for other, *_ in attempts if at <= other < at + minute]) <= pace
+    for at, *_ in tried:
+        assert len([other for other, *_ in tried if at <= other < at + minute]) <= pace
 
 
 def test_what_kueue_queues_is_set_inactive_there_as_kueue_would_start_it_again_and_another_job_is_suspended(
@@ -306,17 +241,6 @@ def _owned(obj: Object, owner: Object) -> Object:
 
 def _within(obj: Object, where: str) -> Object:
     return {**obj, "metadata": {**obj["metadata"], "namespace": where}}
-
-
-def _attempts(world: World, where: str) -> list[tuple[dt.datetime, str, int]]:
-    """Return when each eviction was asked for, of which pod, and its answer, as the API server's audit log has it."""
-    found = []
-    for line in world.installed.plane.audit_log.read_text().splitlines():
-        about = json.loads(line)
-        what = about.get("objectRef", {})
-        if what.get("subresource") == "eviction" and what.get("namespace") == where:
-            found.append((instant(about["requestReceivedTimestamp"]), what["name"], about["responseStatus"]["code"]))
-    return found
 
 
 HOUR = 3600

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from admission.cluster.client import ApiError, ClusterError, Unreachable
-from admission.enforce.sweep.evictor import Victim
 from admission.enforce.sweep.found import Found
 from admission.enforce.sweep.reader import Reader, Reviewed
 from admission.enforce.sweep.record import Line, Steps
@@ -79,7 +78,7 @@ class Api:
             steps = Steps(record, strict=False, tenant=str.upper, now=lambda: START)
             reader = Reader(client, review, (), lambda _: None)
             suspender = Suspender(client, steps, reader, lambda: now)
-            suspender.note(Victim(msgspec.convert(made("gone", owner), Pod), WHY, START, START))
+            suspender.note(msgspec.convert(made("gone", owner), Pod), WHY)
             suspender.judged("lab", Found())
             for _ in range(times):
                 await suspender.step(wanted=True)
@@ -148,3 +147,16 @@ def test_a_workload_of_kueue_that_cannot_be_read_ends_nothing_else() -> None:
     api = Api(SET, queued={"metadata": 7})
     api.steps("Job/a", times=3)
     assert {str(line.step) for line in api.lines} == {"NotSuspended"}
+
+
+def test_a_controller_that_is_too_many_to_remember_is_counted_once(caplog: pytest.LogCaptureFixture) -> None:
+    api: Any = Api(ROLLOUT)
+
+    async def review(_: Pod) -> Reviewed:
+        return Reviewed()
+
+    suspender = Suspender(api, api, Reader(api, review, (), lambda _: None))
+    pods = [msgspec.convert(made("gone", f"ReplicaSet/{number}"), Pod) for number in range(1002)]
+    for pod in (*pods, *pods):
+        suspender.note(pod, WHY)
+    assert (suspender.forgotten, caplog.text.count("too many to remember")) == (2, 2)

@@ -12,16 +12,14 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from admission.api import API_VERSION
 from admission.api.enforcement import Action
-from admission.cluster.events import Regarding
 from admission.enforce.sweep import bounds
 from admission.enforce.sweep.acted import Acted
-from admission.enforce.sweep.evictor import NEVER, Victim
+from admission.enforce.sweep.counting import Counting, Overdue
+from admission.enforce.sweep.evictor import NEVER, Outcome, Victim
 from admission.enforce.sweep.found import due
 from admission.enforce.sweep.reader import created, of_namespace
 from admission.enforce.sweep.steps import EVERYTHING, Granted, Policy, acting, evicting
-from admission.review import notices
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -49,18 +47,6 @@ REST_SECONDS = 5.0
 
 Entries = dict[str, dict["Reason", "OwnFinding"]]
 """What stands in the Allowances, by namespace and reason."""
-
-
-class Overdue(NamedTuple):
-    """What is due in one namespace: deadlines by reason."""
-
-    namespace: str
-    reasons: dict[Reason, datetime]
-
-    @property
-    def oldest(self) -> datetime:
-        """The first deadline."""
-        return min(self.reasons.values())
 
 
 class _Again(NamedTuple):
@@ -92,19 +78,30 @@ class Acts:
         granted: Granted = EVERYTHING,
     ) -> None:
         self._registry, self._statuses, self._reader = registry, statuses, reader
-        self._evictor, self._suspender, self._shown, self._events = evictor, suspender, shown, events
+        self._evictor, self._suspender, self._shown = evictor, suspender, shown
         self._stale, self._holds, self._now, self._clock = stale, holds, now, clock
         self._granted = granted
         self._rests: dict[str, float] = {}
         self._acted = Acted(steps)
+        self._counting = Counting(statuses, events, self._acted, now)
+        self.changed: set[str] = set()
+        """Namespaces where pods were told to end since they were judged; whoever judges them clears it."""
 
     async def step(self, found: Mapping[str, Found], entries: Entries, waiting: str) -> None:
         """Evict what may be evicted now, and show what there is; raises ``ClusterError``."""
         await self._wait(found, entries, waiting)
         if not waiting:
-            await self._evict(found, entries)
+            await self._evict(found, entries, None)
+            self._note_ending(found, entries)
             await self._suspender.step(self._suspends())
         await self._shown.show(found, entries, waiting)
+
+    async def go_on(self, found: Mapping[str, Found], entries: Entries, elsewhere: int) -> None:
+        """Evict what was due before this term, while not all pods were judged in it; raises ``ClusterError``.
+
+        ``elsewhere`` are the pods that are due by the Allowances of namespaces that were not judged yet.
+        """
+        await self._evict(found, entries, elsewhere)
 
     def judged(self, namespace: str, found: Found) -> None:
         """Take note of what is left in a namespace."""
@@ -113,20 +110,33 @@ class Acts:
     def _suspends(self) -> bool:
         return self._granted.suspend and any(each.spec.suspend_controllers for each in acting(self._statuses.every()))
 
-    async def _evict(self, found: Mapping[str, Found], entries: Entries) -> None:
+    def _note_ending(self, found: Mapping[str, Found], entries: Entries) -> None:
+        """Take note of what made the pods that end, whoever told them to: a leader before us may have."""
+        policy, now = self._policy(), self._now()
+        for name, these in found.items():
+            late = self._due_in(name, entries, policy, now) if these.ends else {}
+            for pod, reasons in these.ends.values():
+                if reasons & late.keys():
+                    self._suspender.note(pod, reasons & late.keys())
+
+    async def _evict(self, found: Mapping[str, Found], entries: Entries, elsewhere: int | None) -> None:
+        if not await self._counting.is_remembered():
+            return
         overdue = self._overdue(found, entries)
-        bounding = await self._counted(found, overdue)
+        bounding = await self._counting.bounding(found, overdue, elsewhere)
         allowed = min((bounds.free(each, self._now()) for each in bounding), default=0)
         if not overdue or allowed <= 0 or not self._evictor.room:
             return
         victims = await self._victims(overdue, bounding, min(allowed, AT_ONCE, self._evictor.room))
-        if victims and await self._announced(bounding, len(victims)):
+        if victims and await self._counting.is_announced(bounding, len(victims)):
             confirmed_by = await self._acted.confirmed(bounding)
+            confirmed = any(map(bounds.is_confirmed, bounding))
             for victim in victims:
-                if not await self._end(victim, confirmed_by):
-                    return
+                if not await self._end(victim, confirmed_by, confirmed=confirmed):
+                    break
+            await self._counting.is_remembered()
 
-    async def _end(self, victim: Victim, confirmed_by: tuple[str, ...]) -> bool:
+    async def _end(self, victim: Victim, confirmed_by: tuple[str, ...], *, confirmed: bool) -> bool:
         """Record that a pod is about to end, end it, and record what came of it; False where it must not be now."""
         late = self._evictor.is_late(victim)
         await self._acted.ending(victim, confirmed_by, late=late)
@@ -135,7 +145,10 @@ class Acts:
             await self._acted.left(victim, stale)
             return False
         outcome = await self._evictor.end(victim, late=late)
-        self._suspender.note(victim)
+        if outcome in {Outcome.Evicted, Outcome.Deleted}:
+            self.changed.add(victim.pod.metadata.namespace)
+            self._counting.ended += not confirmed
+        self._suspender.note(victim.pod, victim.reasons)
         await self._acted.ended(victim, confirmed_by, outcome)
         return not self._evictor.not_granted
 
@@ -163,46 +176,6 @@ class Acts:
         mode = self._registry.mode(namespace)
         late = due(entries.get(namespace, {}), now)
         return {reason: at for reason, at in late.items() if policy.of(reason, mode).action is Action.Evict}
-
-    # -- bounds ----------------------------------------------------------------------------------
-
-    async def _counted(self, found: Mapping[str, Found], overdue: list[Overdue]) -> tuple[Enforcement, ...]:
-        """Return the Enforcements whose bounds hold, with their breakers after a count; none where one is not known."""
-        total = sum(each.controlled for each in found.values())
-        pods = sum(found[one.namespace].count(one.reasons) for one in overdue)
-        bounding = []
-        for each in evicting(self._statuses.every()):
-            counted = await self._broken(each, pods, max(total, pods), covers_any=_covers_any(each, found, overdue))
-            if counted is None:
-                return ()
-            bounding.append(counted)
-        return tuple(bounding)
-
-    async def _broken(self, enforcement: Enforcement, pods: int, of: int, *, covers_any: bool) -> Enforcement | None:
-        before = enforcement.status.breaker
-        after = bounds.breaker_after(enforcement, pods, of, self._now(), covers_any=covers_any)
-        if after == before:
-            return enforcement
-        if after is not None:
-            await self._acted.opened(enforcement, after)
-        written = await self._statuses.write(enforcement, breaker=after)
-        if written is not None and after is not None:
-            about = Regarding(API_VERSION, "Enforcement", enforcement.name, enforcement.metadata.uid)
-            note = notices.breaker_open(after.pods, after.of, after.share, after.token)
-            self._events.record(about, "BreakerOpen", note, action="Evict", warning=True, transition=after.token)
-        return written
-
-    async def _announced(self, bounding: Iterable[Enforcement], pods: int) -> bool:
-        """Write how many attempts there will be, everywhere, before the first of them."""
-        now = self._now()
-        for each in bounding:
-            status = each.status
-            breaker = status.breaker and status.breaker.model_copy(update={"evicted": status.breaker.evicted + pods})
-            attempts = bounds.announced(status.attempts, pods, now)
-            fields = {"attempts": attempts, "attempted": status.attempted + pods, "breaker": breaker}
-            if await self._statuses.write(each, **fields) is None:
-                return False
-        return True
 
     # -- pods ------------------------------------------------------------------------------------
 
@@ -277,12 +250,3 @@ class Acts:
             return None
         respect = max(overdue.reasons[reason] + timedelta(seconds=taken[reason].respect) for reason in reasons)
         return Victim(pod, reasons, min(overdue.reasons[reason] for reason in reasons), respect)
-
-
-def _covers_any(enforcement: Enforcement, found: Mapping[str, Found], overdue: Iterable[Overdue]) -> bool:
-    """Say whether any pod that is due is left that the breaker of an Enforcement has counted."""
-    breaker = enforcement.status.breaker
-    return breaker is not None and any(
-        found[one.namespace].has_before((r for r, at in one.reasons.items() if bounds.covers(breaker, at)), breaker.at)
-        for one in overdue
-    )

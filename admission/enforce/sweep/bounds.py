@@ -7,18 +7,20 @@ who comes after a crash, or beside us, goes on from what was announced, and neve
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from admission.api.enforcement import Attempts, Breaker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
-    from admission.api.enforcement import Enforcement
+    from admission.api.enforcement import Counted, Enforcement
 
 MINUTE = timedelta(seconds=60)
+HOUR = timedelta(hours=1)
+_PART = 300
+"""Seconds of which the ends of an hour are counted together."""
 
 
 def recent(attempts: Iterable[Attempts], now: datetime) -> list[Attempts]:
@@ -44,6 +46,29 @@ def announced(attempts: Iterable[Attempts], pods: int, now: datetime) -> list[At
     return [*(each for each in before if each.at != second), Attempts(at=second, pods=same + pods)]
 
 
+def ended_with(enforcement: Enforcement, pods: int, now: datetime) -> list[Attempts]:
+    """Return the ends of the last hour with some more, now; a part of it counts to its end."""
+    part = datetime.fromtimestamp(now.timestamp() // _PART * _PART, UTC)
+    before = _of_the_hour(enforcement, now)
+    same = sum(each.pods for each in before if each.at == part)
+    return [*(each for each in before if each.at != part), Attempts(at=part, pods=same + pods)]
+
+
+def _of_the_hour(enforcement: Enforcement, now: datetime) -> list[Attempts]:
+    return [each for each in enforcement.status.ended if now - each.at < HOUR + timedelta(seconds=_PART)]
+
+
+def is_beyond(due: int, of: int, share: int, ended: int = 0) -> bool:
+    """Say whether pods that are due, with those ended of late, are more than a share, and more than one."""
+    return due > 0 and due + ended > max(1, share * (of + ended) // 100)
+
+
+def counted_of_late(enforcement: Enforcement, now: datetime) -> Counted | None:
+    """Return what was counted when evictions were announced within the last hour."""
+    counted = enforcement.status.counted
+    return counted if counted is not None and now - counted.at < HOUR else None
+
+
 def is_confirmed(enforcement: Enforcement) -> bool:
     """Say whether somebody confirmed what the breaker counted."""
     breaker = enforcement.status.breaker
@@ -58,9 +83,10 @@ def covers(breaker: Breaker | None, deadline: datetime) -> bool:
 def breaker_after(enforcement: Enforcement, due: int, of: int, now: datetime, *, covers_any: bool) -> Breaker | None:
     """Return the breaker after a count: of the pods that are due, and of all controlled ones.
 
-    It opens above the share, and closes once no more are due than the share that it opened by: one that is raised
-    since confirms nothing.  Unconfirmed, it counts anew when they become more; confirmed, it stays until all that it
-    covers is gone (``covers_any`` says whether some is left), so that nobody confirms what was not shown.
+    What was ended within the hour, unconfirmed, counts as due: a fault that comes in parts is one.  It opens above the
+    share, and closes once no more are due than the share that it opened by: one that is raised since confirms nothing.
+    Unconfirmed, it counts anew when they become more; confirmed, it stays until all that it covers is gone
+    (``covers_any`` says whether some is left), so that nobody confirms what was not shown.
     """
     before = enforcement.status.breaker
     share = enforcement.spec.most_share
@@ -69,14 +95,15 @@ def breaker_after(enforcement: Enforcement, due: int, of: int, now: datetime, *,
         before = None
     if before is not None:
         share = min(share, before.share or share)
-    if due <= max(1, share * of // 100):
+    ended = sum(each.pods for each in _of_the_hour(enforcement, now))
+    if not is_beyond(due, of, share, ended):
         return None
     if before is None or (not confirmed and due > before.pods):
-        return _opened(enforcement, due, of, now, share)
+        return _opened(enforcement, due, of, now, share=share, ended=ended)
     return before
 
 
-def _opened(enforcement: Enforcement, due: int, of: int, now: datetime, share: int) -> Breaker:
+def _opened(enforcement: Enforcement, due: int, of: int, now: datetime, *, share: int, ended: int) -> Breaker:
     case = f"{enforcement.metadata.uid} {now.isoformat()} {due}"
     digest = hashlib.sha256(case.encode()).hexdigest()[:8]
-    return Breaker(token=f"{due}-{digest}", at=now.replace(microsecond=0), pods=due, of=of, share=share)
+    return Breaker(token=f"{due}-{digest}", at=now.replace(microsecond=0), pods=due, of=of, ended=ended, share=share)

@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     from admission.enforce.sweep.told import Told
 
 STEP_SECONDS = 0.25
-"""Between two looks at what decides: with a page of pods and a write, a change is told within a second or two."""
+"""Between two looks at what decides: with some pods and a write, a change is told within a second or two."""
+
+READ_SECONDS = 0.25
+"""For which a full sweep goes on between two looks: so it has half of the time, and a hundred thousand pods minutes."""
+
+MOST_PARTS = 10
+"""Parts of pages that it takes then at most."""
+
+FIRST_AT_ONCE = 20
+"""Namespaces that a new leader judges before each look, of those whose Allowance says something."""
 
 LOOK_SHARE = 10
 """A look is taken after so many times the time that the last one took: with thousands of namespaces seldom enough."""
@@ -142,11 +151,16 @@ class Sweep:
         if not waiting:
             self._heed_policy()
             await self._judge_changed()
+            if self._swept_at is None:
+                await self._judge_told()
             await self._sweep_on()
             await self._told.tell(self.found, self._policy)
         if self._swept_at is not None:  # else nobody knows how many there are
             await self._acts.step(self.found, self._told.entries, waiting)
             await self._judge_touched(waiting)
+        elif not waiting:
+            await self._acts.go_on(self.found, self._told.entries, self._told.due_elsewhere(self.found))
+        await self._judge_ended(waiting)
 
     def _heed_policy(self) -> None:
         enforcements = self._registry.every(Enforcement)
@@ -168,6 +182,17 @@ class Sweep:
         self._looks_at = began + LOOK_SHARE * (self._facts.clock() - began)
         for namespace in changed:
             await self._judge(namespace)
+
+    async def _judge_told(self) -> None:
+        """A new leader begins with what tenants were told: what was due goes on before all pods were judged."""
+        first = sorted(self._told.heard_of() - self._since.keys() - self._seen - self._excluded)
+        for namespace in first[:FIRST_AT_ONCE]:
+            await self._judge(namespace)
+
+    async def _judge_ended(self, waiting: str) -> None:
+        """What was told to end is due no more."""
+        while self._acts.changed and not waiting:
+            await self._judge(self._acts.changed.pop())
 
     async def _judge_touched(self, waiting: str) -> None:
         ripe = [name for name, at in self._touched.items() if at <= self._facts.clock()]
@@ -193,10 +218,17 @@ class Sweep:
         self._acts.judged(namespace, found)
 
     async def _sweep_on(self) -> None:
-        """Take the full sweep a page further, or begin one."""
+        """Take the full sweep further, or begin one."""
+        until = self._facts.clock() + READ_SECONDS
+        for _ in range(MOST_PARTS):
+            if not await self._is_part_read() or self._facts.clock() >= until:
+                return
+
+    async def _is_part_read(self) -> bool:
+        """Judge a part of a page; False where there is none."""
         if self._sweeping is None:
             if not self._is_due():
-                return
+                return False
             self._sweeping, self._seen, self._began = self._reader.every(), set(), self._turns
             self._began_at, self._inventory = self._facts.clock(), self._registry.inventory
         try:
@@ -206,11 +238,12 @@ class Sweep:
             raise
         if page is None:
             self._complete()
-            return
+            return False
         for namespace, found in page.items():
             self._seen.add(namespace)
             if self._since.get(namespace, 0) <= self._began:  # else it was read since
                 self._take(namespace, found)
+        return True
 
     def _is_due(self) -> bool:
         passed = self._facts.clock() - self._began_at

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from admission.api.policy import Mode
     from admission.enforce.sweep.steps import Policy, Taken
+    from admission.review.pod import Pod
 
     Refer = Callable[[Reason, datetime], str]
     """The reference of a finding: of its reason, and of when it was first found."""
@@ -37,21 +38,38 @@ class Found:
     """The pods of one namespace, as they were judged last."""
 
     controlled: int = 0
-    """Pods with controlled accelerators."""
+    """Pods with controlled accelerators, without those that were told to end."""
     pods: Counter[frozenset[Reason]] = field(default_factory=Counter)
     """Pods by the reasons that each would be denied for; those without any are left out."""
     oldest: dict[frozenset[Reason], datetime] = field(default_factory=dict)
     """When the first of them was created, by the same."""
+    ending: Counter[frozenset[Reason]] = field(default_factory=Counter)
+    """Those of ``pods`` that were told to end, and have not ended yet."""
+    ends: dict[str, tuple[Pod, frozenset[Reason]]] = field(default_factory=dict)
+    """One of these of each controller, by its uid, as far as there is room."""
     owners: set[str] = field(default_factory=set)
     """Uids of controllers of these pods, as far as there is room."""
 
-    def take(self, reasons: frozenset[Reason], *, controlled: bool, created: datetime | None = None) -> None:
-        """Count a pod."""
-        self.controlled += controlled
-        if reasons:
-            self.pods[reasons] += 1
-            if created is not None:
-                self.oldest[reasons] = min(created, self.oldest.get(reasons, created))
+    def take(
+        self,
+        reasons: frozenset[Reason],
+        *,
+        controlled: bool,
+        created: datetime | None = None,
+        ends: Pod | None = None,
+    ) -> None:
+        """Count a pod; ``ends`` is itself where it was told to end: it is found, and nothing more is to be done."""
+        self.controlled += controlled and ends is None
+        if not reasons:
+            return
+        self.pods[reasons] += 1
+        if ends is not None:
+            self.ending[reasons] += 1
+            if len(self.ends) < MOST_OWNERS:
+                owners = (each.uid for each in ends.metadata.owner_references or () if each.controller)
+                self.ends |= dict.fromkeys(owners, (ends, reasons))
+        elif created is not None:
+            self.oldest[reasons] = min(created, self.oldest.get(reasons, created))
 
     def keep(self, owners: Iterable[str]) -> None:
         """Note controllers of a pod."""
@@ -66,9 +84,9 @@ class Found:
         return total
 
     def count(self, among: Iterable[Reason]) -> int:
-        """Return how many pods have one of some reasons."""
+        """Return how many pods have one of some reasons, and were not told to end."""
         wanted = frozenset(among)
-        return sum(count for reasons, count in self.pods.items() if reasons & wanted)
+        return sum((self.pods - self.ending)[reasons] for reasons in self.pods if reasons & wanted)
 
     def has_before(self, among: Iterable[Reason], at: datetime) -> bool:
         """Say whether a pod that has one of some reasons was created by then."""
@@ -130,8 +148,9 @@ def _entry(
 
 def due(entries: Mapping[Reason, OwnFinding], now: datetime) -> dict[Reason, datetime]:
     """Return the reasons whose deadline has passed, with it."""
-    return {
-        reason: entry.deadline
-        for reason, entry in entries.items()
-        if entry.action is Action.Evict and entry.deadline is not None and entry.deadline <= now
-    }
+    return {reason: entry.deadline for reason, entry in entries.items() if entry.deadline and is_late(entry, now)}
+
+
+def is_late(entry: OwnFinding, now: datetime) -> bool:
+    """Say whether the deadline of a finding has passed."""
+    return entry.action is Action.Evict and entry.deadline is not None and entry.deadline <= now

@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from admission.api.enforcement import Action, DoneMode, Findings
+from admission.api.policy import Mode
 from admission.enforce.conditions import condition
+from admission.enforce.sweep import bounds
 from admission.enforce.sweep.found import due
 from admission.enforce.sweep.steps import EVERYTHING, Granted, Policy
 from admission.review import notices
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from admission.api.allowance import OwnFinding
     from admission.api.enforcement import Enforcement
     from admission.api.object import Condition
-    from admission.api.policy import Mode
     from admission.enforce.sweep.evictor import Evictor
     from admission.enforce.sweep.found import Found
     from admission.enforce.sweep.statuses import Statuses
@@ -46,6 +47,7 @@ class Shown:
         self._statuses, self._mode, self._evictor, self._granted = statuses, mode, evictor, granted
         self._now, self._clock = now, clock
         self._at = float("-inf")
+        self._found: Mapping[str, Found] = {}
         self.totals: Counter[tuple[Reason, Mode]] = Counter()
 
     async def show(
@@ -55,7 +57,7 @@ class Shown:
         if self._clock() - self._at < SECONDS:
             return
         self._at, now = self._clock(), self._now()
-        places = self._count(found)
+        self._found, places = found, self._count(found)
         overdue = sum(each.count(due(entries.get(name, {}), now)) for name, each in found.items())
         summary = f"{sum(sum(each.pods.values()) for each in found.values())}/{overdue}"
         for enforcement in self._statuses.every():
@@ -110,7 +112,7 @@ class Shown:
         """Return what keeps it from acting, in a word and in a sentence; "" where nothing does."""
         breaker, spec = enforcement.status.breaker, enforcement.spec
         if spec.mode is DoneMode.DryRun:
-            return "DryRun", ""
+            return "DryRun", self._would_open(enforcement)
         if any(step.action is Action.Evict for step in spec.steps) and not self._granted.evict:
             return "NotGranted", notices.not_granted("evict")
         if waiting:
@@ -120,6 +122,15 @@ class Shown:
         if self._evictor.not_granted:
             return "NotGranted", self._evictor.not_granted
         return "", notices.not_granted("suspend") if spec.suspend_controllers and not self._granted.suspend else ""
+
+    def _would_open(self, enforcement: Enforcement) -> str:
+        """Say that evictions would wait for somebody, if all that is found was due; "" where they would not."""
+        policy = Policy([enforcement])
+        evicted = {mode: frozenset(r for r in Reason if policy.of(r, mode).action is Action.Evict) for mode in Mode}
+        due = sum(each.count(evicted[self._mode(name)]) for name, each in self._found.items())
+        of = max(due, sum(each.controlled for each in self._found.values()))
+        share = enforcement.spec.most_share
+        return notices.breaker_would_open(share) if bounds.is_beyond(due, of, share) else ""
 
     def _acting(self, enforcement: Enforcement, waiting: str, now: datetime) -> Condition:
         obstacle, message = self._obstacle(enforcement, waiting)

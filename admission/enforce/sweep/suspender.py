@@ -1,5 +1,7 @@
 """Suspends what made evicted pods, once none of them is left: it would only go on trying to make them anew.
 
+A new leader knows it from the pods that still end.  What had none left by then is not suspended, only denied.
+
 Never before: to scale a Deployment down, or to suspend a Job, ends all of its pods at once, past budgets and past the
 pace of evictions.  Nor where another child of it has pods, as the new ReplicaSet of a rollout that puts things right,
 or where the evicted pod would be admitted now.  What is suspended stays so until somebody resumes it.
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
+import cachetools
 import msgspec
 
 from admission.cluster.client import ApiError, ClusterError
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from admission.cluster.client import Client
-    from admission.enforce.sweep.evictor import Victim
     from admission.enforce.sweep.found import Found
     from admission.enforce.sweep.reader import Reader
     from admission.enforce.sweep.record import Line, Steps
@@ -91,19 +93,34 @@ class Suspender:
         self._client, self._steps, self._reader, self._clock = client, steps, reader, clock
         self._made: dict[str, _Left] = {}
         self._ripe: list[_Ripe] = []
+        self._forgotten: cachetools.LRUCache[str, None] = cachetools.LRUCache(_REMEMBERED)
         self.suspended = 0
+        self.forgotten = 0
+        """Controllers that are not suspended, as there were too many to remember."""
 
-    def note(self, victim: Victim) -> None:
-        """Take note of what made a pod that was evicted."""
-        owner = _controller(victim.pod.metadata)
-        if owner is not None and len(self._made) < _REMEMBERED:
-            self._made[owner.uid] = _Left(owner, victim.pod, victim.reasons)
+    def note(self, pod: Pod, reasons: frozenset[Reason]) -> None:
+        """Take note of what made a pod that was told to end, for these reasons."""
+        owner = _controller(pod.metadata)
+        if owner is None:
+            return
+        if owner.uid in self._made or len(self._made) < _REMEMBERED:
+            self._made[owner.uid] = _Left(owner, pod, reasons)
+        elif owner.uid not in self._forgotten:
+            self._forgotten[owner.uid] = None
+            self._forget(owner, pod.metadata.namespace)
+
+    def _forget(self, owner: OwnerReference, namespace: str) -> None:
+        self.forgotten += 1
+        logger.warning("%s %s/%s: too many to remember: it will not be suspended", owner.kind, namespace, owner.name)
 
     def judged(self, namespace: str, found: Found) -> None:
         """Take note of what has pods left in a namespace."""
+        here = [uid for uid, left in self._made.items() if left.namespace == namespace]
         if len(found.owners) >= MOST_OWNERS:
+            for uid in here:
+                self._forget(self._made.pop(uid).owner, namespace)
             return
-        gone = [uid for uid, left in self._made.items() if left.namespace == namespace and uid not in found.owners]
+        gone = [uid for uid in here if uid not in found.owners]
         self._ripe += [_Ripe(self._made.pop(uid)) for uid in gone]
 
     async def step(self, wanted: bool) -> None:

@@ -17,12 +17,12 @@ from admission.api.enforcement import Action
 from admission.cluster.client import ApiError
 from admission.cluster.events import Regarding
 from admission.enforce.sweep.changes import lists_too_old
-from admission.enforce.sweep.found import Found, entries_of, known, reason_of
+from admission.enforce.sweep.found import Found, entries_of, is_late, known, reason_of
 from admission.enforce.sweep.record import Step
 from admission.review import notices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
     from datetime import datetime
 
     from admission.api.allowance import Allowance, OwnFinding
@@ -93,6 +93,14 @@ class Told:
         allowance = self._allowance(namespace)
         return allowance is not None and bool(allowance.status.findings)
 
+    def due_elsewhere(self, judged: Container[str]) -> int:
+        """Return how many pods are due by what stands in the Allowances of namespaces that were not judged."""
+        now = self._now()
+        others = ((key.partition("/")[0], each) for key, each in tuple(self._allowances.items()))
+        said = (each.status.findings for name, each in others if name not in judged)
+        late = ([entry.pods for entry in entries if is_late(entry, now)] for entries in said)
+        return sum(max(pods, default=0) for pods in late)
+
     async def tell(self, found: Mapping[str, Found], policy: Policy) -> None:
         """Write every Allowance that does not say what was found; raises ``Unreachable``."""
         for count, (namespace, these) in enumerate(tuple(found.items()), 1):
@@ -133,9 +141,12 @@ class Told:
         said = basis.allowance.status.findings if basis.allowance else []
         before = known(said, refer)
         after = entries_of(basis.found, before, basis.policy, basis.mode, now=self._now(), refer=refer)
+        # What stands and goes on standing is acted on while the rest is written: else a new leader, for a moment, knows
+        # of nothing that is due, and would take what somebody has confirmed for done.
+        lasting = {_step_of(each) for each in after}
+        self.entries[namespace] = {reason: each for reason, each in before.items() if _step_of(each) in lasting}
         if after == said:
             self._settled[namespace] = basis
-            self.entries[namespace] = before
         elif basis.allowance is None:
             await self._create(namespace)
         else:
@@ -208,9 +219,13 @@ def _changes(before: list[OwnFinding], after: list[OwnFinding]) -> Iterator[tupl
     was = {each.reference: each for each in before}
     for entry in after:
         old = was.pop(entry.reference, None)
-        if old is None or (old.action, old.deadline) != (entry.action, entry.deadline):
+        if old is None or _step_of(old) != _step_of(entry):
             yield _STEPS[entry.action], entry
     yield from ((Step.Resolved, entry) for entry in was.values())
+
+
+def _step_of(entry: OwnFinding) -> tuple[str, Action, datetime | None]:
+    return entry.reference, entry.action, entry.deadline
 
 
 def _note(entry: OwnFinding, contact: str) -> str:

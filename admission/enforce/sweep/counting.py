@@ -1,0 +1,141 @@
+"""Counts what is due, and what ended of late, against the bounds of every Enforcement, and writes it beforehand.
+
+While not all pods were judged in this term, it goes by what the leader before has counted: more is never evicted then,
+and no breaker opens or closes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from admission.api import API_VERSION
+from admission.api.enforcement import Counted
+from admission.cluster.events import Regarding
+from admission.enforce.sweep import bounds
+from admission.enforce.sweep.steps import evicting
+from admission.review import notices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from admission.api.enforcement import Breaker, Enforcement
+    from admission.cluster.events import Events
+    from admission.enforce.sweep.acted import Acted
+    from admission.enforce.sweep.found import Found
+    from admission.enforce.sweep.statuses import Statuses
+    from admission.review.reasons import Reason
+
+
+class Overdue(NamedTuple):
+    """What is due in one namespace: deadlines by reason."""
+
+    namespace: str
+    reasons: dict[Reason, datetime]
+
+    @property
+    def oldest(self) -> datetime:
+        """The first deadline."""
+        return min(self.reasons.values())
+
+
+class _Counts(NamedTuple):
+    """Pods that are due, pods with controlled accelerators, and whether all of them were judged in this term."""
+
+    due: int = 0
+    of: int = 0
+    whole: bool = False
+
+
+class Counting:
+    """The counts of one term; ``ended`` are pods that were ended without a confirmation and stand in no status yet."""
+
+    def __init__(self, statuses: Statuses, events: Events, acted: Acted, now: Callable[[], datetime]) -> None:
+        self._statuses, self._events, self._acted, self._now = statuses, events, acted, now
+        self._counts = _Counts()
+        self.ended = 0
+
+    async def bounding(
+        self, found: Mapping[str, Found], overdue: list[Overdue], elsewhere: int | None
+    ) -> tuple[Enforcement, ...]:
+        """Return the Enforcements whose bounds hold, with their breakers after a count; none where one is not known.
+
+        ``elsewhere`` are pods that are due in namespaces that were not judged yet; None once all were.
+        """
+        total = sum(each.controlled for each in found.values())
+        pods = sum(found[one.namespace].count(one.reasons) for one in overdue)
+        self._counts = _Counts(pods + (elsewhere or 0), max(total, pods), elsewhere is None)
+        bounding = []
+        for each in evicting(self._statuses.every()):
+            counted = await self._counted(each, covers_any=_covers_any(each, found, overdue))
+            if counted is None:
+                return ()
+            bounding.append(counted)
+        return tuple(bounding)
+
+    def _known(self, enforcement: Enforcement) -> _Counts | None:
+        """Return the counts; those of whoever led before us while ours are not whole, None without any."""
+        if self._counts.whole:
+            return self._counts
+        before = bounds.counted_of_late(enforcement, self._now())
+        if before is None:
+            return None
+        return _Counts(max(self._counts.due, before.pods), max(self._counts.of, before.of))
+
+    async def _counted(self, enforcement: Enforcement, *, covers_any: bool) -> Enforcement | None:
+        before, counts = enforcement.status.breaker, self._known(enforcement)
+        if counts is None:
+            return None
+        covers_any = covers_any or not counts.whole
+        after = bounds.breaker_after(enforcement, counts.due, counts.of, self._now(), covers_any=covers_any)
+        if after == before:
+            return enforcement
+        return await self._turned(enforcement, after) if counts.whole else None
+
+    async def _turned(self, enforcement: Enforcement, breaker: Breaker | None) -> Enforcement | None:
+        """Open a breaker, or close it."""
+        if breaker is None:
+            return await self._statuses.write(enforcement, breaker=None)
+        await self._acted.opened(enforcement, breaker)
+        written = await self._statuses.write(enforcement, breaker=breaker)
+        if written is not None:
+            about = Regarding(API_VERSION, "Enforcement", enforcement.name, enforcement.metadata.uid)
+            note = notices.breaker_open(breaker.pods, breaker.of, breaker.share, breaker.token, breaker.ended)
+            self._events.record(about, "BreakerOpen", note, action="Evict", warning=True, transition=breaker.token)
+        return written
+
+    async def is_announced(self, bounding: Iterable[Enforcement], pods: int) -> bool:
+        """Write how many attempts there will be, everywhere, before the first of them."""
+        now = self._now()
+        for each in bounding:
+            status = each.status
+            breaker = status.breaker and status.breaker.model_copy(update={"evicted": status.breaker.evicted + pods})
+            fields: dict[str, Any] = {
+                "attempts": bounds.announced(status.attempts, pods, now),
+                "attempted": status.attempted + pods,
+                "breaker": breaker,
+            }
+            if self._counts.whole:
+                fields["counted"] = Counted(at=now.replace(microsecond=0), pods=self._counts.due, of=self._counts.of)
+            if await self._statuses.write(each, **fields) is None:
+                return False
+        return True
+
+    async def is_remembered(self) -> bool:
+        """Write how many were ended, everywhere; nothing more ends before."""
+        if self.ended:
+            now = self._now()
+            for each in evicting(self._statuses.every()):
+                if await self._statuses.write(each, ended=bounds.ended_with(each, self.ended, now)) is None:
+                    return False
+            self.ended = 0
+        return True
+
+
+def _covers_any(enforcement: Enforcement, found: Mapping[str, Found], overdue: Iterable[Overdue]) -> bool:
+    """Say whether any pod that is due is left that the breaker of an Enforcement has counted."""
+    breaker = enforcement.status.breaker
+    return breaker is not None and any(
+        found[one.namespace].has_before((r for r, at in one.reasons.items() if bounds.covers(breaker, at)), breaker.at)
+        for one in overdue
+    )
