@@ -19,6 +19,7 @@ from admission.decide.shards import shard_of
 from admission.ledger.fold import follows, is_current
 from admission.ledger.homes import FINALIZER, TENANTS, ChargedTenant, Homes, Places, Record, TenantMeta
 from admission.ledger.moves import Facts, wanted
+from admission.ledger.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 10.0
 """A namespace that was emptied is kept in the record for so long: the next pod of a queue finds it there."""
 
+READ_SECONDS = 5.0
 BETWEEN_SECONDS = 0.25
 IDLE_SECONDS = 2.0
 
@@ -81,13 +83,27 @@ class ChargedWriter:
         if census is None or self._is_behind(census):
             return
         records = wanted(census.charging.homes, self._facts(census))
-        for metadata, record in tuple(census.charging.homes.tenants()):
-            await self._correct(metadata, record, records.get(metadata.name, _EMPTY))
+        tenants = [(each, record, records.get(each.name, _EMPTY)) for each, record in census.charging.homes.tenants()]
+        if any(record != wished for _, record, wished in tenants) and await self._is_overtaken(census):
+            return
+        for metadata, record, wished in tenants:
+            await self._correct(metadata, record, wished)
 
     def _is_behind(self, census: PodCensus) -> bool:
         """Whether a ledger was folded by what these watches have not come to: what its namespaces hold is not known."""
         cached = ((scope, self._store.cached(scope)) for scope in self._store.scopes())
         return not all(is_current(census, each.state, scope) for scope, each in cached if each)
+
+    async def _is_overtaken(self, census: PodCensus) -> bool:
+        """Whether the newest ledgers say so: what is cached of them may be as old as the watches are.
+
+        A leader that was stopped for long does not know that another one has folded a new pod into a namespace.
+        """
+        try:
+            newest = [(scope, await self._store.read(scope, READ_SECONDS)) for scope in self._store.scopes()]
+        except StoreError:
+            return True
+        return not all(is_current(census, each.state, scope) for scope, each in newest)
 
     def _facts(self, census: PodCensus) -> Facts:
         residents = census.residents()

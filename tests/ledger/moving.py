@@ -34,7 +34,7 @@ from admission.ledger.store import Snapshot
 from admission.review.pod import Pod
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 COUNTRIES = ("DE", "SG")
@@ -99,12 +99,26 @@ class Cluster:
     def scopes(self) -> Collection[str]:
         return self.ledgers.keys()
 
-    def cached(self, scope: str) -> Snapshot | None:
+    async def read(self, scope: str, _timeout: float) -> Snapshot:
         return Snapshot(1, self.ledgers[scope])
 
 
+class Ledgers:
+    """The ledgers as a leader has them: those that it has seen, and the newest where it asks for them."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._seen = dict(cluster.ledgers)
+        self.scopes, self.read = cluster.scopes, cluster.read
+
+    def see(self, ledgers: Mapping[str, State]) -> None:
+        self._seen.update(ledgers)
+
+    def cached(self, scope: str) -> Snapshot | None:
+        return Snapshot(1, self._seen[scope])
+
+
 class Leader:
-    """A census up to some point of the log, and the writer of records beside it."""
+    """A census and ledgers up to some point of the log, and the writer of records beside it."""
 
     def __init__(self, cluster: Cluster, registry: Registry) -> None:
         self._cluster = cluster
@@ -116,7 +130,8 @@ class Leader:
             self._census.take(pod)
         self._seen(cluster.revision)
         self._clock = 0.0
-        self._writer = ChargedWriter(cluster, self.census, cluster, lambda: self._clock)  # type: ignore[arg-type]
+        self._ledgers = Ledgers(cluster)
+        self._writer = ChargedWriter(cluster, self.census, self._ledgers, lambda: self._clock)  # type: ignore[arg-type]
 
     def census(self) -> PodCensus:
         for scope, state in self._cluster.ledgers.items():
@@ -124,6 +139,7 @@ class Leader:
         return self._census
 
     def follow(self, events: int) -> None:
+        self._ledgers.see(self._cluster.ledgers)
         for revision, what, found in self._cluster.log[self._at :][:events]:
             self._at += 1
             match what:
