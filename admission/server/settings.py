@@ -289,7 +289,7 @@ def read_receiver_settings(path: pathlib.Path) -> ReceiverSettings:
 def _read(path: pathlib.Path, kind: type[T]) -> tuple[T, bytes]:
     try:
         text = path.read_bytes()
-        return kind.model_validate(yaml.safe_load(text) or {}), text
+        return kind.model_validate(yaml.safe_load(text.decode()) or {}), text
     except pydantic.ValidationError as error:
         raise SettingsError(f"{path}: {explain_validation(error)}") from None
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:

@@ -173,7 +173,7 @@ def test_helm_leaves_alone_what_the_server_keeps(chart: Chart, release: Release,
     ):
         release.helm(*arguments)
         assert release.kept() == kept, arguments
-    assert release.entries() == ["observed.computegate.io", "enforced.computegate.io"]
+    assert release.entries() == ["observed.computegate.io", "enforced.computegate.io", "objects.computegate.io"]
     release.kubectl("delete", "secret", SECRET, "-n", NAMESPACE)
     release.helm("upgrade", RELEASE, str(CHART), how, "--set=workloads.enabled=true")
     assert release.kept() == ({}, kept[1] | {b""}), (

@@ -37,6 +37,7 @@ def tenant(name: str, country: str, kyc: Object | None = None, screening: Object
         "legalName": f"{name} Ltd.",
         "kind": "Company",
         "headquarters": country,
+        "incorporation": country,
         "independent": "ultimateParent" not in spec,
         "payment": ["BankTransfer"],
         "declaredUse": ["Training"],
