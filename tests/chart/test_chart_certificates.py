@@ -180,7 +180,7 @@ def test_helm_leaves_alone_what_the_server_keeps(chart: Chart, release: Release,
         "the entry that is new is the server's to tell, as is the Secret to fill"
     )
     assert release.rotate(settings.self_managed) == ""
-    assert len(release.entries()) == 3
+    assert len(release.entries()) == 4
     assert release.kept()[1] == {base64.b64decode(release.kept()[0]["ca.crt"])} != kept[1]
     release.helm("uninstall", RELEASE)
     gone = release.kubectl("get", "secret,validatingwebhookconfiguration", SECRET, "-n", NAMESPACE, check=False)
