@@ -13,21 +13,40 @@ import msgspec
 
 from admission.cluster.backoff import Backoff
 from admission.cluster.client import ApiError, ClusterError
+from admission.server.settings import SettingsError
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Awaitable, Callable
 
     from admission.cluster.client import Client
     from admission.server.settings import Settings
 
+LEAST_BYTES = 32
+"""A shorter key could be guessed: references, marks of canaries and the record are signed with it."""
+
 logger = logging.getLogger(__name__)
 
 
 async def reference_key(client: Client, settings: Settings, namespace: str) -> bytes:
-    """Return the key; wait for an API server that is away.  Raises ``ApiError`` for a no that stays one."""
+    """Return the key; wait for an API server that is away.
+
+    Raises ``ApiError`` for a no that stays one, ``SettingsError`` for a key that anybody could guess.
+    """
     if settings.reference_key_file is not None:
-        return settings.reference_key_file.read_bytes()
+        return key_in(settings.reference_key_file)
     return await _patiently(lambda: _of_secret(client, namespace, settings.reference_secret))
+
+
+def key_in(path: pathlib.Path) -> bytes:
+    """Return the key that stands in a file.  Raises ``SettingsError`` and ``OSError``."""
+    return _long_enough(path.read_bytes(), str(path))
+
+
+def _long_enough(key: bytes, where: str) -> bytes:
+    if len(key) < LEAST_BYTES:
+        raise SettingsError(f"{where}: a key of references has {LEAST_BYTES} random bytes or more, not {len(key)}")
+    return key
 
 
 async def _patiently(ask: Callable[[], Awaitable[bytes]]) -> bytes:
@@ -58,4 +77,5 @@ async def _of_secret(client: Client, namespace: str, name: str) -> bytes:
         if error.reason != "AlreadyExists":
             raise
         found = await client.get(f"{collection}/{name}")
-    return base64.b64decode(msgspec.json.decode(found)["data"]["key"])
+    data = msgspec.json.decode(found).get("data") or {}
+    return _long_enough(base64.b64decode(data.get("key", "")), f"Secret {namespace}/{name}, key")

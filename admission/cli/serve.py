@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import pathlib
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop; 2 when the configuration cannot be used."""
     Collections().install()
+    # As the first process of a container nothing would end it before it serves, and has its own way to stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with log.telling() as choose:
         try:
             settings = read_settings(arguments.config)

@@ -16,6 +16,7 @@ from admission.cli.certificates import of_files
 from admission.cli.claims import FileLookup
 from admission.cli.once import require_once
 from admission.cli.process import kept_alive
+from admission.cli.referencekey import key_in
 from admission.cluster.clock import machines
 from admission.decide.lastgood import LastGood
 from admission.ledger.database import Unusable
@@ -238,9 +239,9 @@ class FolderSource:
 
     def _key(self) -> bytes:
         if self._settings.reference_key_file is not None:
-            return self._settings.reference_key_file.read_bytes()
+            return key_in(self._settings.reference_key_file)
         path = self._state / "reference.key"
         if not path.exists():
             path.touch(mode=0o600)
             path.write_bytes(secrets.token_bytes(32))
-        return path.read_bytes()
+        return key_in(path)

@@ -81,7 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def files_of(rendered: Iterable[Manifest], url: str, authority: bytes) -> dict[str, list[Manifest]]:
     """Return the objects of each folder.  Raises ``StaticError``."""
-    if urlsplit(url).scheme != "https" or not urlsplit(url).netloc:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
         raise StaticError(f"--url {url}: give an https:// URL without a path")
     files: dict[str, list[Manifest]] = {}
     for each in rendered:

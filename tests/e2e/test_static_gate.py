@@ -99,6 +99,7 @@ def test_with_objects_in_the_api_beside_the_files_a_pod_is_charged_once(hardened
         ("a: [", [], "is no YAML"),
         (json.dumps(UNSIGNED), [], "give it in --ca"),
         ("a: b", ["--url", "http://127.0.0.1"], "give an https:// URL"),
+        ("a: b", ["--url", "https://10.96.0.50/path"], "give an https:// URL without a path"),
     ],
 )
 def test_what_cannot_be_made_into_files_is_said(
