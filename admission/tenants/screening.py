@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from admission.api.identity import TENANT_ITSELF
 from admission.tenants.identity import screened_digest
 from admission.tenants.ternary import Ternary
 
@@ -106,8 +105,11 @@ class Judged:
         return frozenset(self.screening.matched_parties) - {hit.party for hit in self.screening.hits}
 
     def _of_whom(self, listed: frozenset[str]) -> frozenset[str]:
-        """A listed party that owns less than half, or how much nobody knows, is to be reviewed, and that at once."""
-        itself = {MATCH_ITSELF} if TENANT_ITSELF in listed else set()
+        """A listed party that owns less than half, or how much nobody knows, is to be reviewed, and that at once.
+
+        One that is not, or no longer, among the parties counts as the tenant itself: another id makes no other owner.
+        """
+        itself = {MATCH_ITSELF} if listed - self.graph.parties.keys() else set()
         of_whom = itself | ({MATCH_OWNERS} if self._is_owned_by(listed) else set())
         return frozenset({"Match", *of_whom}) if of_whom else CANDIDATE
 

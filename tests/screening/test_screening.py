@@ -74,6 +74,17 @@ def dismissal(of: Tenant, by: str = "bob", at: datetime = SEEN, **changed: Any) 
     return ScreeningDismissal.model_validate({"metadata": {"name": "d"}, "spec": spec, "status": status})
 
 
+CONFIRMED = Confirmation(by="carol", at=SEEN, reason="same address")
+
+
+def judged_by(of: Tenant, confirmed: Confirmation | None) -> Tenant:
+    """The same with each hit confirmed, or taken back."""
+    assert of.status.screening is not None
+    hits = [hit.model_copy(update={"confirmed": confirmed}) for hit in of.status.screening.hits]
+    screening = of.status.screening.model_copy(update={"hits": hits})
+    return of.model_copy(update={"status": of.status.model_copy(update={"screening": screening})})
+
+
 def value(of: Tenant, *dismissals: ScreeningDismissal, now: datetime = NOW, terms: Terms | None = None) -> str | None:
     found = standing_of(of, dismissals).screened(now, terms or Terms()).facts[Fact.Screening]
     return None if found is None else "".join(found - OF_WHOM)
@@ -246,17 +257,63 @@ def test_whom_an_integration_calls_listed_is_not_cleared_by_dismissing_a_hit_of_
 
 
 def test_a_hit_that_somebody_confirmed_is_a_match_that_no_dismissal_and_no_new_list_undoes() -> None:
-    of = screened(tenant(**TOLMAVIR), by(ALIKE))
-    assert of.status.screening is not None
-    confirmed = Confirmation(by="carol", at=SEEN, reason="same address")
-    hits = [of.status.screening.hits[0].model_copy(update={"confirmed": confirmed})]
-    screening = of.status.screening.model_copy(update={"hits": hits})
-    of = of.model_copy(update={"status": of.status.model_copy(update={"screening": screening})})
+    of = judged_by(screened(tenant(**TOLMAVIR), by(ALIKE)), CONFIRMED)
     assert value(of, dismissal(of), terms=WEEK) == "Match"
     alias = ALIKE._replace(names=(*ALIKE.names, "Tolmavir"))
     again = screened(of, by(alias, digest="list-2"), now=NOW).status.screening
     assert again is not None
-    assert (again.state, again.hits[0].confirmed) == ("Match", confirmed)
+    assert (again.state, again.hits[0].confirmed) == ("Match", CONFIRMED)
+
+
+OWNED_BY: dict[str, Any] = {"ownership": [{"owner": "above", "share": {"exact": 90}}]}
+REBRANDED: dict[str, tuple[dict[str, Any], dict[str, Any], Entry]] = {
+    "its name": (TOLMAVIR, {"legalName": "Brise Compute Pte. Ltd."}, ALIKE),
+    "its name on paper alone": (TOLMAVIR, {"legalName": "Tolmavir Vychislenia"}, ALIKE),
+    "an owner's name": (
+        {"parties": [{**party("above"), "name": "Tolmavir Vychisleniya"}], **OWNED_BY},
+        {"parties": [{**party("above"), "name": "Brise Holding Pte. Ltd."}], **OWNED_BY},
+        ALIKE,
+    ),
+    "an owner's id": (
+        {"parties": [{**party("above"), "name": "Tolmavir Vychisleniya"}], **OWNED_BY},
+        {
+            "parties": [{**party("over"), "name": "Tolmavir Vychisleniya"}],
+            "ownership": [{"owner": "over", "share": {"exact": 90}}],
+        },
+        ALIKE,
+    ),
+    "the alias of the entry": (TOLMAVIR, TOLMAVIR, ALIKE._replace(names=("Sino Horizon Works",))),
+}
+
+
+@pytest.mark.parametrize(("spec", "later", "entry"), REBRANDED.values(), ids=REBRANDED)
+def test_a_confirmed_hit_stays_whatever_is_renamed_until_it_is_taken_back_or_the_list_has_the_entry_no_more(
+    spec: dict[str, Any], later: dict[str, Any], entry: Entry
+) -> None:
+    of = judged_by(screened(tenant(**spec), by(ALIKE)), CONFIRMED)
+    renamed = of.model_copy(update={"spec": tenant(**later).spec})
+    again = screened(renamed, by(entry, digest="list-2"), now=NOW)
+    assert (value(again), value(renamed)) == ("Match", "Match")
+    assert value(screened(judged_by(again, CONFIRMED), by(entry, digest="list-3"), now=NOW)) == "Match"
+    taken_back = screened(judged_by(again, None), by(NUMBERED, digest="list-3"), now=NOW)
+    delisted = screened(again, by(NUMBERED, digest="list-3"), now=NOW)
+    assert (value(taken_back), value(delisted)) == ("Clear", "Clear")
+
+
+@pytest.mark.parametrize("name", ["Somebody Else", "Brise Compute Pte. Ltd."], ids=["the name stays", "so does it not"])
+def test_a_match_by_a_number_stays_when_the_number_is_taken_out_until_two_people_dismiss_it(name: str) -> None:
+    of = screened(tenant(legalName=name, **LEI), by(NUMBERED))
+    renamed = of.model_copy(update={"spec": tenant(legalName=name).spec})
+    again = screened(renamed, by(NUMBERED, digest="list-2"), now=NOW)
+    assert (value(again), value(again, dismissal(again))) == ("Match", "Clear")
+    assert value(screened(again, by(ALIKE, digest="list-3"), now=NOW)) == "Clear"
+    dismissed = screened(renamed, by(NUMBERED, digest="list-2"), dismissal(of), now=NOW)
+    assert value(dismissed) == ("Candidate" if name == "Somebody Else" else "Clear")
+
+
+def test_a_match_of_a_ship_that_took_the_id_of_a_company_is_not_kept() -> None:
+    of = judged_by(screened(tenant(**TOLMAVIR), by(ALIKE)), CONFIRMED)
+    assert value(screened(of, by(ALIKE._replace(type="Vessel"), digest="list-2"), now=NOW)) == "Clear"
 
 
 def test_a_new_list_gives_no_new_time_to_who_is_under_review() -> None:
@@ -329,7 +386,10 @@ def test_a_tenant_reads_no_more_than_its_code_and_the_record_has_the_hit(
     assert entry.id in finding.detail
 
 
-OWNED: dict[str, Any] = {"parties": [party("above")], "ownership": [{"owner": "above", "share": {"exact": 60}}]}
+OWNED: dict[str, Any] = {
+    "parties": [party("above"), party("aside")],
+    "ownership": [{"owner": "above", "share": {"exact": 60}}, {"owner": "aside", "share": {"exact": 5}}],
+}
 FOUND: dict[str, dict[str, Any] | None] = {
     "itself": {"state": "Match", "matchedParties": ["tenant"]},
     "an owner": {"state": "Match", "matchedParties": ["above"]},
