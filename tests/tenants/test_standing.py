@@ -337,7 +337,7 @@ def test_a_standing_with_facts_too_old_is_one_object_for_each_set_of_them_and_ke
         ("Clear", ["p"], {"Match", "MatchOwners"}),
         ("Match", ["p"], {"Match", "MatchOwners"}),
         ("Clear", ["tenant", "p"], {"Match", "MatchItself", "MatchOwners"}),
-        ("Clear", ["a"], {"Candidate"}),
+        ("Clear", ["a"], {"Candidate"}),  # of B half may be held by A, which makes it half of the tenant
         ("Clear", ["a", "b"], {"Match", "MatchOwners"}),
         ("Clear", ["nobody"], {"Match", "MatchItself"}),
     ],
