@@ -92,7 +92,7 @@ class Screening(Model):
     lists_as_of: pydantic.AwareDatetime | None = None
     """Date of the lists that were searched."""
     matched_parties: Annotated[list[PartyID], pydantic.Field(max_length=201)] = []
-    """Party ids, or `tenant`, that are on a list. Ownership of 50 percent or more by them, in aggregate, counts as listed. One of whom there is no hit is listed whatever the hits are; one with hits is judged by these."""
+    """Party ids, or `tenant`, that are on a list. Ownership of 50 percent or more by them, in aggregate, counts as listed. One that is none of the parties counts as the tenant itself. One of whom there is no hit is listed whatever the hits are; one with hits is judged by these."""
     candidate_since: pydantic.AwareDatetime | None = None
     """When the first of the hits that wait for judgement was seen."""
     cleared_since: pydantic.AwareDatetime | None = None

@@ -36,7 +36,7 @@ class ScreeningHit(Model):
     name: Annotated[str, pydantic.Field(max_length=512)] = ""
     """The entry's name or alias that is the most alike."""
     by: Literal["Identifier", "Number", "Name"]
-    """Identifier: a registered identifier is the same, which is a match. Number: digits alone, too few to tell one register from another. Name: names are alike. The last two are candidates until judged."""
+    """Identifier: a registered identifier is the same, or was when it was first found, which is a match. Number: digits alone, too few to tell one register from another. Name: names are alike. The last two are candidates until judged."""
     score: Annotated[int, pydantic.Field(ge=0, le=100)] = 100
     """How alike, in percent."""
     covers: Digest

@@ -227,7 +227,7 @@ def why(rule: ResolvedRule, at: At) -> tuple[Reason, str]:
     else:
         tested = [_DENIED_BY[test.fact] for test in rule.tests if test.fact in _DENIED_BY]
         reason = tested[0] if tested else Reason.JurisdictionNotAllowed
-        if reason is Reason.ListedParty and party.facts[Fact.Screening] == CANDIDATE:
+        if reason is Reason.ListedParty and (party.facts[Fact.Screening] or CLEAR) >= CANDIDATE:
             reason = Reason.NeedsReview
         detail = f"{rule.rule.basis.title} ({rule.rule.basis.type}, {rule.rule.status})"
     return reason, detail + (f"; {party.judged.told}" if _tests_screening(rule) and party.judged else "")

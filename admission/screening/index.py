@@ -50,10 +50,12 @@ class Index:
     """The entries of one list by number and by name."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
+        self._ids: set[str] = set()
         self._numbers: defaultdict[str, list[tuple[Entry, Number]]] = defaultdict(list)
         named: defaultdict[Form, list[_Named]] = defaultdict(list)
         for entry in entries:
             if entry.type not in NOT_PARTIES:
+                self._ids.add(entry.id)
                 for number in entry.numbers:
                     self._numbers[_read(number.number)].append((entry, number))
                 for name in entry.names:
@@ -69,6 +71,10 @@ class Index:
         self._several = {each: None for each in self._distinctive if " " in each}
         self._with_word = _by_word(self._words)
         self._with_distinctive = _by_word(self._distinctive)
+
+    def __contains__(self, entry: str) -> bool:
+        """Whether the list has an entry of this id that somebody can be."""
+        return entry in self._ids
 
     def search(self, party: Searched, threshold: int = THRESHOLD) -> tuple[Found, ...]:
         """Return each entry that the party may be, once, the surest first."""

@@ -15,7 +15,7 @@ from admission.tenants.ownership import graph_of
 from admission.tenants.screening import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from admission.api.dismissal import ScreeningDismissal
@@ -45,7 +45,9 @@ def screen(
 ) -> Screening:
     """Return the tenant's screening by a list.
 
-    Hits that were known keep the instant at which they were first seen, and what somebody said of them.
+    Hits that were known keep the instant at which they were first seen, and what somebody said of them.  A match that
+    nobody dismissed stays while the list has the entry, whatever the names and identifiers are now: a new name makes no
+    other company.
     """
     before = tenant.status.screening or Screening(state="Clear")
     covers, about = screened_digest(tenant.spec), tuple(dismissals)
@@ -53,7 +55,8 @@ def screen(
     if (before.covers, before.list_digest) != (covers, by.digest):
         waiting = _open(tenant, before, about, now)
         found = [(party, each) for party in parties_of(tenant.spec) for each in by.listed.search(party, by.threshold)]
-        every = sorted((_hit(party, each, before.hits, waiting, now) for party, each in found), key=_rank)
+        again = [_hit(party, each, before.hits, waiting, now) for party, each in found]
+        every = sorted((*again, *_kept(waiting, again, by.listed)), key=_rank)
         hits, more = every[:MOST_HITS], len(every[MOST_HITS:])
     drawn = Screening(
         state="Clear",
@@ -113,17 +116,28 @@ def _hit(
     known = [each.seen_at for each in same if each.covers == covers]
     since = known or [each.seen_at for each in waiting if each.party == party.party]
     confirmed = [each.confirmed for each in same]
+    was_identified = any(_key(each) == (party.party, found.entry.id) and each.by == "Identifier" for each in waiting)
     return ScreeningHit(
         party=party.party,
         entry=found.entry.id,
         source=found.entry.source[:256],
         name=found.name[:512],
-        by=found.by,
+        by="Identifier" if was_identified else found.by,
         score=found.score,
         covers=covers,
         seen_at=min(since, default=now),
         confirmed=confirmed[0] if confirmed else None,
     )
+
+
+def _kept(waiting: Iterable[ScreeningHit], again: Iterable[ScreeningHit], listed: Index) -> Iterator[ScreeningHit]:
+    """The matches that the search did not find again, of entries that the list still has."""
+    found = {_key(each) for each in again}
+    return (each for each in waiting if each.is_match and each.entry in listed and _key(each) not in found)
+
+
+def _key(hit: ScreeningHit) -> tuple[str, str]:
+    return hit.party, hit.entry
 
 
 def _rank(hit: ScreeningHit) -> tuple[bool, int, str, str]:

@@ -70,6 +70,10 @@ class OwnershipGraph:
         """Whether what is stated reaches the tenant from these parties, even where statements contradict each other."""
         return TENANT_ITSELF in self._closure(self._owners(member), certain=True)
 
+    def controlled_by(self, owners: Iterable[str]) -> bool:
+        """Whether these parties control the tenant by what is stated, step by step with those whom they own."""
+        return TENANT_ITSELF in self._closure(owners, certain=True, control=True)
+
     def tops(self) -> frozenset[str]:
         """The parties that own half or more of the tenant for certain, and that none of these owns so itself.
 

@@ -2,7 +2,8 @@
 
 A registered identifier on a list, or somebody's judgement, is a match.  A name that is alike is a candidate: it
 holds up a tenant that is new, and one that was verified before only after the operator's review period.  What was
-clear by a list that is too old, or for other names than today's, is not known.
+clear by a list that is too old, or for other names than today's, is not known; nor is then whether it is more than an
+owner of less than half who is listed.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from admission.api.identity import TENANT_ITSELF
 from admission.tenants.identity import screened_digest
+from admission.tenants.ownership import UNNAMED
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
 CLEAR, CANDIDATE = frozenset({"Clear"}), frozenset({"Candidate"})
 
-MATCH_ITSELF, MATCH_OWNERS = "MatchItself", "MatchOwners"
-OF_WHOM = frozenset({MATCH_ITSELF, MATCH_OWNERS})
-"""Beside Match, of whom it is: a rule may be about one of the two."""
+MATCH_ITSELF, MATCH_OWNERS, MATCH_MINORITY = "MatchItself", "MatchOwners", "MatchMinority"
+OF_WHOM = frozenset({MATCH_ITSELF, MATCH_OWNERS, MATCH_MINORITY})
+"""Beside Match, of whom it is: a rule may be about one of these."""
+
+_MINORITY = frozenset({"Match", MATCH_MINORITY})
 
 _TOLD = 3
 """Hits that the record names."""
@@ -55,7 +58,7 @@ class Judged:
     dismissals: Mapping[_Key, tuple[ScreeningDismissal, ...]]
     is_current: bool
     """Whether the names that were searched for are those of today."""
-    _owned: dict[frozenset[str], bool] = field(default_factory=dict, compare=False, repr=False)
+    _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
     worst: frozenset[str] = field(init=False, compare=False)
     """The value with nothing dismissed and no time to wait."""
 
@@ -69,7 +72,7 @@ class Judged:
         ``cleared`` says whether the tenant's verification holds.  Neither that nor a dismissal makes it worse.
         """
         value = self.worst if self.worst == CLEAR else self._undismissed(now, terms, cleared=cleared)
-        return None if value == CLEAR and not self._is_known(now, terms) else value
+        return None if value in {CLEAR, _MINORITY} and not self._is_known(now, terms) else value
 
     def _undismissed(self, now: datetime, terms: Terms, *, cleared: bool) -> frozenset[str]:
         standing = self.open(now)
@@ -95,26 +98,40 @@ class Judged:
         screening, standing = self.screening, tuple(hits)
         if screening.state == "Match" and not screening.matched_parties:
             return frozenset({"Match", MATCH_ITSELF})
-        listed = self._listed_without_hit() | {hit.party for hit in standing if hit.is_match}
-        if listed:
-            return self._of_whom(listed)
         undecided = any(not hit.is_match for hit in standing) if screening.hits else screening.state == "Candidate"
-        return CANDIDATE if (undecided or screening.more_hits) and not waits else CLEAR
+        waiting = CANDIDATE if (undecided or screening.more_hits) and not waits else frozenset[str]()
+        listed = self._listed_without_hit() | {hit.party for hit in standing if hit.is_match}
+        of_whom = self._of_whom(listed) if listed else frozenset[str]()
+        return of_whom | waiting if of_whom == _MINORITY else of_whom or waiting or CLEAR
 
     def _listed_without_hit(self) -> frozenset[str]:
         """Whom the integration calls listed and shows no hit of: nobody can have judged that, so its word stands."""
         return frozenset(self.screening.matched_parties) - {hit.party for hit in self.screening.hits}
 
     def _of_whom(self, listed: frozenset[str]) -> frozenset[str]:
-        """A listed party that owns less than half, or how much nobody knows, is to be reviewed, and that at once."""
-        itself = {MATCH_ITSELF} if TENANT_ITSELF in listed else set()
-        of_whom = itself | ({MATCH_OWNERS} if self._is_owned_by(listed) else set())
-        return frozenset({"Match", *of_whom}) if of_whom else CANDIDATE
+        """A listed party of whom nobody knows whether it owns half or more is to be reviewed, and that at once.
 
-    def _is_owned_by(self, listed: frozenset[str]) -> bool:
+        One that is not, or no longer, among the parties counts as the tenant itself: another id makes no other owner.
+        """
+        itself = {MATCH_ITSELF} if listed - self.graph.parties.keys() else set()
+        of_whom = itself | ({MATCH_OWNERS} if self._owned_by(listed) is Ternary.TRUE else set())
+        if of_whom:
+            return frozenset({"Match", *of_whom})
+        return _MINORITY if self._is_minority(listed) else CANDIDATE
+
+    def _is_minority(self, listed: frozenset[str]) -> bool:
+        """Whether listed parties have less than half together for certain, and nothing says that they control it."""
+        is_parent = self.tenant.spec.ultimate_parent in listed
+        return self._owned_by(listed) is Ternary.FALSE and not is_parent and not self.graph.controlled_by(listed)
+
+    def _owned_by(self, listed: frozenset[str]) -> Ternary:
+        """Whether listed parties own half or more together; they may hold what no statement accounts for."""
+
+        def is_listed(party: str) -> Ternary:
+            return Ternary.UNKNOWN if party == UNNAMED else Ternary.TRUE if party in listed else Ternary.FALSE
+
         if listed not in self._owned:
-            owned = self.graph.owned_by(lambda party: Ternary.TRUE if party in listed else Ternary.FALSE)
-            self._owned[listed] = owned is Ternary.TRUE
+            self._owned[listed] = self.graph.owned_by(is_listed)
         return self._owned[listed]
 
     def _is_in_review(self, hits: Iterable[ScreeningHit], now: datetime, terms: Terms) -> bool:
