@@ -23,6 +23,16 @@ def test_every_installed_package_stands_in_it_once_with_its_version() -> None:
     assert sorted(names) == found
 
 
+def test_what_a_wheel_has_in_it_of_others_stands_below_it() -> None:
+    bill = json.loads(document(PACKAGES, SYSTEM, MADE))
+    nested = {each["name"]: each.get("components", []) for each in bill["components"]}
+    brought = {name: {part["name"] for part in parts} for name, parts in nested.items()}
+    assert "openssl" in brought["cryptography"], "another one than Debian's, and what checks our certificates"
+    assert "pyo3" in brought["pydantic-core"]
+    references = [part["bom-ref"] for parts in nested.values() for part in parts]
+    assert len(set(references)) == len(references)
+
+
 def test_packages_of_the_system_and_the_interpreter_are_named_as_advisories_name_them() -> None:
     bill = json.loads(document(PACKAGES, SYSTEM, MADE))
     others = {each["name"]: each for each in bill["components"] if not each["purl"].startswith("pkg:pypi/")}

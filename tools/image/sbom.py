@@ -15,6 +15,9 @@ from tools.image.system import Package, System
 PRODUCT = "computegate"
 _NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # RFC 9562: of names that are URLs
 
+_KEPT = ("type", "name", "version", "purl", "cpe", "hashes", "licenses")
+"""What is taken of a component of another bill: what advisories are found by, and under which terms it is."""
+
 Component = dict[str, Any]
 
 
@@ -45,7 +48,21 @@ def document(packages: Path, system: System, made: int) -> str:
 def python_component(distribution: Distribution) -> Component:
     """Return the component of an installed Python package."""
     name = re.sub(r"[-_.]+", "-", distribution.name).lower()
-    return _component(name, distribution.version, f"pkg:pypi/{name}@{distribution.version}", _licence(distribution))
+    found = _component(name, distribution.version, f"pkg:pypi/{name}@{distribution.version}", _licence(distribution))
+    brought = _brought(distribution, _reference(found))
+    return {**found, "components": brought} if brought else found
+
+
+def _brought(distribution: Distribution, owner: str) -> list[Component]:
+    """Return what a wheel has in it of others, by the CycloneDX bills that it brings (PEP 770), each once."""
+    bills = [each for each in distribution.files or () if each.parent.name == "sboms" and each.suffix == ".json"]
+    found: dict[str, Component] = {}
+    for bill in map(json.loads, (each.read_text() for each in bills)):
+        for each in bill.get("components", ()) if bill.get("bomFormat") == "CycloneDX" else ():
+            known = {key: each[key] for key in _KEPT if key in each}
+            reference = f"{owner}#{each.get('purl', each['name'])}"
+            found[reference] = {"bom-ref": reference, **known}
+    return [found[reference] for reference in sorted(found)]
 
 
 def debian_component(package: Package, system: System) -> Component:
