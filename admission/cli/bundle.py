@@ -114,6 +114,7 @@ class Bundle:
                 entry.size, entry.mtime = len(content), int(time.time())
                 archive.addfile(entry, io.BytesIO(content))
         path.touch(mode=0o600)
+        path.chmod(0o600)  # of a file that was there
         path.write_bytes(buffer.getvalue())
 
     async def _part(self, name: str, gathered: Callable[[], Awaitable[Any]]) -> None:

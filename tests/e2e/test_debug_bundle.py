@@ -95,7 +95,9 @@ def test_a_bundle_shows_states_and_counts_and_no_name_of_a_customer(world: World
         "kube-system",
     )
 
+    (tmp_path / "b.tar.gz").touch(mode=0o644)
     assert bundled(world, tmp_path / "b.tar.gz")[0] == 0
+    assert (tmp_path / "b.tar.gz").stat().st_mode & 0o777 == 0o600
     again = json.loads(unpacked(tmp_path / "b.tar.gz")["objects.json"])
     assert _alias(again, "Tenant", "status.kyc.state") == alias, "the same name is the same word"
     world.kubectl("delete", "pods", "--all", "-n", CUSTOMER, "--force", "--grace-period=0")
