@@ -188,7 +188,7 @@ class TenantSpec(Model):
         ],
         pydantic.Field(max_length=9),
     ] = []
-    """Declared end use; rules may test it."""
+    """Declared end use; rules may test it. With Other among them, it is not known whether others are."""
     attestations: Annotated[list[Attestation], pydantic.Field(max_length=32)] = []
     """Who says that facts above are so, when, and until when that holds. A fact that none names is attested by the clearance that covers it."""
 

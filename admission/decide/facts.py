@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _CODES = frozenset({Fact.Place, Fact.AccessCountry})
 """Facts whose values may be codes of no country; those of a Tenant's spec are sorted out where it is read."""
 
+_SAYS_NOTHING = {Fact.Payment: "Unknown", Fact.DeclaredUse: "Other"}
+"""Words that a tenant may declare without saying what is so."""
+
 _MATCH = frozenset({"Match"})
 
 _ASKING = frozenset({Effect.Authorization, Effect.Quota})
@@ -189,8 +192,8 @@ def _told(values: frozenset[str]) -> frozenset[str]:
 
 
 def _are_known(fact: Fact, values: Values) -> bool:
-    """Whether every value says something: a code that is no country does not, nor does the word Unknown."""
-    if values is None or (fact is Fact.Payment and "Unknown" in values):
+    """Whether every value says something: a code that is no country does not, nor do the words Unknown and Other."""
+    if values is None or _SAYS_NOTHING.get(fact) in values:
         return False
     return fact not in _CODES or values <= COUNTRIES
 

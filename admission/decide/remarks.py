@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import AccessPolicy, Effect
+from admission.catalogue.control import Entry
 from admission.decide.applied import APPLIED, in_force, meet_in_time, named, takes_its_place
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from admission.api.policy import Rule, Test
 
 Path = tuple[str | int, ...]
+
+_CONTROLLED = frozenset(map(str, Entry)) - {str(Entry.NONE)}
+"""Entries that make a chip Controlled."""
 
 MOST_COMPARED = 10_000
 """Pairs of rules with equal tests that are looked at."""
@@ -95,7 +99,8 @@ def _weaker(before: Rule, after: Rule, now: datetime) -> str:
 
 def _covers(wide: Rule, narrow: Rule) -> bool:
     """Whether one rule is seen to apply wherever another does: to its classes, and by tests that the other has too."""
-    classes = "*" in wide.classes or set(narrow.classes) <= set(wide.classes)
+    more = {*wide.classes, *(_CONTROLLED if "Controlled" in wide.classes else ())}
+    classes = "*" in wide.classes or set(narrow.classes) <= more
     return classes and all(any(_implies(has, test) for has in narrow.when) for test in wide.when)
 
 

@@ -96,8 +96,10 @@ def end_customer_not_supplied(tenant: str, customer: str) -> str:
 
 
 def end_use_missing(tenant: str, what: str) -> str:
-    """The tenant declares no end use, and a rule asks for one."""
-    return f"{what} needs a declared end use, and tenant {tenant} has declared none; ask for yours to be entered"
+    """The tenant declares no end use, or one that names none, and a rule asks for it."""
+    return (
+        f"{what} needs a declared end use, and tenant {tenant} has declared none, or Other; ask for yours to be entered"
+    )
 
 
 def level_too_low(tenant: str, what: str, required: int) -> str:

@@ -30,8 +30,20 @@ _UNSPACED = "\u3000"
 _WORDS = re.compile(r"\w+")
 _BRACKETED = re.compile(r"\s*\([^()]*\)\s*$")
 _MARKS = re.compile(r"[.'’]")
-_WRITTEN_OUT = {"(株)": "株式会社", "(有)": "有限会社", "(주)": "주식회사", "(유)": "유한회사"}
-"""Forms in brackets, to which one sign (㈱) is resolved."""
+_THAI = ("\u0e00", "\u0e7f")
+"""The block of another script that leaves none."""
+_WRITTEN_OUT = {
+    "(株)": "株式会社",
+    "(有)": "有限会社",
+    "(주)": "주식회사",
+    "(유)": "유한회사",
+    "A/S": "aktieselskab",
+    "e.V.": "eingetragener Verein",
+    "e. V.": "eingetragener Verein",
+}
+"""Forms in brackets, to which one sign (㈱) is resolved, and those that would be initials if written otherwise."""
+_NAMES_TOO = frozenset({"sas", "pao", "too", "tov", "ead", "doo"})
+"""Forms that are names of persons as well: at an end they count in capitals."""
 _ENDED = frozenset({"il", "ig", "in liquidation", "in liq", "in administration"})
 """What stands behind the form of a company that is being founded or wound up."""
 
@@ -89,8 +101,8 @@ def _company_word(name: str, *, is_person: bool) -> str:
 def legal_form(name: str) -> str:
     """Return the legal form of a name; "" for none.
 
-    Long ones count anywhere, those of three letters where it begins or ends, shorter ones in capitals at its end.  It
-    ends before brackets, places, and words for a branch.
+    Long ones count anywhere, those of three letters where it begins or ends, shorter ones, and those that are names of
+    persons too, in capitals at its end.  It ends before brackets, places, and words for a branch.
     """
     written = unicodedata.normalize("NFKC", name)
     for short, long in _WRITTEN_OUT.items():
@@ -105,16 +117,20 @@ def legal_form(name: str) -> str:
 def _at_end(words: list[str]) -> Iterator[str]:
     for count in range(min(len(words) - 1, _forms().longest), 0, -1):
         form = " ".join(words[-count:]).casefold()
-        if form in _forms().spaced and (len(form) >= _AT_AN_END or words[-1].isupper()):
+        if form in _forms().spaced and (_tells_at_an_end(form) or words[-1].isupper()):
             yield form
 
 
 def _at_start(words: list[str]) -> Iterator[str]:
     for count in range(min(len(words) - 1, _forms().longest), 0, -1):
         form = " ".join(words[:count]).casefold()
-        is_foreign_sign = words[0].isupper() and not form.isascii()  # initials are Latin letters
-        if form in _forms().spaced and (len(form) >= _AT_AN_END or is_foreign_sign):
+        is_sign = words[0].isupper() and (form in _NAMES_TOO or not form.isascii())  # initials are Latin letters
+        if form in _forms().spaced and (_tells_at_an_end(form) or is_sign):
             yield form
+
+
+def _tells_at_an_end(form: str) -> bool:
+    return len(form) >= _AT_AN_END and form not in _NAMES_TOO
 
 
 def _within(words: list[str]) -> Iterator[str]:
@@ -140,7 +156,7 @@ def _without_places(words: list[str]) -> Iterator[list[str]]:
 @functools.cache
 def _forms() -> _Forms:
     plain = [form for form, _ in _rows("legal_forms.tsv")]
-    unspaced = tuple(form for form in plain if min(form) >= _UNSPACED)
+    unspaced = tuple(form for form in plain if min(form) >= _UNSPACED or _THAI[0] <= min(form) <= _THAI[1])
     spaced = frozenset(plain) - frozenset(unspaced)
     return _Forms(spaced, unspaced, max(form.count(" ") + 1 for form in spaced))
 

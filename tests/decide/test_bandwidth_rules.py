@@ -35,6 +35,7 @@ OWNED = tenant(
     independent=True,
     status=LASTING,
 )
+RU = tenant(headquarters="RU", incorporation="RU", status=LASTING)
 ABROAD = ("presumption-of-denial", "presumption-of-denial-elsewhere")
 
 
@@ -51,24 +52,28 @@ def chip(name: str, **figures: Any) -> AcceleratorClass:
 
 
 @pytest.mark.parametrize(
-    ("name", "place", "rules"),
+    ("party", "name", "place", "rules"),
     [
-        ("h200-sxm", "US", {"case-by-case"}),
-        ("h200-sxm", "DE", {"presumption-of-denial-elsewhere"}),
-        ("a30", "US", {"case-by-case"}),
-        ("b200", "US", {"presumption-of-denial"}),
-        ("b200", "DE", {"presumption-of-denial"}),
-        ("mi308x", "US", {"case-by-case", "presumption-of-denial", "letter-bandwidth-headquarters"}),
-        ("mi308x", "DE", {*ABROAD, "letter-bandwidth-headquarters"}),
-        ("rtx-5090-d", "DE", {"letter-bandwidth-headquarters"}),
-        ("h20", "DE", {"letter-bandwidth-headquarters"}),
-        ("rtx-4090-d", "DE", set()),
+        (CN, "h200-sxm", "US", {"case-by-case"}),
+        (CN, "h200-sxm", "DE", {"presumption-of-denial-elsewhere"}),
+        (CN, "a30", "US", {"case-by-case"}),
+        (CN, "b200", "US", {"presumption-of-denial"}),
+        (CN, "b200", "DE", {"presumption-of-denial"}),
+        (CN, "mi308x", "US", {"case-by-case", "presumption-of-denial", "letter-bandwidth-headquarters"}),
+        (CN, "mi308x", "DE", {*ABROAD, "letter-bandwidth-headquarters"}),
+        (CN, "rtx-5090-d", "DE", {"letter-bandwidth-headquarters"}),
+        (CN, "h20", "DE", {"letter-bandwidth-headquarters"}),
+        (CN, "rtx-4090-d", "DE", set()),
+        (RU, "h200-sxm", "US", {"presumption-of-denial-other-seats"}),
+        (RU, "h200-sxm", "DE", {"presumption-of-denial-other-seats", "presumption-of-denial-elsewhere"}),
+        (RU, "b200", "US", {"presumption-of-denial"}),
+        (RU, "rtx-4090-d", "DE", set()),
     ],
 )
 def test_the_profile_says_under_which_review_and_by_which_letter_an_authorization_is_needed(
-    name: str, place: str, rules: set[str]
+    party: Tenant, name: str, place: str, rules: set[str]
 ) -> None:
-    verdict = asking(name, CN, PROFILE, place=place).verdict()
+    verdict = asking(name, party, PROFILE, place=place).verdict()
     found = {each.rule.removeprefix("transfer-tests/") for each in verdict.findings}
 
     assert {each for each in found if each.startswith(("case", "presumption", "letter-bandwidth"))} == rules
@@ -103,6 +108,11 @@ def test_an_operator_can_refuse_what_is_reviewed_under_a_presumption_of_denial()
     assert reasons("US") == {"h200-sxm": [], "b200": refused, "mi308x": refused, "t4": []}
     assert reasons("DE") == {"h200-sxm": refused, "b200": refused, "mi308x": refused, "t4": []}
     assert reasons("US", "2026-01-14")["b200"] == []
+    for country in ("RU", "IR", "KP", "BY"):
+        there = tenant(headquarters=country, incorporation=country, status=LASTING)
+        for place in ("US", "DE"):
+            found = reasons(place, party=there)
+            assert found == {"h200-sxm": refused, "b200": refused, "mi308x": refused, "t4": []}
     assert reasons("US", party=PARENT)["h200-sxm"] == [*refused, "OwnerUnknown"]
     assert "OwnershipNotCleared" in reasons("US", party=OWNED)["h200-sxm"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from admission.api.identity import TenantKind
 from admission.api.policy import AccessPolicy
+from admission.review.reasons import Reason
 from tests.decide.questions import party, quota, tenant, world
 
 FILE = Path(__file__).parents[2] / "examples" / "objects" / "policy.yaml"
@@ -84,6 +86,9 @@ def test_who_resells_names_its_customers_or_attests_what_it_supplies(kind: Tenan
         ({"declaredUse": ["Training", "MilitaryOrIntelligence"]}, 4, ["EndUseNotCleared"]),
         ({"declaredUse": ["WeaponsOfMassDestruction"]}, 4, ["EndUseNotCleared"]),
         ({"declaredUse": []}, 4, ["EndUseMissing"]),
+        ({"declaredUse": ["Other"]}, 4, ["EndUseMissing"]),
+        ({"declaredUse": ["Training", "Other"]}, 4, ["EndUseMissing"]),
+        ({"declaredUse": ["MilitaryOrIntelligence", "Other"]}, 4, ["EndUseMissing", "EndUseNotCleared"]),
     ],
     ids=str,
 )
@@ -91,3 +96,33 @@ def test_payment_raises_the_level_and_an_end_use_can_close_it(
     spec: dict[str, Any], level: int, reasons: list[str]
 ) -> None:
     assert _asked(level, **spec) == reasons
+
+
+@pytest.mark.parametrize(
+    ("matched", "day", "expected"),
+    [
+        ("acme", "2024-06-01", [("access/listed-parties", "Law", "High")]),
+        ("acme", "2026-06-01", [("access/listed-parties", "Law", "High")]),
+        ("top", "2025-09-28", []),
+        ("top", "2026-06-01", [("access/owned-by-listed-parties", "ProviderPolicy", "High")]),
+        ("top", "2026-11-22", [("access/owned-by-listed-parties", "ProviderPolicy", "High")]),
+    ],
+)
+def test_a_listed_party_is_refused_by_law_and_whom_it_owns_by_the_providers_own_word(
+    matched: str, day: str, expected: list[tuple[str, str, str]]
+) -> None:
+    found = {
+        "kyc": {"level": 4, "verifiedAt": "2020-01-01T00:00:00Z", "expiresAt": "2099-01-01T00:00:00Z"},
+        "screening": {
+            "state": "Match",
+            "listsAsOf": f"{day}T00:00:00Z",
+            "matchedParties": [matched.replace("acme", "tenant")],
+        },
+    }
+    owned = {"parties": [party("top")], "ownership": [{"owner": "top", "share": {"exact": 60}}]}
+    asked = world(EXAMPLE, tenant("acme", found, **owned), quota())
+    rules = {f"access/{each.name}": each for each in EXAMPLE.spec.rules}
+    asked = asked._replace(now=datetime.fromisoformat(day).replace(tzinfo=UTC))
+    by = [each.rule for each in asked.verdict().findings if each.reason is Reason.ListedParty]
+
+    assert [(each, rules[each].basis.type, rules[each].certainty) for each in by] == expected

@@ -84,13 +84,13 @@ AGES = {
     ),
     "an end use that nobody attests": (
         tenant(),
-        aged("DeclaredUse", "30d", deny=rule("use", "Deny", ("DeclaredUse", "In", "Other"))),
+        aged("DeclaredUse", "30d", deny=rule("use", "Deny", ("DeclaredUse", "In", "Research"))),
         NOW,
         ["FactStale"],
     ),
     "an end use that somebody does": (
         attested(says("DeclaredUse")),
-        aged("DeclaredUse", "30d", deny=rule("use", "Deny", ("DeclaredUse", "In", "Other"))),
+        aged("DeclaredUse", "30d", deny=rule("use", "Deny", ("DeclaredUse", "In", "Research"))),
         NOW,
         [],
     ),
@@ -217,7 +217,7 @@ OWNED: dict[str, Any] = {
     "ultimateParent": "top",
     "ownership": [{"owner": "x", "share": {"exact": 60}}],
 }
-WORDS = {"Payment": ("Invoice", "Cash"), "DeclaredUse": ("Training", "Other")}
+WORDS = {"Payment": ("Invoice", "Cash"), "DeclaredUse": ("Training", "Research")}
 
 
 @st.composite

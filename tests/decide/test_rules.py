@@ -111,7 +111,7 @@ def test_another_rule_that_restricts_never_lets_anything_in(
 _SEVERAL = {
     "log-ins": ("AccessCountry", {"status": {"access": {"countries": ["DE", "CN"]}}}, "DE", "CN"),
     "payment": ("Payment", {"payment": ["Invoice", "Cash"]}, "Invoice", "Cash"),
-    "end use": ("DeclaredUse", {"declaredUse": ["Training", "Other"]}, "Training", "Other"),
+    "end use": ("DeclaredUse", {"declaredUse": ["Training", "Research"]}, "Training", "Research"),
     "owners of half each": (
         "OwnerHeadquarters",
         {

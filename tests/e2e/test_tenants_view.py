@@ -38,7 +38,15 @@ SECRETS = (
         "example-kyc",
     ),
     # The rules of the examples.
-    *("listed-parties", "owned-from-headquarters", "parent-headquarters", "screening", "ear-", "ownership"),
+    *(
+        "listed-parties",
+        "owned-by-listed",
+        "owned-from-headquarters",
+        "parent-headquarters",
+        "screening",
+        "ear-",
+        "ownership",
+    ),
 )
 
 

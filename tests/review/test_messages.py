@@ -89,8 +89,8 @@ LINES: list[tuple[Reason, str, str]] = [
         Reason.EndUseMissing,
         messages.end_use_missing("acme", "class h100-sxm"),
         (
-            "[InfoNeeded] class h100-sxm needs a declared end use, and tenant acme has declared none; ask for yours to "
-            f"be entered{END}"
+            "[InfoNeeded] class h100-sxm needs a declared end use, and tenant acme has declared none, or Other; "
+            f"ask for yours to be entered{END}"
         ),
     ),
     (
