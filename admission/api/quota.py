@@ -140,6 +140,8 @@ class AuthorizationSpec(Model):
     """Number of the licence or of the approval."""
     tenant: Name
     """The Tenant it was granted to."""
+    end_customers: Annotated[list[Name], pydantic.Field(max_length=250)] = []
+    """Of a reseller's: the end customers for whom it was granted, whom it covers, and itself for what they ask. Without any it covers the tenant itself, and no customer of its."""
     classes: Annotated[list[ClassRef], pydantic.Field(min_length=1, max_length=64)]
     """Classes it covers."""
     devices: Annotated[int, pydantic.Field(ge=1, le=2**31)]
@@ -166,9 +168,9 @@ class AuthorizationStatus(Model):
 
 
 class Authorization(Object):
-    """A licence or an approved exception that lets one tenant use classes for which a rule asks an authorization.
+    """A licence or an approved exception that lets a tenant, or end customers of one, use classes for which a rule asks it.
 
-    Of several that are valid for a class, the one that ends first is used.
+    It covers the party whom the rule is about.  All of one holder's that are valid count together.
     """
 
     crd = CRD(

@@ -12,13 +12,13 @@ from admission.api.policy import Effect
 from admission.decide.asking import asked_of
 from admission.decide.duration import HOUR, seconds_of, text_of
 from admission.decide.exemption import exempted
-from admission.decide.grants import AUTHORIZATION, grant_limits, scope_of_grant, valid_grants
+from admission.decide.grants import AUTHORIZATION, covering, grant_limits, scope_of_grant, valid_grants
 from admission.decide.limits import ENDING, ENDLESS, Charge, Limit, Part, Scope
 from admission.decide.party import denied_by
 from admission.decide.question import Check, Question
 from admission.decide.renewal import Renewal, longest_hold, renewal_of
 from admission.decide.shards import Shard, shards_beside
-from admission.decide.told import not_cleared, what
+from admission.decide.told import named, not_cleared, what
 from admission.demand.devices import counted
 from admission.review import messages
 from admission.review.finding import Finding
@@ -121,14 +121,13 @@ def _overstays(
 
 
 def check_grants(question: Question, governing: str) -> Iterator[Result]:
-    """Where a rule asks for an authorization or a quota, there is one."""
+    """Where a rule asks for an authorization about a party, one covers that party; where for a quota, there is one."""
     for asked in asked_of(question, governing):
         if asked.rule.effect is Effect.Authorization:
-            grants = _authorizations(question)
-            ready = any(question.rules.class_permitted(asked.class_name, grant.spec.classes) for grant in grants)
+            ready = bool(_authorizations(question, asked))
         else:
             ready = any(_counts(question, quota, asked.class_name) for quota in quotas_of(question, governing))
-        party, outcome = question.requester.tenant_name, "pass" if ready else "fail"
+        party, outcome = asked.party or question.requester.tenant_name, "pass" if ready else "fail"
         check = Check(f"grant {asked.rule.name}", party, outcome, {"class": asked.class_name})
         yield check, None if ready else _not_granted(question, asked, governing)
 
@@ -142,8 +141,8 @@ def _not_granted(question: Question, asked: Asked, governing: str) -> Finding:
         return not_cleared(question, party, Reason.OwnerUnknown, f"{name}: no jurisdiction known", rule)[1]
     if asked.doubt is not None:
         return denied_by(question, rule, asked.doubt)
-    sentence = messages.authorization_required(party, f"class {name}")
-    return Finding(Reason.AuthorizationRequired, sentence, name, party, rule.name)
+    sentence = messages.authorization_required(named(question, asked.party), f"class {name}")
+    return Finding(Reason.AuthorizationRequired, sentence, name, asked.party, rule.name)
 
 
 def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
@@ -199,9 +198,9 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
         for scope, limit in limits_of(question.rules, quota, party, question.group_of, question.shards):
             limits[scope].append(limit)
         limits[scope_of(quota)].extend(_hold_of(question, quota))
-    asked = {each.class_name for each in asked_of(question, governing) if each.rule.effect is Effect.Authorization}
-    if asked and (grants := _authorizations(question)):
-        limits[scope_of_grant(grants[0])] = [*grant_limits(question.rules, grants, asked, party)]
+    for holder, classes in _held_by(question, governing).items():
+        grants = valid_grants(question.authorizations, holder, question.now)
+        limits[scope_of_grant(grants[0])] = [*grant_limits(question.rules, grants, classes, party)]
     return tuple(Scope(name, tuple(each)) for name, each in sorted(limits.items()))
 
 
@@ -310,9 +309,20 @@ def hold_limit(quota: ComputeQuota, classes: Iterable[str], *, of_reseller: bool
     return Limit(quota.name, "hold", seconds_of(longest), {}, None, lambda _: True, gap, frozenset(classes))
 
 
-def _authorizations(question: Question) -> tuple[Authorization, ...]:
-    """The tenant's own authorizations that hold now."""
-    return valid_grants(question.authorizations, question.requester.tenant_name, question.now)
+def _authorizations(question: Question, asked: Asked) -> tuple[Authorization, ...]:
+    """The authorizations, all of one holder, that hold now and cover whom and what a rule asks about."""
+    party = question.requester.party
+    valid = (grant for name in party.split("/") for grant in valid_grants(question.authorizations, name, question.now))
+    return covering(question.rules, valid, party, asked.party, asked.class_name)
+
+
+def _held_by(question: Question, governing: str) -> Mapping[str, set[str]]:
+    """The holders of the authorizations that are used, each with the classes that are asked for under its."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for asked in asked_of(question, governing):
+        if asked.rule.effect is Effect.Authorization and (grants := _authorizations(question, asked)):
+            found[grants[0].spec.tenant].add(asked.class_name)
+    return found
 
 
 def _counts_any(question: Question, quota: ComputeQuota) -> bool:
@@ -330,9 +340,7 @@ def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> tupl
     if first.quota.startswith(AUTHORIZATION):
         names = first.quota.removeprefix(AUTHORIZATION).split("+")
         grants = [grant for name in names for grant in question.authorizations if grant.name == name]
-        numbers, covered = [grant.spec.number for grant in grants], sum(grant.spec.devices for grant in grants)
-        sentence = messages.authorization_exhausted(numbers, first.requested, first.used, covered)
-        return (Finding(Reason.AuthorizationExhausted, sentence, "+".join(names), tenant),)
+        return (_exhausted(question, grants, first),)
     classes = what(question).removeprefix("class ")
     found = []
     for unit, reason in (("", Reason.QuotaExceeded), ("deviceHours", Reason.HoursExhausted)):
@@ -345,3 +353,14 @@ def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> tupl
         sentence = messages.hold_exhausted(tenant, classes, each.quota, **times)
         found.append(Finding(Reason.HoldTooLong, sentence, each.quota, tenant))
     return tuple(found)
+
+
+def _exhausted(question: Question, grants: list[Authorization], short: messages.Shortage) -> Finding:
+    """Authorizations without room: by number and amount where they are the tenant's own, else only that it is so."""
+    holder, detail = grants[0].spec.tenant, "+".join(grant.name for grant in grants)
+    numbers, covered = [grant.spec.number for grant in grants], sum(grant.spec.devices for grant in grants)
+    if holder == question.requester.tenant_name:
+        sentence = messages.authorization_exhausted(numbers, short.requested, short.used, covered)
+    else:
+        sentence = messages.authorization_taken(named(question, holder), what(question))
+    return Finding(Reason.AuthorizationExhausted, sentence, detail, holder)

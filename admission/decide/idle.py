@@ -54,11 +54,15 @@ def find_undecided(found: Iterable[Dangling], holding: Collection[Dangling]) -> 
 
 
 def find_unheld(grants: Iterable[Authorization], tenants: Collection[str]) -> Iterator[Remark]:
-    """Yield a remark on each authorization of a tenant that is not among ``tenants``."""
+    """Yield a remark on each holder and end customer of an authorization who is not among ``tenants``."""
     for grant in sorted(grants, key=lambda grant: grant.name):
         if grant.spec.tenant not in tenants:
             said = f"no Tenant {grant.spec.tenant} is among these objects; nobody holds it"
             yield Remark(Authorization.__name__, grant.name, ("spec", "tenant"), said)
+        for place, name in enumerate(grant.spec.end_customers):
+            if name not in tenants:
+                said = f"no Tenant {name} is among these objects; it covers nobody by that"
+                yield Remark(Authorization.__name__, grant.name, ("spec", "endCustomers", place), said)
 
 
 def _allows(rule: Rule, now: datetime) -> bool:

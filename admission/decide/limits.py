@@ -121,14 +121,20 @@ class Limit(NamedTuple):
     window: int = 0
     classes: frozenset[str] = frozenset()
     """Of a hold: the classes asked for that it is about."""
+    varying: Callable[[str], Mapping[str, int]] | None = None
+    """The weights by party, where these differ; ``weights`` are those of the asking one."""
 
     def counts(self, party: str) -> bool:
         """Say whether this party's accounts stand under the limit."""
         return self.parties is None or self.parties(party)
 
     def measure(self, counts: Iterable[tuple[str, int]]) -> int:
-        """Return these devices, or device-seconds, in the limit's unit."""
+        """Return these devices, or device-seconds, of the asking party in the limit's unit."""
         return measure(counts, self.weights)
+
+    def measure_of(self, party: str, counts: Iterable[tuple[str, int]]) -> int:
+        """Return the same of whichever party."""
+        return measure(counts, self.varying(party) if self.varying else self.weights)
 
     def asked(self, charge: Charge) -> int:
         """Return what a charge adds to the use under this limit; more than any amount where it has no end to count."""
@@ -137,7 +143,7 @@ class Limit(NamedTuple):
         if self.unit == "hold":
             return charge.seconds
         if self.unit != "deviceHours":
-            return self.measure(charge.counts)
+            return self.measure_of(charge.party, charge.counts)
         return self.measure(charge.prepaid if charge.seconds else ((key, n * ENDLESS) for key, n in charge.counts))
 
 

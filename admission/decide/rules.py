@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from admission.decide.limits import Unit
     from admission.tenants.age import Age
 
+    Weighs = Callable[[frozenset[int]], Mapping[str, int]]
+    """What a device of each class weighs on an account, by which of several authorizations name its end customer."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedTest:
@@ -78,7 +81,8 @@ DUE = Due()
 
 ENTRIES = frozenset(map(str, Entry))
 
-Lists = tuple[tuple[str, ...], ...]
+Lists = tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+"""Of several authorizations the classes and the end customers."""
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """Stands for the end of what nothing ends."""
@@ -113,10 +117,10 @@ class RulesInForce:
     by_letter: frozenset[str] = frozenset()
     """Classes that a rule in force by letter names."""
     _entries: dict[str, Entry] = field(default_factory=dict, compare=False, repr=False)
-    shared: dict[tuple[Lists, frozenset[str]], tuple[tuple[frozenset[int], Mapping[str, int]], ...]] = field(
+    shared: dict[tuple[Lists, frozenset[str], frozenset[int]], tuple[tuple[frozenset[int], Weighs], ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
-    """What ``grants`` found: for the classes of authorizations and those asked for, which sets must have room."""
+    """What ``grants`` found: for authorizations' classes and end customers, and what is asked, which sets need room."""
     _means: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     applied: dict[tuple[int, str, str, str], Applied] = field(default_factory=dict, compare=False, repr=False)
     """What ``facts.applied`` found."""

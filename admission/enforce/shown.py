@@ -14,7 +14,7 @@ from admission.decide.attested import check_attestation
 from admission.decide.compute import check_grants, weights_in
 from admission.decide.decide import governing_of
 from admission.decide.duration import HOUR, seconds_of
-from admission.decide.grants import valid_grants
+from admission.decide.grants import counting, valid_grants
 from admission.decide.limits import held, measure
 from admission.decide.override import clearance_of, overriding
 from admission.decide.party import check_clearance, check_owners, check_rules, check_supply, check_tenant
@@ -115,7 +115,7 @@ def _longest(quota: ComputeQuota, view: View, registry: Registry, now: datetime)
 def authorization_uses(
     tenant: str, grants: Iterable[Authorization], views: Iterable[View | None], registry: Registry, now: datetime
 ) -> dict[str, int]:
-    """Devices that a tenant holds under each of its authorizations, each class by the ledger that counts most of it.
+    """Devices held under each of a holder's authorizations, of each account by the ledger that counts most of them.
 
     They fill those that are valid, the one that ends first before the others; what is held beyond all of them, as when
     one has ended, is shown with the last that covers it.
@@ -125,8 +125,9 @@ def authorization_uses(
     order = (*valid, *(each for each in sorted(grants, key=lambda each: each.name) if each not in valid))
     weights = {each.name: rules.weights(each.spec.classes, "devices", permits=True) for each in order}
     left, used = {each.name: each.spec.devices if each in valid else 0 for each in order}, Counter[str]()
-    for key, count in _most_held(tenant, views).items():
-        covering = [each.name for each in order if held({("", key): 1}, weights[each.name])]
+    for (account, key), count in _most_held(tenant, views).items():
+        meant = (each for each in order if held({("", key): 1}, weights[each.name]))
+        covering = [each.name for each in counting(meant, account)]
         rest = count
         for name in covering:
             taken = rest if name == covering[-1] else min(rest, left[name])
@@ -135,15 +136,13 @@ def authorization_uses(
     return {each.name: used[each.name] for each in order}
 
 
-def _most_held(tenant: str, views: Iterable[View | None]) -> dict[str, int]:
-    """What a tenant and its customers hold by class key, each in the ledger where that is most."""
-    most: Counter[str] = Counter()
+def _most_held(tenant: str, views: Iterable[View | None]) -> dict[Account, int]:
+    """What stands on accounts of a tenant, its reseller's and its customers', each in the ledger where that is most."""
+    most: Counter[Account] = Counter()
     for view in views:
-        holds = Counter[str]()
-        for (party, key), count in view.used.items() if view else ():
-            if party.partition("/")[0] == tenant:
-                holds[key] += count
-        most |= holds
+        most |= Counter(
+            {account: n for account, n in view.used.items() if tenant in account[0].split("/")} if view else {}
+        )
     return dict(sorted(most.items()))
 
 
@@ -166,7 +165,8 @@ def obstacle(standing: Standing, registry: Registry, now: datetime, namespace: s
         Devices(name, 1, (name,), tuple(sorted(where)), charged=False) for name, where in sorted(places.items())
     )
     requester = registry.requester(namespace) if namespace else registry.requester_of(standing.name)
-    grants, overrides = registry.grants_of(standing.name), registry.every(KYCOverride)
+    grants = tuple(grant for party in requester.standings() for grant in registry.grants_of(party.name))
+    overrides = registry.every(KYCOverride)
     asked = Question(
         Demand(devices), requester, rules, registry.catalogue, (), grants, now, registry.group_of, overrides=overrides
     )
@@ -187,7 +187,11 @@ def deciding_anywhere(standing: Standing, registry: Registry, now: datetime, nam
     """Return what decides it whatever nodes there are."""
     requester = registry.requester(namespace) if namespace else registry.requester_of(standing.name)
     parties = (each for party in requester.standings() for each in passing(party, registry, now))
-    grants = valid_grants(registry.grants_of(standing.name), standing.name, now)
+    grants = (
+        each
+        for party in requester.standings()
+        for each in valid_grants(registry.grants_of(party.name), party.name, now)
+    )
     return (registry.rules(now), *passing(standing, registry, now), *parties, *grants)
 
 

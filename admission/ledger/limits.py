@@ -112,21 +112,22 @@ class Sums:
             self._hold(party, key, sign * count)
         for index, (limit, total) in self._sums.items():
             if limit.counts(party):
-                self._sums[index] = (limit, total + sign * limit.measure(counts))
+                self._sums[index] = (limit, total + sign * limit.measure_of(party, counts))
 
     def all(self, limit: Limit) -> int:
         """Return what stands under a limit."""
         # The stored limit keeps the two objects alive, so their ids name no other object meanwhile.
         index = (limit.key, limit.unit, id(limit.weights), id(limit.parties))
         if index not in self._sums:
-            total = sum(limit.measure(held.items()) for party, held in self._held.items() if limit.counts(party))
+            counted = ((party, held) for party, held in self._held.items() if limit.counts(party))
+            total = sum(limit.measure_of(party, held.items()) for party, held in counted)
             self._sums[index] = (limit, total)
         return self._sums[index][1]
 
     def own(self, limit: Limit) -> int:
         """Return what of it is the asking tenant's own."""
-        mine = (held for party, held in self._held.items() if limit.own(party) and limit.counts(party))
-        return sum(limit.measure(held.items()) for held in mine)
+        mine = ((party, held) for party, held in self._held.items() if limit.own(party) and limit.counts(party))
+        return sum(limit.measure_of(party, held.items()) for party, held in mine)
 
     def _hold(self, party: str, key: str, count: int) -> None:
         held = self._held.setdefault(party, {})

@@ -197,6 +197,11 @@ def authorization_exhausted(numbers: Sequence[str], requested: int, used: int, g
     return f"{named} {granted} at once: {used} in use, {requested} asked; free some or ask for more"
 
 
+def authorization_taken(tenant: str, what: str) -> str:
+    """Authorizations of the tenant's reseller, or of its end customer, have no room: their numbers are not told."""
+    return f"the authorization for {what} that covers tenant {tenant} has no room for this; free some or ask for more"
+
+
 def no_quota(tenant: str, what: str) -> str:
     """A rule asks for a quota and none covers the request."""
     return f"no quota covers {what} for tenant {tenant}; ask for one"

@@ -301,11 +301,15 @@ def test_rules_of_which_none_allows_anything_are_told(folder: pathlib.Path, caps
     [
         ({}, []),
         ({"tenant": "acne"}, ["spec.tenant: no Tenant acne is among these objects; nobody holds it"]),
+        (
+            {"endCustomers": ["acme", "acne"]},
+            ["spec.endCustomers.1: no Tenant acne is among these objects; it covers nobody by that"],
+        ),
         ({"classes": ["h100"]}, ["spec.classes.0: names the class h100, which nobody defines; it covers nothing by"]),
         ({"validUntil": "2026-11-21T00:00:00Z"}, ["spec.validUntil: it ended at 2026-11-21T00:00:00+00:00"]),
         ({"validFrom": "2026-12-01T00:00:00Z"}, ["spec.validFrom: it is valid from 2026-12-01T00:00:00+00:00 on"]),
     ],
-    ids=["of use", "nobody's", "a class that is none", "ended", "later"],
+    ids=["of use", "nobody's", "for a customer who is none", "a class that is none", "ended", "later"],
 )
 def test_an_authorization_that_nobody_can_use_is_told(
     folder: pathlib.Path, wrong: dict[str, Any], said: list[str], capsys: pytest.CaptureFixture[str]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from admission.decide import grants
 from admission.decide.grants import MOST_AT_ONCE, grant_limits, scope_of_grant, valid_grants
+from admission.decide.limits import Charge, Limit
 from admission.enforce.shown import authorization_uses
 from tests.decide.questions import ALLOW, NOW, World, grant, policy, pool, rule, tenant, world
 from tests.gate.reviews import Door, review
@@ -181,6 +182,14 @@ def test_however_many_licences_there_are_for_others_the_one_for_the_class_asked_
     assert answers(Door(licensed(*sooner, last)), A100, A100, H100) == ["", FULL, ""]
 
 
+def test_however_many_licences_there_are_for_one_class_another_that_is_asked_for_beside_it_has_a_limit() -> None:
+    sooner = [grant(f"g{n}", devices=1, classes=[H100]) for n in range(MOST_AT_ONCE)]
+    last = grant("last", devices=1, classes=[A100], validUntil="2027-06-01T00:00:00Z")
+    limits = grant_limits(licensed().registry().rules(NOW), valid_grants((*sooner, last), "acme", NOW), CLASSES, "acme")
+
+    assert [limit.amount for limit in limits if limit.measure([(A100, 2)]) == 2] == [1]
+
+
 @given(st.lists(st.tuples(COVERED, st.integers(1, 2)), min_size=3, max_size=6), st.lists(st.sampled_from(CLASSES)))
 def test_licences_that_are_left_out_never_let_more_in(drawn: list[tuple[list[str], int]], asked: list[str]) -> None:
     held: list[str] = []
@@ -195,9 +204,95 @@ def test_licences_that_are_left_out_never_let_more_in(drawn: list[tuple[list[str
             assert _shared_out(held, drawn)
 
 
-def test_a_reseller_uses_its_own_licences_for_its_customers() -> None:
-    reseller, customer = tenant("kumo", kind="Reseller"), tenant("tanuki", suppliedBy="kumo")
-    labels = {"computegate.io/tenant": "kumo", "computegate.io/end-customer": "tanuki"}
-    own, others = grant(holder="kumo", devices=1), grant("b", holder="tanuki", devices=9)
+KUMO = tenant("kumo", kind="Reseller")
+CUSTOMERS = tuple(tenant(name, suppliedBy="kumo") for name in ("tanuki", "kitsune"))
 
-    assert answers(Door(licensed(reseller, customer, own, others, labels=labels)), H100, H100) == ["", FULL]
+
+def resold(*licences: Any, customer: str = "tanuki") -> World:
+    labels = {"computegate.io/tenant": "kumo", "computegate.io/end-customer": customer}
+    return licensed(KUMO, *CUSTOMERS, *licences, labels=labels)
+
+
+def answers_of(door: Door, *asked: tuple[str, str]) -> list[str]:
+    """Ask for one device of a class for one of the customers, one after the other."""
+    found = []
+    for customer, chip in asked:
+        door.registry.put_namespace("lab", resold(customer=customer).labels)
+        found += answers(door, chip)
+    return found
+
+
+def test_licences_of_a_reseller_cover_the_customers_that_they_name_each_its_own() -> None:
+    both = grant("a", holder="kumo", devices=1, endCustomers=["tanuki", "kitsune"])
+    one_of_them = grant("b", holder="kumo", devices=1, endCustomers=["tanuki"])
+    t, k = ("tanuki", H100), ("kitsune", H100)
+
+    assert answers_of(Door(resold(both, one_of_them)), t, k, t, k) == ["", "", FULL, FULL]
+    assert answers_of(Door(resold(both, one_of_them)), k, t, k, t) == ["", "", FULL, FULL]
+    assert answers_of(Door(resold(both, one_of_them)), k, k, t, t) == ["", FULL, "", FULL]
+    assert answers_of(Door(resold(one_of_them, grant("c", holder="kumo", devices=9))), k, t, t) == [NO, "", FULL]
+
+
+def test_where_a_reseller_and_its_customer_need_one_each_both_their_ledgers_count() -> None:
+    resellers, customers = grant("a", holder="kumo", devices=3), grant("b", holder="tanuki", devices=2)
+    door = Door(resold(resellers, customers))
+
+    assert answers(door, H100, H100, H100) == ["", "", FULL]
+    assert (door.held(scope_of_grant(resellers)), door.held(scope_of_grant(customers))) == (2, 2)
+
+
+@pytest.mark.parametrize("held_by", ["kumo", "tanuki"])
+def test_a_licence_of_another_party_that_has_no_room_is_not_told_of_by_its_number(held_by: str) -> None:
+    few = {"kumo": grant("a", holder="kumo", devices=1), "tanuki": grant("b", holder="tanuki", devices=1)}[held_by]
+    many = grant("c", holder={"kumo": "tanuki", "tanuki": "kumo"}[held_by], devices=9)
+    door = Door(resold(few, many)._replace(labels={"computegate.io/tenant": "tanuki"}))
+    answers(door, H100)
+    told = asyncio.run(door.ask(review(one(H100), uid="more")))["status"]["message"]
+
+    assert ("D-1" in told) is (held_by == "tanuki")
+    assert "[LimitReached]" in told
+
+
+def test_what_customers_hold_is_shown_under_the_licences_that_name_them_and_under_their_own() -> None:
+    registry = licensed().registry()
+    names, itself = grant("names", holder="kumo", endCustomers=["tanuki"]), grant("itself", holder="kumo")
+    held = _Held({})
+    held.used = {("kumo/tanuki", H100): 3, ("kumo/kitsune", H100): 2, ("other", H100): 9}
+
+    def shown(holder: str, *licences: Any) -> dict[str, int]:
+        return authorization_uses(holder, licences, [held, held], registry, NOW)  # type: ignore[list-item]
+
+    assert shown("kumo", names, itself) == {"names": 3, "itself": 2}
+    assert shown("kumo", names) == {"names": 3}
+    assert shown("tanuki", grant("own", holder="tanuki")) == {"own": 3}
+
+
+CUSTOMER = st.sampled_from(["tanuki", "kitsune", "inari"])
+NAMING = st.sets(CUSTOMER, min_size=1).map(sorted)
+
+
+@given(
+    st.lists(st.tuples(COVERED, NAMING, st.integers(1, 2)), min_size=1, max_size=4),
+    st.lists(st.tuples(CUSTOMER, st.sampled_from(CLASSES)), max_size=8),
+)
+def test_licences_that_name_customers_admit_exactly_what_can_be_shared_out_among_them(
+    drawn: list[tuple[list[str], list[str], int]], asked: list[tuple[str, str]]
+) -> None:
+    """Against the same search: a device is of a class and of a customer, and needs both to be covered."""
+    those = tuple(
+        grant(f"g{n}", holder="kumo", classes=classes, endCustomers=names, devices=devices)
+        for n, (classes, names, devices) in enumerate(drawn)
+    )
+    places = [([f"{c}/{name}" for c in classes for name in names], count) for classes, names, count in drawn]
+    rules, held = licensed().registry().rules(NOW), list[tuple[str, str]]()
+    for customer, chip in asked:
+        party = f"kumo/{customer}"
+        limits = [*grant_limits(rules, valid_grants(those, "kumo", NOW), {chip}, party)]
+        wanted = [*held, (customer, chip), ("another", chip)]  # who is named by none takes nothing
+        fits = bool(limits) and all(_under(limit, wanted) <= limit.amount for limit in limits)
+        assert fits is _shared_out([f"{c}/{name}" for name, c in (*held, (customer, chip))], places)
+        held += [(customer, chip)] * fits
+
+
+def _under(limit: Limit, wanted: list[tuple[str, str]]) -> int:
+    return sum(limit.asked(Charge(f"kumo/{customer}", ((chip, 1),))) for customer, chip in wanted)

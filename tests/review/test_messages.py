@@ -207,6 +207,14 @@ LINES: list[tuple[Reason, str, str]] = [
         f"[LimitReached] authorization D-1 covers 10 at once: 4 in use, 8 asked; free some or ask for more{END}",
     ),
     (
+        Reason.AuthorizationExhausted,
+        messages.authorization_taken("acme", "class h100-sxm"),
+        (
+            "[LimitReached] the authorization for class h100-sxm that covers tenant acme has no room for this; free "
+            f"some or ask for more{END}"
+        ),
+    ),
+    (
         Reason.NotSynced,
         messages.not_synced(),
         f"[TryAgain] access data is still loading; retrying is safe{END}",
