@@ -373,7 +373,7 @@ def test_a_decisive_object_that_cannot_be_read_holds_requests_for_devices_only(k
     door.registry.refuse(kind, "broken", "spec.rules: no list")
     gpu, cpu = run(review(uid="a"), review(CPU, uid="b"), door=door, entry="enforced")
     assert (gpu["status"]["code"], cpu["allowed"]) == (429, True)
-    assert [record.reasons for record in door.records] == [("NotSynced",)]
+    assert [record.reasons for record in door.records] == [("RulesUnusable",)]
     assert "broken: spec.rules: no list" in door.records[0].findings[0].detail
     assert "broken" not in str(gpu)
     door.registry.drop(kind, "broken")
