@@ -12,6 +12,9 @@ from admission.api.quota import Duration
 
 _ENDS_FIRST = "at is not before validUntil; say until when it holds"
 
+LONGEST_DAYS = 366
+"""Days for which one attestation counts at most: whoever has to renew it does so each year."""
+
 AttestedFact = Literal[
     "Headquarters",
     "Incorporation",
@@ -48,7 +51,7 @@ class Attestation(Model):
     at: pydantic.AwareDatetime
     """When it was attested; it counts from then, and its age is told from then."""
     valid_until: pydantic.AwareDatetime
-    """It ends at this instant."""
+    """It ends at this instant, and in any case 366 days after it was attested."""
     reference: Annotated[str, pydantic.Field(max_length=256)] = ""
     """Where the statement is kept; never the statement itself."""
 
