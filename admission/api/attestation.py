@@ -44,7 +44,7 @@ class Attestation(Model):
 
     model_config = pydantic.ConfigDict(json_schema_extra=rules(("self.at < self.validUntil", _ENDS_FIRST)))
 
-    facts: Annotated[list[AttestedFact], pydantic.Field(min_length=1, max_length=7)]
+    facts: Annotated[list[AttestedFact], pydantic.Field(min_length=1, max_length=8)]
     """What is attested. TenantKind by the tenant itself is what an InferenceProvider, an IaaSProvider or a ClusterReseller must renew."""
     by: Attester
     """Who attests it: the tenant itself, the KYC provider, the operator, the identity provider."""
