@@ -27,10 +27,16 @@ class KYCState(enum.StrEnum):
 
 TRANSITIONS: dict[KYCState, tuple[KYCState, ...]] = {
     KYCState.Unverified: (KYCState.Pending, KYCState.Suspended),
-    KYCState.Pending: (KYCState.Verified, KYCState.NeedsReview, KYCState.Rejected, KYCState.Suspended),
+    KYCState.Pending: (
+        KYCState.Verified,
+        KYCState.NeedsReview,
+        KYCState.Rejected,
+        KYCState.Suspended,
+        KYCState.Revoked,
+    ),
     KYCState.Verified: (KYCState.NeedsReview, KYCState.Expired, KYCState.Suspended, KYCState.Revoked, KYCState.Pending),
     KYCState.NeedsReview: (KYCState.Verified, KYCState.Rejected, KYCState.Suspended, KYCState.Revoked),
-    KYCState.Rejected: (KYCState.Pending, KYCState.Suspended),
+    KYCState.Rejected: (KYCState.Pending, KYCState.Suspended, KYCState.Revoked),
     KYCState.Expired: (KYCState.Pending, KYCState.Suspended, KYCState.Revoked),
     KYCState.Suspended: (KYCState.Pending, KYCState.Verified, KYCState.Revoked),
     KYCState.Revoked: (KYCState.Pending,),

@@ -44,9 +44,6 @@ AGAINST = REFUSALS | {KYCState.NeedsReview}
 _REVERSED = frozenset({KYCState.Verified, KYCState.Expired, *HELD})
 """States in which there is, or was, a clearance: a refusal then takes it back."""
 
-_REFUSABLE = frozenset({KYCState.Pending, KYCState.Rejected})
-"""States of a verification without a clearance."""
-
 _UNMOVED = frozenset({KYCState.Verified, KYCState.NeedsReview})
 """States that outlast the beginning of another verification, until its outcome."""
 
@@ -149,7 +146,7 @@ def advance(current: KYC | None, verification: Verification, now: datetime, *, f
     """
     was = current or KYC(state=KYCState.Unverified)
     state = _reached(was.state, verification.state)
-    if (stale := _order(was, verification.as_of, state)) is not None:
+    if (stale := _order(was, verification, state)) is not None:
         late = not first and stale is Result.OutOfOrder and _is_unheard(was, verification, now)
         return Step(Result.Applied, _reviewed(was, verification)) if late else Step(stale)
     if not first and state not in AGAINST and was.state not in HELD and _others(was, verification.provider):
@@ -201,19 +198,20 @@ def restore(current: KYC | None, kept: KYC, now: datetime) -> KYC | None:
 
 
 def _reached(was: KYCState, attested: KYCState) -> KYCState:
-    """A refusal after a clearance revokes it, and before one there is nothing to revoke."""
-    if attested is KYCState.Rejected and was in _REVERSED:
-        return KYCState.Revoked
-    return KYCState.Rejected if attested is KYCState.Revoked and was in _REFUSABLE else attested
+    """A refusal after a clearance revokes it."""
+    return KYCState.Revoked if attested is KYCState.Rejected and was in _REVERSED else attested
 
 
-def _order(was: KYC, as_of: datetime, state: KYCState) -> Result | None:
+def _order(was: KYC, verification: Verification, state: KYCState) -> Result | None:
     known = was.as_of or was.verified_at
-    if known is None or as_of > known:
+    if known is None or verification.as_of > known:
         return None
-    if as_of < known or _RANK[state] < _RANK[was.state]:
+    if verification.as_of < known:
         return Result.OutOfOrder
-    return Result.Repeated if state is was.state else None
+    if state is was.state:
+        return Result.Repeated
+    noted = was.state is KYCState.Unverified and was.refused_by and verification.state not in AGAINST
+    return Result.OutOfOrder if noted or _RANK[verification.state] < _RANK[was.state] else None
 
 
 def _is_unheard(was: KYC, verification: Verification, now: datetime) -> bool:

@@ -62,6 +62,8 @@ STEPS: list[tuple[KYC | None, Verification, Result, KYCState | None]] = [
     (known(State.Verified, 1), attested(State.Pending, 1), Result.OutOfOrder, None),
     (known(State.Verified, 1), attested(State.Rejected, 1), Result.Applied, State.Revoked),
     (known(State.Rejected, 1), attested(State.Verified, 1), Result.OutOfOrder, None),
+    (known(State.Rejected, 1), attested(State.Suspended, 1), Result.Applied, State.Suspended),
+    (known(State.Suspended, 1), attested(State.Rejected, 1), Result.OutOfOrder, None),  # it came before that
 ]
 
 
@@ -137,11 +139,11 @@ IN_TIME: list[tuple[KYC | None, KYCState, KYCState, list[str]]] = [
     (known(State.Unverified), State.Revoked, State.Unverified, ["strong"]),
     (known(State.Unverified), State.Suspended, State.Unverified, ["strong"]),
     (known(State.Pending), State.Suspended, State.Suspended, ["strong"]),
-    (known(State.Pending), State.Revoked, State.Rejected, ["strong"]),
+    (known(State.Pending), State.Revoked, State.Revoked, ["strong"]),
     (known(State.Expired), State.NeedsReview, State.Expired, ["strong"]),
     (known(State.Expired), State.Suspended, State.Suspended, ["strong"]),
     (known(State.Rejected), State.NeedsReview, State.Rejected, ["acme-kyc", "strong"]),
-    (known(State.Rejected), State.Revoked, State.Rejected, ["acme-kyc", "strong"]),
+    (known(State.Rejected), State.Revoked, State.Revoked, ["acme-kyc", "strong"]),
     (known(State.Rejected), State.Suspended, State.Suspended, ["acme-kyc", "strong"]),
     (known(State.Suspended), State.NeedsReview, State.Suspended, ["strong"]),
     (known(State.Revoked), State.Suspended, State.Revoked, ["strong"]),
@@ -344,10 +346,12 @@ def test_whatever_comes_in_whatever_order_only_allowed_steps_are_taken(events: l
 
 
 def _unless_late(kyc: KYC | None, event: Verification) -> KYC | None:
-    """The other provider's refusal may ask for a review again: nothing of the Tenant tells that there was one."""
+    """The other provider's refusal may ask for a review, or be noted, again: nothing tells that there was one."""
     after = _taken(kyc, event)
     asked = kyc is not None and kyc.provider != event.provider and event.state in REFUSALS
-    return kyc if asked and after is not None and after.state is State.NeedsReview else after
+    if kyc is not None and after is not None and asked and after.state in {State.NeedsReview, kyc.state}:
+        return kyc
+    return after
 
 
 def _taken(kyc: KYC | None, event: Verification) -> KYC | None:
