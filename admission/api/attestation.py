@@ -12,6 +12,9 @@ from admission.api.quota import Duration
 
 _ENDS_FIRST = "at is not before validUntil; say until when it holds"
 
+LONGEST_DAYS = 366
+"""Days for which one attestation counts at most: whoever has to renew it does so each year."""
+
 AttestedFact = Literal[
     "Headquarters",
     "Incorporation",
@@ -41,14 +44,14 @@ class Attestation(Model):
 
     model_config = pydantic.ConfigDict(json_schema_extra=rules(("self.at < self.validUntil", _ENDS_FIRST)))
 
-    facts: Annotated[list[AttestedFact], pydantic.Field(min_length=1, max_length=7)]
+    facts: Annotated[list[AttestedFact], pydantic.Field(min_length=1, max_length=8)]
     """What is attested. TenantKind by the tenant itself is what an InferenceProvider, an IaaSProvider or a ClusterReseller must renew."""
     by: Attester
     """Who attests it: the tenant itself, the KYC provider, the operator, the identity provider."""
     at: pydantic.AwareDatetime
     """When it was attested; it counts from then, and its age is told from then."""
     valid_until: pydantic.AwareDatetime
-    """It ends at this instant."""
+    """It ends at this instant, and in any case 366 days after it was attested."""
     reference: Annotated[str, pydantic.Field(max_length=256)] = ""
     """Where the statement is kept; never the statement itself."""
 

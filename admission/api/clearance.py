@@ -26,16 +26,22 @@ class KYCState(enum.StrEnum):
 
 
 TRANSITIONS: dict[KYCState, tuple[KYCState, ...]] = {
-    KYCState.Unverified: (KYCState.Pending,),
-    KYCState.Pending: (KYCState.Verified, KYCState.NeedsReview, KYCState.Rejected),
+    KYCState.Unverified: (KYCState.Pending, KYCState.Suspended),
+    KYCState.Pending: (
+        KYCState.Verified,
+        KYCState.NeedsReview,
+        KYCState.Rejected,
+        KYCState.Suspended,
+        KYCState.Revoked,
+    ),
     KYCState.Verified: (KYCState.NeedsReview, KYCState.Expired, KYCState.Suspended, KYCState.Revoked, KYCState.Pending),
     KYCState.NeedsReview: (KYCState.Verified, KYCState.Rejected, KYCState.Suspended, KYCState.Revoked),
-    KYCState.Rejected: (KYCState.Pending,),
-    KYCState.Expired: (KYCState.Pending, KYCState.Revoked),
+    KYCState.Rejected: (KYCState.Pending, KYCState.Suspended, KYCState.Revoked),
+    KYCState.Expired: (KYCState.Pending, KYCState.Suspended, KYCState.Revoked),
     KYCState.Suspended: (KYCState.Pending, KYCState.Verified, KYCState.Revoked),
     KYCState.Revoked: (KYCState.Pending,),
 }
-"""From each state, the states that may follow it; enforced by the CRD on every write."""
+"""From each state, the states that may follow it; enforced by the CRD on every write. All but Revoked, which holds as it does, can be Suspended."""
 
 LONGEST_DAYS = 3660
 """Days that a verification may count for: whoever verified ten years ago knows nobody any more."""

@@ -19,6 +19,7 @@ from admission.cluster import wire
 from admission.demand.inventory import Node, Taint
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.server.settings import explain_validation
+from admission.tenants.age import too_long
 from admission.tenants.contradictions import contradicting, contradiction_of
 from admission.tenants.places import unknown_countries, unknown_place
 
@@ -242,7 +243,7 @@ def parse(document: Document) -> Object:
         raise FileError(f"{document.where} {document.kind}: {told}") from None
     _named(document, named.name)
     if isinstance(obj, Tenant):
-        _refuse(document, unknown_countries(obj))
+        _refuse(document, unknown_countries(obj) | too_long(obj))
         if contradiction := contradiction_of(obj.spec):
             told = contradiction + _lines(document, (("spec", "ownership", place) for place in contradicting(obj.spec)))
             raise FileError(f"{document.where} {document.kind}: {told}")

@@ -15,6 +15,7 @@ from admission.api.tenant import Tenant
 from admission.decide.dangling import Dangling
 from admission.decide.remarked import all_remarks
 from admission.decide.remarks import Remark
+from admission.tenants.age import too_long
 from admission.tenants.contradictions import contradicting, contradiction_of
 from admission.tenants.places import unknown_countries, unknown_place
 
@@ -90,12 +91,12 @@ def _belied(tenant: Tenant) -> Iterator[Remark]:
 
 
 def _by_itself(obj: Object | None) -> Iterator[Dangling]:
-    """What cannot be, whatever else there is: countries that are none, owners of more than the whole."""
+    """What cannot be, whatever else there is: no countries, owners of more than the whole, words for too long."""
     if isinstance(obj, AcceleratorPool):
         yield from (_of(obj, path, said) for path, said in unknown_place(obj).items())
     if isinstance(obj, Tenant):
         unknown = {path: said for path, said in unknown_countries(obj).items() if path[0] == "spec"}
-        yield from (_of(obj, path, said) for path, said in unknown.items())
+        yield from (_of(obj, path, said) for path, said in (unknown | too_long(obj)).items())
         if places := contradicting(obj.spec):
             _, _, sentence = contradiction_of(obj.spec).partition(": ")
             yield _of(obj, ("spec", "ownership", places[0]), sentence)

@@ -242,6 +242,13 @@ def refused_late(provider: str, state: str, at: datetime, reference: str, reason
     )
 
 
+def refused_beside(provider: str, state: str, at: datetime, reference: str, reason: str) -> str:
+    """What is noted of a refusal that the state of a clearance does not lead to."""
+    why = f": {reason}" if reason else ""
+    said = f"provider {provider} said {state} at {at.isoformat()}"
+    return f"{said}, no step from the state that stands; reference {reference}{why}"
+
+
 def covers_nothing(tenant: str) -> str:
     """Nobody said which facts were verified."""
     return (

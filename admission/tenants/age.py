@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
-from admission.api.attestation import AttestedFact, Attester
+from admission.api.attestation import LONGEST_DAYS, Attestation, AttestedFact, Attester
 from admission.api.clearance import KYCState
 from admission.api.policy import Fact
 from admission.tenants.kyc import end_of
@@ -85,8 +85,9 @@ def sources_of(tenant: Tenant, digest: str) -> Sources:
     """Return what stands behind each fact of a tenant whose identity facts have this digest."""
     stated: defaultdict[Fact, list[Source]] = defaultdict(list)
     for attestation in tenant.spec.attestations:
+        until = attestation.valid_until - _beyond(attestation)
         for name in attestation.facts:
-            stated[Fact(name)].append(Source(attestation.by, attestation.at, attestation.valid_until))
+            stated[Fact(name)].append(Source(attestation.by, attestation.at, until))
     every = defaultdict(list, {fact: list(sources) for fact, sources in stated.items()})
     kyc, access = tenant.status.kyc, tenant.status.access
     end = end_of(kyc) if kyc else None
@@ -96,6 +97,23 @@ def sources_of(tenant: Tenant, digest: str) -> Sources:
     if access and access.as_of:
         every[Fact.AccessCountry].append(Source(Attester.IdentityProvider, access.as_of, _NEVER))
     return Sources(_fixed(stated), _fixed(every))
+
+
+def too_long(tenant: Tenant) -> dict[tuple[str | int, ...], str]:
+    """Return what is wrong with attestations that nobody would have to renew, by the field, as a path in it."""
+    return {
+        ("spec", "attestations", place, "validUntil"): (
+            f"{each.valid_until.isoformat()} is more than {LONGEST_DAYS} days after {each.at.isoformat()}, "
+            "when it was attested; attest anew before"
+        )
+        for place, each in enumerate(tenant.spec.attestations)
+        if _beyond(each)
+    }
+
+
+def _beyond(attestation: Attestation) -> timedelta:
+    """How much too long it is to last; taken off its end, as a sum with its beginning may lie beyond the calendar."""
+    return max(attestation.valid_until - attestation.at - timedelta(days=LONGEST_DAYS), timedelta())
 
 
 def _fixed(sources: Mapping[Fact, list[Source]]) -> _Sources:

@@ -2,11 +2,12 @@
 
     verification ─► dated? ─► newer? ─► refused by others? ─► allowed? ─► covers? ─► the clearance to write
                     BadDate   Repeated        Kept            NotAllowed  NotAllowed
-                              OutOfOrder
+                              OutOfOrder                      a refusal: noted
 
 Events are ordered by their instants.  One provider's later event takes the place of its own earlier ones, and of no
-other's refusal: that stands until the one who refused verifies the tenant, or a person decides, and one that is late
-leads to a review.  Provider's deliveries and imported rows come this way alike.
+other's refusal: that stands until the one who refused verifies the tenant, or a person decides.  One that is late leads
+to a review, and one that the state does not lead to is noted beside it.  Provider's deliveries and imported rows come
+this way alike.
 Nothing here reads a clock or a cluster.
 """
 
@@ -46,7 +47,7 @@ _REVERSED = frozenset({KYCState.Verified, KYCState.Expired, *HELD})
 _UNMOVED = frozenset({KYCState.Verified, KYCState.NeedsReview})
 """States that outlast the beginning of another verification, until its outcome."""
 
-_NOTED = frozenset({KYCState.NeedsReview, KYCState.Rejected, KYCState.Expired})
+_NOTED = frozenset({KYCState.Unverified, KYCState.NeedsReview, KYCState.Rejected, KYCState.Expired})
 """States that a late refusal leaves as they are, and in which it is noted for what follows them."""
 
 MOST_REFUSERS = 16
@@ -141,11 +142,11 @@ def advance(current: KYC | None, verification: Verification, now: datetime, *, f
     of what is out of order, and may clear whom a provider refused.
 
     Raises ``NotAllowed`` where the CRD's transitions do not lead there, where a person has to begin anew, and where
-    nobody says which facts were verified.
+    nobody says which facts were verified.  A provider's refusal is noted all the same.
     """
     was = current or KYC(state=KYCState.Unverified)
     state = _reached(was.state, verification.state)
-    if (stale := _order(was, verification.as_of, state)) is not None:
+    if (stale := _order(was, verification, state)) is not None:
         late = not first and stale is Result.OutOfOrder and _is_unheard(was, verification, now)
         return Step(Result.Applied, _reviewed(was, verification)) if late else Step(stale)
     if not first and state not in AGAINST and was.state not in HELD and _others(was, verification.provider):
@@ -154,6 +155,8 @@ def advance(current: KYC | None, verification: Verification, now: datetime, *, f
         return Step(Result.Kept)
     if not first and state is KYCState.Verified and _knows_more(was, verification, now):
         return Step(Result.Kept)
+    if not first and state in AGAINST and verification.provider and not _leads(was.state, state):
+        return _beside(was, state, verification)
     if current is not None or not first:
         _check(was.state, state)
     return Step(Result.Applied, _written(was, state, verification, () if first else _refusers(was)))
@@ -199,13 +202,16 @@ def _reached(was: KYCState, attested: KYCState) -> KYCState:
     return KYCState.Revoked if attested is KYCState.Rejected and was in _REVERSED else attested
 
 
-def _order(was: KYC, as_of: datetime, state: KYCState) -> Result | None:
+def _order(was: KYC, verification: Verification, state: KYCState) -> Result | None:
     known = was.as_of or was.verified_at
-    if known is None or as_of > known:
+    if known is None or verification.as_of > known:
         return None
-    if as_of < known or _RANK[state] < _RANK[was.state]:
+    if verification.as_of < known:
         return Result.OutOfOrder
-    return Result.Repeated if state is was.state else None
+    if state is was.state:
+        return Result.Repeated
+    noted = was.state is KYCState.Unverified and was.refused_by and verification.state not in AGAINST
+    return Result.OutOfOrder if noted or _RANK[verification.state] < _RANK[was.state] else None
 
 
 def _is_unheard(was: KYC, verification: Verification, now: datetime) -> bool:
@@ -231,6 +237,29 @@ def _reviewed(was: KYC, verification: Verification) -> KYC:
         "refused_by": _with(_refusers(was), verification.provider),
     }
     return was.model_copy(update=told)
+
+
+def _leads(was: KYCState, state: KYCState) -> bool:
+    """Whether a refusal takes the place of a state: nothing less lifts a hold, and each clearance begins at Pending."""
+    lifted = was in HELD and _RANK[state] < _RANK[was]
+    return was is not KYCState.Unverified and not lifted and (state is was or state in TRANSITIONS[was])
+
+
+def _beside(was: KYC, state: KYCState, verification: Verification) -> Step:
+    """What is noted of a refusal that is in time, and that the state does not lead to: its provider has to lift it."""
+    if verification.as_of == was.as_of and verification.provider in was.refused_by:
+        return Step(Result.Repeated)
+    reason = notices.refused_beside(
+        verification.provider, state, verification.as_of, verification.reference, verification.reason
+    )
+    told = {
+        "as_of": verification.as_of,
+        "provider": verification.provider,
+        "verifier": verification.verifier,
+        "reason": was.reason if was.state in HELD else reason[:LONGEST_REASON],
+        "refused_by": _with(_refusers(was), verification.provider),
+    }
+    return Step(Result.Applied, was.model_copy(update=told))
 
 
 def _refusers(was: KYC) -> Sequence[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pathlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pydantic
 import pytest
 import yaml
 
 from admission.api.accelerator import AcceleratorPool
+from admission.api.attestation import AttestedFact
 from admission.api.clearance import KYCState
 from admission.api.crd import KINDS, definition, rendered, schema
 from admission.api.exemption import Exemption
@@ -301,3 +302,12 @@ def test_every_kyc_state_has_its_transitions_in_the_crd() -> None:
     rule = state["x-kubernetes-validations"][0]["rule"]
     assert all(f"'{each}': [" in rule for each in KYCState)
     assert state["enum"] == [str(each) for each in KYCState]
+
+
+def test_one_attestation_may_be_of_all_that_can_be_attested() -> None:
+    all_of_them = list(get_args(AttestedFact))
+    said = {**SPECS[Tenant]["attestations"][0], "facts": all_of_them}
+    (kept,) = Tenant.model_validate({"spec": {**SPECS[Tenant], "attestations": [said]}}).spec.attestations
+    assert kept.facts == all_of_them
+    drawn = schema(Tenant)["properties"]["spec"]["properties"]["attestations"]["items"]["properties"]["facts"]
+    assert drawn["maxItems"] == len(all_of_them)

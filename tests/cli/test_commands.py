@@ -273,6 +273,11 @@ BAD: dict[str, tuple[str, str]] = {
         "status:\n  access:\n    countries: [DE, XX]",
         "work.yaml[0] Tenant: status.access.countries.1: XX is no country code of ISO 3166-1 (line 7)",
     ),
+    "an attestation that nobody would have to renew": (
+        OURS + "kind: Tenant\nmetadata: {name: a}\nspec:\n  legalName: A\n  kind: InferenceProvider\n  attestations:\n"
+        '  - {facts: [TenantKind], by: Tenant, at: "2010-01-01T00:00:00Z", validUntil: "2126-01-01T00:00:00Z"}',
+        "spec.attestations.0.validUntil: 2126-01-01T00:00:00+00:00 is more than 366 days after 2010-01-01",
+    ),
     "a pool's country that is none": (
         OURS + "kind: AcceleratorPool\nmetadata: {name: a}\nspec:\n  nodeLabels: {a: b}\n"
         "  acceleratorClass: t4\n  resources: [nvidia.com/gpu]\n  place: {country: ZZ}",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
+LONGEST = 366 * DAY
+NEVER = datetime.max.replace(tzinfo=UTC)
 HOME = {"fact": "Headquarters", "maxAge": "1d"}
 OWNERS = rule("owners", "Deny", ("OwnerHeadquarters", "In", "FR"))
 FRENCH = rule("french", "Deny", ("Headquarters", "In", "FR"))
@@ -66,6 +68,24 @@ AGES = {
     "of another fact": (attested(says("Payment")), aged("Headquarters", "1d"), NOW, ["FactStale"]),
     "an attestation that has ended, whatever no age says": (
         attested(says("Headquarters", until=NOW)),
+        policy(ALLOW, FRENCH),
+        NOW,
+        ["FactStale"],
+    ),
+    "an attestation that nobody renewed for a year": (
+        attested(says("Headquarters", at=NOW - LONGEST, until=NOW + 9999 * DAY)),
+        policy(ALLOW, FRENCH),
+        NOW,
+        ["FactStale"],
+    ),
+    "one that has a second left of that": (
+        attested(says("Headquarters", at=NOW - LONGEST + SECOND, until=NOW + 9999 * DAY)),
+        policy(ALLOW, FRENCH),
+        NOW,
+        [],
+    ),
+    "one until the end of the calendar": (
+        attested(says("Headquarters", at=NEVER - DAY, until=NEVER)),
         policy(ALLOW, FRENCH),
         NOW,
         ["FactStale"],

@@ -61,12 +61,16 @@ def _due(when: str, **reverification: str) -> World:
     return world(policy(ALLOW, reverification=reverification), tenant(status={"kyc": {"reverifyBy": when}}))
 
 
-def _attests(fact: str, by: str, until: str = "2027-01-01T00:00:00Z") -> dict[str, Any]:
-    return {"facts": [fact], "by": by, "at": "2026-01-01T00:00:00Z", "validUntil": until}
+def _attests(
+    fact: str, by: str, until: str = "2027-01-01T00:00:00Z", at: str = "2026-01-01T00:00:00Z"
+) -> dict[str, Any]:
+    return {"facts": [fact], "by": by, "at": at, "validUntil": until}
 
 
-def _attesting(kind: str, until: str = "2027-01-01T00:00:00Z", name: str = "acme") -> Any:
-    return tenant(name, kind=kind, attestations=[_attests("TenantKind", "Tenant", until)])
+def _attesting(
+    kind: str, until: str = "2027-01-01T00:00:00Z", name: str = "acme", at: str = "2026-01-01T00:00:00Z"
+) -> Any:
+    return tenant(name, kind=kind, attestations=[_attests("TenantKind", "Tenant", until, at)])
 
 
 NAMED = policy(ALLOW, beneficialOwnerThreshold=25)
@@ -166,6 +170,10 @@ CASES: dict[str, tuple[World, set[Reason]]] = {
     "an inference provider whose attestation ends in a second": (
         world(_attesting("InferenceProvider", "2026-11-22T12:00:01Z")),
         set(),
+    ),
+    "an inference provider that attested for a hundred years": (
+        world(_attesting("InferenceProvider", "2126-01-01T00:00:00Z", at="2025-11-21T12:00:00Z")),
+        {Reason.AttestationLapsed},
     ),
     "an inference provider of which only others speak": (
         world(tenant(kind="InferenceProvider", attestations=[_attests("TenantKind", "Operator")])),

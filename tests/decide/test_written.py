@@ -63,6 +63,14 @@ def write(before: Object | None, after: Object | None) -> Write:
     return Write(type(known), known.name, before, after)
 
 
+def attesting(*ends: str) -> Any:
+    """A tenant with attestations of this year's first day, until these instants."""
+    said = {"facts": ["TenantKind"], "by": "Tenant", "at": "2026-01-01T00:00:00Z"}
+    return tenant(attestations=[{**said, "validUntil": end} for end in ends])
+
+
+FIRST, ANEW = "2026-01-01T00:00:00+00:00", "when it was attested; attest anew before"
+LAST, LATE, LATER = "2027-01-02T00:00:00Z", "2027-01-02T00:00:01Z", "2126-01-01T00:00:00Z"
 BREAKS: dict[str, tuple[Write, tuple[Object, ...], list[tuple[str, str]]]] = {
     "a new policy with a word that means nothing": (
         write(None, policy(UK)),
@@ -145,6 +153,18 @@ BREAKS: dict[str, tuple[Write, tuple[Object, ...], list[tuple[str, str]]]] = {
         (),
         [],
     ),
+    "an attestation of a year": (write(None, attesting(LAST)), (), []),
+    "an attestation of more than a year": (
+        write(attesting(LAST), attesting(LAST, LATE)),
+        (),
+        [
+            (
+                "spec.attestations[1].validUntil",
+                f"Tenant acme: 2027-01-02T00:00:01+00:00 is more than 366 days after {FIRST}, {ANEW}",
+            )
+        ],
+    ),
+    "an attestation of more than a year that stands": (write(attesting(LATER), attesting(LAST, LATER)), (), []),
     "owners of more than the whole": (
         write(owned(60, 40), owned(60, 50)),
         (),

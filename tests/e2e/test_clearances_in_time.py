@@ -69,7 +69,7 @@ def test_time_alone_ends_what_was_attested_and_makes_a_verification_due(
     provider, due = f"{unique}-provider", f"{unique}-due"
     world.apply(quota(unique, country, 4), *(namespace(name, name) for name in (provider, due)))
     soon = _in(LATER)
-    said = {"facts": ["TenantKind"], "by": "Tenant", "at": "2026-01-01T00:00:00Z", "validUntil": soon}
+    said = {"facts": ["TenantKind"], "by": "Tenant", "at": _in(-3600), "validUntil": soon}
     world.apply(
         tenant(provider, country, kind="InferenceProvider", attestations=[said]),
         tenant(due, country, {"reverifyBy": soon}),

@@ -127,7 +127,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"at": "2026-11-27T10:00:00Z"}, "400 asOf: 2026-11-27T10:00:00+00:00 lies ahead", "malformed"),
     ({"tenant": "Acme Ltd."}, "400 tenant: write NAME or NAME@sha256:...", "malformed"),
     ({"state": "revoked"}, "400 state: write one of Pending, Verified, NeedsReview", "malformed"),
-    ({"state": "Verified"}, "409 Unverified does not become Verified, only Pending; begin with Pending", "not_allowed"),
+    ({"state": "Verified"}, "409 Unverified does not become Verified, only Pending, Suspended; begin", "not_allowed"),
     (
         {"state": "revoked"},
         "400 state: write one of Pending, Verified, NeedsReview, Rejected, Suspended, Revoked",

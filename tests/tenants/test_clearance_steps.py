@@ -62,6 +62,8 @@ STEPS: list[tuple[KYC | None, Verification, Result, KYCState | None]] = [
     (known(State.Verified, 1), attested(State.Pending, 1), Result.OutOfOrder, None),
     (known(State.Verified, 1), attested(State.Rejected, 1), Result.Applied, State.Revoked),
     (known(State.Rejected, 1), attested(State.Verified, 1), Result.OutOfOrder, None),
+    (known(State.Rejected, 1), attested(State.Suspended, 1), Result.Applied, State.Suspended),
+    (known(State.Suspended, 1), attested(State.Rejected, 1), Result.OutOfOrder, None),  # it came before that
 ]
 
 
@@ -130,6 +132,54 @@ def test_no_other_provider_lifts_a_refusal(
     assert (kyc.state, kyc.refused_by) == (state, refused_by)
 
 
+IN_TIME: list[tuple[KYC | None, KYCState, KYCState, list[str]]] = [
+    (None, State.NeedsReview, State.Unverified, ["strong"]),
+    (None, State.Rejected, State.Unverified, ["strong"]),
+    (None, State.Suspended, State.Unverified, ["strong"]),  # no guard lets a clearance begin with it
+    (known(State.Unverified), State.Revoked, State.Unverified, ["strong"]),
+    (known(State.Unverified), State.Suspended, State.Unverified, ["strong"]),
+    (known(State.Pending), State.Suspended, State.Suspended, ["strong"]),
+    (known(State.Pending), State.Revoked, State.Revoked, ["strong"]),
+    (known(State.Expired), State.NeedsReview, State.Expired, ["strong"]),
+    (known(State.Expired), State.Suspended, State.Suspended, ["strong"]),
+    (known(State.Rejected), State.NeedsReview, State.Rejected, ["acme-kyc", "strong"]),
+    (known(State.Rejected), State.Revoked, State.Revoked, ["acme-kyc", "strong"]),
+    (known(State.Rejected), State.Suspended, State.Suspended, ["acme-kyc", "strong"]),
+    (known(State.Suspended), State.NeedsReview, State.Suspended, ["strong"]),
+    (known(State.Revoked), State.Suspended, State.Revoked, ["strong"]),
+]
+
+
+@pytest.mark.parametrize(("was", "refusal", "state", "refused_by"), IN_TIME)
+def test_no_refusal_is_lost_whatever_the_state_and_no_other_provider_clears_the_tenant(
+    was: KYC | None, refusal: KYCState, state: KYCState, refused_by: list[str]
+) -> None:
+    strong = attested(refusal, 1, provider="strong")
+    noted = advance(was, strong, at(9))
+    assert noted.result is Result.Applied
+    assert noted.kyc is not None
+    assert (noted.kyc.state, noted.kyc.as_of, noted.kyc.refused_by) == (state, at(1), refused_by)
+    kyc: KYC | None = noted.kyc
+    assert advance(kyc, strong, at(9)).kyc is None, "it comes again"
+    for hour, told in enumerate((State.Pending, State.Verified), 2):
+        kyc = _taken(kyc, attested(told, hour, provider="weak"))
+    assert kyc == noted.kyc
+
+
+def test_a_refusal_that_is_noted_says_whose_it_was_and_a_person_who_imports_hears_of_it() -> None:
+    strong = replace(attested(State.NeedsReview, 1, provider="strong"), reference="case-9", reason="on hold")
+    noted = advance(known(State.Expired), strong, at(9)).kyc
+    assert noted is not None
+    said = f"provider strong said NeedsReview at {at(1).isoformat()}, no step from the state that stands; "
+    assert noted.reason == f"{said}reference case-9: on hold"
+    held = known(State.Suspended).model_copy(update={"reason": "by order of a court"})
+    kept = advance(held, strong, at(9)).kyc
+    assert kept is not None
+    assert kept.reason == "by order of a court"
+    with pytest.raises(NotAllowed, match="Expired does not become NeedsReview"):
+        advance(known(State.Expired), strong, at(9), first=True)
+
+
 def test_no_other_provider_lifts_a_late_refusal_and_a_person_does() -> None:
     strong, weak = attested(State.Rejected, 1, provider="strong"), attested(State.Verified, 3, provider="weak")
     reviewed = advance(known(State.Verified, 2, provider="weak"), strong, at(9)).kyc
@@ -184,12 +234,12 @@ def test_who_refused_before_refusers_were_kept_is_who_wrote_last() -> None:
 
 
 REFUSED: list[tuple[KYC | None, Verification, str]] = [
-    (None, attested(State.Verified, 1), "Unverified does not become Verified, only Pending; begin with Pending"),
+    (None, attested(State.Verified, 1), "Unverified does not become Verified, only Pending, Suspended; begin"),
     (known(State.Rejected), attested(State.Verified, 1), "begin with Pending: computegate kyc request NAME"),
     (
         known(State.Expired),
         attested(State.Verified, 1),
-        "Expired does not become Verified, only Pending, Revoked; begin",
+        "Expired does not become Verified, only Pending, Suspended, Revoked; begin",
     ),
     (known(State.Suspended), attested(State.Verified, 1), "Suspended is not lifted by a provider or an import"),
     (known(State.Revoked, None), attested(State.Pending, 1), "Revoked is not lifted by a provider or an import"),
@@ -296,10 +346,12 @@ def test_whatever_comes_in_whatever_order_only_allowed_steps_are_taken(events: l
 
 
 def _unless_late(kyc: KYC | None, event: Verification) -> KYC | None:
-    """The other provider's refusal may ask for a review again: nothing of the Tenant tells that there was one."""
+    """The other provider's refusal may ask for a review, or be noted, again: nothing tells that there was one."""
     after = _taken(kyc, event)
     asked = kyc is not None and kyc.provider != event.provider and event.state in REFUSALS
-    return kyc if asked and after is not None and after.state is State.NeedsReview else after
+    if kyc is not None and after is not None and asked and after.state in {State.NeedsReview, kyc.state}:
+        return kyc
+    return after
 
 
 def _taken(kyc: KYC | None, event: Verification) -> KYC | None:

@@ -8,7 +8,9 @@ them.  So a later CRD only adds: whatever an earlier version stored stays valid,
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ import yaml
 from admission import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 HERE = Path(__file__).parent
 CRDS = HERE.parents[1] / "charts" / "computegate" / "files" / "crds"
@@ -32,6 +34,10 @@ _LEAST = ("minimum", "minLength", "minItems", "minProperties")
 _MOST = ("maximum", "maxLength", "maxItems", "maxProperties")
 _FORMS = ("pattern", "format", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 _KEPT = (*_FIXED, *_LEAST, *_MOST, *_FORMS, "enum", "required", "nullable", "x-kubernetes-preserve-unknown-fields")
+
+
+_STEPS = re.compile(r"self == oldSelf \|\| self in (\{.*\})\[oldSelf\]")
+"""A rule that names the states that may follow each."""
 
 
 def shape_of(crd: dict[str, Any]) -> Shape:
@@ -73,11 +79,23 @@ def _narrowed(before: Facts, now: Facts) -> Iterator[str]:
         if before.get(key) != now.get(key):
             yield f"{key} is {now.get(key)!r}, not {before.get(key)!r}"
     for key in ("required", "rules"):
-        if added := sorted(set(now.get(key, ())) - set(before.get(key, ()))):
+        known = before.get(key, ())
+        if added := sorted(each for each in set(now.get(key, ())) - set(known) if not _adds_steps(each, known)):
             yield f"{key} has {added} besides"
     for key in ("nullable", "x-kubernetes-preserve-unknown-fields"):
         if before.get(key) and not now.get(key):
             yield f"{key} is gone"
+
+
+def _adds_steps(rule: str, known: Iterable[str]) -> bool:
+    """Whether a rule names the steps from state to state, all those that a known one names among them."""
+    now = _steps_of(rule)
+    return any(before <= now for each in known if (before := _steps_of(each)))
+
+
+def _steps_of(rule: str) -> set[tuple[str, str]]:
+    found = _STEPS.fullmatch(rule)
+    return {(was, state) for was, after in ast.literal_eval(found[1]).items() for state in after} if found else set()
 
 
 def _stricter(before: Facts, now: Facts) -> Iterator[str]:

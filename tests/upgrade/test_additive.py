@@ -14,6 +14,7 @@ from tools.node import later
 if TYPE_CHECKING:
     from pathlib import Path
 
+STEPS = "self == oldSelf || self in {'a': ['b'], 'b': []}[oldSelf]"
 CRD: dict[str, Any] = {
     "spec": {
         "scope": "Cluster",
@@ -32,6 +33,7 @@ CRD: dict[str, Any] = {
                                 "type": "object",
                                 "properties": {
                                     "mode": {"type": "string", "enum": ["a", "b"], "maxLength": 8},
+                                    "state": {"type": "string", "x-kubernetes-validations": [{"rule": STEPS}]},
                                     "many": {"type": "array", "maxItems": 4, "items": {"type": "integer"}},
                                     "named": {"type": "object", "additionalProperties": {"type": "string"}},
                                 },
@@ -86,6 +88,11 @@ def test_nothing_that_was_released_is_taken_away() -> None:
         (f"{SPEC}.properties.named.additionalProperties.enum", ["a"], "things/v1:.spec.named{}: enum is ['a']"),
         (f"{SPEC}.required", ["mode"], "required has ['mode'] besides"),
         (f"{SPEC}.x-kubernetes-validations", [{"rule": "false"}], "rules has ['false'] besides"),
+        (
+            f"{SPEC}.properties.state.x-kubernetes-validations",
+            [{"rule": STEPS.replace("['b']", "['c']")}],
+            "things/v1:.spec.state: rules has [",
+        ),
     ],
 )
 def test_what_is_taken_away_is_named(path: str, value: Any, words: str) -> None:
@@ -102,6 +109,7 @@ def test_what_is_taken_away_is_named(path: str, value: Any, words: str) -> None:
         (f"{SPEC}.properties.mode.maxLength", 9),
         (f"{SPEC}.properties.many.maxItems", None),
         (f"{SPEC}.x-kubernetes-validations", None),
+        (f"{SPEC}.properties.state.x-kubernetes-validations", [{"rule": STEPS.replace("[]", "['a', 'c']")}]),
         ("schema.openAPIV3Schema.required", []),
     ],
 )

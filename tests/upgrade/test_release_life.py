@@ -66,7 +66,7 @@ def test_an_upgrade_and_its_rollback_keep_everything_and_are_intact_throughout(r
     gate.until(lambda found: found == frozenset())
     release.kubectl("create", "-f", "-", stdin=json.dumps(TENANT))
     release.until('failed calling webhook "enforced.computegate.io"', **{"nvidia.com/gpu": "1"})
-    dates = {"at": "2026-03-01T00:00:00Z", "validUntil": "2099-01-01T00:00:00Z"}
+    dates = {"at": "2026-03-01T00:00:00Z", "validUntil": "2027-03-01T00:00:00Z"}
     attested = {"spec": {"attestations": [{"facts": ["TenantKind"], "by": "Tenant", **dates}]}}
     for step in ("upgrade", "rollback", "upgrade"):
         if step == "upgrade":
