@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import pydantic
 
-from admission.api.approval import Approval
+from admission.api.approval import Approval, check_end
 from admission.api.identity import PartyID
 from admission.api.object import CRD, Digest, Justification, Model, Name, Object, UserName, rules
 from admission.api.screening import EntryID
 
 _FIXED = "a dismissal is never changed; delete it and ask for a new one"
+
+LONGEST_DAYS = 366
+"""Days from its creation, in files without one from its approval, by which a dismissal that says when it ends does so."""
 
 
 class ScreeningDismissalSpec(Model):
@@ -31,6 +34,8 @@ class ScreeningDismissalSpec(Model):
     """What shows that these are two, for the approver and the auditor."""
     requested_by: UserName
     """User name of who creates the dismissal; the API server's own word for it is required to match."""
+    valid_until: pydantic.AwareDatetime | None = None
+    """It ends at this instant, 366 days from its creation at most, and the hit waits for judgement anew; absent: it ends when the names or the entry change."""
 
 
 class ScreeningDismissalStatus(Model):
@@ -43,7 +48,7 @@ class ScreeningDismissalStatus(Model):
 class ScreeningDismissal(Object):
     """Takes one hit of `status.screening.hits` away: of one tenant, one party and one entry of a list.
 
-    Not approved by a second person, of other facts than the hit's, of a hit that was confirmed, or unreadable, it
+    Not approved by a second person, ended, of other facts than the hit's, of a hit that was confirmed, or unreadable, it
     dismisses nothing.
     """
 
@@ -54,6 +59,7 @@ class ScreeningDismissal(Object):
             ("Tenant", "string", ".spec.tenant", "whose hit is dismissed"),
             ("Party", "string", ".spec.party", "which party"),
             ("Entry", "string", ".spec.entry", "entry of the list"),
+            ("Until", "string", ".spec.validUntil", "end of validity; empty: none"),
             ("Requested-By", "string", ".spec.requestedBy", "who asked for it"),
             ("Approved-By", "string", ".status.approval.by", "who approved it; empty: it dismisses nothing"),
         ),
@@ -63,3 +69,9 @@ class ScreeningDismissal(Object):
     """What is dismissed."""
     status: ScreeningDismissalStatus = ScreeningDismissalStatus()
     """Whether it was approved."""
+
+    @pydantic.model_validator(mode="after")
+    def _ends_in_time(self) -> Self:
+        if self.spec.valid_until is not None:
+            check_end(self.metadata, self.status.approval, self.spec.valid_until, LONGEST_DAYS)
+        return self

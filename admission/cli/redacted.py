@@ -45,7 +45,7 @@ FACTS = {
     "Authorization": ("spec.validFrom", "spec.validUntil"),
     "Exemption": ("spec.validUntil", "status.approval.at"),
     "KYCOverride": ("spec.validUntil", "status.approval.at"),
-    "ScreeningDismissal": ("status.approval.at",),
+    "ScreeningDismissal": ("spec.validUntil", "status.approval.at"),
     "Enforcement": (
         "spec.mode",
         "spec.evictionsPerMinute",

@@ -282,11 +282,13 @@ class Registry:
     def next_change(self, now: datetime) -> datetime | None:
         """The first instant after ``now`` at which a verdict may change though no object does; None for never.
 
-        Rules, country groups, control entries and authorizations begin and end; a clearance has its own expiry.
+        Rules, country groups, control entries and authorizations begin and end, dismissals end; a clearance has its own
+        expiry.
         """
         grants = self.every(Authorization)
         dated = {self._rules().next_change(now)} | {each.spec.valid_from for each in grants}
         dated |= {each.spec.valid_until for each in grants}
+        dated |= {each.spec.valid_until for each in self.every(ScreeningDismissal)}
         return min((moment for moment in dated if moment is not None and moment > now), default=None)
 
     def _rules(self) -> Rulebook:

@@ -170,6 +170,7 @@ def judge(tenant: Tenant, graph: OwnershipGraph, dismissals: Iterable[ScreeningD
 
 
 def in_force(dismissal: ScreeningDismissal, now: datetime) -> bool:
-    """Whether somebody else than who asked has approved it."""
-    approval = dismissal.status.approval
-    return approval is not None and approval.counts(dismissal.spec.requested_by, now)
+    """Whether somebody else than who asked has approved it, and it has not ended."""
+    approval, until = dismissal.status.approval, dismissal.spec.valid_until
+    is_approved = approval is not None and approval.counts(dismissal.spec.requested_by, now)
+    return is_approved and (until is None or now < until)

@@ -122,6 +122,7 @@ def test_what_was_asked_for_never_changes(cluster: Kubectl) -> None:
     ("fields", "words"),
     [
         ({"by": "bob"}, "spec.requestedBy is who creates the dismissal: set it to alice"),
+        ({"validUntil": "2099-01-01T00:00:00Z"}, "spec.validUntil is more than 366 days away"),
         ({"reason": ""}, "spec.reason"),
         ({"covers": "sha256:0"}, "spec.covers"),
         ({"party": "Parent Ltd."}, "spec.party"),

@@ -535,6 +535,31 @@ def test_a_dismissal_that_comes_back_for_another_tenant_leaves_the_first_one_wit
     assert values == {"first": frozenset({"Candidate"}), "other": frozenset({"Clear"})}
 
 
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [(None, "Clear"), (NOW + timedelta(seconds=1), "Clear"), (NOW, "Candidate"), (SEEN, "Candidate")],
+)
+def test_a_dismissal_that_says_when_it_ends_does_so_and_the_hit_waits_as_long_as_it_was_seen(
+    until: datetime | None, expected: str
+) -> None:
+    of = screened(created(tenant(**TOLMAVIR)), by(ALIKE))
+    given = dismissal(of, validUntil=until)
+    refusing = policy(REFUSING, rule("allow", "Allow"))
+    assert value(of, given) == expected
+    assert world(of, refusing, given).reasons() == ([] if expected == "Clear" else ["NeedsReview"])
+    again = screened(of, by(ALIKE, digest="list-2"), given, now=NOW).status.screening
+    assert again is not None
+    assert (again.state, again.hits[0].seen_at) == (expected, SEEN)
+    assert world(of, refusing, given).registry().next_change(SEEN) == (until if until != SEEN else None)
+
+
+def test_a_dismissal_ends_within_a_year_where_it_says_when() -> None:
+    of = screened(tenant(**TOLMAVIR), by(ALIKE))
+    assert dismissal(of, validUntil=SEEN + 366 * DAY).spec.valid_until == SEEN + 366 * DAY
+    with pytest.raises(ValueError, match="more than 366 days away"):
+        dismissal(of, validUntil=SEEN + 366 * DAY + timedelta(seconds=1))
+
+
 def test_a_dismissal_counts_as_it_comes_and_goes() -> None:
     of = screened(tenant(**TOLMAVIR), by(ALIKE))
     given = dismissal(of)
