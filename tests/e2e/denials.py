@@ -119,7 +119,7 @@ def _grant(party: str) -> Object:
 
 
 def _exhausted() -> Case:
-    case = _asks(Reason.AuthorizationExhausted, country=ABROAD)
+    case = _asks(Reason.AuthorizationExhausted, country=ABROAD, incorporation=HOME)
     name = case.reason.lower()
     return case._replace(objects=(*case.objects, _grant(name)), pod=gpu_pod("trainer", name, 2))
 
@@ -160,7 +160,7 @@ CASES = (
     _asks(Reason.OwnerUnknown, independent=False),
     _asks(Reason.PaymentUnknown, payment=[]),
     _pod(Reason.QuotaExceeded, lambda where: gpu_pod("trainer", where, 5)),
-    _asks(Reason.AuthorizationRequired, country=ABROAD),
+    _asks(Reason.AuthorizationRequired, country=ABROAD, incorporation=HOME),
     _exhausted(),
     _asks(Reason.NotSynced, country="IN", before="uncounted"),
     _asks(Reason.LedgerBusy, country="KR", before="crowded"),

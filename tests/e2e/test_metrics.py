@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LABELS = {
     *("entry", "mode", "decision", "reason", "accelerator_class", "outcome", "cause"),
-    *("state", "fact", "override", "what", "certificate", "result", "object", "problem", "canary", "action"),
+    *("state", "fact", "override", "what", "certificate", "result", "object", "problem", "canary", "action", "kind"),
     *("resource", "scope", "party", "quota", "exemption", "figure", "sink", "clock", "version", "le"),
 }
 """Every label there is.  The last values but `version` and `le` are of the operator's objects or of the code."""

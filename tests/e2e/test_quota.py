@@ -117,7 +117,7 @@ def test_a_fact_changed_after_verification_denies_the_next_pod(world: World, uni
     grant |= {"validFrom": "2026-01-01T00:00:00Z", "validUntil": "2099-01-01T00:00:00Z"}
     world.apply(
         *(quota(f"{unique}-cn", ["CN"], 100), quota(f"{unique}-moved", country, 100)),
-        *(tenant(unique, "CN"), namespace(unique, unique), of("Authorization", unique, grant)),
+        *(tenant(unique, "CN", incorporation="DE"), namespace(unique, unique), of("Authorization", unique, grant)),
     )
     eventually(lambda: world.denial(gpu_pod("first", unique)), lambda line: line == "")
     moved = json.dumps({"spec": {"headquarters": country}})

@@ -62,7 +62,7 @@ BAD: dict[str, Object] = {
     "a quota of no class": quota("bad", "FR", 4, classes=["h200"]),
     "a resource of two classes": of("AcceleratorClass", "bad", {"resources": ["example.com/inhouse"]}),
     "a pool nowhere": of("AcceleratorPool", "bad", {**POOL, "place": {"country": "UK"}}),
-    "a tenant from nowhere": tenant("bad", "UK"),
+    "a tenant from nowhere": tenant("bad", "UK", incorporation="DE"),
     "owners of more than the whole": {**tenant("bad", "DE", **OWNED), "status": {}},
 }
 """Each by itself beside what the world below has."""
