@@ -65,7 +65,7 @@ class Switch:
         release.helm("uninstall", RELEASE, "--ignore-not-found")
         release.helm("install", RELEASE, CHART, "--create-namespace", "--set=config.mode=enforce")
         entry = {"op": "add", "value": base64.b64encode(release.plane.ca.read_bytes()).decode()}
-        filled = [{**entry, "path": f"/webhooks/{number}/clientConfig/caBundle"} for number in range(3)]
+        filled = [{**entry, "path": f"/webhooks/{number}/clientConfig/caBundle"} for number in range(4)]
         by = ("--field-manager=computegate-certificates", "--type=json", "-p", json.dumps(filled))
         release.kubectl("patch", WEBHOOK, RELEASE, *by)
 
