@@ -1,7 +1,8 @@
-"""Before the server serves: how it is stopped, and which keys of references it takes."""
+"""Before the server serves: how it is stopped, what it leaves behind, and which keys of references it takes."""
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import signal
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from admission.cli.main import main
 from admission.cli.referencekey import LEAST_BYTES, key_in
 from admission.server.settings import SettingsError
 from tests.e2e.world import eventually
@@ -43,6 +45,15 @@ def test_a_server_that_waits_for_its_api_server_stops_when_told(tmp_path: Path) 
             assert server.wait(60) == 0
         finally:
             server.kill()
+
+
+def test_a_server_that_ends_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    def own() -> object:
+        return signal.getsignal(signal.SIGTERM), list(gc.callbacks)
+
+    before = own()
+    assert main(["serve", "--standalone", str(tmp_path / "missing")]) == 2
+    assert own() == before
 
 
 @pytest.mark.parametrize("length", [0, 16, LEAST_BYTES - 1])
