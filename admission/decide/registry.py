@@ -120,7 +120,6 @@ class Registry:
         """Note an object that cannot be read: it counts as absent, and a decisive one holds controlled requests."""
         self.drop(kind, name)
         self.unreadable[kind.__name__, name] = problem
-        self._held_back = None
 
     def every(self, kind: type[T]) -> tuple[T, ...]:
         """Return all objects of a kind."""
@@ -162,7 +161,8 @@ class Registry:
 
     def _invalidate(self, kind: str) -> None:
         self.generation = object()
-        self._held_back = None
+        if kind in DECISIVE:
+            self._held_back = None
         if kind in _NAMES_DEVICES:
             self._catalogue = self._rulebook = None
             self._take_anew()
