@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 DECISIVE = frozenset(
     {"AccessPolicy", "ComputeQuota", "AcceleratorClass", "AcceleratorPool", "AcceleratorPresence", "Authorization"}
 )
-"""Kinds of which one that cannot be read makes every controlled request wait: it may be the one that forbids."""
+"""Kinds of which one that cannot be read makes every request for accelerators wait: it may be the one that forbids."""
 
 
 T = TypeVar("T", bound=Object)
@@ -117,7 +117,7 @@ class Registry:
             self._stand(tenant)
 
     def refuse(self, kind: type[Object], name: str, problem: str) -> None:
-        """Note an object that cannot be read: it counts as absent, and a decisive one holds controlled requests."""
+        """Note an object that cannot be read: it is absent, and for a decisive one requests for accelerators wait."""
         self.drop(kind, name)
         self.unreadable[kind.__name__, name] = problem
 
@@ -222,7 +222,7 @@ class Registry:
         return self._grants.get(tenant, ())
 
     def held_back_at(self, now: datetime) -> str:
-        """Why controlled requests must wait, or "": decisive objects that cannot be read or do not fit together."""
+        """Why requests for accelerators wait, or "": decisive objects that cannot be read or do not fit together."""
         if self._held_back is None or not self._held_back[0] <= now < self._held_back[1]:
             unreadable = [f"{kind} {name}: {why}" for (kind, name), why in self.unreadable.items() if kind in DECISIVE]
             said = "; ".join((*unreadable, *(each.sentence for each in self.dangling(now))))

@@ -80,7 +80,7 @@ def clock_taken_over(seconds: float) -> str:
 
 def clock_doubtful(seconds: float) -> str:
     """Nobody knows what time it is."""
-    return f"the clock is {seconds:+.0f} s off the API server's; set the clocks right; controlled requests wait"
+    return f"the clock is {seconds:+.0f} s off the API server's; set the clocks right; requests for accelerators wait"
 
 
 def clock_sure() -> str:
@@ -100,10 +100,11 @@ def trouble_over(replica: str, reason: str) -> str:
 
 def rules_broken(said: str, fields: Iterable[str], since: datetime, until: datetime | None) -> str:
     """Of the log, and of an event on the release: objects that do not fit together, and what is done meanwhile."""
+    wait = "requests for accelerators wait"
     if until is None:
-        held = "no version is known that was good, so controlled requests wait"
+        held = f"no version is known that was good, so {wait}"
     else:
-        held = f"their last good versions count beside them until {until.isoformat()}, then controlled requests wait"
+        held = f"their last good versions count beside them until {until.isoformat()}, then {wait}"
     return f"{said} ({', '.join(fields)}); since {since.isoformat()}; {held}"
 
 

@@ -44,5 +44,5 @@ def rule_figures(last_good: LastGood, now: datetime) -> Iterable[Metric]:
     return (
         gauge("computegate_objects_broken", "Objects that decide and are wrong.", fields, ("object", "field")),
         gauge("computegate_objects_broken_seconds", "For how long one or another has been wrong.", {(): seconds}, ()),
-        gauge("computegate_rules_unusable", "Whether all that is controlled waits for them.", {(): waits}, ()),
+        gauge("computegate_rules_unusable", "Whether all requests for accelerators wait for them.", {(): waits}, ()),
     )
