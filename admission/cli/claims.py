@@ -38,10 +38,9 @@ class FileLookup:
         found = self._find("ResourceClaimTemplate", namespace, name, ResourceClaimTemplate)
         return found.spec.spec if found else None
 
-    async def claim(self, namespace: str, name: str) -> ClaimSpec | None:
-        """Return what a ResourceClaim asks for."""
-        found = self._find("ResourceClaim", namespace, name, ResourceClaim)
-        return found.spec if found else None
+    async def claim(self, namespace: str, name: str) -> ResourceClaim | None:
+        """Return a ResourceClaim."""
+        return self._find("ResourceClaim", namespace, name, ResourceClaim)
 
     async def group(self, namespace: str, name: str) -> PodGroup | None:
         """Return a group of pods."""

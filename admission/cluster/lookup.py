@@ -48,10 +48,9 @@ class ClusterLookup:
         found = await self._read(path, self._template)
         return found.spec.spec if found else None
 
-    async def claim(self, namespace: str, name: str) -> ClaimSpec | None:
-        """Return what a ResourceClaim asks for."""
-        found = await self._read(f"{_CLAIMS}/namespaces/{namespace}/resourceclaims/{name}", self._claim)
-        return found.spec if found else None
+    async def claim(self, namespace: str, name: str) -> ResourceClaim | None:
+        """Return a ResourceClaim as it stands now."""
+        return await self._read(f"{_CLAIMS}/namespaces/{namespace}/resourceclaims/{name}", self._claim)
 
     async def group(self, namespace: str, name: str) -> PodGroup | None:
         """Return a group of pods; None also where the cluster has no such groups."""

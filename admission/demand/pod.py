@@ -24,7 +24,7 @@ from admission.demand.claims import (
 )
 from admission.demand.devices import MOST_DEVICES, Devices, largest
 from admission.demand.fraction import FRACTION, FRACTION_RESOURCE, fraction_devices
-from admission.demand.reach import MOST_NAMED_TARGETS, keep, reach
+from admission.demand.reach import MOST_NAMED_TARGETS, UNKNOWN_CLASS, keep, reach
 from admission.demand.request import DemandError, effective_request, implied_devices
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
     def every_class(self) -> frozenset[str]:
         """Return the classes that its devices can be, here or wherever else they are counted for."""
         return frozenset(name for devices in self.devices for name in devices.every_class)
+
+    def presumed(self) -> Demand:
+        """Return it with a device of a class that nobody can tell for each claim that is missing: it was given one."""
+        lost = (Devices(what, 1, (UNKNOWN_CLASS,), ("",), claim=what, charged=False) for what in self.missing)
+        return msgspec.structs.replace(self, devices=(*self.devices, *lost), missing=()) if self.missing else self
 
     def requested(self) -> Demand:
         """Return what is asked for by resources and annotations, without ways around it and without claims."""

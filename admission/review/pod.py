@@ -197,6 +197,13 @@ class ExtendedResourceClaim(_Wire, frozen=True):
     resource_claim_name: str = ""
 
 
+class ClaimGiven(_Wire, frozen=True):
+    """The claim that was made for a pod's reference to a template; without a name none was needed."""
+
+    name: str = ""
+    resource_claim_name: str | None = None
+
+
 class Target(_Wire, frozen=True):
     """The node of a binding."""
 
@@ -251,9 +258,10 @@ class ContainerStatus(_Wire, frozen=True):
 
 
 class PodStatus(_Wire, frozen=True):
-    """Whether the pod is bound or has ended, its devices, and the claim that the scheduler made for its resources."""
+    """Whether the pod is bound or has ended, its devices, and the claims that were made for it or its resources."""
 
     phase: str = ""
+    resource_claim_statuses: tuple[ClaimGiven, ...] | None = None
     extended_resource_claim_status: ExtendedResourceClaim | None = None
     conditions: tuple[PodCondition, ...] | None = None
     container_statuses: tuple[ContainerStatus, ...] | None = None

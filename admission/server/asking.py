@@ -12,7 +12,7 @@ from admission.ledger.pods import ENDED
 from admission.review import wire
 from admission.review.pod import Pod
 from admission.server.case import Ask
-from admission.server.claims import claims_of, owner_of
+from admission.server.claims import claims_of, given_claims, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -88,7 +88,8 @@ async def completed(ask: Ask, caller: str, lookup: Lookup, makers: Collection[st
         if ask.node:
             return await _bound(ask, lookup)
         if ask.pod.spec.resource_claims and ask.before is None:
-            return dataclasses.replace(ask, claims=await claims_of(ask.pod, ask.namespace, lookup))
+            read = given_claims if ask.running else claims_of
+            return dataclasses.replace(ask, claims=await read(ask.pod, ask.namespace, lookup))
     except LookupFailed as failed:
         return dataclasses.replace(ask, unknown=ask.unknown or str(failed))
     return ask

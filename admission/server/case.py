@@ -94,7 +94,8 @@ def _demand(ask: Ask, registry: Registry) -> Demand:
     if ask.demand is not None:
         return ask.demand
     if ask.before is None:
-        return demand_of(ask.pod, registry.inventory, ask.claims)
+        demand = demand_of(ask.pod, registry.inventory, ask.claims)
+        return demand.presumed() if ask.running else demand
     had = effective_request(ask.before.spec)
     raised = [name for name, count in effective_request(ask.pod.spec).items() if count > had.get(name, 0)]
     granted = bool(had or ask.before.spec.resource_claims or fraction_devices(ask.before, had))

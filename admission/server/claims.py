@@ -14,11 +14,14 @@ from admission.catalogue.resources import ResourceRole, role
 from admission.demand.claims import PodClaim, wanted_of
 from admission.demand.pod import MOST_CLAIMS
 from admission.demand.request import effective_request
+from admission.review.claim import ClaimSpec
 
 if TYPE_CHECKING:
     from admission.demand.inventory import Inventory
-    from admission.review.claim import ClaimSpec, PodGroup, ResourceClaim
+    from admission.review.claim import PodGroup, ResourceClaim
     from admission.review.pod import OwnerReference, Pod, PodResourceClaim
+
+_STARTED = "Running"
 
 _CHARGED = frozenset({ResourceRole.COUNT, ResourceRole.UNKNOWN})
 
@@ -36,14 +39,51 @@ class Lookup(Protocol):
     async def template(self, namespace: str, name: str) -> ClaimSpec | None:
         """Return what the claims of a ResourceClaimTemplate ask for."""
 
-    async def claim(self, namespace: str, name: str) -> ClaimSpec | None:
-        """Return what a ResourceClaim asks for."""
+    async def claim(self, namespace: str, name: str) -> ResourceClaim | None:
+        """Return a ResourceClaim as it stands now."""
 
     async def group(self, namespace: str, name: str) -> PodGroup | None:
         """Return a group of pods; None also where the cluster has no such groups."""
 
     async def pod(self, namespace: str, name: str) -> Pod | None:
         """Return a pod as it stands now."""
+
+
+async def given_claims(pod: Pod, namespace: str, lookup: Lookup) -> dict[str, PodClaim]:
+    """Return the claims that a pod was given, by their name in the pod; raises ``LookupFailed``.
+
+    Their templates may be others by now, or gone: what a claim asks for never changes, and the pod's status names the
+    claim.  One that was not made yet is what its template says.  Of a pod that has started, a claim that is not
+    reserved for it is another of the same name.
+    """
+    claims = await claims_of(pod, namespace, lookup)
+    made = {each.name: each.resource_claim_name for each in pod.status.resource_claim_statuses or ()}
+    for reference in (pod.spec.resource_claims or ()) if claims else ():
+        if reference.resource_claim_template_name and reference.name not in made:
+            continue
+        name = reference.resource_claim_name or made.get(reference.name)
+        if name:
+            claims[reference.name] = await _given(reference.name, name, pod, namespace, lookup)
+        elif reference.name in made:
+            claims[reference.name] = PodClaim(reference.name, ClaimSpec(), shared=True)
+    return claims
+
+
+async def _given(called: str, name: str, pod: Pod, namespace: str, lookup: Lookup) -> PodClaim:
+    claim = await lookup.claim(namespace, name)
+    if claim is not None and pod.status.phase == _STARTED and not await _is_reserved(claim, pod, namespace, lookup):
+        claim = None
+    return PodClaim(called, claim.spec if claim else None, shared=True, missing=f"resource claim {name}")
+
+
+async def _is_reserved(claim: ResourceClaim, pod: Pod, namespace: str, lookup: Lookup) -> bool:
+    """Say whether a claim is reserved for a pod, or for its group; no role of a tenant's writes that."""
+    holders = {(each.resource, each.uid) for each in claim.status.reserved_for or ()}
+    if ("pods", pod.metadata.uid) in holders:
+        return True
+    name = pod.spec.scheduling_group and pod.spec.scheduling_group.pod_group_name
+    group = await lookup.group(namespace, name) if name else None
+    return group is not None and ("podgroups", group.metadata.uid) in holders
 
 
 async def claims_of(pod: Pod, namespace: str, lookup: Lookup) -> dict[str, PodClaim]:
@@ -76,8 +116,8 @@ async def _by_name(reference: PodResourceClaim, namespace: str, lookup: Lookup) 
     name = reference.resource_claim_name
     if not name:
         return PodClaim(reference.name, None, missing=f"claim {reference.name}")
-    spec = await lookup.claim(namespace, name)
-    return PodClaim(reference.name, spec, shared=True, missing=f"resource claim {name}")
+    claim = await lookup.claim(namespace, name)
+    return PodClaim(reference.name, claim.spec if claim else None, shared=True, missing=f"resource claim {name}")
 
 
 def owner_of(claim: ResourceClaim) -> OwnerReference | None:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     Paid = Callable[[str, str, str], Tranche | None]
 
-_OF_ADMISSION = frozenset({Reason.HoldUnbounded, Reason.ClaimMissing})
-"""Reasons that are about what is created: a claim that was given stays given when its template is gone."""
+_OF_ADMISSION = frozenset({Reason.HoldUnbounded})
+"""Reasons that are about what is created."""
 
 _INSTANT, _TRANCHE = 1, HOUR - ENDING
 """Seconds that are asked for: of a hold that goes on, one; of hours, the next."""

@@ -31,7 +31,7 @@ from tests.gate.reviews import Door, review
 from tests.gate.test_bindings import ONLY_A100
 
 if TYPE_CHECKING:
-    from admission.review.claim import ClaimSpec
+    from admission.review.claim import ClaimSpec, ResourceClaim
     from tests.decide.questions import World
 
 CONTROLLER, SCHEDULER = MAKERS[0], MAKERS[2]
@@ -60,7 +60,7 @@ class Cluster:
             raise LookupFailed(self.failing)
         return await self.files.template(namespace, name)
 
-    async def claim(self, namespace: str, name: str) -> ClaimSpec | None:
+    async def claim(self, namespace: str, name: str) -> ResourceClaim | None:
         return await self.files.claim(namespace, name)
 
     async def group(self, _namespace: str, name: str) -> PodGroup | None:

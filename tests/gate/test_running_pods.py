@@ -61,7 +61,9 @@ def judging_in(given: World, state: State) -> Judging:
     registry.default_mode = Mode.Enforce
     store._put("DE", state)
     judge = Judge(registry, Ledger(store, wall=lambda: float(T)), reference_key=b"k", contact="")
-    return Judging(judge, FileLookup(), b"k", lambda: "")
+    lookup = FileLookup()
+    lookup.put({"kind": "ResourceClaim", "metadata": {"name": "shared", "namespace": "lab"}})
+    return Judging(judge, lookup, b"k", lambda: "")
 
 
 def reserved(judging: Judging) -> dict[tuple[str, str], int]:
@@ -90,10 +92,6 @@ OF: dict[str, tuple[World, State, Pod, set[Reason]]] = {
     "an end up to which it has paid, and no hour left": (world(METERED), spent(10), ENDING, set()),
     "a clearance that has ended, and a hold that is over": (
         world(EXPIRED, HELD), hold(24), ENDLESS, {Reason.KYCExpired, Reason.HoldTooLong},
-    ),
-    "a claim whose template is gone": (
-        world(quota()), State(initialized=True),
-        pod(ONE, resourceClaims=[{"name": "a", "resourceClaimTemplateName": "gone"}]), set(),
     ),
     "access that nobody exempts": (
         world(quota()), State(initialized=True), pod({"securityContext": {"privileged": True}}), {Reason.DeviceBypass},

@@ -1,0 +1,118 @@
+"""What claims give a pod that runs is read from the claims that it was given, whatever became of their template."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from admission.cli.claims import FileLookup
+from admission.cli.reevaluation import Reviewer
+from admission.enforce.sweep.reader import Reviewed
+from admission.ledger.state import State
+from admission.review.reasons import Reason
+from tests.decide.questions import NOW, World, quota, tenant, world
+from tests.demand.cluster import pod
+from tests.demand.test_claimed_devices import BY_DRIVER, SLICES, device_class
+from tests.gate.test_running_pods import judging_in, running
+
+if TYPE_CHECKING:
+    from admission.review.pod import Pod
+
+EXPIRED = tenant(status={"kyc": {"expiresAt": "2026-02-01T00:00:00Z"}})
+BOTH = frozenset({Reason.KYCExpired, Reason.ClassUnknown})
+GIVEN = [{"name": "gpus", "resourceClaimName": "runs-gpus-x7k2"}]
+CONTROLLED, HARMLESS = "gpu", "dra.cpu"
+
+
+def requests(of: str) -> dict[str, Any]:
+    return {"devices": {"requests": [{"name": "all", "exactly": {"deviceClassName": of}}]}}
+
+
+def template(of: str) -> dict[str, Any]:
+    metadata = {"name": "gpus", "namespace": "lab"}
+    return {"kind": "ResourceClaimTemplate", "metadata": metadata, "spec": {"spec": requests(of)}}
+
+
+def claim(name: str, of: str, *consumers: dict[str, str]) -> dict[str, Any]:
+    status = {"allocation": {}, "reservedFor": list(consumers)}
+    metadata = {"name": name, "namespace": "lab"}
+    return {"kind": "ResourceClaim", "metadata": metadata, "spec": requests(of), "status": status}
+
+
+def of_pod(uid: str = "uid") -> dict[str, str]:
+    return {"resource": "pods", "name": "runs", "uid": uid}
+
+
+def of_group(uid: str = "g1") -> dict[str, str]:
+    return {"resource": "podgroups", "name": "team", "uid": uid}
+
+
+def using(statuses: list[dict[str, str]] | None, phase: str = "Running", **spec: Any) -> Pod:
+    reference = spec.pop("reference", {"resourceClaimTemplateName": "gpus"})
+    made = running(pod({}, resourceClaims=[{"name": "gpus", **reference}], **spec))
+    status = msgspec.convert({"phase": phase, "resourceClaimStatuses": statuses}, type(made.status))
+    return msgspec.structs.replace(made, status=status)
+
+
+def reviewed(given: World, made: Pod, *documents: dict[str, Any]) -> Reviewed | None:
+    lookup = FileLookup()
+    for each in documents:
+        lookup.put(each)
+    judging = judging_in(given, State(initialized=True))._replace(lookup=lookup)
+    judging.judge.registry.put_device_class(device_class(CONTROLLED, BY_DRIVER))
+    for part in SLICES[:1]:
+        judging.judge.registry.put_slice(part)
+    return asyncio.run(Reviewer(judging, lambda: NOW, lambda: 0.0, lambda _: False)(made))
+
+
+OWN = claim("runs-gpus-x7k2", CONTROLLED, of_pod())
+BY_NAME: dict[str, Any] = {"reference": {"resourceClaimName": "shared"}}
+GROUPED: dict[str, Any] = {"schedulingGroup": {"podGroupName": "team"}}
+GROUP = {"kind": "PodGroup", "metadata": {"name": "team", "namespace": "lab", "uid": "g1"}}
+
+OF: dict[str, tuple[Pod, list[dict[str, Any]], frozenset[Reason], bool]] = {
+    "its template stands": (using(GIVEN), [OWN, template(CONTROLLED)], frozenset({Reason.KYCExpired}), True),
+    "its template is gone": (using(GIVEN), [OWN], frozenset({Reason.KYCExpired}), True),
+    "its template is another": (using(GIVEN), [OWN, template(HARMLESS)], frozenset({Reason.KYCExpired}), True),
+    "its claim is gone": (using(GIVEN), [template(HARMLESS)], BOTH, True),
+    "its claim is another, reserved for nobody": (
+        using(GIVEN), [claim("runs-gpus-x7k2", HARMLESS)], BOTH, True,
+    ),
+    "its claim is another, reserved for another pod": (
+        using(GIVEN), [claim("runs-gpus-x7k2", HARMLESS, of_pod("other"))], BOTH, True,
+    ),
+    "it waits for its devices": (
+        using(GIVEN, "Pending"), [claim("runs-gpus-x7k2", CONTROLLED)], frozenset({Reason.KYCExpired}), True,
+    ),
+    "it waits for its claim": (using(None, "Pending"), [template(CONTROLLED)], frozenset({Reason.KYCExpired}), True),
+    "it waits for its claim, of a template that is gone": (using(None, "Pending"), [], BOTH, True),
+    "it needed no claim": (using([{"name": "gpus"}]), [], frozenset(), False),
+    "what it was given is harmless": (
+        using(GIVEN), [claim("runs-gpus-x7k2", HARMLESS, of_pod())], frozenset(), False,
+    ),
+    "a claim by its name": (
+        using(None, **BY_NAME), [claim("shared", CONTROLLED, of_pod())], frozenset({Reason.KYCExpired}), True,
+    ),
+    "a claim by its name that was replaced": (using(None, **BY_NAME), [claim("shared", HARMLESS)], BOTH, True),
+    "a claim of its group": (
+        using(GIVEN, **GROUPED), [claim("runs-gpus-x7k2", HARMLESS, of_group()), GROUP], frozenset(), False,
+    ),
+    "a claim of another group": (
+        using(GIVEN, **GROUPED), [claim("runs-gpus-x7k2", HARMLESS, of_group("g2")), GROUP], BOTH, True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "documents", "reasons", "controlled"), OF.values(), ids=OF)
+def test_a_pod_that_runs_is_judged_by_the_claims_that_it_was_given(
+    made: Pod, documents: list[dict[str, Any]], reasons: frozenset[Reason], controlled: bool
+) -> None:
+    assert reviewed(world(EXPIRED, quota()), made, *documents) == Reviewed(reasons, controlled)
+
+
+def test_of_a_cleared_tenant_a_claim_that_nobody_can_read_any_more_is_found_too() -> None:
+    found = reviewed(world(quota()), using(GIVEN))
+    assert found == Reviewed(frozenset({Reason.ClassUnknown}), controlled=True)
