@@ -75,6 +75,8 @@ class EnforcementSpec(Model):
     """What is done about which findings. What no step is about is reported."""
     evictions_per_minute: Annotated[int, pydantic.Field(ge=1, le=600)] = 10
     """Attempts to evict in any 60 seconds, in the whole cluster. Of several Enforcements the lowest holds."""
+    terminate_within: Delay = "5m"
+    """How long a pod may take to end once it is told to, where its own `terminationGracePeriodSeconds` is longer. A pod that was told by somebody else, and would take longer, is told anew when `respectBudgetsFor` is over. Of several Enforcements the shortest holds."""
     most_share: Annotated[int, pydantic.Field(ge=1, le=100)] = 20
     """Percent of the pods with controlled accelerators whose deadline may have passed at once, together with those ended within an hour; beyond that, and beyond one pod, nothing is evicted until `confirmed` says so."""
     confirmed: Annotated[str, pydantic.Field(max_length=64)] = ""
@@ -150,6 +152,8 @@ class EnforcementStatus(Model):
     """Attempts to evict so far."""
     ended: list[Attempts] = []
     """Pods that were ended in the last hour without a confirmation, by five minutes: they count for the breaker as if they were still due."""
+    lingering: int = 0
+    """Pods found that were told to end, and are there a minute after `spec.terminateWithin`: their nodes do not answer, or they are not to be told yet."""
     counted: Counted | None = None
     """Pods that were due, and all of them, when evictions were announced last."""
     breaker: Breaker | None = None

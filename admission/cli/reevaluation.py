@@ -197,6 +197,7 @@ class Reevaluation:
         open_: Samples = {(): float(any(each.status.breaker for each in self._registry.every(Enforcement)))}
         stale: Samples = {(): float(bool(self.stale()))}
         outcomes: Samples = {(str(outcome),): float(self.evictor.outcomes[outcome]) for outcome in Outcome}
+        lingering: Samples = {(): float(self.shown.lingering)}
         age, took = self.sweep.age, self.sweep.took
         ages: Samples = {} if age is None else {(): age}
         times: Samples = {} if took is None else {(): took}
@@ -206,6 +207,7 @@ class Reevaluation:
             gauge("computegate_unadmitted_claims", "Claims with devices that nobody was asked about.", claims, ()),
             counters("computegate_evictions", "Attempts to evict, by outcome.", outcomes, ("outcome",)),
             gauge("computegate_eviction_breaker", "Whether evictions wait for a person.", open_, ()),
+            gauge("computegate_lingering_pods", "Found pods that should have ended by now.", lingering, ()),
             gauge("computegate_sweep_age_seconds", "Time since all pods were judged.", ages, ()),
             gauge("computegate_sweep_seconds", "How long the last judging of all pods took.", times, ()),
             gauge("computegate_sweep_stale", "Whether nothing is concluded now.", stale, ()),

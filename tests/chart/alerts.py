@@ -156,6 +156,7 @@ CASES: dict[str, Case] = {
         {'computegate_evictions_total{outcome="failed"}': GROWS},
         {'computegate_evictions_total{outcome="evicted"}': GROWS},
     ),
+    "ComputegatePodsLinger": flag("computegate_lingering_pods", "1", "0"),
     "ComputegateNotSwept": flag("computegate_sweep_age_seconds", "7300", "7100"),
     "ComputegateSweepStale": flag("computegate_sweep_stale", "1", "0"),
     "ComputegateClockWrong": flag('computegate_clock_ahead_seconds{instance="a", clock="machine"}', "-3600", "-29"),

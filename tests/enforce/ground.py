@@ -14,6 +14,7 @@ from admission.api.policy import Mode
 from admission.catalogue.catalogue import Catalogue
 from admission.cluster.client import ApiError, ClusterError, Unreachable
 from admission.decide.registry import Registry
+from admission.demand.pod import USUAL_GRACE
 from admission.enforce.sweep.acts import Acts
 from admission.enforce.sweep.engine import Facts, Sweep
 from admission.enforce.sweep.evictor import Evictor
@@ -45,6 +46,8 @@ class Cluster:
         self.away = False
         self.pods = {(name, f"{name}-{number}"): False for name, count in pods.items() for number in range(count)}
         self.created: dict[str, datetime] = {}
+        self.graces: dict[str, int] = {}
+        self.told: dict[str, tuple[datetime, int]] = {}
         self.budgeted: set[str] = set()
         self.reasons: dict[str, Reason | None] = dict.fromkeys(pods)
         self.allowances: dict[str, dict[str, Any]] = {
@@ -108,14 +111,15 @@ class Cluster:
         parts = path.split("/")
         wanted = parts[4] if "namespaces" in parts else ""
         pods = [(key, ending) for key, ending in self.pods.items() if wanted in {"", key[0]}]
-        items = [_pod(*key, self.created.get(key[1], START), ending=ending) for key, ending in pods]
+        items = [self._pod(*key, ending=ending) for key, ending in pods]
         return json.dumps({"metadata": {}, "items": items}).encode()
 
     async def create(self, path: str, body: bytes) -> bytes:
         await self._reached()
         *_, namespace, _pods, name, what = path.split("/")
         assert what == "eviction"
-        assert json.loads(body)["deleteOptions"] == {"preconditions": {"uid": name}}
+        options = json.loads(body)["deleteOptions"]
+        assert options["preconditions"] == {"uid": name}
         self.attempts.append((self.now, namespace, name))
         if self.forbids:
             raise ApiError(
@@ -123,24 +127,43 @@ class Cluster:
             )
         if name in self.budgeted:
             raise ApiError(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.")
-        return self._end(namespace, name)
+        return self._end(namespace, name, options)
 
     async def request(self, method: str, path: str, *, body: bytes) -> bytes:
         await self._reached()
-        assert (method, "uid" in json.loads(body)["preconditions"]) == ("DELETE", True)
+        options = json.loads(body)
+        assert (method, "uid" in options["preconditions"]) == ("DELETE", True)
         namespace, name = path.split("/")[4], path.split("/")[6]
         self.attempts.append((self.now, namespace, name))
-        return self._end(namespace, name)
+        return self._end(namespace, name, options)
 
-    def _end(self, namespace: str, name: str) -> bytes:
+    def end(self, namespace: str, name: str) -> None:
+        """Tell a pod to end, as its owner may."""
+        self.pods[namespace, name] = True
+        self.told[name] = self.now, self.graces.get(name, USUAL_GRACE)
+
+    def _end(self, namespace: str, name: str, options: dict[str, Any]) -> bytes:
         if (namespace, name) not in self.pods:
             raise ApiError(404, "NotFound", "")
-        assert not self.pods[namespace, name], "a pod that ends already is told again"
+        grace = options.get("gracePeriodSeconds", self.graces.get(name, USUAL_GRACE))
+        at, before = self.told.get(name, (self.now, grace + 1))
+        assert grace < before, "a pod that ends already is told again"
         steps = [each.step for each in self.lines if each.workload and each.workload.name == name]
         assert self.unwritable or steps[-1] in {Step.Evicting, Step.Deleting}, "not recorded before"
         self.pods[namespace, name] = True
+        self.told[name] = at, grace
         self.evicted.append((self.now, namespace, name))
         return b"{}"
+
+    def _pod(self, namespace: str, name: str, *, ending: bool) -> dict[str, Any]:
+        created = self.created.get(name, START).isoformat()
+        metadata: dict[str, Any] = {"name": name, "namespace": namespace, "uid": name, "creationTimestamp": created}
+        if ending:
+            at, grace = self.told.get(name, (START, USUAL_GRACE))
+            until = (at + timedelta(seconds=grace)).isoformat()
+            metadata |= {"deletionTimestamp": until, "deletionGracePeriodSeconds": grace}
+        grace = self.graces.get(name, USUAL_GRACE)
+        return {"metadata": metadata, "spec": {"terminationGracePeriodSeconds": grace}}
 
     async def merge_patch(self, path: str, body: bytes) -> bytes:
         await self._reached()
@@ -159,11 +182,6 @@ class Cluster:
         await asyncio.sleep(0)
         if self.away:
             raise Unreachable("away")
-
-
-def _pod(namespace: str, name: str, created: datetime, *, ending: bool) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace, "uid": name, "creationTimestamp": created.isoformat()}
-    return {"metadata": {**metadata, "deletionTimestamp": START.isoformat()} if ending else metadata}
 
 
 class Leader:

@@ -20,6 +20,7 @@ from admission.enforce.sweep.evictor import NEVER, Outcome, Victim
 from admission.enforce.sweep.found import due
 from admission.enforce.sweep.reader import created, of_namespace
 from admission.enforce.sweep.steps import EVERYTHING, Granted, Policy, acting, evicting
+from admission.enforce.sweep.termination import allowed_by, takes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -147,7 +148,8 @@ class Acts:
         outcome = await self._evictor.end(victim, late=late)
         if outcome in {Outcome.Evicted, Outcome.Deleted}:
             self.changed.add(victim.pod.metadata.namespace)
-            self._counting.ended += not confirmed
+            told_before = victim.pod.metadata.deletion_timestamp is not None
+            self._counting.ended += not (confirmed or told_before)
         self._suspender.note(victim.pod, victim.reasons)
         await self._acted.ended(victim, confirmed_by, outcome)
         return not self._evictor.not_granted
@@ -229,8 +231,8 @@ class Acts:
             del again[most:]
 
     def _ready_since(self, pod: Pod, counted: datetime | None) -> float | None:
-        """Return since when a pod may be tried; None where it is on its way already, or came after what was counted."""
-        if pod.metadata.deletion_timestamp is not None:
+        """Return since when a pod may be tried; None where it ends soon already, or came after what was counted."""
+        if pod.metadata.deletion_timestamp is not None and takes(pod) <= self._allowed():
             return None
         if counted is not None:
             at = created(pod)
@@ -249,4 +251,10 @@ class Acts:
         if not reasons:
             return None
         respect = max(overdue.reasons[reason] + timedelta(seconds=taken[reason].respect) for reason in reasons)
-        return Victim(pod, reasons, min(overdue.reasons[reason] for reason in reasons), respect)
+        if pod.metadata.deletion_timestamp is not None and self._now() < respect:
+            return None
+        deadline = min(overdue.reasons[reason] for reason in reasons)
+        return Victim(pod, reasons, deadline, respect, self._allowed())
+
+    def _allowed(self) -> int:
+        return allowed_by(evicting(self._statuses.every()))

@@ -17,6 +17,7 @@ import cachetools
 import msgspec
 
 from admission.cluster.client import ApiError, ClusterError
+from admission.enforce.sweep.termination import takes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,8 @@ class Victim(NamedTuple):
     """The first of theirs."""
     respect_until: datetime
     """Until when budgets are respected."""
+    allowed: int = sys.maxsize
+    """Seconds in which it is to end."""
 
 
 class _Wait(NamedTuple):
@@ -121,7 +124,7 @@ class Evictor:
     async def _tried(self, victim: Victim, *, late: bool) -> Outcome:
         self.not_granted = ""
         try:
-            await (self._delete(victim.pod) if late else self._evict(victim.pod))
+            await (self._delete(victim) if late else self._evict(victim))
         except ApiError as error:
             return self._not_done(victim, error)
         except ClusterError as error:
@@ -143,24 +146,25 @@ class Evictor:
         logger.warning("pod %s: %s", _name(victim.pod), error)
         return Outcome.Failed
 
-    async def _evict(self, pod: Pod) -> None:
-        meta = pod.metadata
+    async def _evict(self, victim: Victim) -> None:
+        meta = victim.pod.metadata
         eviction = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": meta.name, "namespace": meta.namespace},
-            "deleteOptions": _options(pod),
+            "deleteOptions": _options(victim),
         }
-        await self._client.create(f"{_path(pod)}/eviction", msgspec.json.encode(eviction))
+        await self._client.create(f"{_path(victim.pod)}/eviction", msgspec.json.encode(eviction))
 
-    async def _delete(self, pod: Pod) -> None:
-        """With the pod's own grace."""
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", **_options(pod)}
-        await self._client.request("DELETE", _path(pod), body=msgspec.json.encode(body))
+    async def _delete(self, victim: Victim) -> None:
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", **_options(victim)}
+        await self._client.request("DELETE", _path(victim.pod), body=msgspec.json.encode(body))
 
 
-def _options(pod: Pod) -> dict[str, object]:
-    return {"preconditions": {"uid": pod.metadata.uid}}
+def _options(victim: Victim) -> dict[str, object]:
+    """Leave a pod its own grace, as far as it may take it."""
+    named: dict[str, object] = {"preconditions": {"uid": victim.pod.metadata.uid}}
+    return {**named, "gracePeriodSeconds": victim.allowed} if takes(victim.pod) > victim.allowed else named
 
 
 def _path(pod: Pod) -> str:

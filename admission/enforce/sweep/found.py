@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from admission.api.allowance import OwnFinding
 from admission.api.enforcement import Action
+from admission.enforce.sweep.termination import told_at
 from admission.review.reasons import PublicCode, Reason
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Found:
     """Those of ``pods`` that were told to end, and have not ended yet."""
     ends: dict[str, tuple[Pod, frozenset[Reason]]] = field(default_factory=dict)
     """One of these of each controller, by its uid, as far as there is room."""
+    told: list[datetime] = field(default_factory=list)
+    """When pods of ``ending`` were told to, as far as there is room."""
     owners: set[str] = field(default_factory=set)
     """Uids of controllers of these pods, as far as there is room."""
 
@@ -65,6 +68,9 @@ class Found:
         self.pods[reasons] += 1
         if ends is not None:
             self.ending[reasons] += 1
+            told = told_at(ends)
+            if told is not None and len(self.told) < MOST_OWNERS:
+                self.told.append(told)
             if len(self.ends) < MOST_OWNERS:
                 owners = (each.uid for each in ends.metadata.owner_references or () if each.controller)
                 self.ends |= dict.fromkeys(owners, (ends, reasons))

@@ -12,7 +12,8 @@ from admission.api.policy import Mode
 from admission.enforce.conditions import condition
 from admission.enforce.sweep import bounds
 from admission.enforce.sweep.found import due
-from admission.enforce.sweep.steps import EVERYTHING, Granted, Policy
+from admission.enforce.sweep.steps import EVERYTHING, Granted, Policy, evicting
+from admission.enforce.sweep.termination import allowed_by, lingers
 from admission.review import notices
 from admission.review.reasons import Reason
 
@@ -49,6 +50,8 @@ class Shown:
         self._at = float("-inf")
         self._found: Mapping[str, Found] = {}
         self.totals: Counter[tuple[Reason, Mode]] = Counter()
+        self.lingering = 0
+        """Pods that were told to end, and should have."""
 
     async def show(
         self, found: Mapping[str, Found], entries: Mapping[str, Mapping[Reason, OwnFinding]], waiting: str
@@ -60,9 +63,15 @@ class Shown:
         self._found, places = found, self._count(found)
         overdue = sum(each.count(due(entries.get(name, {}), now)) for name, each in found.items())
         summary = f"{sum(sum(each.pods.values()) for each in found.values())}/{overdue}"
+        allowed = allowed_by(evicting(self._statuses.every()))
+        self.lingering = sum(lingers(told, allowed, now) for each in found.values() for told in each.told)
         for enforcement in self._statuses.every():
-            rows = self._rows(enforcement, places, entries)
-            fields = {"findings": rows, "summary": summary, "conditions": [self._acting(enforcement, waiting, now)]}
+            fields = {
+                "findings": self._rows(enforcement, places, entries),
+                "summary": summary,
+                "lingering": self.lingering,
+                "conditions": [self._acting(enforcement, waiting, now)],
+            }
             if any(getattr(enforcement.status, name) != value for name, value in fields.items()):
                 await self._statuses.write(enforcement, **fields)
 
