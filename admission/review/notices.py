@@ -51,6 +51,14 @@ def finding_over(code: str) -> str:
     return f"[{code}] no pod of this namespace would be denied any more for what was told before"
 
 
+def finding_withdrawn(code: str, reference: str, contact: str) -> str:
+    """Of an event on an Allowance: what was told is not done any more, and pods are left that would be denied."""
+    return (
+        f"[{code}] what was told before is withdrawn, and nothing of it is done any more; pods of this namespace would "
+        f"still be denied if they were created now; {_asked(reference, contact)}"
+    )
+
+
 def breaker_open(pods: int, of: int, share: int, token: str, ended: int = 0) -> str:
     """Of an event on an Enforcement: too many pods would be evicted."""
     before = f", {ended} more were within the hour" if ended else ""

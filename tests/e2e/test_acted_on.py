@@ -145,6 +145,24 @@ def test_too_much_at_once_waits_for_a_person(given: World, country: str, unique:
     eventually(evicted, lambda found: found == [[me], [me]])
 
 
+def test_a_pod_that_would_take_years_to_end_is_given_no_longer_than_the_enforcement_says(
+    given: World, country: str, unique: str
+) -> None:
+    given.apply(quota(unique, country, 8), tenant(unique, country), namespace(unique, unique))
+    years = {"nodeName": RACK, "terminationGracePeriodSeconds": 315_360_000}
+    run(given, unique, gpu_pod("evicted", unique, **years), gpu_pod("deleted", unique, **years))
+    given.kubectl("delete", "pod", "deleted", "-n", unique, "--wait=false")
+    given.apply(enforcement(unique, evict("1s", respectBudgetsFor="1s"), terminateWithin="2m"))
+    revoke(given, unique)
+
+    def graces() -> dict[str, int]:
+        return {
+            each["metadata"]["name"]: each["metadata"]["deletionGracePeriodSeconds"] for each in ending(given, unique)
+        }
+
+    eventually(graces, lambda found: found == {"evicted": 120, "deleted": 120})
+
+
 def test_a_budget_that_keeps_a_pod_for_ever_keeps_it_until_its_time_is_over(
     given: World, country: str, unique: str
 ) -> None:

@@ -60,6 +60,7 @@ class Cluster:
         self.evicted: list[tuple[datetime, str, str]] = []
         self.writes = 0
         self.lines: list[Line] = []
+        self.events: list[tuple[str, str]] = []
         self.unwritable = self.forbids = False
         self.on_line: Callable[[Line], None] = lambda _: None
 
@@ -194,7 +195,7 @@ class Leader:
         self.allowances: dict[str, Allowance] = {}
         client: Any = cluster
         statuses = Statuses(client, self.registry)
-        events: Any = _Events()
+        events: Any = _Events(cluster)
         self.steps = Steps(cluster.record, strict=strict, tenant=str.upper, now=self._now)
         told = Told(
             client,
@@ -257,8 +258,11 @@ class Leader:
 
 
 class _Events:
-    def record(self, *_: Any, **__: Any) -> None:
-        """Nobody reads them here."""
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def record(self, _about: Any, reason: str, note: str, **_: Any) -> None:
+        self._cluster.events.append((reason, note))
 
 
 def _refer(namespace: str) -> Refer:

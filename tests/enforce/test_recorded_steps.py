@@ -37,6 +37,26 @@ def test_every_step_of_a_finding_is_a_line_until_it_is_resolved() -> None:
     cluster.pods = {key: ending for key, ending in cluster.pods.items() if not ending}
     settled(cluster, Leader(cluster), seconds=10)
     assert steps(cluster)[-1] == "Resolved"
+    assert cluster.events[-1][0] == "Resolved"
+
+
+@pytest.mark.parametrize(
+    "withdrawn",
+    [{"mode": "DryRun"}, {"steps": [{"action": "Report"}]}, {"steps": [{"action": "Evict", "codes": ["InfoNeeded"]}]}],
+)
+def test_what_is_withdrawn_while_its_pods_run_is_not_told_as_resolved(withdrawn: dict[str, object]) -> None:
+    cluster = found()
+    leader = Leader(cluster)
+    settled(cluster, leader, seconds=5)
+    cluster.change(**withdrawn)
+    settled(cluster, leader, seconds=5)
+    assert steps(cluster) == ["Found", "GraceBegun", "Withdrawn"]
+    reason, note = cluster.events[-1]
+    assert reason == "Withdrawn"
+    assert "would still be denied" in note
+    cluster.reasons["found"] = None
+    settled(cluster, leader, seconds=5)
+    assert steps(cluster)[-1] == "Withdrawn", "what nobody was told is not taken back"
 
 
 @pytest.mark.parametrize(("action", "step"), [("Warn", "Warned"), ("StopAdmitting", "StoppedAdmitting")])

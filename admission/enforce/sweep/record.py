@@ -40,6 +40,8 @@ class Step(enum.StrEnum):
     """The tenant is told of a deadline, or of another one."""
     Resolved = "Resolved"
     """Nothing is found any more of what was told."""
+    Withdrawn = "Withdrawn"
+    """It is found still, and nothing is done about it any more: its step or the mode of the namespace was changed."""
     BreakerOpened = "BreakerOpened"
     Confirmed = "Confirmed"
     """Somebody said that what the breaker counted is to be evicted."""

@@ -22,7 +22,7 @@ from admission.enforce.sweep.record import Step
 from admission.review import notices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from admission.api.allowance import Allowance, OwnFinding
@@ -150,9 +150,10 @@ class Told:
         elif basis.allowance is None:
             await self._create(namespace)
         else:
-            await self._steps.before(*self._lines(namespace, said, after))
+            changes = tuple(self._changes(namespace, basis.found, said, after))
+            await self._steps.before(*self._lines(namespace, changes))
             if await self._write(namespace, basis.allowance, after):
-                self._record(namespace, basis.allowance, said, after)
+                self._record(namespace, basis.allowance, changes)
 
     async def _note(self, namespace: str, found: Found) -> None:
         """Record, once in a term, what is found in a namespace."""
@@ -161,10 +162,25 @@ class Told:
         line, new = self._steps.line, sorted(counts.keys() - before)
         await self._steps.after(*(line(Step.Found, namespace=namespace, reasons=[r], pods=counts[r]) for r in new))
 
-    def _lines(self, namespace: str, before: list[OwnFinding], after: list[OwnFinding]) -> Iterator[Line]:
+    def _changes(
+        self, namespace: str, found: Found, before: list[OwnFinding], after: list[OwnFinding]
+    ) -> Iterator[tuple[Step, OwnFinding]]:
+        """Yield what is another action than before, and what is over; not that there are more pods or fewer."""
+        was, refer, left = {each.reference: each for each in before}, self._refer(namespace), found.by_reason()
+        for entry in after:
+            old = was.pop(entry.reference, None)
+            if old is None or _step_of(old) != _step_of(entry):
+                yield _STEPS[entry.action], entry
+        for entry in was.values():
+            reason = reason_of(entry, refer)
+            # What cannot be told apart was of another tenant: whatever is found now may be it.
+            is_left = reason in left if reason else bool(left)
+            yield Step.Withdrawn if is_left else Step.Resolved, entry
+
+    def _lines(self, namespace: str, changes: Iterable[tuple[Step, OwnFinding]]) -> Iterator[Line]:
         """Yield a line for each step that an Allowance is about to tell of."""
         refer, line = self._refer(namespace), self._steps.line
-        for step, entry in _changes(before, after):
+        for step, entry in changes:
             reason = reason_of(entry, refer)
             yield line(
                 step,
@@ -200,28 +216,21 @@ class Told:
         self.writes += 1
         return True
 
-    def _record(self, namespace: str, allowance: Allowance, before: list[OwnFinding], after: list[OwnFinding]) -> None:
+    def _record(self, namespace: str, allowance: Allowance, changes: Iterable[tuple[Step, OwnFinding]]) -> None:
         """Tell of each step by an Event."""
         about = Regarding(API_VERSION, "Allowance", NAME, allowance.metadata.uid, namespace)
-        for step, entry in _changes(before, after):
+        for step, entry in changes:
+            what = f"{entry.reference} {entry.since}"
             if step is Step.Resolved:
-                what = f"{entry.reference} {entry.since}"
                 note = notices.finding_over(entry.code)
-                self._events.record(about, "Resolved", note, action="Resolve", transition=what)
+                self._events.record(about, step, note, action="Resolve", transition=what)
+            elif step is Step.Withdrawn:
+                note = notices.finding_withdrawn(entry.code, entry.reference, self._contact)
+                self._events.record(about, step, note, action="Withdraw", transition=what)
             else:
                 note = _note(entry, self._contact)
                 what = f"{entry.reference} {entry.action} {entry.deadline}"
                 self._events.record(about, entry.code, note, action=entry.action, warning=True, transition=what)
-
-
-def _changes(before: list[OwnFinding], after: list[OwnFinding]) -> Iterator[tuple[Step, OwnFinding]]:
-    """Yield what is another action than before, and what is over; not that there are more pods or fewer."""
-    was = {each.reference: each for each in before}
-    for entry in after:
-        old = was.pop(entry.reference, None)
-        if old is None or _step_of(old) != _step_of(entry):
-            yield _STEPS[entry.action], entry
-    yield from ((Step.Resolved, entry) for entry in was.values())
 
 
 def _step_of(entry: OwnFinding) -> tuple[str, Action, datetime | None]:
