@@ -161,7 +161,7 @@ class EnforcementStatus(Model):
     summary: str = ""
     """pods found/pods to be evicted, for printing."""
     conditions: list[Condition] = []
-    """Acting: False with DryRun, with the reason of what keeps it from acting, or while the breaker waits."""
+    """Acting: False with DryRun, with the reason of what keeps it from acting, or while the breaker waits; True with BreakerExpected where all that is found would open it."""
 
 
 class Enforcement(Object):

@@ -165,7 +165,7 @@ class Reevaluation:
 
     def _reported(self) -> Reported | None:
         """What OpenReports are made of; None before all pods were judged, when nobody knows what is over."""
-        if self.sweep.age is None:
+        if not self.sweep.is_whole:
             return None
         return Reported(self.sweep.found, self._told.entries, self.sweep.policy)
 
@@ -198,8 +198,9 @@ class Reevaluation:
         stale: Samples = {(): float(bool(self.stale()))}
         outcomes: Samples = {(str(outcome),): float(self.evictor.outcomes[outcome]) for outcome in Outcome}
         lingering: Samples = {(): float(self.shown.lingering)}
-        age, took = self.sweep.age, self.sweep.took
-        ages: Samples = {} if age is None else {(): age}
+        took = self.sweep.took
+        ages: Samples = {(): self.sweep.age}
+        expected: Samples = {(): float(self.shown.breaker_expected)}
         times: Samples = {} if took is None else {(): took}
         claims: Samples = {(): float(len(self.unadmitted.names()))}
         return (
@@ -207,8 +208,9 @@ class Reevaluation:
             gauge("computegate_unadmitted_claims", "Claims with devices that nobody was asked about.", claims, ()),
             counters("computegate_evictions", "Attempts to evict, by outcome.", outcomes, ("outcome",)),
             gauge("computegate_eviction_breaker", "Whether evictions wait for a person.", open_, ()),
+            gauge("computegate_eviction_breaker_expected", "Whether they will, as it is found.", expected, ()),
             gauge("computegate_lingering_pods", "Found pods that should have ended by now.", lingering, ()),
-            gauge("computegate_sweep_age_seconds", "Time since all pods were judged.", ages, ()),
+            gauge("computegate_sweep_age_seconds", "Time since all pods were judged, or since it leads.", ages, ()),
             gauge("computegate_sweep_seconds", "How long the last judging of all pods took.", times, ()),
             gauge("computegate_sweep_stale", "Whether nothing is concluded now.", stale, ()),
             counter("computegate_sweep_pages", "Pages of pods that were read.", self.sweep.pages),

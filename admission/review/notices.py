@@ -70,7 +70,7 @@ def breaker_open(pods: int, of: int, share: int, token: str, ended: int = 0) -> 
 
 
 def breaker_would_open(share: int) -> str:
-    """Of a condition of an Enforcement in dry run."""
+    """Of a condition of an Enforcement, in dry run or before the deadlines."""
     return (
         f"what is found is more than {share} percent of the pods with controlled accelerators: once their deadlines "
         "have passed, nothing would be evicted until somebody confirms it"
@@ -80,6 +80,12 @@ def breaker_would_open(share: int) -> str:
 def breaker_waits(pods: int, token: str) -> str:
     """Of a condition of an Enforcement: what has them evicted."""
     return f"write {token} into spec.confirmed, your name into confirmedBy: {pods} pods are evicted"
+
+
+def not_swept(waiting: str) -> str:
+    """Of a condition of an Enforcement: this leader has not judged all pods yet, and long since should have."""
+    why = waiting or "the leader's log says why"
+    return f"not all pods could be judged since this replica leads, and nothing new is found or done: {why}"
 
 
 def not_granted(what: str) -> str:

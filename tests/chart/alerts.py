@@ -152,6 +152,8 @@ CASES: dict[str, Case] = {
     ),
     "ComputegateHoldNearlyOver": Case(figures(HOLD, longest=95, limit=100), figures(HOLD, longest=90, limit=100)),
     "ComputegateEvictionsWait": flag("computegate_eviction_breaker", "1", "0"),
+    "ComputegateBreakerExpected": flag("computegate_eviction_breaker_expected", "1", "0"),
+    "ComputegatePodsFound": flag('computegate_found_pods{reason="KYCExpired", action="Report"}', "1", "0"),
     "ComputegateEvictionsFail": Case(
         {'computegate_evictions_total{outcome="failed"}': GROWS},
         {'computegate_evictions_total{outcome="evicted"}': GROWS},

@@ -61,7 +61,7 @@ class Cluster:
         self.writes = 0
         self.lines: list[Line] = []
         self.events: list[tuple[str, str]] = []
-        self.unwritable = self.forbids = False
+        self.unwritable = self.forbids = self.unlisted = False
         self.on_line: Callable[[Line], None] = lambda _: None
 
     def record(self, lines: Sequence[Any]) -> asyncio.Future[None]:
@@ -109,6 +109,8 @@ class Cluster:
 
     async def get(self, path: str, query: Any = None) -> bytes:  # noqa: ARG002 (one page holds all)
         await self._reached()
+        if self.unlisted:
+            raise ApiError(500, "InternalError", "etcdserver: request timed out")
         parts = path.split("/")
         wanted = parts[4] if "namespaces" in parts else ""
         pods = [(key, ending) for key, ending in self.pods.items() if wanted in {"", key[0]}]
@@ -209,6 +211,7 @@ class Leader:
             clock=self._clock,
         )
         evictor = Evictor(client, self._now, self._clock)
+        self.shown = Shown(statuses, self.registry.mode, evictor, now=self._now, clock=self._clock, granted=granted)
         reader = Reader(client, self._review, (), lambda _: None)
         acts = Acts(
             self.registry,
@@ -216,7 +219,7 @@ class Leader:
             reader,
             evictor=evictor,
             suspender=Suspender(client, self.steps, reader, self._clock),
-            shown=Shown(statuses, self.registry.mode, evictor, now=self._now, clock=self._clock, granted=granted),
+            shown=self.shown,
             events=events,
             steps=self.steps,
             stale=lambda: self.stale,

@@ -67,6 +67,38 @@ def test_a_right_that_was_taken_away_is_shown_and_tried_once_a_minute_until_it_i
 
 
 @pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"mostShare": 20}, ("True", "BreakerExpected")),
+        ({"mostShare": 90}, ("True", "Enforcing")),
+        ({"mostShare": 20, "steps": [{"action": "StopAdmitting"}]}, ("True", "Enforcing")),
+    ],
+)
+def test_a_breaker_that_would_open_is_shown_before_the_grace_ends(
+    spec: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    cluster = Cluster({"found": 40, "well": 9}, **{"steps": [{"action": "Evict", "gracePeriod": "24h"}], **spec})
+    leader = Leader(cluster)
+    settled(cluster, leader, seconds=5)
+    assert (acting(cluster), leader.shown.breaker_expected) == (("True", "Enforcing"), False)
+    cluster.reasons["found"] = Reason.ListedParty
+    settled(cluster, leader, seconds=10)
+    assert (acting(cluster), leader.shown.breaker_expected) == (expected, expected[1] == "BreakerExpected")
+
+
+def test_a_leader_that_cannot_judge_all_pods_says_so_and_counts_from_the_begin_of_its_term() -> None:
+    cluster = Cluster({"found": 4, "well": 30})
+    leader, cluster.unlisted = Leader(cluster), True
+    settled(cluster, leader, seconds=590)
+    assert cluster.status.conditions == []
+    settled(cluster, leader, seconds=20)
+    assert (acting(cluster), leader.sweep.age) == (("False", "NotSwept"), 610.0)
+    cluster.unlisted = False
+    settled(cluster, leader, seconds=20)
+    assert (acting(cluster), leader.sweep.age < 30) == (("True", "Enforcing"), True)
+
+
+@pytest.mark.parametrize(
     ("status", "message", "expected"),
     [
         (429, "Cannot evict pod as it would violate the pod's disruption budget.", Outcome.Refused),

@@ -104,6 +104,10 @@ class Acts:
         """
         await self._evict(found, entries, elsewhere)
 
+    async def unswept(self, waiting: str) -> None:
+        """Show that not all pods could be judged in this term; raises ``ClusterError``."""
+        await self._shown.show_unswept(waiting)
+
     def judged(self, namespace: str, found: Found) -> None:
         """Take note of what is left in a namespace."""
         self._suspender.judged(namespace, found)

@@ -99,6 +99,7 @@ class Sweep:
         self._since: dict[str, int] = {}
         self._began = self._turns = 0
         self._began_at = float("-inf")
+        self._term = facts.clock()
         self._swept_at: float | None = None
         self.took: float | None = None
         """Seconds that the last full sweep of this term took, page by page; None before the first."""
@@ -108,9 +109,14 @@ class Sweep:
         self._specs: object = None
 
     @property
-    def age(self) -> float | None:
-        """Seconds since the last full sweep of this term was completed; None before the first."""
-        return None if self._swept_at is None else self._facts.clock() - self._swept_at
+    def is_whole(self) -> bool:
+        """Whether all pods were judged in this term."""
+        return self._swept_at is not None
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last full sweep of this term was completed; before the first, since the term began."""
+        return self._facts.clock() - (self._term if self._swept_at is None else self._swept_at)
 
     @property
     def pages(self) -> int:
@@ -148,6 +154,8 @@ class Sweep:
     async def step(self) -> None:
         """Look, read, tell and act once; raises ``ClusterError``."""
         waiting = self._facts.stale()
+        if self._swept_at is None and self.age >= self._facts.every:
+            await self._acts.unswept(waiting)
         if not waiting:
             self._heed_policy()
             await self._judge_changed()

@@ -52,6 +52,8 @@ class Shown:
         self.totals: Counter[tuple[Reason, Mode]] = Counter()
         self.lingering = 0
         """Pods that were told to end, and should have."""
+        self.breaker_expected = False
+        """Whether evictions will wait for somebody, if all that is found comes to be due."""
 
     async def show(
         self, found: Mapping[str, Found], entries: Mapping[str, Mapping[Reason, OwnFinding]], waiting: str
@@ -65,6 +67,7 @@ class Shown:
         summary = f"{sum(sum(each.pods.values()) for each in found.values())}/{overdue}"
         allowed = allowed_by(evicting(self._statuses.every()))
         self.lingering = sum(lingers(told, allowed, now) for each in found.values() for told in each.told)
+        self.breaker_expected = False
         for enforcement in self._statuses.every():
             fields = {
                 "findings": self._rows(enforcement, places, entries),
@@ -141,17 +144,31 @@ class Shown:
         share = enforcement.spec.most_share
         return notices.breaker_would_open(share) if bounds.is_beyond(due, of, share) else ""
 
+    async def show_unswept(self, waiting: str) -> None:
+        """Write that not all pods could be judged in this term, and nothing new is done; raises ``ClusterError``."""
+        for enforcement in self._statuses.every():
+            said = _condition(enforcement, "NotSwept", notices.not_swept(waiting), holds=False, now=self._now())
+            if enforcement.status.conditions != [said]:
+                await self._statuses.write(enforcement, conditions=[said])
+
     def _acting(self, enforcement: Enforcement, waiting: str, now: datetime) -> Condition:
         obstacle, message = self._obstacle(enforcement, waiting)
-        return condition(
-            "Acting",
-            obstacle or "Enforcing",
-            holds=not obstacle,
-            current=enforcement.status.conditions,
-            now=now,
-            generation=enforcement.metadata.generation,
-            message=message[:1024],
-        )
+        expected = "" if obstacle or enforcement.status.breaker else self._would_open(enforcement)
+        self.breaker_expected |= bool(expected)
+        reason = obstacle or ("BreakerExpected" if expected else "Enforcing")
+        return _condition(enforcement, reason, " ".join(filter(None, [expected, message])), holds=not obstacle, now=now)
+
+
+def _condition(enforcement: Enforcement, reason: str, message: str, *, holds: bool, now: datetime) -> Condition:
+    return condition(
+        "Acting",
+        reason,
+        holds=holds,
+        current=enforcement.status.conditions,
+        now=now,
+        generation=enforcement.metadata.generation,
+        message=message[:1024],
+    )
 
 
 def by_action(policy: Policy, counts: Mapping[tuple[Reason, Mode], int]) -> Counter[tuple[Reason, Action]]:
