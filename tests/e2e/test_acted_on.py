@@ -149,7 +149,7 @@ def test_a_pod_that_would_take_years_to_end_is_given_no_longer_than_the_enforcem
     given: World, country: str, unique: str
 ) -> None:
     given.apply(quota(unique, country, 8), tenant(unique, country), namespace(unique, unique))
-    years = {"nodeName": RACK, "terminationGracePeriodSeconds": 315_360_000}
+    years: dict[str, Any] = {"nodeName": RACK, "terminationGracePeriodSeconds": 315_360_000}
     run(given, unique, gpu_pod("evicted", unique, **years), gpu_pod("deleted", unique, **years))
     given.kubectl("delete", "pod", "deleted", "-n", unique, "--wait=false")
     given.apply(enforcement(unique, evict("1s", respectBudgetsFor="1s"), terminateWithin="2m"))

@@ -12,7 +12,7 @@ import pytest
 from admission.cluster.client import ApiError, ClusterError, Unreachable
 from admission.enforce.sweep.found import Found
 from admission.enforce.sweep.reader import Reader, Reviewed
-from admission.enforce.sweep.record import Line, Steps
+from admission.enforce.sweep.record import Line, Step, Steps
 from admission.enforce.sweep.suspender import Suspender
 from admission.review.pod import Pod
 from admission.review.reasons import Reason
@@ -160,3 +160,21 @@ def test_a_controller_that_is_too_many_to_remember_is_counted_once(caplog: pytes
     for pod in (*pods, *pods):
         suspender.note(pod, WHY)
     assert (suspender.forgotten, caplog.text.count("too many to remember")) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("objects", "owner", "patched", "goes_on"),
+    [
+        ({}, "RayCluster/ray", [], ("RayCluster", "ray")),
+        ({JOBS + "night-1": made("night-1", "CronJob/night")}, "Job/night-1", ["night-1"], ("CronJob", "night")),
+        ({JOBS + "a": made("a", "JobSet/set")}, "Job/a", ["a"], ("JobSet", "set")),
+        ({APPS + "replicasets/r": made("r", "Rollout/web", replicas=2)}, "ReplicaSet/r", ["r"], ("Rollout", "web")),
+    ],
+)
+def test_what_goes_on_as_nothing_suspends_its_kind_is_recorded_so(
+    objects: dict[str, Object], owner: str, patched: list[str], goes_on: tuple[str, str]
+) -> None:
+    api = Api(objects)
+    assert api.steps(owner, times=3) == patched
+    told = [each.workload for each in api.lines if each.step is Step.NotSuspended]
+    assert [(each.kind, each.name) for each in told if each] == [goes_on]

@@ -41,6 +41,8 @@ REPLICAS = "computegate.io/suspended-replicas"
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 """Seconds until a controller that could not be suspended is tried again; doubled each time."""
 
+GOES_ON = "nothing here suspends this kind: it goes on, and what it makes is denied"
+
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
 """Refusals that pass by themselves: a controller writes what it controls all the time."""
 
@@ -158,9 +160,12 @@ class Suspender:
         return bool(reviewed.reasons & left.reasons)
 
     async def _not_suspended(self, left: _Left, error: ClusterError) -> None:
-        logger.warning("%s %s/%s: not suspended: %s", left.owner.kind, left.namespace, left.owner.name, error)
-        workload = WorkloadOf(left.owner.kind, left.namespace, left.owner.name, left.owner.uid)
-        await self._steps.after(self._line(Step.NotSuspended, workload, str(error)))
+        await self._tell(left.namespace, left.owner, str(error))
+
+    async def _tell(self, namespace: str, owner: OwnerReference, why: str) -> None:
+        logger.warning("%s %s/%s: not suspended: %s", owner.kind, namespace, owner.name, why)
+        workload = WorkloadOf(owner.kind, namespace, owner.name, owner.uid)
+        await self._steps.after(self._line(Step.NotSuspended, workload, why))
 
     def _line(self, step: Step, workload: WorkloadOf, detail: str = "") -> Line:
         return self._steps.line(step, namespace=workload.namespace, workload=workload, pods=0, detail=detail)
@@ -172,8 +177,8 @@ class Suspender:
             await self._suspend_job(namespace, owner)
         elif owner.kind in _SCALED:
             await self._suspend_scaled(namespace, owner)
-        else:
-            await self._deactivate(namespace, owner)
+        elif not await self._deactivate(namespace, owner):
+            await self._tell(namespace, owner, GOES_ON)
 
     async def _suspend_scaled(self, namespace: str, owner: OwnerReference) -> None:
         found = await self._get(_path(namespace, owner), owner)
@@ -182,6 +187,8 @@ class Suspender:
         above = _controller(found.metadata)
         if above is None or above.kind not in _SCALED:
             await self._scale(owner.kind, _path(namespace, owner), found)
+            if above is not None:
+                await self._tell(namespace, above, GOES_ON)
             return
         top = await self._get(_path(namespace, above), above)
         if top is not None and top.spec.replicas != 0 and not await self._has_pods(namespace, owner, above):
@@ -221,6 +228,8 @@ class Suspender:
             return
         if found is not None and not found.spec.suspend:
             await self._patch("Job", path, {"spec": {"suspend": True}}, found)
+            if above is not None:
+                await self._tell(namespace, above, GOES_ON)
 
     async def _deactivate(self, namespace: str, owner: OwnerReference) -> bool:
         """Have Kueue evict what it queues; without it, it would be started again.  False where it does not."""
