@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
+import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
+
+import cachetools
 
 from admission.api.enforcement import Enforcement
 from admission.enforce.reports.writer import Facts as Reported
@@ -28,6 +32,7 @@ from admission.review.reasons import PublicCode, Reason
 from admission.review.reference import reference_of
 from admission.server.asking import completed
 from admission.server.case import Ask
+from admission.server.claims import STARTED
 from admission.server.metrics import counter, counters, gauge
 
 if TYPE_CHECKING:
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     from admission.cluster.client import Client
     from admission.cluster.events import Events
     from admission.decide.registry import Registry
+    from admission.demand.claims import PodClaim
     from admission.enforce.sweep.found import Refer
     from admission.review.pod import Pod
     from admission.server.claims import Lookup
@@ -54,6 +60,10 @@ MOST_APART = 30.0
 
 SILENCE = 90.0
 """Seconds for which the API server may have answered nothing: its last answer tells the time as of then."""
+
+
+MOST_KEPT = 10_000
+"""Pods whose claims are kept between two looks at them."""
 
 
 def granted_by(settings: Settings) -> Granted:
@@ -74,7 +84,7 @@ class Judging(NamedTuple):
 class Reviewer:
     """Judges a pod that runs as if it were created now, reserving nothing; ``since`` is when use was first recorded.
 
-    ``unadmitted`` says whether a pod uses a claim that nobody was asked about.
+    ``unadmitted`` says whether a pod uses a claim that nobody was asked about; claims are kept for ``keep`` seconds.
     """
 
     def __init__(
@@ -83,14 +93,18 @@ class Reviewer:
         now: Callable[[], dt.datetime],
         since: Callable[[], float],
         unadmitted: Callable[[Pod], bool],
+        *,
+        keep: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._judging, self._now, self._since, self._unadmitted = judging, now, since, unadmitted
+        self._claims: cachetools.TTLCache[str, Mapping[str, PodClaim]] = cachetools.TTLCache(MOST_KEPT, keep, clock)
 
     async def __call__(self, pod: Pod) -> Reviewed | None:
         """Return what it would be told; None where nobody can tell now."""
         meta = pod.metadata
         ask = Ask(meta.uid, meta.namespace, meta.name, pod, dry_run=True, running=True)
-        ask = await completed(ask, "", self._judging.lookup, ())
+        ask = await self._with_claims(ask)
         now = self._now()
         judgement = await self._judging.judge.judge(ask, now, math.inf)
         if judgement.demand.is_empty:
@@ -101,6 +115,17 @@ class Reviewer:
         rules = self._judging.judge.registry.rules(now)
         controlled = bool(judgement.demand.access) or any(map(rules.controlled, judgement.demand.every_class()))
         return Reviewed(frozenset(reasons | self._ungranted(pod, now)), controlled)
+
+    async def _with_claims(self, ask: Ask) -> Ask:
+        """Return the ask with the claims of its pod; what one that has started was given does not change."""
+        kept = self._claims.get(ask.uid)
+        if kept is not None:
+            return dataclasses.replace(ask, claims=kept)
+        ask = await completed(ask, "", self._judging.lookup, ())
+        found = ask.claims and all(each.spec is not None for each in ask.claims.values())
+        if found and ask.pod.status.phase == STARTED:
+            self._claims[ask.uid] = ask.claims
+        return ask
 
     def _ungranted(self, pod: Pod, now: dt.datetime) -> set[Reason]:
         """Why no admission could have refused it."""
@@ -133,7 +158,7 @@ class Reevaluation:
         self._client, self._registry, self._judging, self._behind, self._now = client, registry, judging, behind, now
         excluded = settings.excluded_namespaces
         self.unadmitted = Unadmitted(excluded, since, now)
-        review = Reviewer(judging, now, since, self.unadmitted.used_by)
+        review = Reviewer(judging, now, since, self.unadmitted.used_by, keep=settings.enforcement.sweep_seconds)
         strict = settings.record.on_failure == "Deny"
         self.steps = Steps(record, strict=strict, tenant=lambda name: registry.requester(name).tenant_name, now=now)
         told = Told(

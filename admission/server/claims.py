@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from admission.catalogue.resources import ResourceRole, role
 from admission.demand.claims import PodClaim, wanted_of
 from admission.demand.pod import MOST_CLAIMS
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from admission.review.claim import PodGroup, ResourceClaim
     from admission.review.pod import OwnerReference, Pod, PodResourceClaim
 
-_STARTED = "Running"
+STARTED = "Running"
+"""Phase of a pod whose claims were reserved for it."""
 
 _CHARGED = frozenset({ResourceRole.COUNT, ResourceRole.UNKNOWN})
 
@@ -56,22 +59,31 @@ async def given_claims(pod: Pod, namespace: str, lookup: Lookup) -> dict[str, Po
     claim.  One that was not made yet is what its template says.  Of a pod that has started, a claim that is not
     reserved for it is another of the same name.
     """
-    claims = await claims_of(pod, namespace, lookup)
-    made = {each.name: each.resource_claim_name for each in pod.status.resource_claim_statuses or ()}
-    for reference in (pod.spec.resource_claims or ()) if claims else ():
-        if reference.resource_claim_template_name and reference.name not in made:
-            continue
-        name = reference.resource_claim_name or made.get(reference.name)
+    references = pod.spec.resource_claims or ()
+    if len(references) > MOST_CLAIMS:
+        return {}
+    names: dict[str, str | None] = {
+        each.name: each.resource_claim_name for each in references if each.resource_claim_name
+    }
+    names |= {each.name: each.resource_claim_name for each in pod.status.resource_claim_statuses or ()}
+    waiting = tuple(each for each in references if each.name not in names)
+    claims = await claims_of(_referring(pod, waiting), namespace, lookup)
+    for called in (each.name for each in references if each.name in names):
+        name = names[called]
         if name:
-            claims[reference.name] = await _given(reference.name, name, pod, namespace, lookup)
-        elif reference.name in made:
-            claims[reference.name] = PodClaim(reference.name, ClaimSpec(), shared=True)
+            claims[called] = await _given(called, name, pod, namespace, lookup)
+        else:
+            claims[called] = PodClaim(called, ClaimSpec(), shared=True)  # none was needed
     return claims
+
+
+def _referring(pod: Pod, references: tuple[PodResourceClaim, ...]) -> Pod:
+    return msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, resource_claims=references))
 
 
 async def _given(called: str, name: str, pod: Pod, namespace: str, lookup: Lookup) -> PodClaim:
     claim = await lookup.claim(namespace, name)
-    if claim is not None and pod.status.phase == _STARTED and not await _is_reserved(claim, pod, namespace, lookup):
+    if claim is not None and pod.status.phase == STARTED and not await _is_reserved(claim, pod, namespace, lookup):
         claim = None
     return PodClaim(called, claim.spec if claim else None, shared=True, missing=f"resource claim {name}")
 

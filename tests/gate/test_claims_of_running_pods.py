@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +20,8 @@ from tests.demand.test_claimed_devices import BY_DRIVER, SLICES, device_class
 from tests.gate.test_running_pods import judging_in, running
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from admission.review.pod import Pod
 
 EXPIRED = tenant(status={"kyc": {"expiresAt": "2026-02-01T00:00:00Z"}})
@@ -57,15 +60,30 @@ def using(statuses: list[dict[str, str]] | None, phase: str = "Running", **spec:
     return msgspec.structs.replace(made, status=status)
 
 
-def reviewed(given: World, made: Pod, *documents: dict[str, Any]) -> Reviewed | None:
-    lookup = FileLookup()
-    for each in documents:
-        lookup.put(each)
+class Counting(FileLookup):
+    """Counts what is looked up."""
+
+    def __init__(self, *documents: dict[str, Any]) -> None:
+        super().__init__()
+        self.asked = 0
+        for each in documents:
+            self.put(each)
+
+    def _find(self, *about: Any) -> Any:
+        self.asked += 1
+        return super()._find(*about)
+
+
+def reviewer_of(given: World, lookup: FileLookup, clock: Callable[[], float] = time.monotonic) -> Reviewer:
     judging = judging_in(given, State(initialized=True))._replace(lookup=lookup)
     judging.judge.registry.put_device_class(device_class(CONTROLLED, BY_DRIVER))
     for part in SLICES[:1]:
         judging.judge.registry.put_slice(part)
-    return asyncio.run(Reviewer(judging, lambda: NOW, lambda: 0.0, lambda _: False)(made))
+    return Reviewer(judging, lambda: NOW, lambda: 0.0, lambda _: False, keep=600.0, clock=clock)
+
+
+def reviewed(given: World, made: Pod, *documents: dict[str, Any]) -> Reviewed | None:
+    return asyncio.run(reviewer_of(given, Counting(*documents))(made))
 
 
 OWN = claim("runs-gpus-x7k2", CONTROLLED, of_pod())
@@ -116,3 +134,25 @@ def test_a_pod_that_runs_is_judged_by_the_claims_that_it_was_given(
 def test_of_a_cleared_tenant_a_claim_that_nobody_can_read_any_more_is_found_too() -> None:
     found = reviewed(world(quota()), using(GIVEN))
     assert found == Reviewed(frozenset({Reason.ClassUnknown}), controlled=True)
+
+
+@pytest.mark.parametrize(
+    ("made", "documents", "asked"),
+    [
+        (using(GIVEN), [OWN, template(CONTROLLED)], [1, 1, 2]),
+        (using(GIVEN), [], [1, 2, 3]),
+        (using(GIVEN, "Pending"), [OWN], [1, 2, 3]),
+        (pod({}), [], [0, 0, 0]),
+    ],
+    ids=["what it was given", "a claim that is gone", "one that has not started", "no claim"],
+)
+def test_what_a_pod_was_given_is_looked_up_once_in_the_time_of_a_sweep(
+    made: Pod, documents: list[dict[str, Any]], asked: list[int]
+) -> None:
+    now, lookup = [0.0], Counting(*documents)
+    reviewer = reviewer_of(world(EXPIRED, quota()), lookup, lambda: now[0])
+    counts = []
+    for now[0] in (0.0, 599.0, 601.0):
+        asyncio.run(reviewer(made))
+        counts.append(lookup.asked)
+    assert counts == asked

@@ -76,7 +76,8 @@ def reviewed(given: World, state: State, made: Pod, since: str = "2026-11-01") -
     begun = NOW.fromisoformat(f"{since}T00:00:00Z").timestamp()
     claims = Unadmitted(["kube-system"], lambda: begun, lambda: given.now)
     claims.take("lab/shared", claim())
-    return asyncio.run(Reviewer(judging_in(given, state), lambda: given.now, lambda: begun, claims.used_by)(made))
+    reviewer = Reviewer(judging_in(given, state), lambda: given.now, lambda: begun, claims.used_by, keep=9)
+    return asyncio.run(reviewer(made))
 
 
 OF: dict[str, tuple[World, State, Pod, set[Reason]]] = {
