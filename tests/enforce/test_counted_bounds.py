@@ -83,7 +83,7 @@ def test_a_new_leader_goes_on_with_what_was_due_before_it_has_judged_all_pods(kn
     first = Leader(cluster)
     settled(cluster, first, seconds=90)
     assert (len(cluster.evicted), first.sweep.is_whole) == (4, True)
-    cluster.now += timedelta(seconds=61)
+    cluster.now += timedelta(seconds=300)
     shown = dict(cluster.enforcement["status"])
     if not known:
         del cluster.enforcement["status"]["counted"]
@@ -117,3 +117,18 @@ def test_a_new_leader_goes_on_with_a_confirmation_that_is_half_used_though_the_a
     assert (len(cluster.evicted), cluster.status.breaker.token, cluster.status.breaker.evicted) == (4, token, 4)
     settled(cluster, second, seconds=60)
     assert len(cluster.evicted) == 8
+
+
+@pytest.mark.parametrize("ahead", [-59, 0, 59])
+def test_the_pace_is_kept_from_one_leader_to_the_next_whatever_their_clocks_say(ahead: int) -> None:
+    cluster = Cluster({"bad": 12, "well": 100}, evictionsPerMinute=4)
+    cluster.reasons["bad"] = Reason.KYCExpired
+    first = Leader(cluster)
+    settled(cluster, first, seconds=40)
+    assert len(cluster.attempts) == 4
+    second = Leader(cluster)
+    second.ahead = timedelta(seconds=ahead)
+    settled(cluster, second, seconds=300)
+    times = [at for at, *_ in cluster.attempts]
+    assert max(sum(timedelta() <= other - at < timedelta(seconds=60) for other in times) for at in times) == 4
+    assert len(cluster.evicted) == 12

@@ -84,7 +84,7 @@ class Acts:
         self._granted = granted
         self._rests: dict[str, float] = {}
         self._acted = Acted(steps)
-        self._counting = Counting(statuses, events, self._acted, now)
+        self._counting = Counting(statuses, events, self._acted, now, clock)
         self.changed: set[str] = set()
         """Namespaces where pods were told to end since they were judged; whoever judges them clears it."""
 
@@ -129,7 +129,7 @@ class Acts:
             return
         overdue = self._overdue(found, entries)
         bounding = await self._counting.bounding(found, overdue, elsewhere)
-        allowed = min((bounds.free(each, self._now()) for each in bounding), default=0)
+        allowed = min((bounds.free(each, self._counting.paced_at) for each in bounding), default=0)
         if not overdue or allowed <= 0 or not self._evictor.room:
             return
         victims = await self._victims(overdue, bounding, min(allowed, AT_ONCE, self._evictor.room))

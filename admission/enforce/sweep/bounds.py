@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from admission.api.enforcement import Counted, Enforcement
 
 MINUTE = timedelta(seconds=60)
+COUNTS = MINUTE + timedelta(seconds=1)
+APART = timedelta(seconds=150)
+"""By how much the clocks of two leaders may differ while each is near enough to the API server's to act."""
+
 HOUR = timedelta(hours=1)
 _PART = 300
 """Seconds of which the ends of an hour are counted together."""
@@ -25,7 +29,7 @@ _PART = 300
 
 def recent(attempts: Iterable[Attempts], now: datetime) -> list[Attempts]:
     """Return the attempts that still count, those of a clock that was ahead too; a second counts to its end."""
-    return [each for each in attempts if now - each.at < MINUTE + timedelta(seconds=1)]
+    return [each for each in attempts if now - each.at < COUNTS]
 
 
 def free(enforcement: Enforcement, now: datetime) -> int:
@@ -38,10 +42,10 @@ def free(enforcement: Enforcement, now: datetime) -> int:
     return min(pace, max(0, breaker.pods - breaker.evicted)) if is_confirmed(enforcement) else 0
 
 
-def announced(attempts: Iterable[Attempts], pods: int, now: datetime) -> list[Attempts]:
-    """Return the attempts with some more, now."""
+def announced(attempts: Iterable[Attempts], pods: int, now: datetime, *, paced_at: datetime) -> list[Attempts]:
+    """Return the attempts with some more, now; of those before, the ones that still count at ``paced_at``."""
     second = now.replace(microsecond=0)
-    before = recent(attempts, now)
+    before = recent(attempts, paced_at)
     same = sum(each.pods for each in before if each.at == second)
     return [*(each for each in before if each.at != second), Attempts(at=second, pods=same + pods)]
 

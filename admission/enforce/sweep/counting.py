@@ -50,8 +50,16 @@ class _Counts(NamedTuple):
 class Counting:
     """The counts of one term; ``ended`` are pods that were ended without a confirmation and stand in no status yet."""
 
-    def __init__(self, statuses: Statuses, events: Events, acted: Acted, now: Callable[[], datetime]) -> None:
-        self._statuses, self._events, self._acted, self._now = statuses, events, acted, now
+    def __init__(
+        self,
+        statuses: Statuses,
+        events: Events,
+        acted: Acted,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
+        self._statuses, self._events, self._acted, self._now, self._clock = statuses, events, acted, now, clock
+        self._term = clock()
         self._counts = _Counts()
         self.ended = 0
 
@@ -72,6 +80,12 @@ class Counting:
                 return ()
             bounding.append(counted)
         return tuple(bounding)
+
+    @property
+    def paced_at(self) -> datetime:
+        """Return now, for the pace; in the first minute of a term, by the clock that is furthest behind ours."""
+        began = self._clock() - self._term < bounds.COUNTS.total_seconds()
+        return self._now() - bounds.APART if began else self._now()
 
     def _known(self, enforcement: Enforcement) -> _Counts | None:
         """Return the counts; those of whoever led before us while ours are not whole, None without any."""
@@ -111,7 +125,7 @@ class Counting:
             status = each.status
             breaker = status.breaker and status.breaker.model_copy(update={"evicted": status.breaker.evicted + pods})
             fields: dict[str, Any] = {
-                "attempts": bounds.announced(status.attempts, pods, now),
+                "attempts": bounds.announced(status.attempts, pods, now, paced_at=self.paced_at),
                 "attempted": status.attempted + pods,
                 "breaker": breaker,
             }
