@@ -24,7 +24,7 @@ from admission.decide.question import Requester
 from admission.decide.rulebook import Rulebook
 from admission.decide.rules import NEVER
 from admission.decide.stops import Stops
-from admission.demand.inventory import Inventory, Node, Target, take_inventory
+from admission.demand.taking import take_inventory
 from admission.tenants.group import Groups
 from admission.tenants.standing import Standing, standing_of
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.rules import RulesInForce
+    from admission.demand.inventory import Inventory, Node, Target
     from admission.review.claim import DeviceClass, ResourceSlice
     from admission.tenants.group import Top
 
