@@ -7,6 +7,8 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from admission.decide import limits
 from admission.decide.limits import Limit
 from admission.ledger import archive, hours, renewal, state, tranches
@@ -70,7 +72,7 @@ class PaidWorld(World):
     def request(self, pod: Pod) -> Request:
         wanted = super().request(pod)
         scopes = tuple((scope, (*bounds, self._budget(scope, pod))) for scope, bounds in wanted.scopes)
-        return dataclasses.replace(wanted, scopes=scopes)
+        return msgspec.structs.replace(wanted, scopes=scopes)
 
     def change_terms(self, scope: str) -> None:
         self.budgets[scope] = self.rng.randint(0, BUDGETS[scope])
