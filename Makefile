@@ -80,7 +80,7 @@ zoo: setup ## show that each seeded bug in the ledger is noticed, and by what
 worlds: setup ## play simulated clusters in which everything goes wrong, and count what was checked; ARGS="--runs 20"
 	$(BIN)/python -m tests.ledger.worlds $(ARGS)
 
-bench: setup ## measure the server beside a minimal webhook in Go
+bench: setup ## measure the server beside a minimal webhook in Go and one of controller-runtime
 	$(BIN)/python -m bench.serve $(ARGS)
 
 bench-demand: setup ## measure what finding a pod's demand costs beside decoding its review

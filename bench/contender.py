@@ -23,11 +23,11 @@ SERVER_CORE, CLIENT_CORE = 0, 1
 class Contender:
     """One server process; use as a context manager.
 
-    ``command`` is text with ``{port}``, ``{certificate}`` and ``{key}`` where those belong.
+    ``command`` is text with ``{port}``, ``{certificate}`` and ``{key}`` where those belong; ``path`` is answered.
     """
 
-    def __init__(self, name: str, command: str, folder: Path) -> None:
-        self.name, self._folder = name, folder
+    def __init__(self, name: str, command: str, folder: Path, path: str) -> None:
+        self.name, self.path, self._folder = name, path, folder
         self.port = free_port()
         files = {"certificate": folder / "tls.crt", "key": folder / "tls.key"}
         self._command = shlex.split(command.format(port=self.port, **files))
