@@ -26,8 +26,10 @@ class Contender:
     ``command`` is text with ``{port}``, ``{certificate}`` and ``{key}`` where those belong; ``path`` is answered.
     """
 
-    def __init__(self, name: str, command: str, folder: Path, path: str) -> None:
-        self.name, self.path, self._folder = name, path, folder
+    def __init__(
+        self, name: str, command: str, folder: Path, path: str, *, start_seconds: float = _START_SECONDS
+    ) -> None:
+        self.name, self.path, self._folder, self._start_seconds = name, path, folder, start_seconds
         self.port = free_port()
         files = {"certificate": folder / "tls.crt", "key": folder / "tls.key"}
         self._command = shlex.split(command.format(port=self.port, **files))
@@ -45,18 +47,23 @@ class Contender:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def processor_seconds(self) -> float:
         """Return the processor time that the process has used."""
-        return processor_seconds(self._process.pid)
+        return processor_seconds(self.pid)
 
     def memory_mb(self) -> float:
         """Return the resident memory of the process."""
-        return memory_mb(self._process.pid)
+        return memory_mb(self.pid)
 
     def _wait(self) -> None:
         """Return when the server shakes hands; raise ``RuntimeError`` with its log when it does not."""
         context = ssl.create_default_context(cafile=str(self._folder / "ca.crt"))
-        until = time.monotonic() + _START_SECONDS
+        until = time.monotonic() + self._start_seconds
         while time.monotonic() < until and self._process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as raw:
                 context.wrap_socket(raw, server_hostname="localhost").close()

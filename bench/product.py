@@ -1,6 +1,6 @@
 """The product as it is served on a laptop, for a cleared tenant with pods of a controlled class.
 
-Usage: product.py PORT CERTIFICATE KEY [LEDGER]
+Usage: product.py PORT CERTIFICATE KEY [LEDGER [NAMESPACE]]
 
 Without LEDGER no limit stands in the way, so that a request is parsed, judged by every rule, answered, counted and
 recorded, and no ledger is asked.  With `memory` every pod is reserved too, in a ledger in memory; with `disk` in one on
@@ -22,12 +22,12 @@ ROOT = Path(__file__).parent.parent
 PROGRAMS = {"": "admission.cli.main", "disk": "admission.cli.main", "memory": "bench.inmemory"}
 
 
-def main(port: str, certificate: str, key: str, ledger: str = "") -> None:
+def main(port: str, certificate: str, key: str, ledger: str = "", where: str = "team-a") -> None:
     """Write the objects and become the server."""
     folder = Path(tempfile.mkdtemp())
     objects = folder / "objects"
     objects.mkdir()
-    (objects / "objects.yaml").write_text(yaml.safe_dump_all(_objects(ledger)))
+    (objects / "objects.yaml").write_text(yaml.safe_dump_all(_objects(ledger, where)))
     listen = {"host": "127.0.0.1", "port": int(port), "metricsHost": "127.0.0.1", "metricsPort": 0}
     settings = {
         "mode": "enforce",
@@ -42,8 +42,8 @@ def main(port: str, certificate: str, key: str, ledger: str = "") -> None:
     os.execv(sys.executable, [*command, "--standalone", str(objects)])  # noqa: S606 (the program that is measured)
 
 
-def _objects(ledger: str) -> list[dict[str, object]]:
-    """The example policy and a cleared tenant, whose namespace is that of the bodies."""
+def _objects(ledger: str, where: str) -> list[dict[str, object]]:
+    """The example policy and a cleared tenant, with one namespace."""
     examples = ROOT / "examples" / "objects"
     policy = yaml.safe_load((examples / "policy.yaml").read_text())
     pools = list(yaml.safe_load_all((examples / "pools.yaml").read_text()))
@@ -53,7 +53,7 @@ def _objects(ledger: str) -> list[dict[str, object]]:
         pool["spec"]["acceleratorClass"] = "h100-sxm"
         pool["spec"]["place"]["country"] = "DE"
     policy["spec"]["rules"] = [rule for rule in policy["spec"]["rules"] if rule["effect"] != "Quota"]
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team-a"}}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": where}}
     namespace["metadata"]["labels"] = {"computegate.io/tenant": tenant["metadata"]["name"]}  # type: ignore[index]  # a dict
     limits = {"jurisdictions": ["DE"], "limits": {"devices": 2**31}}
     limit = {"apiVersion": policy["apiVersion"], "kind": "ComputeQuota", "metadata": {"name": "de"}, "spec": limits}

@@ -21,7 +21,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -31,13 +31,17 @@ from bench.contender import CLIENT_CORE, Contender, pinned
 from bench.machine import go_version, machine
 from bench.result import add_options, held, publish, shown, spread
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 HERE = Path(__file__).parent
 MEASURES = {"rps": "requests/s", "p50_us": "p50 µs", "p99_us": "p99 µs", "cpu_us": "server CPU µs/request"}
 NAMES = {"go": "Go", "framework": "controller-runtime", "ours": "ours", "unlimited": "ours, no limit"}
-OURS, PEERS = ("ours", "unlimited"), ("go", "framework")
+PAIRS = (("ours", "go"), ("ours", "framework"), ("unlimited", "go"))
 PRODUCT = f"{sys.executable} {HERE / 'product.py'} {{port}} {{certificate}} {{key}}"
 HTTP_ONLY = f"{sys.executable} {HERE / 'target.py'} {{port}} {{certificate}} {{key}}"
 OURS_PATH, FRAMEWORK_PATH = "/validate/enforced?timeout=10s", "/validate--v1-pod?timeout=10s"
+NAMESPACE = "team-a"
 OPEN = 0.5
 """Rate of the open loop, as a share of what the slowest contender does in a closed one."""
 
@@ -58,7 +62,9 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
         folder = Path(temporary)
-        _prepare(folder, options)
+        prepare(folder, options.sizes, options.namespace)
+        if "framework" in options.only:
+            subprocess.run(["go", "build", "-o", folder / "peer", "."], cwd=HERE / "go" / "peer", check=True)
         contenders = [stack.enter_context(one) for one in _contenders(folder, options)]
         result: dict[str, Any] = {
             "machine": machine(go_version()),
@@ -74,7 +80,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES), help="contenders; Go too")
     only = "instead of `unlimited`, our HTTP layer alone, with a review function that decides nothing"
     parser.add_argument("--http-only", action="store_const", const=HTTP_ONLY, default=PRODUCT, help=only)
-    parser.add_argument("--namespace", default="team-a", help="namespace of the pods")
+    parser.add_argument("--namespace", default=NAMESPACE, help="namespace of the pods")
     parser.add_argument("--uids", type=int, default=1000, help="how many different pods to send")
     parser.add_argument("--sizes", type=int, nargs="+", default=[3, 15, 100], help="sizes of the bodies in KB")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64], help="requests under way at once")
@@ -85,17 +91,16 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _prepare(folder: Path, options: argparse.Namespace) -> None:
+def prepare(folder: Path, sizes: Sequence[int], namespace: str = NAMESPACE) -> None:
+    """Put certificates, bodies of these sizes in KB, the load generator and Go's webhook into a folder."""
     now = dt.datetime.now(dt.UTC)
     authority = selfsigned.Authority.make(now)
     selfsigned.write(folder, *authority.issue(["localhost", "127.0.0.1"], now))
     (folder / "ca.crt").write_bytes(authority.pem())
-    for size in options.sizes:
-        (folder / f"{size}.json").write_bytes(bodies.review(size, options.namespace))
+    for size in sizes:
+        (folder / f"{size}.json").write_bytes(bodies.review(size, namespace))
     for name in ("webhook", "load"):
         subprocess.run(["go", "build", "-o", folder / name, f"./{name}"], cwd=HERE / "go", check=True)
-    if "framework" in options.only:
-        subprocess.run(["go", "build", "-o", folder / "peer", "."], cwd=HERE / "go" / "peer", check=True)
 
 
 def _contenders(folder: Path, options: argparse.Namespace) -> list[Contender]:
@@ -173,7 +178,7 @@ def _summary(rounds: dict[str, list[Figures]]) -> dict[str, Any]:
         name: {key: statistics.median(each[key] for each in figures) for key in (*MEASURES, "allowed", "requests")}
         for name, figures in rounds.items()
     }
-    pairs = [(own, peer) for own in OURS for peer in PEERS if own in rounds and peer in rounds]
+    pairs = [(own, peer) for own, peer in PAIRS if own in rounds and peer in rounds]
     ratios = {
         f"{own}/{peer}": {
             key: spread(a[key] / b[key] for a, b in zip(rounds[own], rounds[peer], strict=True)) for key in MEASURES
