@@ -17,6 +17,7 @@ from tools.ports import free_port
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_SECONDS = 60.0
+_ROOT = Path(__file__).parent.parent
 SERVER_CORE, CLIENT_CORE = 0, 1
 
 
@@ -36,7 +37,8 @@ class Contender:
 
     def __enter__(self) -> Self:
         with (self._folder / f"{self.name}.log").open("wb") as log:
-            self._process = subprocess.Popen(pinned(SERVER_CORE, self._command), stdout=log, stderr=log)
+            command = pinned(SERVER_CORE, self._command)
+            self._process = subprocess.Popen(command, cwd=_ROOT, stdout=log, stderr=log)
         try:
             self._wait()
         except BaseException:

@@ -1,10 +1,11 @@
 """Count the instructions of a review and hold them against the baseline: ``make bench-gate``.
 
 A time says little on a machine that others use; a count of instructions is the same each time, to a percent or so.
-The whole product runs under valgrind, its ledger in memory, and answers reviews over TLS on one kept connection.  What
-counts is instructions for each review by those of a yardstick, which runs under the same interpreter and is counted in
-the same run: another build of Python changes both.  Of several counts the least is taken, as what happens by the clock
-only adds.  The program ends with 1 when a review takes over so many percent more than in ``gate.json``.
+The whole product runs under valgrind, its ledger in memory, and answers reviews over TLS on one kept connection, each
+of them decided anew (``steady.py``).  What counts is instructions for each review by those of a yardstick, which runs
+under the same interpreter and is counted in the same run: another build of Python changes both.  Of several counts the
+least is taken, as what is done besides only adds.  The program ends with 1 when a review takes over so many percent
+more than in ``gate.json``.
 
 After a change that is meant, ``--renew`` writes the baseline anew.
 """
@@ -46,7 +47,7 @@ def main() -> None:
         folder = Path(temporary)
         prepare(folder, SIZES)
         round_ = yardstick(folder, _YARDSTICK_ROUNDS)
-        with Counted("ours", f"{PRODUCT} memory", folder, OURS_PATH) as server:
+        with Counted("ours", f"{PRODUCT} steady", folder, OURS_PATH) as server:
             counts = _counts(server, folder, options)
     found = {name: min(each) / round_ for name, each in counts.items()}
     if options.renew:

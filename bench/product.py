@@ -3,9 +3,9 @@
 Usage: product.py PORT CERTIFICATE KEY [LEDGER [NAMESPACE]]
 
 Without LEDGER no limit stands in the way, so that a request is parsed, judged by every rule, answered, counted and
-recorded, and no ledger is asked.  With `memory` every pod is reserved too, in a ledger in memory; with `disk` in one on
-the disk, where nothing folds: entries, and what each commit writes, then grow with the run, as they would not in a
-cluster.
+recorded, and no ledger is asked.  With `memory` every pod is reserved too, in a ledger in memory; with `steady`
+likewise, and nothing is done by the clock; with `disk` in a ledger on the disk, where nothing folds: entries, and what
+each commit writes, then grow with the run, as they would not in a cluster.
 """
 
 from __future__ import annotations
@@ -19,11 +19,24 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
-PROGRAMS = {"": "admission.cli.main", "disk": "admission.cli.main", "memory": "bench.inmemory"}
+PROGRAMS = {
+    "": "admission.cli.main",
+    "disk": "admission.cli.main",
+    "memory": "bench.inmemory",
+    "steady": "bench.steady",
+}
 
 
 def main(port: str, certificate: str, key: str, ledger: str = "", where: str = "team-a") -> None:
-    """Write the objects and become the server."""
+    """Become the server."""
+    arguments = prepared(port, certificate, key, ledger, where)
+    command = [sys.executable, "-m", PROGRAMS[ledger], *arguments]
+    os.chdir(ROOT)
+    os.execv(sys.executable, command)  # noqa: S606 (the program that is measured)
+
+
+def prepared(port: str, certificate: str, key: str, ledger: str, where: str = "team-a") -> list[str]:
+    """Write the objects and the settings, throw the record away, and return the program's arguments."""
     folder = Path(tempfile.mkdtemp())
     objects = folder / "objects"
     objects.mkdir()
@@ -37,9 +50,7 @@ def main(port: str, certificate: str, key: str, ledger: str = "", where: str = "
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    command = [sys.executable, "-m", PROGRAMS[ledger], "serve", "--config", str(folder / "config.yaml")]
-    os.chdir(ROOT)
-    os.execv(sys.executable, [*command, "--standalone", str(objects)])  # noqa: S606 (the program that is measured)
+    return ["serve", "--config", str(folder / "config.yaml"), "--standalone", str(objects)]
 
 
 def _objects(ledger: str, where: str) -> list[dict[str, object]]:

@@ -124,6 +124,8 @@ class Load:
     options: argparse.Namespace
     connections: int = 8
     rate: float = 0.0
+    namespaces: int = 0
+    """Taken in turn; 0 leaves the one of the body."""
 
     @property
     def name(self) -> str:
@@ -136,7 +138,7 @@ class Load:
         command = [str(self.folder / "load"), "-url", f"https://127.0.0.1:{one.port}{one.path}"]
         command += ["-authority", str(self.folder / "ca.crt"), "-body", str(self.folder / f"{self.size}.json")]
         command += ["-connections", str(self.connections), "-seconds", str(seconds), "-rate", str(self.rate)]
-        command += ["-uids", str(self.options.uids)]
+        command += ["-uids", str(self.options.uids), "-namespaces", str(self.namespaces)]
         before = one.processor_seconds()
         output = subprocess.run(pinned(CLIENT_CORE, command), check=True, stdout=subprocess.PIPE).stdout
         figures: Figures = json.loads(output)

@@ -20,8 +20,12 @@ import (
 	"time"
 )
 
-// marker stands for the uid in the body file; every request gets another one of the same length.
-const marker = "00000000-0000-4000-8000-000000000000"
+// marker stands for the uid in the body file; every request gets another one of the same length.  So does namespace,
+// where there are several.
+const (
+	marker    = "00000000-0000-4000-8000-000000000000"
+	namespace = "team-000000"
+)
 
 type tally struct {
 	latencies []time.Duration
@@ -40,11 +44,16 @@ type worker struct {
 	url    string
 	parts  [][]byte
 	uids   int
+	teams  int
 }
 
 func (w worker) body(n int) []byte {
 	uid := fmt.Appendf(nil, "00000000-0000-4000-8000-%012x", n%w.uids)
-	return bytes.Join(w.parts, uid)
+	body := bytes.Join(w.parts, uid)
+	if w.teams > 0 {
+		body = bytes.ReplaceAll(body, []byte(namespace), fmt.Appendf(nil, "team-%06d", n%w.teams))
+	}
+	return body
 }
 
 func (w worker) ask(n int, begun time.Time, into *tally) {
@@ -144,12 +153,13 @@ func main() {
 	rate := flag.Float64("rate", 0, "reviews in each second, in an open loop")
 	requests := flag.Int("requests", 0, "how many to send, instead of for how long")
 	uids := flag.Int("uids", 1000, "how many different uids to send")
+	teams := flag.Int("namespaces", 0, "how many namespaces to take in turn, instead of the body's")
 	flag.Parse()
 	body, err := os.ReadFile(*file)
 	if err != nil {
 		log.Fatal(err)
 	}
-	shared := worker{&http.Client{Transport: transport(*authority)}, *url, bytes.Split(body, []byte(marker)), *uids}
+	shared := worker{&http.Client{Transport: transport(*authority)}, *url, bytes.Split(body, []byte(marker)), *uids, *teams}
 	begun := time.Now()
 	until := begun.Add(time.Duration(*seconds * float64(time.Second)))
 	more := func(n int) bool { return time.Now().Before(until) }
