@@ -74,8 +74,10 @@ class Installed(Installation):
 
 
 def _separate(configuration: Object, service: str, port: int, label: str) -> Object:
+    """Return the entries of what is in namespaces, for those of one label."""
     own = copy.deepcopy(configuration)
     own["metadata"]["name"] = f"computegate-{label}"
+    own["webhooks"] = [each for each in own["webhooks"] if each["namespaceSelector"].get("matchExpressions")]
     for webhook in own["webhooks"]:
         path = webhook["clientConfig"].pop("url").removeprefix("https://").partition("/")[2]
         webhook["clientConfig"]["service"] = others.reference(service, f"/{path}", port)
