@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from admission.decide.lastgood import LastGood
     from admission.decide.registry import Registry
     from admission.enforce.installation import Finding
+    from admission.review.reference import Keys
     from admission.server.recorder import Recorder
     from admission.server.settings import Settings
     from admission.server.tls import Certificate
@@ -44,7 +45,7 @@ class Health:
         *,
         pod: str,
         namespace: str,
-        key: bytes,
+        keys: Keys,
         events: Events,
         lease: Lease,
         clock: Clock,
@@ -56,7 +57,7 @@ class Health:
     ) -> None:
         self._lease = lease
         self._alarm = GateAlarm(client, namespace, settings, events, lease=lease, now=clock)
-        self._proof = Proof(client, registry, settings, key=key, namespace=namespace, alarm=self._alarm, now=clock)
+        self._proof = Proof(client, registry, settings, keys=keys, namespace=namespace, alarm=self._alarm, now=clock)
         hindering = {"ClockLeapt": clock.leap, "RecordUnwritten": lambda: recorder.problem, "NotReady": unready}
         shared = {**rule_troubles(last_good, clock), **renewal}
         self._troubles = Troubles(self._alarm, settings.gate.grace_seconds, own=hindering, shared=shared)
