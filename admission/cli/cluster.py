@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from admission.cli import looks
-from admission.cli.alarm import GateAlarm
-from admission.cli.canary import Proof
 from admission.cli.certificates import Certificates
 from admission.cli.denials import Denials
-from admission.cli.installation import Installation, Replica
+from admission.cli.health import Health
 from admission.cli.process import all_kept_alive, ended, own_namespace, start_anew
 from admission.cli.reevaluation import Judging, granted_by
 from admission.cli.referencekey import reference_keys
-from admission.cli.troubles import Troubles
 from admission.cli.upkeep import Upkeep
 from admission.cli.watches import Watches
 from admission.cli.weakened import Weakened
@@ -35,9 +31,9 @@ from admission.ledger.ledger import Ledger
 from admission.ledger.objects import ObjectStore
 from admission.ledger.uncount import uncount_all
 from admission.review import notices
-from admission.server.figures import clock_figures, figures_of, gate_figures
+from admission.server.figures import clock_figures, figures_of
 from admission.server.judge import Judge
-from admission.server.rules import rule_figures, rule_troubles
+from admission.server.rules import rule_figures
 
 if TYPE_CHECKING:
     import pathlib
@@ -48,7 +44,6 @@ if TYPE_CHECKING:
 
     from admission.cluster.clock import Clock
     from admission.decide.registry import Registry
-    from admission.enforce.installation import Finding
     from admission.ledger.objects import LedgerObject
     from admission.review.reference import Keys
     from admission.server.judge import Judgement
@@ -113,33 +108,22 @@ class ClusterSource:
             fit=lambda: not clock.look(),
         )
         self._certificates = Certificates(client, namespace, settings.tls, now=clock)
-        self._alarm = GateAlarm(client, namespace, settings, self._events, lease=self.lease, now=clock)
-        self._proof = Proof(client, registry, settings, keys=keys, namespace=namespace, alarm=self._alarm, now=clock)
-        hindering = {"ClockLeapt": clock.leap, "RecordUnwritten": lambda: recorder.problem, "NotReady": self.unready}
-        rules = rule_troubles(self.last_good, clock)
-        shared = {**rules, **self._certificates.shared()}
-        self._troubles = Troubles(self._alarm, settings.gate.grace_seconds, own=hindering, shared=shared)
-        self._installation = Installation(
+        self._health = Health(
             client,
-            Replica(pod, namespace, is_pod=bool(settings.tls.server_name)),
-            self._looks(),
-            leads=lambda: self.lease.held,
-            grace=settings.gate.grace_seconds,
-            now=clock,
+            registry,
+            settings,
+            pod=pod,
+            namespace=namespace,
+            keys=keys,
+            events=self._events,
+            lease=self.lease,
+            clock=clock,
+            recorder=recorder,
+            last_good=self.last_good,
+            renewal=self._certificates.shared(),
+            unread=self._watches.unready,
+            unready=self.unready,
         )
-
-    def _looks(self) -> dict[str, Callable[[], Finding | None]]:
-        """Return what the conditions of the installation rest on."""
-        renewal, clock, registry, recorder = self._certificates.shared(), self._clock, self._registry, self._recorder
-        return {
-            "CertificateCurrent": lambda: looks.certified(self._proof.certificate, renewal),
-            "ClockRight": lambda: looks.right(clock),
-            "GateIntact": lambda: looks.intact(self._alarm.watch.problems),
-            "Reading": looks.good_unless("NotReady", "Current", self._watches.unready),
-            "RecordWritten": looks.good_unless("RecordUnwritten", "Written", lambda: recorder.problem),
-            "RulesUsable": looks.good_unless("RulesUnusable", "Usable", lambda: registry.held_back_at(clock())),
-            **self._proof.looks(leads=lambda: self.lease.held),
-        }
 
     @classmethod
     async def connect(
@@ -173,8 +157,7 @@ class ClusterSource:
         """Start watching; ``unserving`` tells when everything has been read once."""
         watches = (reflector.run for reflector in self.reflectors.values())
         self._tasks += all_kept_alive((*watches, self._denials.run, self._events.run))
-        gate = self._alarm.watch.run, self._alarm.releases.run, self._troubles.run, self._installation.run
-        self._until_resigned = all_kept_alive((self.lease.run, *gate, *self._proof.everywhere()))
+        self._until_resigned = all_kept_alive((self.lease.run, *self._health.everywhere()))
         self._tasks += self._until_resigned
         return self
 
@@ -199,8 +182,8 @@ class ClusterSource:
 
     async def certificate(self) -> Certificate:
         """Return the serving certificate, which is followed from now on."""
-        found = self._proof.certificate = await self._certificates.certificate()
-        self._troubles.own["CertificateUnusable"] = lambda: found.failure or found.problem() or ""
+        found = await self._certificates.certificate()
+        self._health.follow(found)
         self._tasks += all_kept_alive(self._certificates.everywhere())
         return found
 
@@ -234,8 +217,7 @@ class ClusterSource:
             *self._weakened.figures(),
             *self._certificates.figures(leads=self.lease.held),
             *rule_figures(self.last_good, self._clock()),
-            *gate_figures(self._alarm.watch.problems, self._alarm.watch.breaks, self._alarm.releases.weakened),
-            *self._proof.figures(leads=self.lease.held),
+            *self._health.figures(),
             *(self.upkeep.reevaluation.figures() if self.upkeep is not None else ()),
         )
 
@@ -271,7 +253,7 @@ class ClusterSource:
         for task in self._leading:
             task.cancel()
         self._tasks = [task for task in (*self._tasks, *self._leading) if not task.done()]
-        runs = (self._term, *self._certificates.leading(), *self._proof.leading()) if held else ()
+        runs = (self._term, *self._certificates.leading(), *self._health.leading()) if held else ()
         self._leading = all_kept_alive(runs)
 
     async def _term(self) -> None:
