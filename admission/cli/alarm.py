@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from admission.cluster.events import Regarding
 from admission.enforce.alarm.releases import ReleaseWatch
 from admission.enforce.alarm.watch import GateWatch
-from admission.review import notices
+from admission.review import alarms
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -57,11 +57,11 @@ class GateAlarm:
         for problem in ended:
             logger.warning("gate: no longer so: %s %s %s", problem.kind, problem.name, problem.problem)
         if not self.watch.problems:
-            logger.warning("gate: %s", notices.gate_intact())
-            self.record("GateIntact", notices.gate_intact(), warning=False)
+            logger.warning("gate: %s", alarms.gate_intact())
+            self.record("GateIntact", alarms.gate_intact(), warning=False)
 
     def _tell_weaker(self, what: list[str]) -> None:
-        text = notices.released_weaker(what)
+        text = alarms.released_weaker(what)
         logger.warning("release: %s", text)
         self.record("Weakened", text, warning=True)
 
@@ -97,8 +97,8 @@ def sentence(problem: Problem) -> str:
     """Say what is wrong, and what to do."""
     match problem.problem:
         case "missing":
-            return notices.gate_missing(problem.kind, problem.name)
+            return alarms.gate_missing(problem.kind, problem.name)
         case "changed":
-            return notices.gate_changed(problem.kind, problem.name, problem.detail)
+            return alarms.gate_changed(problem.kind, problem.name, problem.detail)
         case "unseen":
-            return notices.gate_unseen(problem.kind, problem.name, problem.detail)
+            return alarms.gate_unseen(problem.kind, problem.name, problem.detail)

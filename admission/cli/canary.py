@@ -14,7 +14,7 @@ from admission.enforce.audit.released import is_replaced
 from admission.enforce.canary.pods import CANARIES
 from admission.enforce.canary.reading import GOOD, UNKNOWN, Mark, Outcome
 from admission.enforce.canary.watch import CanaryWatch
-from admission.review import notices
+from admission.review import alarms
 from admission.server.handshake import doubt
 from admission.server.metrics import gauge
 from admission.server.settings import digest_of
@@ -136,15 +136,15 @@ class Proof:
 
     def _tell_of_canary(self, canary: Canary, seen: Seen) -> None:
         good = seen.outcome in GOOD
-        text = notices.canary_answered(canary.name, seen.outcome, "" if good else seen.detail)
+        text = alarms.canary_answered(canary.name, seen.outcome, "" if good else seen.detail)
         logger.log(logging.WARNING if good or seen.outcome in UNKNOWN else logging.ERROR, "gate: %s", text)
         self._alarm.record(_REASONS[seen.outcome], text, warning=not good, transition=canary.name)
 
     def _tell_of_lack(self, lack: Lack, found: Found | None) -> None:
         if found is None:
-            logger.warning("audit: %s", notices.lacks_no_longer(lack))
+            logger.warning("audit: %s", alarms.lacks_no_longer(lack))
             return
-        text = notices.lacking(lack, found.detail)
+        text = alarms.lacking(lack, found.detail)
         logger.error("audit: %s", text)
         own = lack in {Lack.Settings, Lack.Edited}  # another replica, which leads, may have been told otherwise
         self._alarm.record(f"Lacks{lack.capitalize()}", text, warning=True, anyone=own)

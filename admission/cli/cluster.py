@@ -209,7 +209,7 @@ class ClusterSource:
         return [*self._watches.unserving(), *filter(None, [self._clock.problem()])]
 
     def unready(self) -> str:
-        """Return why nothing controlled can be decided: not read yet, too old, or at a time that nobody knows."""
+        """Return why no request for accelerators can be decided: not read yet, too old, or nobody knows the time."""
         return "; ".join(filter(None, [self._watches.unready(), self._clock.problem()]))
 
     async def find_namespace(self, name: str) -> bool:

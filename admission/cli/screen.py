@@ -23,7 +23,7 @@ from admission.screening.entry import ListError, Size, size_of
 from admission.screening.index import Index
 from admission.screening.screen import Searchable, screen
 from admission.server import log
-from admission.tenants.identity import digest_of
+from admission.tenants.identity import digest_of, screened_digest
 
 if TYPE_CHECKING:
     import argparse
@@ -111,7 +111,7 @@ async def _for_ever(arguments: argparse.Namespace, client: Client, by: Searchabl
             parties, stamp = await from_cluster(client), _stamp(arguments.list)
             if stamp != read:
                 read, problem = stamp, ""
-                by = _listed(arguments, parties)
+                by = _listed(arguments, parties, by.listed)
             await _once(arguments, by, parties, client)
         except (*_UNUSABLE, OSError) as error:
             if str(error) != problem:
@@ -125,8 +125,8 @@ def _stamp(path: pathlib.Path) -> tuple[int, int]:
     return known.st_mtime_ns, known.st_size
 
 
-def _listed(arguments: argparse.Namespace, parties: Parties) -> Searchable:
-    """Read the list and date it: as told, or by the file's own time."""
+def _listed(arguments: argparse.Namespace, parties: Parties, before: Index | None = None) -> Searchable:
+    """Read the list, which comes after another one, and date it: as told, or by the file's own time."""
     found = read_list(arguments.list)
     try:
         told = instant(arguments.as_of, "--as-of") if arguments.as_of else None
@@ -142,7 +142,7 @@ def _listed(arguments: argparse.Namespace, parties: Parties) -> Searchable:
     if not arguments.accept:
         _check_follows(as_of, len(found.entries), size, parties.tenants)
     return Searchable(
-        Index(found.entries),
+        Index(found.entries, before),
         as_of,
         digest,
         entries=len(found.entries),
@@ -193,7 +193,8 @@ async def _each(
         return screen(tenant, by, about.get(tenant.name, ()), now, f"{reference}-{tenant.name}"[:256])
 
     wanted = frozenset(arguments.only)
-    for tenant in (each for each in parties.tenants if not wanted or each.name in wanted):
+    chosen = (each for each in parties.tenants if not wanted or each.name in wanted)
+    for tenant in sorted(chosen, key=_was_searched):
         changed = Changed(tenant, tenant.status.screening, searched(tenant))
         if arguments.write and client is not None and changed.before != changed.after:
             try:
@@ -203,6 +204,12 @@ async def _each(
                 continue
         yield changed
         await asyncio.sleep(0)
+
+
+def _was_searched(tenant: Tenant) -> bool:
+    """Whether the tenant was searched for by its names of today; those that were not go before a whole new list."""
+    screening = tenant.status.screening
+    return screening is not None and screening.covers == screened_digest(tenant.spec)
 
 
 def _tell(arguments: argparse.Namespace, by: Searchable, found: list[Changed], parties: Parties) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -50,7 +51,7 @@ from admission.server.workloads import WORKLOADS, WorkloadGate
 if TYPE_CHECKING:
     import argparse
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from admission.cli.source import Source
 
@@ -76,10 +77,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop; 2 when the configuration cannot be used."""
-    Collections().install()
-    # As the first process of a container nothing would end it before it serves, and has its own way to stop.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with log.telling() as choose:
+    with Collections(), _stopped_early(), log.telling() as choose:
         try:
             settings = read_settings(arguments.config)
             choose(settings.log.level, settings.log.format)
@@ -88,6 +86,19 @@ def run(arguments: argparse.Namespace) -> int:
             logger.critical("computegate serve: %s", error)
             return 2
     return 0
+
+
+@contextlib.contextmanager
+def _stopped_early() -> Iterator[None]:
+    """SIGTERM ends the block with status 0 until ``serve`` has its own way to stop.
+
+    The first process of a container is not ended by a signal that it does not handle.
+    """
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:

@@ -99,7 +99,7 @@ class Watches:
         return [f"{name} not read yet" for name, reflector in self.reflectors.items() if not reflector.synced]
 
     def unready(self) -> str:
-        """Return why nothing controlled can be decided: not read yet, or too old."""
+        """Return why no request for accelerators can be decided: not read yet, or too old."""
         return "; ".join(self.unsynced() or self._silent(self._stale_seconds))
 
     def unserving(self) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.installation import ComputeGateStatus, ReplicaStatus
 from admission.enforce.conditions import condition
-from admission.review import notices
+from admission.review import alarms
 from admission.review.fitting import printable
 
 if TYPE_CHECKING:
@@ -95,9 +95,9 @@ def _together(
     found = {}
     for kind in sorted(types):
         saying = [(each.name, said) for each in replicas for said in each.conditions if said.type == kind]
-        found[kind] = _worst(saying) if saying else before.get(kind, Finding(None, _UNTOLD, notices.unknown_yet()))
+        found[kind] = _worst(saying) if saying else before.get(kind, Finding(None, _UNTOLD, alarms.unknown_yet()))
     if not replicas:
-        found = {kind: Finding(None, _NO_REPLICA, notices.no_replica()) for kind in found}
+        found = {kind: Finding(None, _NO_REPLICA, alarms.no_replica()) for kind in found}
     return [
         condition(
             kind,

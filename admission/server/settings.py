@@ -237,7 +237,7 @@ class Settings(_Part):
         return self._digest
 
     last_good_seconds: Annotated[float, pydantic.Field(ge=0, le=86400)] = 3600
-    """How long the last good version of an object that is broken counts beside it; then controlled requests wait."""
+    """How long the last good version of a broken object counts beside it; then requests for accelerators wait."""
 
     @pydantic.model_validator(mode="after")
     def _ports(self) -> Self:

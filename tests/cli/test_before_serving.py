@@ -1,10 +1,11 @@
-"""Before the server serves: how it is stopped, and which keys of references it takes."""
+"""Before the server serves: how it is stopped, what it leaves behind, and which keys of references it takes."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import contextlib
+import gc
 import json
 import re
 import signal
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from admission.cli.main import main
 from admission.cli.referencekey import AWAY, LEAST_BYTES, key_in, reference_keys
 from admission.review.reference import Keys
 from admission.server.settings import Settings, SettingsError
@@ -85,6 +87,15 @@ def test_a_server_that_waits_for_its_api_server_is_live_and_says_why_it_is_not_r
             assert server.wait(60) == 0
         finally:
             server.kill()
+
+
+def test_a_server_that_ends_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    def own() -> object:
+        return signal.getsignal(signal.SIGTERM), list(gc.callbacks)
+
+    before = own()
+    assert main(["serve", "--standalone", str(tmp_path / "missing")]) == 2
+    assert own() == before
 
 
 @pytest.mark.parametrize("length", [0, 16, LEAST_BYTES - 1])
