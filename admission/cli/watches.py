@@ -90,13 +90,17 @@ class Watches:
         self._keys, self._stale_seconds = keys, stale_seconds
         self._last_good = last_good
         self._now, self._heed, self._tell_weaker = now, heed, tell_weaker
-        self._said = ""
+        self._said, self._read = "", False
         self.allowances: dict[str, Allowance] = {}
         self.reflectors = {**self._of_others(), **self._of_ours()}
 
     def unsynced(self) -> list[str]:
         """Return the collections that have not been read once yet."""
-        return [f"{name} not read yet" for name, reflector in self.reflectors.items() if not reflector.synced]
+        if self._read:  # and so for ever: this is asked with every request
+            return []
+        unread = [f"{name} not read yet" for name, reflector in self.reflectors.items() if not reflector.synced]
+        self._read = not unread
+        return unread
 
     def unready(self) -> str:
         """Return why no request for accelerators can be decided: not read yet, or too old."""
@@ -108,8 +112,8 @@ class Watches:
 
     def _silent(self, seconds: float) -> list[str]:
         """Return what has told nothing for longer than that, in one phrase."""
-        silent = sorted(name for name in FRESH if self.reflectors[name].silence() > seconds)
-        return [f"nothing heard of {' and '.join(silent)}"] if silent else []
+        silent = [name for name in FRESH if self.reflectors[name].silence() > seconds]
+        return [f"nothing heard of {' and '.join(sorted(silent))}"] if silent else []
 
     def _of_others(self) -> dict[str, Reflector[Any]]:
         return {

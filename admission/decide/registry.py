@@ -74,6 +74,8 @@ class Registry:
         self._rulebook: Rulebook | None = None
         self._grants: dict[str, tuple[Authorization, ...]] | None = None
         self._held_back: tuple[datetime, datetime, str] | None = None
+        self._requesters: dict[str, tuple[Mapping[str, str], Requester]] = {}
+        self._requesters_of: object = None
         self.generation = object()
         """Another one after each change of an object; namespaces and nodes are not among them."""
 
@@ -307,8 +309,16 @@ class Registry:
 
     def requester(self, namespace: str) -> Requester:
         """Who is behind a namespace."""
-        labels = self.namespaces.get(namespace, {})
-        return self._behind(namespace, labels.get(TENANT_LABEL, ""), labels.get(END_CUSTOMER_LABEL, ""))
+        labels = self.namespaces.get(namespace)
+        if labels is None:
+            return self._behind(namespace, "", "")
+        if self._requesters_of is not self.generation:
+            self._requesters, self._requesters_of = {}, self.generation
+        known = self._requesters.get(namespace)
+        if known is None or known[0] is not labels:
+            found = self._behind(namespace, labels.get(TENANT_LABEL, ""), labels.get(END_CUSTOMER_LABEL, ""))
+            known = self._requesters[namespace] = labels, found
+        return known[1]
 
     def requester_of(self, name: str) -> Requester:
         """Who is behind whatever a tenant asks for, in no namespace and for no end customer."""
