@@ -6,6 +6,8 @@ import asyncio
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from admission.decide import limits
 from admission.decide.limits import Limit
 from admission.ledger import archive, hours, renewal, state, tranches
@@ -67,7 +69,7 @@ class PaidWorld(World):
     def request(self, pod: Pod) -> Request:
         wanted = super().request(pod)
         scopes = tuple((scope, (*bounds, *self._budgets(scope, pod))) for scope, bounds in wanted.scopes)
-        return dataclasses.replace(wanted, scopes=scopes)
+        return msgspec.structs.replace(wanted, scopes=scopes)
 
     def change_terms(self, scope: str) -> None:
         if scope in self.payable:
