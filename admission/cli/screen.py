@@ -60,17 +60,26 @@ class Changed(NamedTuple):
 
 def run(arguments: argparse.Namespace) -> int:
     """Screen once, or go on for ever; 0 nobody is on the list, 1 somebody is or may be, 2 it cannot be done."""
-    try:
-        if arguments.tenants != CLUSTER and (arguments.write or arguments.every):
-            raise ListError("--write and --every are for --tenants cluster; files are only read")
-        with log.telling():
+    with log.telling():
+        try:
+            if arguments.tenants != CLUSTER and (arguments.write or arguments.every):
+                raise ListError("--write and --every are for --tenants cluster; files are only read")
             return asyncio.run(_screened(arguments))
-    except _UNUSABLE as error:
-        print(printable(f"computegate screen: {error}"), file=sys.stderr)
-        return 2
+        except _UNUSABLE as error:
+            _complain(arguments, str(error))
+            return 2
+
+
+def _complain(arguments: argparse.Namespace, problem: str) -> None:
+    """Say what is wrong: to a person, or in the log of a program that goes on for ever."""
+    if arguments.every:
+        _log.error("computegate screen: %s", problem)
+    else:
+        print(printable(f"computegate screen: {problem}"), file=sys.stderr)
 
 
 async def _screened(arguments: argparse.Namespace) -> int:
+    log.listen(asyncio.get_running_loop())
     if arguments.tenants != CLUSTER:
         parties = from_files(pathlib.Path(arguments.tenants))
         _check_only(arguments.only, parties)
@@ -210,7 +219,7 @@ def _tell(arguments: argparse.Namespace, by: Searchable, found: list[Changed], p
     elif differing or not arguments.every:
         print("\n".join(map(_shown, _table(arguments, by, found, differing))))
     for problem in parties.problems:
-        print(printable(f"computegate screen: not screened: {problem}"), file=sys.stderr)
+        _complain(arguments, f"not screened: {problem}")
 
 
 def _shown(text: str) -> str:
