@@ -11,7 +11,7 @@ READY := .venv/ready
 BASE_IMAGE ?=
 TAG ?= localhost/computegate:dev
 
-.PHONY: help setup test lint lock crds released workloads chart-docs profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission bench-scale bench-gate bench-sweep soak chaos quota-check screening-check record-check corpus image image-check cluster-test foreign-test clean
+.PHONY: help setup test lint lock crds released workloads chart-docs profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-pod bench-admission bench-scale bench-gate bench-sweep soak chaos quota-check screening-check record-check corpus image image-check cluster-test foreign-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -88,6 +88,9 @@ bench-demand: setup ## measure what finding a pod's demand costs beside decoding
 
 bench-decide: setup ## measure one decision with 5,000 tenants and an ownership graph of 200 parties
 	$(BIN)/python -m bench.decide $(ARGS)
+
+bench-pod: setup ## measure what one accelerator pod costs the server in its process, in microseconds and in lines of Python run
+	$(BIN)/python -m bench.pod $(ARGS)
 
 bench-admission: setup ## measure creating pods through a real API server, with ours and with others in the way
 	tools/build $(CONTROL_PLANE) helm
