@@ -54,6 +54,8 @@ def main() -> None:
     found = {name: min(each) / round_ for name, each in counts.items()}
     if options.renew:
         BASELINE.write_text(json.dumps({"python": platform.python_version(), "yardsticks": found}, indent=1) + "\n")
+    if not BASELINE.exists():
+        raise SystemExit(f"no {BASELINE.name} to hold it against: make one with --renew")
     baseline: Figures = json.loads(BASELINE.read_text())["yardsticks"]
     result = {"machine": machine(), "yardstick": round_, "counts": counts, "yardsticks": found, "baseline": baseline}
     publish(result, _table(result), options.out, write="make bench-gate" if options.write else "")
