@@ -35,6 +35,8 @@ TOLERANCE = 0.05
 SIZES = (3, 15)
 """Of bodies, in KB."""
 _YARDSTICK_ROUNDS = 500
+_TRIES = 5
+"""Under valgrind, on a busy machine, the server may be late for its own limits."""
 Figures = dict[str, float]
 
 
@@ -52,6 +54,8 @@ def main() -> None:
     found = {name: min(each) / round_ for name, each in counts.items()}
     if options.renew:
         BASELINE.write_text(json.dumps({"python": platform.python_version(), "yardsticks": found}, indent=1) + "\n")
+    if not BASELINE.exists():
+        raise SystemExit(f"no {BASELINE.name} to hold it against: make one with --renew")
     baseline: Figures = json.loads(BASELINE.read_text())["yardsticks"]
     result = {"machine": machine(), "yardstick": round_, "counts": counts, "yardsticks": found, "baseline": baseline}
     publish(result, _table(result), options.out, write="make bench-gate" if options.write else "")
@@ -70,25 +74,30 @@ def _options() -> argparse.Namespace:
 
 def _counts(server: Counted, folder: Path, options: argparse.Namespace) -> dict[str, list[float]]:
     """Return instructions for each review, several times for each body; the first count of all is a warm-up."""
-    counts: dict[str, list[float]] = {f"{size} KB": [] for size in SIZES}
     for size in SIZES:
         _send(server, folder, size, options.requests)
     server.begin()
-    for number in range(options.times + 1):
-        for size in SIZES:
-            _send(server, folder, size, options.requests)
-            each = server.counted() / options.requests
-            if number:
-                counts[f"{size} KB"].append(each)
-    return counts
+    for size in SIZES:
+        _count(server, folder, size, options.requests)
+    rounds = [[_count(server, folder, size, options.requests) for size in SIZES] for _ in range(options.times)]
+    return {f"{size} KB": list(each) for size, each in zip(SIZES, zip(*rounds, strict=True), strict=True)}
 
 
-def _send(server: Counted, folder: Path, size: int, requests: int) -> None:
+def _count(server: Counted, folder: Path, size: int, requests: int) -> float:
+    """Return the instructions for each review, once all of them were answered in time."""
+    for _ in range(_TRIES):
+        allowed, instructions = _send(server, folder, size, requests), server.counted()
+        if allowed == requests:
+            return instructions / requests
+    raise SystemExit(f"{allowed:.0f} of {requests} reviews of {size} KB were allowed, {_TRIES} times over")
+
+
+def _send(server: Counted, folder: Path, size: int, requests: int) -> float:
+    """Return how many were allowed."""
     command = [str(folder / "load"), "-url", f"https://127.0.0.1:{server.port}{server.path}", "-connections", "1"]
     command += ["-authority", str(folder / "ca.crt"), "-body", str(folder / f"{size}.json"), "-requests", str(requests)]
     seen: Figures = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    if seen["allowed"] != requests:
-        raise SystemExit(f"{seen['allowed']:.0f} of {requests} reviews were allowed, {seen['failed']:.0f} failed")
+    return seen["allowed"]
 
 
 def _table(result: dict[str, Any]) -> str:
