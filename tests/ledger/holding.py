@@ -10,6 +10,8 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from admission.decide.limits import Limit
 from tests.ledger.paid import PaidWorld
 from tests.ledger.paying import PaidServer
@@ -105,7 +107,7 @@ class HeldWorld(PaidWorld):
     def request(self, pod: Pod) -> Request:
         wanted = super().request(pod)
         scopes = tuple((scope, (*bounds, _hold(scope, pod))) for scope, bounds in wanted.scopes)
-        return dataclasses.replace(wanted, scopes=scopes)
+        return msgspec.structs.replace(wanted, scopes=scopes)
 
 
 def _hold(scope: str, pod: Pod) -> Limit:
