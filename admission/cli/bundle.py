@@ -22,6 +22,7 @@ import yaml
 from admission import __version__
 from admission.api import API_VERSION, MODE_LABEL, TENANT_LABEL
 from admission.api.allowance import Allowance
+from admission.api.installation import ComputeGate
 from admission.api.ledger import QuotaLedger
 from admission.api.policy import Mode
 from admission.cli.features import configuration_of, features_of
@@ -203,7 +204,7 @@ class Bundle:
 
     async def _objects(self) -> Any:
         told: dict[str, Any] = {}
-        kinds: tuple[type[Object], ...] = (*DECIDING, QuotaLedger, Allowance)
+        kinds: tuple[type[Object], ...] = (*DECIDING, QuotaLedger, Allowance, ComputeGate)
         for kind in kinds:
             found = await self._every(f"/apis/{API_VERSION}/{kind.crd.plural}")
             shown = [object_of(kind.__name__, each, self._names) for each in found[:MOST_OBJECTS]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 import uuid
@@ -18,7 +19,7 @@ from admission.cli.denials import Denials
 from admission.cli.installation import Installation, Replica
 from admission.cli.process import all_kept_alive, ended, own_namespace, start_anew
 from admission.cli.reevaluation import Judging, granted_by
-from admission.cli.referencekey import reference_key
+from admission.cli.referencekey import reference_keys
 from admission.cli.troubles import Troubles
 from admission.cli.upkeep import Upkeep
 from admission.cli.watches import Watches
@@ -40,7 +41,8 @@ from admission.server.rules import rule_figures, rule_troubles
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from prometheus_client.metrics_core import Metric
 
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.enforce.installation import Finding
     from admission.ledger.objects import LedgerObject
+    from admission.review.reference import Keys
     from admission.server.judge import Judgement
     from admission.server.recorder import Recorder
     from admission.server.settings import Settings
@@ -66,13 +69,13 @@ class ClusterSource:
         client: Client,
         registry: Registry,
         settings: Settings,
-        reference_key: bytes,
+        keys: Keys,
         recorder: Recorder,
         *,
         clock: Clock,
     ) -> None:
         self._client, self._registry, self._settings, self._recorder = client, registry, settings, recorder
-        self.reference_key, self._clock = reference_key, clock
+        self._keys, self.reference_key, self._clock = keys, keys.own, clock
         self._store = ObjectStore(client, self._went_back)
         self.ledger = Ledger(self._store, wall=lambda: clock().timestamp())
         self.lookup = ClusterLookup(client)
@@ -92,7 +95,7 @@ class ClusterSource:
             registry,
             self._store,
             self._weakened,
-            reference_key=reference_key,
+            keys=keys,
             stale_seconds=settings.stale_seconds,
             now=clock,
             last_good=self.last_good,
@@ -111,9 +114,7 @@ class ClusterSource:
         )
         self._certificates = Certificates(client, namespace, settings.tls, now=clock)
         self._alarm = GateAlarm(client, namespace, settings, self._events, lease=self.lease, now=clock)
-        self._proof = Proof(
-            client, registry, settings, key=reference_key, namespace=namespace, alarm=self._alarm, now=clock
-        )
+        self._proof = Proof(client, registry, settings, keys=keys, namespace=namespace, alarm=self._alarm, now=clock)
         hindering = {"ClockLeapt": clock.leap, "RecordUnwritten": lambda: recorder.problem, "NotReady": self.unready}
         rules = rule_troubles(self.last_good, clock)
         shared = {**rules, **self._certificates.shared()}
@@ -142,17 +143,31 @@ class ClusterSource:
 
     @classmethod
     async def connect(
-        cls, kubeconfig: pathlib.Path | None, registry: Registry, settings: Settings, recorder: Recorder, clock: Clock
+        cls,
+        kubeconfig: pathlib.Path | None,
+        registry: Registry,
+        settings: Settings,
+        recorder: Recorder,
+        *,
+        clock: Clock,
+        waiting: Callable[[Certificate], AbstractAsyncContextManager[None]],
     ) -> ClusterSource:
-        """Reach the cluster and fetch, or make, the key of references."""
+        """Reach the cluster and fetch, or make, the keys of references; ``waiting`` while its API server is away."""
         client = await Client.connect(kubeconfig)
         client.on_date = clock.hear
+
+        @contextlib.asynccontextmanager
+        async def listening() -> AsyncIterator[None]:
+            certificate = await Certificates(client, own_namespace(), settings.tls, now=clock).certificate()
+            async with waiting(certificate):
+                yield
+
         try:
-            key = await reference_key(client, settings, own_namespace())
+            keys = await reference_keys(client, settings, own_namespace(), listening)
         except BaseException:
             await client.close()
             raise
-        return cls(client, registry, settings, key, recorder, clock=clock)
+        return cls(client, registry, settings, keys, recorder, clock=clock)
 
     async def __aenter__(self) -> Self:
         """Start watching; ``unserving`` tells when everything has been read once."""
@@ -194,7 +209,7 @@ class ClusterSource:
         return [*self._watches.unserving(), *filter(None, [self._clock.problem()])]
 
     def unready(self) -> str:
-        """Return why nothing controlled can be decided: not read yet, too old, or at a time that nobody knows."""
+        """Return why no request for accelerators can be decided: not read yet, too old, or nobody knows the time."""
         return "; ".join(filter(None, [self._watches.unready(), self._clock.problem()]))
 
     async def find_namespace(self, name: str) -> bool:
@@ -287,7 +302,7 @@ class ClusterSource:
         judge = Judge(
             self._registry, self.ledger, reference_key=key, contact=contact, unready=self.unready, endings=endings
         )
-        return Judging(judge, self.lookup, key, lambda: self.unready() or self._unrecorded())
+        return Judging(judge, self.lookup, self._keys, lambda: self.unready() or self._unrecorded())
 
     def _unrecorded(self) -> str:
         """Return why nothing that must be recorded is done, or ""."""

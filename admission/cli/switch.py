@@ -29,7 +29,7 @@ from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.cluster.lists import pages
 from admission.enforce.alarm.watch import EXPECTED_KEY, expected_of
-from admission.review import notices
+from admission.review import switching
 from admission.review.fitting import printable
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ async def off(switch: Switch, arguments: argparse.Namespace) -> str:
         with contextlib.suppress(ClusterError):
             await switch.note(name, "failed", str(error), None)
         raise
-    return notices.switched_off(name, since) + unseen + unrecorded
+    return switching.off(name, since) + unseen + unrecorded
 
 
 async def _deleted(client: Client, path: str) -> None:
@@ -123,10 +123,10 @@ async def _bound(switch: Switch, name: str) -> tuple[list[dict[str, Any]], str]:
     try:
         found = await switch.bindings(name)
     except ClusterError as error:
-        return [], notices.switched_unseen(name, str(error))
+        return [], switching.unseen(name, str(error))
     foreign = [each["metadata"]["name"] for each in found if each["metadata"]["name"] != bound(name)]
     ours = [each for each in found if each["metadata"]["name"] == bound(name)]
-    return ours, notices.switched_refusing(foreign) if foreign else ""
+    return ours, switching.refusing(foreign) if foreign else ""
 
 
 async def _noted(switch: Switch, name: str, reason: str, out: list[dict[str, Any]]) -> tuple[dt.datetime, str]:
@@ -134,7 +134,7 @@ async def _noted(switch: Switch, name: str, reason: str, out: list[dict[str, Any
     try:
         return await switch.note(name, "off", reason, out), ""
     except ClusterError as error:
-        return dt.datetime.now(dt.UTC), notices.switched_unrecorded(str(error), reason)
+        return dt.datetime.now(dt.UTC), switching.unrecorded(str(error), reason)
 
 
 async def on(switch: Switch, arguments: argparse.Namespace) -> str:
@@ -145,7 +145,7 @@ async def on(switch: Switch, arguments: argparse.Namespace) -> str:
     for each in await switch.kept(name):
         await put_back(switch.client, each)
     since = await switch.note(name, "on", "", [])
-    return notices.switched_on(name, switch.off_since or since, since)
+    return switching.on(name, switch.off_since or since, since)
 
 
 def bound(name: str) -> str:

@@ -23,6 +23,7 @@ from admission.enforce.shown import (
     allowance_status,
     authorization_uses,
     deciding,
+    expiry_shown,
     obstacle,
     quota_status,
     standing_status,
@@ -258,6 +259,7 @@ class StatusWriter:
             status = allowance_status(
                 standing,
                 self._obstacle(standing, namespace),
+                expires_at=expiry_shown(standing, self._registry, self._now()),
                 use=use.get(requester.party, {}),
                 limits=own_limits(requester, self._ledger.view, self._registry, self._now()),
                 denial=denial,

@@ -129,7 +129,7 @@ class Judge:
             finding = Finding(Reason.NotSynced, messages.not_synced(), waiting)
             return self._judgement(case, Verdict((finding,), ()))
         broken = self.registry.held_back_at(now)
-        good = self._last_good.registry(now) if self._last_good else None
+        good = self._last_good.registry(now) if broken and self._last_good else None
         if broken and good is None:
             return self._judgement(case, _unusable(broken))
         unrecorded = self._unrecorded() if mode is Mode.Enforce else ""
