@@ -66,7 +66,7 @@ class GateAlarm:
         self.record("Weakened", text, warning=True)
 
     def record(self, reason: str, text: str, *, warning: bool, transition: str = "", anyone: bool = False) -> bool:
-        """Record an event about the gate, where this replica leads; the same again within the hour only counts.
+        """Record an event about the gate that began, or ended, now, where this replica leads.
 
         ``transition`` tells apart what is one reason but not one case; without it the text does.  With ``anyone`` it is
         about this replica, which need not lead.  Returns whether it was this replica's to record.
@@ -75,7 +75,9 @@ class GateAlarm:
             return False
         held = self.watch.regarding
         about = Regarding("v1", "ConfigMap", held.name, held.uid, self._namespace)
-        self._events.record(about, reason, text, action="Watch", warning=warning, transition=transition or text)
+        self._events.record(
+            about, reason, text, action="Watch", warning=warning, transition=transition or text, anew=True
+        )
         return True
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from admission.enforce.canary.pods import Canary
     from admission.enforce.canary.watch import Seen
     from admission.enforce.installation import Finding
+    from admission.review.reference import Keys
     from admission.server.figures import Samples
     from admission.server.settings import Settings
     from admission.server.tls import Certificate
@@ -51,7 +52,7 @@ class Proof:
         registry: Registry,
         settings: Settings,
         *,
-        key: bytes,
+        keys: Keys,
         namespace: str,
         alarm: GateAlarm,
         now: Callable[[], dt.datetime],
@@ -61,7 +62,7 @@ class Proof:
         self.certificate: Certificate | None = None
         self._canary = CanaryWatch(
             client,
-            lambda: Mark(key, settings.canary.namespace, alarm.watch.names(_POLICY)),
+            lambda: Mark(keys, settings.canary.namespace, alarm.watch.names(_POLICY)),
             seconds=settings.canary.seconds,
             tell=self._tell_of_canary,
             now=now,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 import time
@@ -10,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import cachetools
+import msgspec
 
 from admission.api.enforcement import Enforcement
 from admission.enforce.reports.writer import Facts as Reported
@@ -29,7 +29,7 @@ from admission.enforce.sweep.told import Told
 from admission.ledger.given import instant
 from admission.review.pod import MIRROR
 from admission.review.reasons import PublicCode, Reason
-from admission.review.reference import reference_of
+from admission.review.reference import references_of
 from admission.server.asking import completed
 from admission.server.case import Ask
 from admission.server.claims import STARTED
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    import msgspec
     from prometheus_client.metrics_core import Metric
 
     from admission.api.allowance import Allowance
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from admission.demand.claims import PodClaim
     from admission.enforce.sweep.found import Refer
     from admission.review.pod import Pod
+    from admission.review.reference import Keys
     from admission.server.claims import Lookup
     from admission.server.figures import Samples
     from admission.server.judge import Judge
@@ -76,7 +76,7 @@ class Judging(NamedTuple):
 
     judge: Judge
     lookup: Lookup
-    key: bytes
+    keys: Keys
     """Of references."""
     unready: Callable[[], str]
 
@@ -120,7 +120,7 @@ class Reviewer:
         """Return the ask with the claims of its pod; what one that has started was given does not change."""
         kept = self._claims.get(ask.uid)
         if kept is not None:
-            return dataclasses.replace(ask, claims=kept)
+            return msgspec.structs.replace(ask, claims=kept)
         ask = await completed(ask, "", self._judging.lookup, ())
         found = ask.claims and all(each.spec is not None for each in ask.claims.values())
         if found and ask.pod.status.phase == STARTED:
@@ -249,16 +249,16 @@ class Reevaluation:
 
     def _refer(self, namespace: str) -> Refer:
         tenant = self._registry.requester(namespace).tenant_name
-        return functools.partial(_reference, self._judging.key, tenant, namespace)
+        return functools.partial(_references, self._judging.keys, tenant, namespace)
 
 
-def stops_of(allowance: Allowance, namespace: str, key: bytes) -> tuple[str, frozenset[Reason]]:
+def stops_of(allowance: Allowance, namespace: str, keys: Keys) -> tuple[str, frozenset[Reason]]:
     """Return the tenant of which an Allowance says that nothing new is admitted, and why."""
     tenant = allowance.status.tenant
-    refer = functools.partial(_reference, key, tenant, namespace)
+    refer = functools.partial(_references, keys, tenant, namespace)
     reasons = (reason_of(each, refer) for each in allowance.status.findings if each.stops)
     return tenant, frozenset(reason for reason in reasons if reason is not None)
 
 
-def _reference(key: bytes, tenant: str, namespace: str, reason: Reason, since: dt.datetime) -> str:
-    return reference_of(key, tenant, namespace, (reason,), since)
+def _references(keys: Keys, tenant: str, namespace: str, reason: Reason, since: dt.datetime) -> tuple[str, ...]:
+    return references_of(keys, tenant, namespace, (reason,), since)

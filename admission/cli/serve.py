@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import pathlib
@@ -18,6 +19,7 @@ from admission.cli.cluster import ClusterSource
 from admission.cli.files import FileError
 from admission.cli.process import kept_alive
 from admission.cli.reevaluation import granted_by
+from admission.cli.referencekey import AWAY
 from admission.cli.standalone import FolderSource
 from admission.cluster.client import ClusterError
 from admission.cluster.clock import Clock, machines
@@ -43,6 +45,7 @@ from admission.server.settings import Settings, SettingsError, read_settings
 from admission.server.signing import Signer, UnusableKey, hmac_signer, key_signer
 from admission.server.sinks import Sink, Stream
 from admission.server.tls import CertificateError
+from admission.server.waiting import waiting
 from admission.server.workloads import WORKLOADS, WorkloadGate
 
 if TYPE_CHECKING:
@@ -155,7 +158,10 @@ async def _source(
 ) -> Source:
     if clock is None:
         return FolderSource(arguments.standalone, registry, settings)
-    return await ClusterSource.connect(arguments.kubeconfig, registry, settings, recorder, clock)
+    listening = functools.partial(waiting, _config(settings), AWAY)
+    return await ClusterSource.connect(
+        arguments.kubeconfig, registry, settings, recorder, clock=clock, waiting=listening
+    )
 
 
 async def _answer(source: Source, registry: Registry, settings: Settings, recorder: Recorder) -> None:

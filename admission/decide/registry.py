@@ -24,7 +24,7 @@ from admission.decide.question import Requester
 from admission.decide.rulebook import Rulebook
 from admission.decide.rules import NEVER
 from admission.decide.stops import Stops
-from admission.demand.inventory import Inventory, Node, Target, take_inventory
+from admission.demand.taking import take_inventory
 from admission.tenants.group import Groups
 from admission.tenants.standing import Standing, standing_of
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.rules import RulesInForce
+    from admission.demand.inventory import Inventory, Node, Target
     from admission.review.claim import DeviceClass, ResourceSlice
     from admission.tenants.group import Top
 
@@ -73,6 +74,8 @@ class Registry:
         self._rulebook: Rulebook | None = None
         self._grants: dict[str, tuple[Authorization, ...]] | None = None
         self._held_back: tuple[datetime, datetime, str] | None = None
+        self._requesters: dict[str, tuple[Mapping[str, str], Requester]] = {}
+        self._requesters_of: object = None
         self.generation = object()
         """Another one after each change of an object; namespaces and nodes are not among them."""
 
@@ -306,8 +309,16 @@ class Registry:
 
     def requester(self, namespace: str) -> Requester:
         """Who is behind a namespace."""
-        labels = self.namespaces.get(namespace, {})
-        return self._behind(namespace, labels.get(TENANT_LABEL, ""), labels.get(END_CUSTOMER_LABEL, ""))
+        labels = self.namespaces.get(namespace)
+        if labels is None:
+            return self._behind(namespace, "", "")
+        if self._requesters_of is not self.generation:
+            self._requesters, self._requesters_of = {}, self.generation
+        known = self._requesters.get(namespace)
+        if known is None or known[0] is not labels:
+            found = self._behind(namespace, labels.get(TENANT_LABEL, ""), labels.get(END_CUSTOMER_LABEL, ""))
+            known = self._requesters[namespace] = labels, found
+        return known[1]
 
     def requester_of(self, name: str) -> Requester:
         """Who is behind whatever a tenant asks for, in no namespace and for no end customer."""

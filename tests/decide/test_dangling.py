@@ -55,7 +55,7 @@ def test_of(values: list[str]) -> dict[str, Any]:
 test_of.__test__ = False  # type: ignore[attr-defined]  # a builder
 
 
-SCREENED = "Candidate, Clear, Match, MatchItself, MatchMinority, MatchOwners"
+SCREENED = "Candidate, Clear, Match, MatchItself, MatchMinority, MatchOwners, MatchSignificantMinority"
 NOBODY = "which nobody defines"
 
 

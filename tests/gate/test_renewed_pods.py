@@ -24,6 +24,7 @@ from admission.ledger.renewals import renewing_in
 from admission.ledger.state import Hold, Hours, State
 from admission.ledger.tranches import Tranche
 from admission.review.reasons import Reason
+from admission.review.reference import Keys
 from admission.server.case import Ask
 from admission.server.judge import Judge
 from tests.decide.questions import CHIP, NOW, World, quota, world
@@ -150,7 +151,7 @@ def test_what_a_renewal_refuses_is_found_and_nothing_else(given: World, state: S
     judge, _ = judging_in(given, state, enforcement())
     made = created(pod(ONE, nodeName="rack-1"))
     reviewer = Reviewer(
-        Judging(judge, FileLookup(), b"k", lambda: ""), lambda: NOW, lambda: 0.0, lambda _: False, keep=9
+        Judging(judge, FileLookup(), Keys(b"k"), lambda: ""), lambda: NOW, lambda: 0.0, lambda _: False, keep=9
     )
     found = asyncio.run(reviewer(made))
     assert found is not None

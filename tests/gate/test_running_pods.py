@@ -18,6 +18,7 @@ from admission.ledger.memory import MemoryStore
 from admission.ledger.state import Hold, Hours, State
 from admission.review.claim import ResourceClaim
 from admission.review.reasons import Reason
+from admission.review.reference import Keys
 from admission.server.case import Ask
 from admission.server.judge import Judge
 from tests.decide.questions import CHIP, NOW, UNCONTROLLED, World, quota, tenant, world
@@ -63,7 +64,7 @@ def judging_in(given: World, state: State) -> Judging:
     judge = Judge(registry, Ledger(store, wall=lambda: float(T)), reference_key=b"k", contact="")
     lookup = FileLookup()
     lookup.put({"kind": "ResourceClaim", "metadata": {"name": "shared", "namespace": "lab"}})
-    return Judging(judge, lookup, b"k", lambda: "")
+    return Judging(judge, lookup, Keys(b"k"), lambda: "")
 
 
 def reserved(judging: Judging) -> dict[tuple[str, str], int]:
