@@ -39,8 +39,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "verify",
         help="find lines that were removed, edited, reordered or duplicated",
         description="Reads records, also of several replicas mixed; other lines of a log are passed over.  Exit code "
-        "0: all lines are as they were written, 1: some are not, 2: a file or a key cannot be read, or holds none.  What "
-        "was cut off the end of a run that is open is found by --head alone.",
+        "0: all lines are as they were written, 1: some are not, 2: a file or a key cannot be read, or holds none.  "
+        "What was cut off the end of a run that is open is found by --head alone.",
     )
     verifying.add_argument("files", nargs="*", default=["-"], metavar="FILE", help="the oldest first; - is stdin")
     verifying.add_argument(

@@ -185,10 +185,8 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
         await source.ledger.close()
 
 
-def _judge(
-    source: Source, registry: Registry, settings: Settings, recorder: Recorder
-) -> tuple[Judge, Recorder | Commit]:
-    """Return what judges, and where it is recorded: before it is answered, where what cannot be recorded is denied."""
+def _judge(source: Source, registry: Registry, settings: Settings, recorder: Recorder) -> tuple[Judge, Commit]:
+    """Return what judges, and where it is recorded before it is answered."""
     denies = settings.record.on_failure == "Deny"
     judge = Judge(
         registry,
@@ -200,11 +198,11 @@ def _judge(
         last_good=source.last_good,
         endings=dict if source.releases_on_delete else Endings(registry, granted_by(settings)),
     )
-    return judge, Commit(recorder) if denies else recorder
+    return judge, Commit(recorder, denies=denies)
 
 
 def _gates(
-    source: Source, settings: Settings, judge: Judge, kinds: Kinds, *, metrics: Metrics, record: Recorder | Commit
+    source: Source, settings: Settings, judge: Judge, kinds: Kinds, *, metrics: Metrics, record: Commit
 ) -> tuple[Gate, WorkloadGate]:
     """Return what answers for pods, and what answers for what makes pods."""
     gate = Gate(

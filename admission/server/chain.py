@@ -33,7 +33,7 @@ NOTHING = "0" * 64
 
 CHECKPOINT_LINES = 1000
 CHECKPOINT_SECONDS = 10.0
-"""A checkpoint comes after so many lines at the latest, and so long after the one before it, where a line came since."""
+"""A checkpoint comes after so many lines at the latest, and so long after the one before it, if a line came."""
 
 MOST_DELAY = 20.0
 """Seconds besides that signing may take: a sink blocks, a process is starved."""

@@ -55,10 +55,11 @@ _log = logging.getLogger(__name__)
 
 
 class _Batch(NamedTuple):
-    """Lines that somebody waits for."""
+    """Lines that somebody waits for, and whether they count as dropped where they are not in every sink."""
 
     lines: Sequence[msgspec.Struct]
     done: Future[None]
+    counts: bool
 
 
 class Recorder:
@@ -96,12 +97,16 @@ class Recorder:
         except queue.Full:
             self._overflowed += 1
 
-    def durably(self, lines: Sequence[msgspec.Struct]) -> Future[None]:
-        """Queue lines; done when every sink handed all to the operating system, with an exception where one did not."""
-        batch = _Batch(lines, Future())
+    def durably(self, lines: Sequence[msgspec.Struct], *, counts: bool = False) -> Future[None]:
+        """Queue lines; done when every sink handed all to the operating system, with an exception where one did not.
+
+        ``counts`` says that nobody answers otherwise for it, so that such lines are dropped.
+        """
+        batch = _Batch(lines, Future(), counts)
         try:
             self._queue.put_nowait(batch)
         except queue.Full:
+            self._overflowed += len(lines) if counts else 0
             batch.done.set_exception(BlockingIOError("too many lines wait to be written"))
         return batch.done
 
@@ -115,7 +120,7 @@ class Recorder:
 
     @property
     def dropped(self) -> int:
-        """Lines that are not in every sink, and that nobody waited for."""
+        """Lines that are not in every sink although what they tell of holds."""
         return self._overflowed + self._unwritable + self._unwritten
 
     @property
@@ -192,7 +197,7 @@ class Recorder:
         else:
             chain.sequence, chain.head = before
         if outcome.error is not None:
-            self._unwritten += sum(not isinstance(each, _Batch) for each in items)
+            self._unwritten += sum(map(_dropped, items))
         _tell(batches, outcome.error)
 
     def _took(self, lines: int, signed: Sequence[Head]) -> None:
@@ -242,6 +247,11 @@ class Recorder:
             signature="",
         )
         return msgspec.structs.replace(unsigned, signature=signer.sign(signed_text(chain.run, unsigned)))
+
+
+def _dropped(item: msgspec.Struct | _Batch) -> int:
+    """Return how many lines are dropped where this is not written."""
+    return item.counts * len(item.lines) if isinstance(item, _Batch) else 1
 
 
 def _tell(batches: Iterable[_Batch], error: OSError | None) -> None:

@@ -1,4 +1,4 @@
-"""An end that was cut off a record, or made anew without the key, is found as far as the record or a noted head can tell."""
+"""An end that was cut off a record, or made anew without the key, is found as far as anything tells."""
 
 from __future__ import annotations
 
