@@ -153,7 +153,7 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
     metrics, counts = Metrics(entries), Counts()
     certificate = await source.certificate()
     judge, record = _judge(source, registry, settings, recorder)
-    gate, workloads = _gates(source, settings, judge, kinds, metrics=metrics, record=record)
+    gate, workloads = _gates(source, settings, judge, kinds, metrics=metrics, record=record, count=recorder)
     objects = ObjectGate(registry, metrics=metrics, unready=source.unready, now=source.now)
     metrics.watch(lambda: of_http(counts, entries))
     metrics.watch(lambda: source.figures(recorder.dropped))
@@ -182,6 +182,7 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
         )
     finally:
         watching.cancel()
+        gate.close()
         await source.ledger.close()
 
 
@@ -202,7 +203,7 @@ def _judge(source: Source, registry: Registry, settings: Settings, recorder: Rec
 
 
 def _gates(
-    source: Source, settings: Settings, judge: Judge, kinds: Kinds, *, metrics: Metrics, record: Commit
+    source: Source, settings: Settings, judge: Judge, kinds: Kinds, *, metrics: Metrics, record: Commit, count: Recorder
 ) -> tuple[Gate, WorkloadGate]:
     """Return what answers for pods, and what answers for what makes pods."""
     gate = Gate(
@@ -210,6 +211,7 @@ def _gates(
         source.ledger,
         metrics=metrics,
         record=record,
+        count=count,
         contact=settings.contact,
         excluded=settings.excluded_namespaces,
         find_namespace=source.find_namespace,

@@ -155,7 +155,7 @@ class Full(io.BytesIO):
 
 def test_where_that_only_counts_a_line_that_fails_is_dropped_and_nobody_waits_for_the_next() -> None:
     async def commit() -> list[int]:
-        recorder, seen = Recorder([Stream(Full())]), []
+        recorder, seen = Recorder([Stream(Full())]), list[int]()
         recorder.begin(SIGNER)
         record = Commit(recorder, denies=False)
         while (written := record(line(len(seen)))) is not None:
