@@ -11,7 +11,7 @@ READY := .venv/ready
 BASE_IMAGE ?=
 TAG ?= localhost/computegate:dev
 
-.PHONY: help setup test lint lock crds released workloads chart-docs profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-admission bench-sweep chaos quota-check screening-check record-check corpus image image-check cluster-test foreign-test clean
+.PHONY: help setup test lint lock crds released workloads chart-docs profiles registration bypass scenarios demo demo-cluster model zoo worlds bench bench-demand bench-decide bench-pod bench-admission bench-scale bench-gate bench-sweep soak chaos quota-check screening-check record-check corpus image image-check cluster-test foreign-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -80,7 +80,7 @@ zoo: setup ## show that each seeded bug in the ledger is noticed, and by what
 worlds: setup ## play simulated clusters in which everything goes wrong, and count what was checked; ARGS="--runs 20"
 	$(BIN)/python -m tests.ledger.worlds $(ARGS)
 
-bench: setup ## measure the server beside a minimal webhook in Go
+bench: setup ## measure the server beside a minimal webhook in Go and one of controller-runtime
 	$(BIN)/python -m bench.serve $(ARGS)
 
 bench-demand: setup ## measure what finding a pod's demand costs beside decoding its review
@@ -89,13 +89,27 @@ bench-demand: setup ## measure what finding a pod's demand costs beside decoding
 bench-decide: setup ## measure one decision with 5,000 tenants and an ownership graph of 200 parties
 	$(BIN)/python -m bench.decide $(ARGS)
 
+bench-pod: setup ## measure what one accelerator pod costs the server in its process, in microseconds and in lines of Python run
+	$(BIN)/python -m bench.pod $(ARGS)
+
 bench-admission: setup ## measure creating pods through a real API server, with ours and with others in the way
 	tools/build $(CONTROL_PLANE) helm
 	$(BIN)/python -m bench.admission $(ARGS)
 
+bench-scale: setup ## measure what many tenants and running pods cost: by request, in memory, until ready, in long steps
+	tools/build etcd kube-apiserver kubectl helm
+	$(BIN)/python -m bench.scale $(ARGS)
+
+bench-gate: setup ## count the instructions of a review by valgrind; fail when they are more than the baseline allows
+	$(BIN)/python -m bench.gate $(ARGS)
+
 bench-sweep: setup ## measure judging 10,000 running pods of 500 tenants again, and how soon a revocation is seen
 	tools/build etcd kube-apiserver kubectl helm
 	$(BIN)/python -m bench.sweep $(ARGS)
+
+soak: setup ## serve for MINUTES=30, and through restarts and rotations, and say what grew and what was lost
+	tools/build etcd kube-apiserver kubectl kube-controller-manager helm
+	$(BIN)/python -m bench.soak $(if $(filter command line environment,$(origin MINUTES)),--minutes $(MINUTES)) $(ARGS)
 
 chaos: setup ## break a real cluster at a limit for MINUTES=10 and check every revision of etcd
 	tools/build $(CONTROL_PLANE) helm

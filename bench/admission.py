@@ -1,6 +1,6 @@
 """Measure creating pods through a real API server, with ours and with others in the way: ``make bench-admission``.
 
-Eight contenders on one API server and etcd, whose data lie in memory; a pod of one accelerator and about 3.6 KB is
+Eleven contenders on one API server and etcd, whose data lie in memory; a pod of one accelerator and about 3.6 KB is
 created by 1, 8 and 64 creators at once, without a limit being reached.  A round measures every contender, one after
 the other, beginning with another one each time; what counts is the median over the rounds of the ratio to the fair
 peer of the same round.  Only the servers of the contender at hand run, so that none pays for another's watches.
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,9 +21,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.contender import processor_seconds
-from bench.machine import machine
-from bench.result import publish
-from bench.stage import MATCHED, NONE, OURS, PEER, QUOTA, UNMATCHED, Stage
+from bench.machine import go_version, machine
+from bench.result import add_options, held, publish, shown, spread
+from bench.stage import FRAMEWORK, MATCHED, MEMORY, NONE, OURS, PEER, POLICY, QUOTA, UNMATCHED, Stage
 
 TMPFS = Path("/dev/shm")  # noqa: S108 (etcd's data for minutes; nothing to hide)
 HERE = Path(__file__).parent
@@ -39,7 +38,8 @@ class Contender:
     replicas: int = 0
     """Of ours that run."""
     namespaces: tuple[str, ...] = ()
-    is_peer: bool = False
+    server: str = ""
+    """Another one that answers, by its name on the stage."""
     one_in_turn: bool = False
     """Whether a round uses one of the namespaces, the next round the next one."""
 
@@ -50,17 +50,39 @@ class Contender:
 
 CONTENDERS = {
     "none": Contender("no webhook", namespaces=(NONE,)),
+    "policy": Contender("ValidatingAdmissionPolicy", namespaces=(POLICY,)),
     "quota": Contender("ResourceQuota", namespaces=(QUOTA,)),
-    "peer": Contender("controller-runtime and ResourceQuota", namespaces=(PEER,), is_peer=True),
-    "matched": Contender("the peer behind our match conditions", namespaces=(MATCHED,), is_peer=True),
+    "framework": Contender("controller-runtime", namespaces=(FRAMEWORK,), server="peer"),
+    "peer": Contender("controller-runtime and ResourceQuota", namespaces=(PEER,), server="peer"),
+    "matched": Contender("the peer behind our match conditions", namespaces=(MATCHED,), server="peer"),
+    "memory": Contender("ours, ledger in memory", namespaces=(MEMORY,), server="memory"),
     "one": Contender("ours, 1 replica", 1, OURS[:1]),
     "unmatched": Contender("ours, 1 replica, without match conditions", 1, (UNMATCHED,)),
     "affinity": Contender("ours, 3 replicas, affinity", 3, OURS, one_in_turn=True),
     "spread": Contender("ours, 3 replicas, spread evenly", 3, OURS),
 }
-FLOORS = {1: 0.85, 8: 1.0, 64: 1.0}
-"""Least pods/s beside the peer with one replica and with affinity, by creators at once."""
-SPREAD_FLOOR = 0.75
+RATIOS = {
+    "pods/s beside the peer": ("rate", "peer"),
+    "pods/s beside no webhook": ("rate", "none"),
+    "webhook CPU beside controller-runtime's": ("webhook_s", "framework"),
+    "p50 beside the peer": ("p50_ms", "peer"),
+}
+"""What is divided in each round: a measure, and whose."""
+
+_BOTH = ("one", "affinity")
+TARGETS = (
+    *(
+        (name, workers, "pods/s beside the peer", floor)
+        for name in _BOTH
+        for workers, floor in ((1, 0.85), (8, 1), (64, 1))
+    ),
+    *(("spread", workers, "pods/s beside the peer", 0.75) for workers in (1, 8, 64)),
+    *(("memory", workers, "webhook CPU beside controller-runtime's", 0.6) for workers in (1, 8, 64)),
+    *(("one", workers, "webhook CPU beside controller-runtime's", most) for workers, most in ((8, 0.8), (64, 0.6))),
+    *((name, 1, "p50 beside the peer", 1.2) for name in _BOTH),
+)
+"""Contender, creators at once, a ratio, and what it should be: at least for pods/s, else at most."""
+
 CEILINGS = {1: 1.0, 8: 0.4, 64: 0.1}
 """Most reservation writes for each admission."""
 
@@ -78,12 +100,12 @@ def main() -> None:
             for workers in options.workers:
                 bench.round(number, workers)
         result: dict[str, Any] = {
-            "machine": machine(_go_version()),
+            "machine": machine(go_version()),
             "method": _method(options),
             "cells": {workers: _summary(bench.rounds[workers]) for workers in options.workers},
             "rounds": bench.rounds,
         }
-    publish(result, _table(result), options.out)
+    publish(result, _table(result), options.out, write="make bench-admission" if options.write else "")
 
 
 def _options() -> argparse.Namespace:
@@ -96,7 +118,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=2.5, help="of each contender in each round")
     parser.add_argument("--warm-up", type=float, default=0.7, help="seconds before each of them")
     parser.add_argument("--settle", type=float, default=4, help=_SETTLE)
-    parser.add_argument("--out", type=Path, default=HERE / "out" / "admission.json")
+    add_options(parser, "admission.json")
     return parser.parse_args()
 
 
@@ -133,7 +155,7 @@ class Bench:
 
     def _used(self, contender: Contender) -> Figures:
         """Return processor seconds so far, of the webhook and of the control plane."""
-        pids = self._stage.webhook_pids(contender.replicas, peer=contender.is_peer)
+        pids = self._stage.webhook_pids(contender.replicas, contender.server)
         plane = self._stage.plane.pids.values()
         return {"webhook": sum(map(processor_seconds, pids)), "plane": sum(map(processor_seconds, plane))}
 
@@ -175,7 +197,7 @@ def _figures(seen: dict[str, Any], used: Figures, counted: Figures) -> Figures:
 
 
 def _summary(rounds: list[dict[str, Figures]]) -> dict[str, Any]:
-    """Return, by contender, medians, and the ratios of its pods/s to the peer's and to no webhook's."""
+    """Return, by contender, medians, and the ratios to others in the same round."""
     return {name: _summarised(name, rounds) for name in rounds[0]}
 
 
@@ -183,15 +205,11 @@ def _summarised(name: str, rounds: list[dict[str, Figures]]) -> dict[str, Any]:
     own = [found[name] for found in rounds]
     medians = {key: statistics.median(each[key] for each in own) for key in own[0]}
     ratios = {
-        other: _spread([found[name]["rate"] / found[other]["rate"] for found in rounds])
-        for other in ("peer", "none")
-        if other in rounds[0]
+        title: spread(found[name][key] / found[other][key] for found in rounds)
+        for title, (key, other) in RATIOS.items()
+        if other in rounds[0] and rounds[0][name][key]
     }
     return {"medians": medians, "ratios": ratios, "refused": sum(each["refused"] for each in own)}
-
-
-def _spread(values: list[float]) -> Figures:
-    return {"median": statistics.median(values), "least": min(values), "largest": max(values)}
 
 
 _COLUMNS = {
@@ -209,8 +227,8 @@ _COLUMNS = {
 
 
 def _table(result: dict[str, Any]) -> str:
-    titles = ["creators", "contender", "x peer (least–largest)", *(title for title, _ in _COLUMNS.values()), "refused"]
-    lines = [result["machine"], result["method"], "", f"| {' | '.join(titles)} |"]
+    titles = ["creators", "contender", *(title for title, _ in _COLUMNS.values()), "refused", *RATIOS]
+    lines = [f"{result['machine']}.", f"{result['method']}.", "", f"| {' | '.join(titles)} |"]
     lines.append("| ---: | --- |" + " ---: |" * (len(titles) - 2))
     for workers, cell in result["cells"].items():
         for name, found in cell.items():
@@ -219,35 +237,34 @@ def _table(result: dict[str, Any]) -> str:
 
 
 def _row(workers: int, name: str, found: dict[str, Any]) -> str:
-    ratio = found["ratios"].get("peer")
-    beside = f"{ratio['median']:.2f} ({ratio['least']:.2f}–{ratio['largest']:.2f})" if ratio else ""
+    ratios = [shown(found["ratios"][title]) if title in found["ratios"] else "" for title in RATIOS]
     figures = [form.format(found["medians"][key]) for key, (_, form) in _COLUMNS.items()]
-    cells = [str(workers), CONTENDERS[name].title, beside, *figures, f"{found['refused']:.0f}"]
+    cells = [str(workers), CONTENDERS[name].title, *figures, f"{found['refused']:.0f}", *ratios]
     return f"| {' | '.join(cells)} |"
 
 
 def _verdicts(cells: dict[int, Any]) -> list[str]:
     """Say of each target whether it was reached."""
     lines = []
+    for name, workers, title, bound in TARGETS:
+        ratio = cells.get(workers, {}).get(name, {"ratios": {}})["ratios"].get(title)
+        if ratio is None:
+            continue
+        least = title.startswith("pods/s")
+        reached = ratio["median"] >= bound if least else ratio["median"] <= bound
+        wanted = f"at {'least' if least else 'most'} {bound:g}x"
+        lines.append(f"* {_where(name, workers)}, {title}: {held(reached)}, {ratio['median']:.2f}x of {wanted}")
     for workers, cell in cells.items():
-        for name in ("one", "affinity", "spread"):
-            if name not in cell or "peer" not in cell or workers not in FLOORS:
-                continue
-            floor = SPREAD_FLOOR if name == "spread" else FLOORS[workers]
-            ratio, writes = cell[name]["ratios"]["peer"]["median"], cell[name]["medians"]["writes"]
-            said = f"{CONTENDERS[name].title}, {workers} at once: {_held(ratio >= floor)} {ratio:.2f}x of {floor}x"
-            if name != "spread":
-                said += f"; {_held(writes <= CEILINGS[workers])} {writes:.2f} writes of {CEILINGS[workers]}"
-            lines.append(f"{said}; {_held(not cell[name]['refused'])} {cell[name]['refused']:.0f} refused of 0")
+        for name in set(_BOTH) & set(cell):
+            writes, most = cell[name]["medians"]["writes"], CEILINGS.get(workers, 1.0)
+            lines.append(f"* {_where(name, workers)}, writes: {held(writes <= most)}, {writes:.2f} of at most {most:g}")
+        refused = sum(found["refused"] for name, found in cell.items() if CONTENDERS[name].replicas)
+        lines.append(f"* ours, {workers} at once: {held(not refused)}, {refused:.0f} refused of 0")
     return lines
 
 
-def _held(reached: bool) -> str:
-    return "reached" if reached else "MISSED"
-
-
-def _go_version() -> str:
-    return subprocess.run(["go", "env", "GOVERSION"], check=True, stdout=subprocess.PIPE).stdout.decode().strip()
+def _where(name: str, workers: int) -> str:
+    return f"{CONTENDERS[name].title}, {workers} at once"
 
 
 def _method(options: argparse.Namespace) -> str:

@@ -17,24 +17,28 @@ from tools.ports import free_port
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_SECONDS = 60.0
+_ROOT = Path(__file__).parent.parent
 SERVER_CORE, CLIENT_CORE = 0, 1
 
 
 class Contender:
     """One server process; use as a context manager.
 
-    ``command`` is text with ``{port}``, ``{certificate}`` and ``{key}`` where those belong.
+    ``command`` is text with ``{port}``, ``{certificate}`` and ``{key}`` where those belong; ``path`` is answered.
     """
 
-    def __init__(self, name: str, command: str, folder: Path) -> None:
-        self.name, self._folder = name, folder
+    def __init__(
+        self, name: str, command: str, folder: Path, path: str, *, start_seconds: float = _START_SECONDS
+    ) -> None:
+        self.name, self.path, self._folder, self._start_seconds = name, path, folder, start_seconds
         self.port = free_port()
         files = {"certificate": folder / "tls.crt", "key": folder / "tls.key"}
         self._command = shlex.split(command.format(port=self.port, **files))
 
     def __enter__(self) -> Self:
         with (self._folder / f"{self.name}.log").open("wb") as log:
-            self._process = subprocess.Popen(pinned(SERVER_CORE, self._command), stdout=log, stderr=log)
+            command = pinned(SERVER_CORE, self._command)
+            self._process = subprocess.Popen(command, cwd=_ROOT, stdout=log, stderr=log)
         try:
             self._wait()
         except BaseException:
@@ -45,18 +49,23 @@ class Contender:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def processor_seconds(self) -> float:
         """Return the processor time that the process has used."""
-        return processor_seconds(self._process.pid)
+        return processor_seconds(self.pid)
 
     def memory_mb(self) -> float:
         """Return the resident memory of the process."""
-        return memory_mb(self._process.pid)
+        return memory_mb(self.pid)
 
     def _wait(self) -> None:
         """Return when the server shakes hands; raise ``RuntimeError`` with its log when it does not."""
         context = ssl.create_default_context(cafile=str(self._folder / "ca.crt"))
-        until = time.monotonic() + _START_SECONDS
+        until = time.monotonic() + self._start_seconds
         while time.monotonic() < until and self._process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as raw:
                 context.wrap_socket(raw, server_hostname="localhost").close()

@@ -21,8 +21,9 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from admission.catalogue.catalogue import Catalogue
-from admission.demand.inventory import Inventory, Node, Taint, take_inventory
+from admission.demand.inventory import Inventory, Node, Taint
 from admission.demand.pod import Demand, demand_of
+from admission.demand.taking import take_inventory
 from admission.review import wire
 from admission.review.pod import Pod
 from bench import bodies

@@ -62,6 +62,11 @@ class Estate:
         assert self.replica.popen is not None
         return self.replica.popen.pid
 
+    @property
+    def nodes(self) -> int:
+        """How many nodes there are."""
+        return -(-self._pods // _DEVICES_OF_A_NODE)
+
     def __enter__(self) -> Self:
         self.plane.start()
         try:
@@ -100,7 +105,7 @@ class Estate:
     def run(self, pods: int) -> None:
         """Have so many pods running, in all."""
         self._installed.kubectl("delete", "validatingwebhookconfigurations", "--all")
-        nodes = range(-(-self._pods // _DEVICES_OF_A_NODE), -(-pods // _DEVICES_OF_A_NODE))
+        nodes = range(self.nodes, -(-pods // _DEVICES_OF_A_NODE))
         self._each(
             nodes, lambda api, number: _done(api("POST", "/api/v1/nodes", node(_node(number), "rack", "h100-sxm")))
         )

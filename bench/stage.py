@@ -9,10 +9,10 @@ which leads all requests of one API server to one replica; or in all of them in 
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from admission.demand.registration.entries import registration
-from bench import bodies
+from bench import bodies, others
+from bench.others import PORTS
 from tests.e2e.objects import examples, namespace, quota, tenant
 from tests.e2e.world import World, eventually, samples
 from tools.controlplane import ControlPlane
 from tools.direct import Direct
-from tools.installation import ACCOUNT, NAMESPACE, Installation, Replica
+from tools.installation import ACCOUNT, NAMESPACE, Installation
 from tools.process import Process
 
 if TYPE_CHECKING:
@@ -35,13 +36,14 @@ HERE = Path(__file__).parent
 LABEL = "bench.example.com/webhook"
 CLEARED = "bench.example.com/cleared"
 NONE, QUOTA, PEER = "bench-none", "bench-quota", "bench-peer"
+POLICY, FRAMEWORK, MEMORY = "bench-policy", "bench-framework", "bench-memory"
+"""A ValidatingAdmissionPolicy, the peer without a ResourceQuota, and ours with its ledger in memory."""
 OURS = ("bench-ours-0", "bench-ours-1", "bench-ours-2")
 MATCHED, UNMATCHED = "bench-peer-matched", "bench-ours-unmatched"
 """The peer behind our match conditions, and ours without them."""
 COUNTRY = "FR"
 """No rule of the examples names it, but the one that all devices are counted."""
 AMPLE = 10**6
-_PEER_PORT = 19443
 _LEDGER = f"/apis/computegate.io/v1alpha1/quotaledgers/country.{COUNTRY.lower()}"
 
 Object = dict[str, Any]
@@ -50,36 +52,37 @@ Object = dict[str, Any]
 class Installed(Installation):
     """Ours, with a webhook configuration for each replica."""
 
+    @property
+    def certified(self) -> tuple[str, str]:
+        """Return the files of its certificate and key."""
+        return str(self._certificate.certificate), str(self._certificate.key)
+
     def rendered(self, values: dict[str, str]) -> list[Object]:
         """Return what the chart renders, its webhook configuration once for each replica."""
         objects = super().rendered(values)
         configuration = next(each for each in objects if each["kind"] == "ValidatingWebhookConfiguration")
-        others = [each for each in objects if each is not configuration]
-        services = [_service(replica.directory.name) for replica in self.replicas]
-        own = [_separate(configuration, replica, replica.directory.name) for replica in self.replicas]
-        unmatched = _separate(configuration, self.replicas[0], UNMATCHED)
+        rest = [each for each in objects if each is not configuration]
+        services = [others.service(replica.directory.name) for replica in self.replicas]
+        ports = {replica.directory.name: replica.port for replica in self.replicas}
+        own = [_separate(configuration, name, port, name) for name, port in ports.items()]
+        first = self.replicas[0]
+        unmatched = _separate(configuration, first.directory.name, first.port, UNMATCHED)
         for webhook in unmatched["webhooks"]:
             del webhook["matchConditions"]
-        return [*others, *services, *own, unmatched]
+        memory = _separate(configuration, "memory", PORTS["memory"], MEMORY)
+        return [*rest, *services, others.service("memory"), *own, unmatched, memory]
 
 
-def _separate(configuration: Object, replica: Replica, label: str) -> Object:
+def _separate(configuration: Object, service: str, port: int, label: str) -> Object:
+    """Return the entries of what is in namespaces, for those of one label."""
     own = copy.deepcopy(configuration)
     own["metadata"]["name"] = f"computegate-{label}"
+    own["webhooks"] = [each for each in own["webhooks"] if each["namespaceSelector"].get("matchExpressions")]
     for webhook in own["webhooks"]:
         path = webhook["clientConfig"].pop("url").removeprefix("https://").partition("/")[2]
-        webhook["clientConfig"]["service"] = _reference(replica.directory.name, f"/{path}", replica.port)
+        webhook["clientConfig"]["service"] = others.reference(service, f"/{path}", port)
         webhook["namespaceSelector"]["matchExpressions"].append({"key": LABEL, "operator": "In", "values": [label]})
     return own
-
-
-def _reference(name: str, path: str, port: int) -> Object:
-    return {"namespace": NAMESPACE, "name": name, "path": path, "port": port}
-
-
-def _service(name: str) -> Object:
-    spec = {"type": "ExternalName", "externalName": "127.0.0.1"}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
 
 
 class Stage:
@@ -91,7 +94,7 @@ class Stage:
         ledger: dict[str, float] = {"rebuildSeconds": 1}
         self.installed = Installed(self.plane, directory / "gate", replicas=len(OURS), ledger=ledger)
         self._world = World(self.installed)
-        self._peer: Process | None = None
+        self._servers: dict[str, Process] = {}
 
     def __enter__(self) -> Self:
         _build(self.directory)
@@ -105,16 +108,16 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self.run_replicas(0)
-        if self._peer is not None:
-            self._peer.stop()
+        for server in self._servers.values():
+            server.stop()
         self.plane.stop()
 
     def _install(self) -> None:
         self.installed.apply()
         self._use_tokens()
-        self._install_peer()
+        self._serve_others()
         self.run_replicas(1)
-        labels = {NONE: "", QUOTA: ""} | {name: name for name in (PEER, MATCHED, UNMATCHED)}
+        labels = {NONE: "", QUOTA: ""} | {name: name for name in (PEER, MATCHED, UNMATCHED, POLICY, FRAMEWORK, MEMORY)}
         labels |= {name: replica.directory.name for name, replica in zip(OURS, self.installed.replicas, strict=True)}
         namespaces = [_labelled(name, label) for name, label in labels.items()]
         limit = quota("bench", COUNTRY, AMPLE)
@@ -133,13 +136,19 @@ class Stage:
             replica.kubeconfig = replica.directory / "kubeconfig"
             replica.kubeconfig.write_text(json.dumps(access))
 
-    def _install_peer(self) -> None:
-        certificate = self.plane.issue("peer", (f"peer.{NAMESPACE}.svc",))
-        flags = [f"--port={_PEER_PORT}", f"--certificates={certificate.certificate.parent}"]
+    def _serve_others(self) -> None:
+        """Start the peer, and ours with its ledger in memory, and have the API server ask them."""
+        peer = self.plane.issue("peer", (f"peer.{NAMESPACE}.svc",))
+        flags = [f"--port={PORTS['peer']}", f"--certificates={peer.certificate.parent}"]
         flags.append(f"--kubeconfig={self.plane.kubeconfig}")
-        self._peer = Process.start("peer", self.directory / "peer", flags, self.directory)
-        kinds = {PEER: [], MATCHED: registration()["matchConditions"]}
-        self._apply(_service("peer"), *(_peer_configuration(certificate.authority, *kind) for kind in kinds.items()))
+        self._servers["peer"] = Process.start("peer", self.directory / "peer", flags, self.directory)
+        flags = [str(HERE / "product.py"), str(PORTS["memory"]), *self.installed.certified, "memory", MEMORY]
+        memory = Process.start("memory", Path(sys.executable), flags, self.directory)
+        self._servers["memory"] = memory
+        kinds = {PEER: [], FRAMEWORK: [], MATCHED: registration()["matchConditions"]}
+        asked = (others.peer(peer.authority, LABEL, *kind) for kind in kinds.items())
+        self._apply(others.service("peer"), *asked, *others.policy(LABEL, POLICY, CLEARED))
+        eventually(lambda: "serving reviews" in memory.log.read_text())
 
     def _limit(self, name: str) -> None:
         spec = {"hard": {"requests.nvidia.com/gpu": str(AMPLE)}}
@@ -169,10 +178,10 @@ class Stage:
         """Return the metrics of the first replicas."""
         return [Figures(replica.metrics()) for replica in self.installed.replicas[:number]]
 
-    def webhook_pids(self, number: int, *, peer: bool) -> list[int]:
-        """Return the processes that answer reviews."""
+    def webhook_pids(self, number: int, server: str) -> list[int]:
+        """Return the processes that answer reviews: the first replicas, and the server of this name, if any."""
         ours = [replica.popen.pid for replica in self.installed.replicas[:number] if replica.popen is not None]
-        return [*ours, *([self._peer.popen.pid] if peer and self._peer is not None else [])]
+        return [*ours, *([self._servers[server].popen.pid] if server else [])]
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -230,27 +239,9 @@ def _build(folder: Path) -> None:
 
 
 def _labelled(name: str, webhook: str) -> Object:
-    made: Object = namespace(name, "bench" if name in _RESERVED else "")
+    made: Object = namespace(name, "bench" if name in {*_RESERVED, MEMORY} else "")
     made["metadata"].setdefault("labels", {}).update({LABEL: webhook, CLEARED: "true"})
     return made
-
-
-def _peer_configuration(authority: str, label: str, conditions: list[Object]) -> Object:
-    webhook = {
-        "name": "peer.bench.example.com",
-        "admissionReviewVersions": ["v1"],
-        "sideEffects": "None",
-        "failurePolicy": "Fail",
-        "clientConfig": {
-            "service": _reference("peer", "/validate--v1-pod", _PEER_PORT),
-            "caBundle": base64.b64encode(authority.encode()).decode(),
-        },
-        "namespaceSelector": {"matchLabels": {LABEL: label}},
-        "matchConditions": conditions,
-        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-    }
-    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
-    return {**kind, "metadata": {"name": label}, "webhooks": [webhook]}
 
 
 def _used(api: Direct, path: str) -> str:

@@ -83,6 +83,15 @@ def _names(task: Any) -> Iterator[str]:
         task = next((getattr(task, key) for key in _AWAITED if getattr(task, key, None) is not None), None)
 
 
+def longest(path: Path, since: int, until: int | None = None) -> list[tuple[float, str]]:
+    """Return the ten longest steps noted between two sizes of the file: milliseconds and whose, the longest first."""
+    with path.open("rb") as file:
+        file.seek(since)
+        noted = file.read(-1 if until is None else until - since).decode()
+    lines = (line.partition(" ") for line in noted[: noted.rfind("\n") + 1].splitlines())
+    return sorted(((float(ms), name) for ms, _, name in lines), reverse=True)[:10]
+
+
 def run(log: str, *arguments: str) -> None:
     """Become the server."""
     create_task, notes = uvloop.Loop.create_task, Path(log).open("a", buffering=1)  # noqa: SIM115 (until the end)

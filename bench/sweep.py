@@ -27,6 +27,7 @@ from bench.contender import memory_mb, processor_seconds
 from bench.estate import Estate
 from bench.machine import machine
 from bench.result import publish
+from bench.stalls import longest
 from tools.direct import Direct
 from tools.installation import ACCOUNT
 
@@ -107,7 +108,7 @@ class Bench:
             "memory_after": memory_mb(estate.pid),
             "requests": {" ".join(key): count for key, count in sorted(asked.items())},
             "written": written(asked),
-            "stalls": _stalls(estate.stalls, marked),
+            "stalls": longest(estate.stalls, marked),
         }
 
     def settle(self) -> None:
@@ -150,14 +151,6 @@ def _sized(sweeps: list[Figures]) -> Figures:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _stalls(path: Path, since: int) -> list[tuple[float, str]]:
-    """Return the longest steps of tasks since then: milliseconds and whose, the longest first."""
-    with path.open() as file:
-        file.seek(since)
-        lines = [line.rstrip("\n").partition(" ") for line in file if line.endswith("\n")]
-    return sorted(((float(ms), name) for ms, _, name in lines), reverse=True)[:10]
 
 
 # -- what is printed -----------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """The real things tests run against: a control plane, kubectl, helm.  Each is made when a test first asks for it."""
 
-import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.interrupts import stop_in_order
 from tools.controlplane import ControlPlane
 from tools.kubectl import Kubectl
 from tools.process import binaries
@@ -17,9 +17,8 @@ hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("untimed")
 
 
-def pytest_configure() -> None:
-    # A terminated run, such as one under timeout(1), ends like Ctrl-C: fixtures stop what they started.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+def pytest_configure(config: pytest.Config) -> None:
+    stop_in_order(worker=hasattr(config, "workerinput"))
 
 
 @pytest.fixture(scope="session")

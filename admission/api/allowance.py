@@ -90,7 +90,7 @@ class AllowanceStatus(Model):
     clearance: str = ""
     """Cleared, or the public code of what stands in the way of any controlled class that the cluster has, as a pod of this namespace would be told; how much fits is told by limits."""
     expires_at: pydantic.AwareDatetime | None = None
-    """When the clearance lapses."""
+    """Until when the clearance that holds now does, or, of one that has expired, since when it does not. Absent where none holds for another reason."""
     use: list[ClassUse] = []
     """Own use, class by class."""
     limits: list[OwnLimit] = []
@@ -116,7 +116,7 @@ class Allowance(Object):
             ("Tenant", "string", ".status.tenant", "the tenant"),
             ("Clearance", "string", ".status.clearance", "Cleared, or what stands in the way"),
             ("Use", "string", ".status.summary", "own use and what the tenant could hold, by quota"),
-            ("Expires", "string", ".status.expiresAt", "when the clearance lapses"),
+            ("Expires", "string", ".status.expiresAt", "when the clearance that holds lapses, or when it expired"),
             ("Last-Denial", "string", ".status.lastDenial.code", "code of the latest denial"),
             ("Reference", "string", ".status.lastDenial.reference", "reference to give to the operator"),
         ),

@@ -24,7 +24,7 @@ class QuotaLedgerStatus(Model):
     epoch: int = 0
     """Raised at each rebuild."""
     initialized: bool = False
-    """False until the ledger has been counted against the cluster; until then controlled requests get TryAgain."""
+    """False until the ledger has been counted against the cluster; until then requests for accelerators get TryAgain."""
     observed_pods: str = ""
     """resourceVersion of the pods up to which `used` is complete."""
     observed_claims: str = ""

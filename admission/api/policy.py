@@ -68,7 +68,7 @@ class Test(Model):
     )
 
     fact: Fact
-    """What is tested. OwnerHeadquarters are those of all owners of 50 percent or more, cascaded. Screening has the values Clear, Candidate, Match, and with Match those that say of whom: MatchItself, MatchOwners (of 50 percent or more, in aggregate), or both; or MatchMinority, of owners who together have less for certain."""
+    """What is tested. OwnerHeadquarters are those of all owners of 50 percent or more, cascaded. Screening has the values Clear, Candidate, Match, and with Match those that say of whom: MatchItself, MatchOwners (of 50 percent or more, in aggregate), or both; or MatchMinority, of owners who together have less for certain, and with it MatchSignificantMinority where they may have `screening.significantFrom` or more."""
     operator: Literal["In", "NotIn", "Exists", "Unknown"]
     """Where a fact has several values, any of them decides for a rule that restricts, and all do for one that allows: In holds when one is among values, to allow when all are; NotIn when one is not, to allow when none is. An unknown fact never lets a restricting rule pass: Deny denies, the other effects apply."""
     values: Annotated[list[Annotated[str, pydantic.Field(max_length=63)]], pydantic.Field(max_length=250)] = []

@@ -59,3 +59,5 @@ class ScreeningTerms(Model):
     """For so long after a name hit was first seen a tenant that was verified before goes on, such as 72h; absent: not at all. A tenant that is not verified, or was verified since, waits in any case."""
     max_age: Duration | None = None
     """Past this age of the list, such as 7d, a tenant that was clear by it is of unknown screening, which is not cleared; absent: never."""
+    significant_from: Annotated[float, pydantic.Field(gt=0, lt=50)] | None = None
+    """Percent from which listed owners of less than half are MatchSignificantMinority: by the most that they may have together of what is stated; of several policies the lowest; absent: 25."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from admission.cluster.events import Regarding
 from admission.enforce.alarm.releases import ReleaseWatch
 from admission.enforce.alarm.watch import GateWatch
-from admission.review import notices
+from admission.review import alarms
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -57,16 +57,16 @@ class GateAlarm:
         for problem in ended:
             logger.warning("gate: no longer so: %s %s %s", problem.kind, problem.name, problem.problem)
         if not self.watch.problems:
-            logger.warning("gate: %s", notices.gate_intact())
-            self.record("GateIntact", notices.gate_intact(), warning=False)
+            logger.warning("gate: %s", alarms.gate_intact())
+            self.record("GateIntact", alarms.gate_intact(), warning=False)
 
     def _tell_weaker(self, what: list[str]) -> None:
-        text = notices.released_weaker(what)
+        text = alarms.released_weaker(what)
         logger.warning("release: %s", text)
         self.record("Weakened", text, warning=True)
 
     def record(self, reason: str, text: str, *, warning: bool, transition: str = "", anyone: bool = False) -> bool:
-        """Record an event about the gate, where this replica leads; the same again within the hour only counts.
+        """Record an event about the gate that began, or ended, now, where this replica leads.
 
         ``transition`` tells apart what is one reason but not one case; without it the text does.  With ``anyone`` it is
         about this replica, which need not lead.  Returns whether it was this replica's to record.
@@ -75,7 +75,9 @@ class GateAlarm:
             return False
         held = self.watch.regarding
         about = Regarding("v1", "ConfigMap", held.name, held.uid, self._namespace)
-        self._events.record(about, reason, text, action="Watch", warning=warning, transition=transition or text)
+        self._events.record(
+            about, reason, text, action="Watch", warning=warning, transition=transition or text, anew=True
+        )
         return True
 
 
@@ -95,8 +97,8 @@ def sentence(problem: Problem) -> str:
     """Say what is wrong, and what to do."""
     match problem.problem:
         case "missing":
-            return notices.gate_missing(problem.kind, problem.name)
+            return alarms.gate_missing(problem.kind, problem.name)
         case "changed":
-            return notices.gate_changed(problem.kind, problem.name, problem.detail)
+            return alarms.gate_changed(problem.kind, problem.name, problem.detail)
         case "unseen":
-            return notices.gate_unseen(problem.kind, problem.name, problem.detail)
+            return alarms.gate_unseen(problem.kind, problem.name, problem.detail)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.cluster.clearances import NoTenant
 from admission.cluster.client import ClusterError
-from admission.review import notices
+from admission.review import deliveries
 from admission.tenants.verification import NotAllowed, Result, advance
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ async def write_all(clearances: Clearances, rows: Iterable[Row], *, dry_run: boo
             plan.problems.append(f"{row.where}: {error}")
             continue
         if step.result is Result.OutOfOrder:
-            plan.problems.append(f"{row.where}: asOf: {notices.cluster_newer(_known(tenant.status.kyc))}")
+            plan.problems.append(f"{row.where}: asOf: {deliveries.cluster_newer(_known(tenant.status.kyc))}")
         shown.append(_line(tenant, step.kyc, step.result, now))
         if step.kyc is not None:
             plan.writes.append(Write(row.where, shown[-1], _writing(clearances, tenant, step.kyc)))

@@ -22,6 +22,7 @@ import yaml
 from admission import __version__
 from admission.api import API_VERSION, MODE_LABEL, TENANT_LABEL
 from admission.api.allowance import Allowance
+from admission.api.installation import ComputeGate
 from admission.api.ledger import QuotaLedger
 from admission.api.policy import Mode
 from admission.cli.features import configuration_of, features_of
@@ -52,6 +53,8 @@ _CONFIG = "computegate.io/config"
 """Annotation of the replicas' pods, which is the server's file."""
 
 _SELECTED = "app.kubernetes.io/name=computegate"
+"""The replicas, where their Deployment cannot be seen and is named as everywhere in the pages."""
+
 _LIBRARIES = (
     "aiohttp",
     "httptools",
@@ -75,7 +78,7 @@ class Bundle:
         self._client, self._namespace, self._names = client, namespace, names
         self.files: dict[str, bytes] = {}
         self.problems: list[str] = []
-        self._metrics_port = _METRICS_PORT
+        self._metrics_port, self._selected = _METRICS_PORT, _SELECTED
 
     @classmethod
     async def of(cls, client: Client, namespace: str) -> Bundle:
@@ -149,14 +152,7 @@ class Bundle:
 
     async def _configuration(self) -> Any:
         """The server's settings; of addresses and names only how many there are."""
-        path = f"/apis/apps/v1/namespaces/{self._namespace}/deployments"
-        listed = await self._every(path, {"labelSelector": _SELECTED})
-        noted = [each["spec"]["template"]["metadata"].get("annotations") or {} for each in listed]
-        texts = [each[_CONFIG] for each in noted if _CONFIG in each]
-        if not texts:
-            raise ValueError("no Deployment holds the server's settings")
-        text = texts[0]
-        settings = Settings.model_validate(yaml.safe_load(text) or {})
+        settings = Settings.model_validate(await self._found())
         self._metrics_port = settings.listen.metrics_port
         shown = settings.model_dump(mode="json", by_alias=True)
         plain = {key: shown[key] for key in _PLAIN}
@@ -168,6 +164,17 @@ class Bundle:
             "claimMakers": [self._names.user(each) for each in settings.claim_makers],
             "workloads": {"deny": settings.workloads.deny, "kinds": settings.workloads.kinds_file is not None},
         }
+
+    async def _found(self) -> dict[str, Any]:
+        """Return the settings that the server's Deployment holds, whatever its name, and note which pods are its."""
+        for each in await self._every(f"/apis/apps/v1/namespaces/{self._namespace}/deployments"):
+            text = (each["spec"]["template"]["metadata"].get("annotations") or {}).get(_CONFIG, "")
+            settings = yaml.safe_load(text) or {}
+            if "gate" in settings:  # others of the release have none
+                labels = each["spec"]["selector"]["matchLabels"]
+                self._selected = ",".join(f"{key}={value}" for key, value in labels.items())
+                return dict(settings)
+        raise ValueError("no Deployment holds the server's settings")
 
     async def _webhook(self) -> Any:
         configuration = await configuration_of(self._client)
@@ -203,7 +210,7 @@ class Bundle:
 
     async def _objects(self) -> Any:
         told: dict[str, Any] = {}
-        kinds: tuple[type[Object], ...] = (*DECIDING, QuotaLedger, Allowance)
+        kinds: tuple[type[Object], ...] = (*DECIDING, QuotaLedger, Allowance, ComputeGate)
         for kind in kinds:
             found = await self._every(f"/apis/{API_VERSION}/{kind.crd.plural}")
             shown = [object_of(kind.__name__, each, self._names) for each in found[:MOST_OBJECTS]]
@@ -231,7 +238,7 @@ class Bundle:
 
     async def _replicas(self) -> Any:
         """The pods of the release; their logs and metrics besides."""
-        pods = await self._every(f"/api/v1/namespaces/{self._namespace}/pods", {"labelSelector": _SELECTED})
+        pods = await self._every(f"/api/v1/namespaces/{self._namespace}/pods", {"labelSelector": self._selected})
         for number, pod in enumerate(pods):
             path = f"/api/v1/namespaces/{self._namespace}/pods/{pod['metadata']['name']}"
             for previous in ("false", "true") if _restarts(pod) else ("false",):

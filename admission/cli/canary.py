@@ -14,7 +14,7 @@ from admission.enforce.audit.released import is_replaced
 from admission.enforce.canary.pods import CANARIES
 from admission.enforce.canary.reading import GOOD, UNKNOWN, Mark, Outcome
 from admission.enforce.canary.watch import CanaryWatch
-from admission.review import notices
+from admission.review import alarms
 from admission.server.handshake import doubt
 from admission.server.metrics import gauge
 from admission.server.settings import digest_of
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from admission.enforce.canary.pods import Canary
     from admission.enforce.canary.watch import Seen
     from admission.enforce.installation import Finding
+    from admission.review.reference import Keys
     from admission.server.figures import Samples
     from admission.server.settings import Settings
     from admission.server.tls import Certificate
@@ -51,7 +52,7 @@ class Proof:
         registry: Registry,
         settings: Settings,
         *,
-        key: bytes,
+        keys: Keys,
         namespace: str,
         alarm: GateAlarm,
         now: Callable[[], dt.datetime],
@@ -61,7 +62,7 @@ class Proof:
         self.certificate: Certificate | None = None
         self._canary = CanaryWatch(
             client,
-            lambda: Mark(key, settings.canary.namespace, alarm.watch.names(_POLICY)),
+            lambda: Mark(keys, settings.canary.namespace, alarm.watch.names(_POLICY)),
             seconds=settings.canary.seconds,
             tell=self._tell_of_canary,
             now=now,
@@ -135,15 +136,15 @@ class Proof:
 
     def _tell_of_canary(self, canary: Canary, seen: Seen) -> None:
         good = seen.outcome in GOOD
-        text = notices.canary_answered(canary.name, seen.outcome, "" if good else seen.detail)
+        text = alarms.canary_answered(canary.name, seen.outcome, "" if good else seen.detail)
         logger.log(logging.WARNING if good or seen.outcome in UNKNOWN else logging.ERROR, "gate: %s", text)
         self._alarm.record(_REASONS[seen.outcome], text, warning=not good, transition=canary.name)
 
     def _tell_of_lack(self, lack: Lack, found: Found | None) -> None:
         if found is None:
-            logger.warning("audit: %s", notices.lacks_no_longer(lack))
+            logger.warning("audit: %s", alarms.lacks_no_longer(lack))
             return
-        text = notices.lacking(lack, found.detail)
+        text = alarms.lacking(lack, found.detail)
         logger.error("audit: %s", text)
         own = lack in {Lack.Settings, Lack.Edited}  # another replica, which leads, may have been told otherwise
         self._alarm.record(f"Lacks{lack.capitalize()}", text, warning=True, anyone=own)

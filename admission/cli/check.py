@@ -7,7 +7,6 @@ import pathlib
 import secrets
 import sys
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -230,7 +229,7 @@ async def _row(judge: Judge, document: Document, subject: _Subject, now: dt.date
     """Judge the pods one by one until one is denied; each that is admitted is counted."""
     pods, admitted = subject.pods, 0
     while True:
-        ask = replace(subject.ask, uid=str(uuid.uuid4()), dry_run=pods == 0)
+        ask = msgspec.structs.replace(subject.ask, uid=str(uuid.uuid4()), dry_run=pods == 0)
         judgement = await judge.judge(ask, now, asyncio.get_running_loop().time() + 10)
         admitted += not judgement.findings
         if judgement.findings or admitted >= min(pods, MOST_PODS):

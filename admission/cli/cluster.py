@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 import uuid
@@ -10,16 +11,12 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from admission.cli import looks
-from admission.cli.alarm import GateAlarm
-from admission.cli.canary import Proof
 from admission.cli.certificates import Certificates
 from admission.cli.denials import Denials
-from admission.cli.installation import Installation, Replica
+from admission.cli.health import Health
 from admission.cli.process import all_kept_alive, ended, own_namespace, start_anew
 from admission.cli.reevaluation import Judging, granted_by
-from admission.cli.referencekey import reference_key
-from admission.cli.troubles import Troubles
+from admission.cli.referencekey import reference_keys
 from admission.cli.upkeep import Upkeep
 from admission.cli.watches import Watches
 from admission.cli.weakened import Weakened
@@ -34,20 +31,21 @@ from admission.ledger.ledger import Ledger
 from admission.ledger.objects import ObjectStore
 from admission.ledger.uncount import uncount_all
 from admission.review import notices
-from admission.server.figures import clock_figures, figures_of, gate_figures
+from admission.server.figures import clock_figures, figures_of
 from admission.server.judge import Judge
-from admission.server.rules import rule_figures, rule_troubles
+from admission.server.rules import rule_figures
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from prometheus_client.metrics_core import Metric
 
     from admission.cluster.clock import Clock
     from admission.decide.registry import Registry
-    from admission.enforce.installation import Finding
     from admission.ledger.objects import LedgerObject
+    from admission.review.reference import Keys
     from admission.server.judge import Judgement
     from admission.server.recorder import Recorder
     from admission.server.settings import Settings
@@ -66,13 +64,13 @@ class ClusterSource:
         client: Client,
         registry: Registry,
         settings: Settings,
-        reference_key: bytes,
+        keys: Keys,
         recorder: Recorder,
         *,
         clock: Clock,
     ) -> None:
         self._client, self._registry, self._settings, self._recorder = client, registry, settings, recorder
-        self.reference_key, self._clock = reference_key, clock
+        self._keys, self.reference_key, self._clock = keys, keys.own, clock
         self._store = ObjectStore(client, self._went_back)
         self.ledger = Ledger(self._store, wall=lambda: clock().timestamp())
         self.lookup = ClusterLookup(client)
@@ -92,7 +90,7 @@ class ClusterSource:
             registry,
             self._store,
             self._weakened,
-            reference_key=reference_key,
+            keys=keys,
             stale_seconds=settings.stale_seconds,
             now=clock,
             last_good=self.last_good,
@@ -110,56 +108,56 @@ class ClusterSource:
             fit=lambda: not clock.look(),
         )
         self._certificates = Certificates(client, namespace, settings.tls, now=clock)
-        self._alarm = GateAlarm(client, namespace, settings, self._events, lease=self.lease, now=clock)
-        self._proof = Proof(
-            client, registry, settings, key=reference_key, namespace=namespace, alarm=self._alarm, now=clock
-        )
-        hindering = {"ClockLeapt": clock.leap, "RecordUnwritten": lambda: recorder.problem, "NotReady": self.unready}
-        rules = rule_troubles(self.last_good, clock)
-        shared = {**rules, **self._certificates.shared()}
-        self._troubles = Troubles(self._alarm, settings.gate.grace_seconds, own=hindering, shared=shared)
-        self._installation = Installation(
+        self._health = Health(
             client,
-            Replica(pod, namespace, is_pod=bool(settings.tls.server_name)),
-            self._looks(),
-            leads=lambda: self.lease.held,
-            grace=settings.gate.grace_seconds,
-            now=clock,
+            registry,
+            settings,
+            pod=pod,
+            namespace=namespace,
+            keys=keys,
+            events=self._events,
+            lease=self.lease,
+            clock=clock,
+            recorder=recorder,
+            last_good=self.last_good,
+            renewal=self._certificates.shared(),
+            unread=self._watches.unready,
+            unready=self.unready,
         )
-
-    def _looks(self) -> dict[str, Callable[[], Finding | None]]:
-        """Return what the conditions of the installation rest on."""
-        renewal, clock, registry, recorder = self._certificates.shared(), self._clock, self._registry, self._recorder
-        return {
-            "CertificateCurrent": lambda: looks.certified(self._proof.certificate, renewal),
-            "ClockRight": lambda: looks.right(clock),
-            "GateIntact": lambda: looks.intact(self._alarm.watch.problems),
-            "Reading": looks.good_unless("NotReady", "Current", self._watches.unready),
-            "RecordWritten": looks.good_unless("RecordUnwritten", "Written", lambda: recorder.problem),
-            "RulesUsable": looks.good_unless("RulesUnusable", "Usable", lambda: registry.held_back_at(clock())),
-            **self._proof.looks(leads=lambda: self.lease.held),
-        }
 
     @classmethod
     async def connect(
-        cls, kubeconfig: pathlib.Path | None, registry: Registry, settings: Settings, recorder: Recorder, clock: Clock
+        cls,
+        kubeconfig: pathlib.Path | None,
+        registry: Registry,
+        settings: Settings,
+        recorder: Recorder,
+        *,
+        clock: Clock,
+        waiting: Callable[[Certificate], AbstractAsyncContextManager[None]],
     ) -> ClusterSource:
-        """Reach the cluster and fetch, or make, the key of references."""
+        """Reach the cluster and fetch, or make, the keys of references; ``waiting`` while its API server is away."""
         client = await Client.connect(kubeconfig)
         client.on_date = clock.hear
+
+        @contextlib.asynccontextmanager
+        async def listening() -> AsyncIterator[None]:
+            certificate = await Certificates(client, own_namespace(), settings.tls, now=clock).certificate()
+            async with waiting(certificate):
+                yield
+
         try:
-            key = await reference_key(client, settings, own_namespace())
+            keys = await reference_keys(client, settings, own_namespace(), listening)
         except BaseException:
             await client.close()
             raise
-        return cls(client, registry, settings, key, recorder, clock=clock)
+        return cls(client, registry, settings, keys, recorder, clock=clock)
 
     async def __aenter__(self) -> Self:
         """Start watching; ``unserving`` tells when everything has been read once."""
         watches = (reflector.run for reflector in self.reflectors.values())
         self._tasks += all_kept_alive((*watches, self._denials.run, self._events.run))
-        gate = self._alarm.watch.run, self._alarm.releases.run, self._troubles.run, self._installation.run
-        self._until_resigned = all_kept_alive((self.lease.run, *gate, *self._proof.everywhere()))
+        self._until_resigned = all_kept_alive((self.lease.run, *self._health.everywhere()))
         self._tasks += self._until_resigned
         return self
 
@@ -184,8 +182,8 @@ class ClusterSource:
 
     async def certificate(self) -> Certificate:
         """Return the serving certificate, which is followed from now on."""
-        found = self._proof.certificate = await self._certificates.certificate()
-        self._troubles.own["CertificateUnusable"] = lambda: found.failure or found.problem() or ""
+        found = await self._certificates.certificate()
+        self._health.follow(found)
         self._tasks += all_kept_alive(self._certificates.everywhere())
         return found
 
@@ -194,7 +192,7 @@ class ClusterSource:
         return [*self._watches.unserving(), *filter(None, [self._clock.problem()])]
 
     def unready(self) -> str:
-        """Return why nothing controlled can be decided: not read yet, too old, or at a time that nobody knows."""
+        """Return why no request for accelerators can be decided: not read yet, too old, or nobody knows the time."""
         return "; ".join(filter(None, [self._watches.unready(), self._clock.problem()]))
 
     async def find_namespace(self, name: str) -> bool:
@@ -219,8 +217,7 @@ class ClusterSource:
             *self._weakened.figures(),
             *self._certificates.figures(leads=self.lease.held),
             *rule_figures(self.last_good, self._clock()),
-            *gate_figures(self._alarm.watch.problems, self._alarm.watch.breaks, self._alarm.releases.weakened),
-            *self._proof.figures(leads=self.lease.held),
+            *self._health.figures(),
             *(self.upkeep.reevaluation.figures() if self.upkeep is not None else ()),
         )
 
@@ -256,7 +253,7 @@ class ClusterSource:
         for task in self._leading:
             task.cancel()
         self._tasks = [task for task in (*self._tasks, *self._leading) if not task.done()]
-        runs = (self._term, *self._certificates.leading(), *self._proof.leading()) if held else ()
+        runs = (self._term, *self._certificates.leading(), *self._health.leading()) if held else ()
         self._leading = all_kept_alive(runs)
 
     async def _term(self) -> None:
@@ -287,7 +284,7 @@ class ClusterSource:
         judge = Judge(
             self._registry, self.ledger, reference_key=key, contact=contact, unready=self.unready, endings=endings
         )
-        return Judging(judge, self.lookup, key, lambda: self.unready() or self._unrecorded())
+        return Judging(judge, self.lookup, self._keys, lambda: self.unready() or self._unrecorded())
 
     def _unrecorded(self) -> str:
         """Return why nothing that must be recorded is done, or ""."""

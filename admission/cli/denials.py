@@ -8,7 +8,7 @@ from admission.api import API_VERSION
 from admission.api.allowance import LastDenial
 from admission.api.tenant import Tenant
 from admission.cluster.events import Regarding
-from admission.enforce.writer import DenialNotes
+from admission.enforce.denials import DenialNotes
 from admission.review import fitting
 
 if TYPE_CHECKING:

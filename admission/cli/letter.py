@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from admission.review import notices
+from admission.review import letters
 from admission.review.fitting import printable
 from admission.review.reasons import PublicCode
 
@@ -31,24 +31,24 @@ class Basis(NamedTuple):
 def letter(tenant: str, cases: list[Case], contact: str, basis: Basis) -> Iterator[str]:
     """Yield the lines of the letter about what would be denied to a tenant."""
     first, last = min(case.first for case in cases), max(case.last for case in cases)
-    yield f"Subject: {notices.letter_subject(tenant)}"
+    yield f"Subject: {letters.subject(tenant)}"
     yield ""
     requests = sum(case.requests for case in cases)
-    yield textwrap.fill(notices.letter_opening(tenant, requests, _shown(first), _shown(last)), _WIDTH)
+    yield textwrap.fill(letters.opening(tenant, requests, _shown(first), _shown(last)), _WIDTH)
     yield ""
-    yield textwrap.fill(notices.letter_basis(*(at and _shown(at) for at in basis)), _WIDTH)
+    yield textwrap.fill(letters.basis(*(at and _shown(at) for at in basis)), _WIDTH)
     ordered = sorted(cases, key=lambda case: -case.requests)
     for number, case in enumerate(ordered[:MOST_TOLD], start=1):
         yield ""
         yield from _told(number, case)
     if len(ordered) > MOST_TOLD:
-        yield f"\n{notices.letter_more(len(ordered) - MOST_TOLD)}"
+        yield f"\n{letters.more(len(ordered) - MOST_TOLD)}"
     yield ""
-    yield textwrap.fill(notices.letter_closing(contact), _WIDTH)
+    yield textwrap.fill(letters.closing(contact), _WIDTH)
 
 
 def _told(number: int, case: Case) -> Iterator[str]:
-    what = notices.letter_case(
+    what = letters.case(
         case.namespace,
         case.requests,
         case.devices,
@@ -57,7 +57,7 @@ def _told(number: int, case: Case) -> Iterator[str]:
         last=_shown(case.last),
     )
     yield textwrap.fill(f"{number}. {printable(what)}", _WIDTH, subsequent_indent="   ")
-    advice = (notices.letter_advice(code) for code in PublicCode if str(code) in case.codes)
+    advice = (letters.advice(code) for code in PublicCode if str(code) in case.codes)
     for line in (printable(case.line), *advice):
         yield textwrap.fill(line, _WIDTH, initial_indent="   ", subsequent_indent="   ", break_on_hyphens=False)
     if case.reference:

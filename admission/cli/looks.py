@@ -8,7 +8,7 @@ from admission.cli.alarm import sentence
 from admission.enforce.audit.audit import Lack
 from admission.enforce.canary.reading import GOOD, UNKNOWN
 from admission.enforce.installation import Finding
-from admission.review import notices
+from admission.review import alarms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -49,7 +49,7 @@ def answers(seen: Mapping[str, Seen]) -> Finding | None:
     if not bad:
         return Finding(holds=True, reason="AsItMust")
     name, worst = min(bad.items(), key=lambda each: each[1].outcome in UNKNOWN)
-    text = notices.canary_answered(name, worst.outcome, worst.detail)
+    text = alarms.canary_answered(name, worst.outcome, worst.detail)
     return Finding(None if worst.outcome in UNKNOWN else False, f"Gate{worst.outcome.capitalize()}", text)
 
 
@@ -60,7 +60,7 @@ def audited(lacks: Mapping[Lack, Found] | None) -> Finding | None:
     if not lacks:
         return Finding(holds=True, reason="NothingLacks")
     worst = min(lacks, key=lambda lack: (lack is Lack.Unseen, list(Lack).index(lack)))
-    text = "; ".join(notices.lacking(lack, found.detail) for lack, found in lacks.items())
+    text = "; ".join(alarms.lacking(lack, found.detail) for lack, found in lacks.items())
     return Finding(None if worst is Lack.Unseen else False, f"Lacks{worst.capitalize()}", text)
 
 

@@ -67,6 +67,7 @@ class PodWatch:
             self.census,
             pods=self._pods,
             claims=self._claims,
+            attributed=lambda: self.up_to() is not None,
             emit=record,
             now=now,
         )

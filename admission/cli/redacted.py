@@ -59,6 +59,7 @@ FACTS = {
 """Of each kind the fields that are told where they hold a word of an enum, a number or an instant."""
 
 COUNTED = {
+    "ComputeGate": ("status.replicas",),
     "AccessPolicy": ("spec.rules",),
     "Tenant": ("spec.parties", "spec.owners"),
     "ComputeQuota": ("spec.classes",),

@@ -25,7 +25,7 @@ from admission.enforce.sweep.told import Told
 from admission.ledger.given import instant
 from admission.review.pod import MIRROR
 from admission.review.reasons import PublicCode, Reason
-from admission.review.reference import reference_of
+from admission.review.reference import references_of
 from admission.server.asking import completed
 from admission.server.case import Ask
 from admission.server.metrics import counter, counters, gauge
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from admission.decide.registry import Registry
     from admission.enforce.sweep.found import Refer
     from admission.review.pod import Pod
+    from admission.review.reference import Keys
     from admission.server.claims import Lookup
     from admission.server.figures import Samples
     from admission.server.judge import Judge, Judgement
@@ -66,7 +67,7 @@ class Judging(NamedTuple):
 
     judge: Judge
     lookup: Lookup
-    key: bytes
+    keys: Keys
     """Of references."""
     unready: Callable[[], str]
 
@@ -227,16 +228,16 @@ class Reevaluation:
 
     def _refer(self, namespace: str) -> Refer:
         tenant = self._registry.requester(namespace).tenant_name
-        return functools.partial(_reference, self._judging.key, tenant, namespace)
+        return functools.partial(_references, self._judging.keys, tenant, namespace)
 
 
-def stops_of(allowance: Allowance, namespace: str, key: bytes) -> tuple[str, frozenset[Reason]]:
+def stops_of(allowance: Allowance, namespace: str, keys: Keys) -> tuple[str, frozenset[Reason]]:
     """Return the tenant of which an Allowance says that nothing new is admitted, and why."""
     tenant = allowance.status.tenant
-    refer = functools.partial(_reference, key, tenant, namespace)
+    refer = functools.partial(_references, keys, tenant, namespace)
     reasons = (reason_of(each, refer) for each in allowance.status.findings if each.stops)
     return tenant, frozenset(reason for reason in reasons if reason is not None)
 
 
-def _reference(key: bytes, tenant: str, namespace: str, reason: Reason, since: dt.datetime) -> str:
-    return reference_of(key, tenant, namespace, (reason,), since)
+def _references(keys: Keys, tenant: str, namespace: str, reason: Reason, since: dt.datetime) -> tuple[str, ...]:
+    return references_of(keys, tenant, namespace, (reason,), since)

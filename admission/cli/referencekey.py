@@ -1,10 +1,16 @@
-"""The key of references, which all replicas of a cluster have in common: from a file, or from a Secret."""
+"""The key of references, which all replicas of a cluster have in common: from a file, or from a Secret.
+
+Beside it may stand ``previous`` and ``next``, by which no reference is made and which are known all the same: while the
+key is changed some replicas have the one, and some the other; and what tenants were told stands for longer.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import logging
+import pathlib
 import random
 import secrets
 from typing import TYPE_CHECKING
@@ -13,11 +19,12 @@ import msgspec
 
 from admission.cluster.backoff import Backoff
 from admission.cluster.client import ApiError, ClusterError
+from admission.review.reference import Keys
 from admission.server.settings import SettingsError
 
 if TYPE_CHECKING:
-    import pathlib
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from admission.cluster.client import Client
     from admission.server.settings import Settings
@@ -25,17 +32,25 @@ if TYPE_CHECKING:
 LEAST_BYTES = 32
 """A shorter key could be guessed: references, marks of canaries and the record are signed with it."""
 
+AWAY = "the API server does not answer; this replica starts once it does"
+
+_OTHERS = ("previous", "next")
+
 logger = logging.getLogger(__name__)
 
 
-async def reference_key(client: Client, settings: Settings, namespace: str) -> bytes:
-    """Return the key; wait for an API server that is away.
+async def reference_keys(
+    client: Client, settings: Settings, namespace: str, waiting: Callable[[], AbstractAsyncContextManager[None]]
+) -> Keys:
+    """Return the keys; wait for an API server that is away, within what ``waiting`` makes.
 
     Raises ``ApiError`` for a no that stays one, ``SettingsError`` for a key that anybody could guess.
     """
     if settings.reference_key_file is not None:
-        return key_in(settings.reference_key_file)
-    return await _patiently(lambda: _of_secret(client, namespace, settings.reference_secret))
+        path = settings.reference_key_file
+        others = filter(pathlib.Path.exists, map(path.with_name, _OTHERS))
+        return Keys(key_in(path), tuple(map(key_in, others)))
+    return await _patiently(lambda: _of_secret(client, namespace, settings.reference_secret), waiting)
 
 
 def key_in(path: pathlib.Path) -> bytes:
@@ -49,21 +64,25 @@ def _long_enough(key: bytes, where: str) -> bytes:
     return key
 
 
-async def _patiently(ask: Callable[[], Awaitable[bytes]]) -> bytes:
+async def _patiently(
+    ask: Callable[[], Awaitable[Keys]], waiting: Callable[[], AbstractAsyncContextManager[None]]
+) -> Keys:
     backoff = Backoff(random.uniform)  # spreads replicas, guards nothing
-    while True:
-        try:
-            return await ask()
-        except ClusterError as error:
-            if isinstance(error, ApiError) and not (error.outcome_unknown or error.retry_after):
-                raise
-            if not backoff.failures:
-                logger.warning("the API server does not answer; this replica starts once it does: %s", error)
-            await asyncio.sleep(backoff.delay(error.retry_after if isinstance(error, ApiError) else None))
+    async with contextlib.AsyncExitStack() as stack:
+        while True:
+            try:
+                return await ask()
+            except ClusterError as error:
+                if isinstance(error, ApiError) and not (error.outcome_unknown or error.retry_after):
+                    raise
+                if not backoff.failures:
+                    logger.warning("%s: %s", AWAY, error)
+                    await stack.enter_async_context(waiting())
+                await asyncio.sleep(backoff.delay(error.retry_after if isinstance(error, ApiError) else None))
 
 
-async def _of_secret(client: Client, namespace: str, name: str) -> bytes:
-    """Return the key that stands in a Secret, which the first replica makes."""
+async def _of_secret(client: Client, namespace: str, name: str) -> Keys:
+    """Return the keys that stand in a Secret, which the first replica makes."""
     collection = f"/api/v1/namespaces/{namespace}/secrets"
     secret = {
         "apiVersion": "v1",
@@ -78,4 +97,8 @@ async def _of_secret(client: Client, namespace: str, name: str) -> bytes:
             raise
         found = await client.get(f"{collection}/{name}")
     data = msgspec.json.decode(found).get("data") or {}
-    return _long_enough(base64.b64decode(data.get("key", "")), f"Secret {namespace}/{name}, key")
+    own, *others = (
+        _long_enough(base64.b64decode(data.get(entry, "")), f"Secret {namespace}/{name}, {entry}")
+        for entry in ("key", *(each for each in _OTHERS if each in data))
+    )
+    return Keys(own, tuple(others))

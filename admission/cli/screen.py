@@ -23,7 +23,7 @@ from admission.screening.entry import ListError, Size, size_of
 from admission.screening.index import Index
 from admission.screening.screen import Searchable, screen
 from admission.server import log
-from admission.tenants.identity import digest_of
+from admission.tenants.identity import digest_of, screened_digest
 
 if TYPE_CHECKING:
     import argparse
@@ -60,17 +60,26 @@ class Changed(NamedTuple):
 
 def run(arguments: argparse.Namespace) -> int:
     """Screen once, or go on for ever; 0 nobody is on the list, 1 somebody is or may be, 2 it cannot be done."""
-    try:
-        if arguments.tenants != CLUSTER and (arguments.write or arguments.every):
-            raise ListError("--write and --every are for --tenants cluster; files are only read")
-        with log.telling():
+    with log.telling():
+        try:
+            if arguments.tenants != CLUSTER and (arguments.write or arguments.every):
+                raise ListError("--write and --every are for --tenants cluster; files are only read")
             return asyncio.run(_screened(arguments))
-    except _UNUSABLE as error:
-        print(printable(f"computegate screen: {error}"), file=sys.stderr)
-        return 2
+        except _UNUSABLE as error:
+            _complain(arguments, str(error))
+            return 2
+
+
+def _complain(arguments: argparse.Namespace, problem: str) -> None:
+    """Say what is wrong: to a person, or in the log of a program that goes on for ever."""
+    if arguments.every:
+        _log.error("computegate screen: %s", problem)
+    else:
+        print(printable(f"computegate screen: {problem}"), file=sys.stderr)
 
 
 async def _screened(arguments: argparse.Namespace) -> int:
+    log.listen(asyncio.get_running_loop())
     if arguments.tenants != CLUSTER:
         parties = from_files(pathlib.Path(arguments.tenants))
         _check_only(arguments.only, parties)
@@ -102,7 +111,7 @@ async def _for_ever(arguments: argparse.Namespace, client: Client, by: Searchabl
             parties, stamp = await from_cluster(client), _stamp(arguments.list)
             if stamp != read:
                 read, problem = stamp, ""
-                by = _listed(arguments, parties)
+                by = _listed(arguments, parties, by.listed)
             await _once(arguments, by, parties, client)
         except (*_UNUSABLE, OSError) as error:
             if str(error) != problem:
@@ -116,8 +125,8 @@ def _stamp(path: pathlib.Path) -> tuple[int, int]:
     return known.st_mtime_ns, known.st_size
 
 
-def _listed(arguments: argparse.Namespace, parties: Parties) -> Searchable:
-    """Read the list and date it: as told, or by the file's own time."""
+def _listed(arguments: argparse.Namespace, parties: Parties, before: Index | None = None) -> Searchable:
+    """Read the list, which comes after another one, and date it: as told, or by the file's own time."""
     found = read_list(arguments.list)
     try:
         told = instant(arguments.as_of, "--as-of") if arguments.as_of else None
@@ -133,7 +142,7 @@ def _listed(arguments: argparse.Namespace, parties: Parties) -> Searchable:
     if not arguments.accept:
         _check_follows(as_of, len(found.entries), size, parties.tenants)
     return Searchable(
-        Index(found.entries),
+        Index(found.entries, before),
         as_of,
         digest,
         entries=len(found.entries),
@@ -184,7 +193,8 @@ async def _each(
         return screen(tenant, by, about.get(tenant.name, ()), now, f"{reference}-{tenant.name}"[:256])
 
     wanted = frozenset(arguments.only)
-    for tenant in (each for each in parties.tenants if not wanted or each.name in wanted):
+    chosen = (each for each in parties.tenants if not wanted or each.name in wanted)
+    for tenant in sorted(chosen, key=_was_searched):
         changed = Changed(tenant, tenant.status.screening, searched(tenant))
         if arguments.write and client is not None and changed.before != changed.after:
             try:
@@ -196,6 +206,12 @@ async def _each(
         await asyncio.sleep(0)
 
 
+def _was_searched(tenant: Tenant) -> bool:
+    """Whether the tenant was searched for by its names of today; those that were not go before a whole new list."""
+    screening = tenant.status.screening
+    return screening is not None and screening.covers == screened_digest(tenant.spec)
+
+
 def _tell(arguments: argparse.Namespace, by: Searchable, found: list[Changed], parties: Parties) -> None:
     differing = [each for each in found if each.differs]
     if arguments.output == "json":
@@ -203,7 +219,7 @@ def _tell(arguments: argparse.Namespace, by: Searchable, found: list[Changed], p
     elif differing or not arguments.every:
         print("\n".join(map(_shown, _table(arguments, by, found, differing))))
     for problem in parties.problems:
-        print(printable(f"computegate screen: not screened: {problem}"), file=sys.stderr)
+        _complain(arguments, f"not screened: {problem}")
 
 
 def _shown(text: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import logging
 import os
 import pathlib
@@ -17,6 +19,7 @@ from admission.cli.cluster import ClusterSource
 from admission.cli.files import FileError
 from admission.cli.process import kept_alive
 from admission.cli.reevaluation import granted_by
+from admission.cli.referencekey import AWAY
 from admission.cli.standalone import FolderSource
 from admission.cluster.client import ClusterError
 from admission.cluster.clock import Clock, machines
@@ -42,12 +45,13 @@ from admission.server.settings import Settings, SettingsError, read_settings
 from admission.server.signing import Signer, UnusableKey, hmac_signer, key_signer
 from admission.server.sinks import Sink, Stream
 from admission.server.tls import CertificateError
+from admission.server.waiting import waiting
 from admission.server.workloads import WORKLOADS, WorkloadGate
 
 if TYPE_CHECKING:
     import argparse
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from admission.cli.source import Source
 
@@ -73,10 +77,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop; 2 when the configuration cannot be used."""
-    Collections().install()
-    # As the first process of a container nothing would end it before it serves, and has its own way to stop.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with log.telling() as choose:
+    with Collections(), _stopped_early(), log.telling() as choose:
         try:
             settings = read_settings(arguments.config)
             choose(settings.log.level, settings.log.format)
@@ -85,6 +86,19 @@ def run(arguments: argparse.Namespace) -> int:
             logger.critical("computegate serve: %s", error)
             return 2
     return 0
+
+
+@contextlib.contextmanager
+def _stopped_early() -> Iterator[None]:
+    """SIGTERM ends the block with status 0 until ``serve`` has its own way to stop.
+
+    The first process of a container is not ended by a signal that it does not handle.
+    """
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -144,7 +158,10 @@ async def _source(
 ) -> Source:
     if clock is None:
         return FolderSource(arguments.standalone, registry, settings)
-    return await ClusterSource.connect(arguments.kubeconfig, registry, settings, recorder, clock)
+    listening = functools.partial(waiting, _config(settings), AWAY)
+    return await ClusterSource.connect(
+        arguments.kubeconfig, registry, settings, recorder, clock=clock, waiting=listening
+    )
 
 
 async def _answer(source: Source, registry: Registry, settings: Settings, recorder: Recorder) -> None:

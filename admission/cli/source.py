@@ -51,7 +51,7 @@ class Source(Protocol):
         """Return why no request should come here, such as what was not read yet; another replica may be able to."""
 
     def unready(self) -> str:
-        """Return why nothing controlled can be decided now, or ""."""
+        """Return why no request for accelerators can be decided now, or ""."""
 
     async def find_namespace(self, name: str) -> bool:
         """Look for a namespace that the registry does not have; False when nobody can tell."""

@@ -180,6 +180,7 @@ class FolderSource:
                 self._read_at = asyncio.get_running_loop().time()
             else:
                 self._reload()
+            self.last_good.broken(self.now())  # a broken rule may begin, or end, by the clock alone
             await self._stand()
 
     async def _stand(self) -> None:

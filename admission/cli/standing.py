@@ -14,6 +14,7 @@ from admission.cluster.client import ApiError
 from admission.enforce.canary.pods import CANARIES
 from admission.enforce.canary.reading import GOOD, REFUSED_BY, Mark, Outcome, read
 from admission.enforce.canary.watch import ask
+from admission.review.reference import Keys
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -60,7 +61,7 @@ async def standing_of(client: Client, release: str, now: dt.datetime) -> Standin
         answer = await ask(client, namespace, canary.pod)
         if _FORBIDDEN in answer.message:
             return Standing(unasked=answer.message)
-        found[canary.name] = str(_read(canary, answer, Mark(b"", namespace, ()), now))
+        found[canary.name] = str(_read(canary, answer, Mark(Keys(b""), namespace, ()), now))
     return Standing(found)
 
 

@@ -29,7 +29,7 @@ from admission.cluster.client import ApiError, Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
 from admission.cluster.lists import pages
 from admission.enforce.alarm.watch import EXPECTED_KEY, expected_of
-from admission.review import notices
+from admission.review import switching
 from admission.review.fitting import printable
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         add_kubeconfig(parser)
         parser.set_defaults(run=run, change=change)
     leaving.add_argument("--force", action="store_true", help="although the namespace is not the release's")
-    returning.add_argument("--name", default=USUAL_NAME, help="of the configuration, which is gone (%(default)s)")
+    leaving.add_argument("--name", help="of the configuration, for who may not list them; else it is looked for")
+    returning.add_argument("--name", help="of the configuration, which is gone; else the one that is kept")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,7 +91,7 @@ async def off(switch: Switch, arguments: argparse.Namespace) -> str:
     reason = arguments.reason.strip()
     if not reason or len(reason) > LONGEST_REASON:
         raise ValueError(f"--reason is empty, or longer than {LONGEST_REASON} characters")
-    configuration = await switch.configuration()
+    configuration = await switch.configuration(arguments.name or USUAL_NAME)
     if not configuration:
         raise ValueError("no webhook configuration of computegate is installed: it is off already")
     name = configuration["metadata"]["name"]
@@ -106,7 +107,7 @@ async def off(switch: Switch, arguments: argparse.Namespace) -> str:
         with contextlib.suppress(ClusterError):
             await switch.note(name, "failed", str(error), None)
         raise
-    return notices.switched_off(name, since) + unseen + unrecorded
+    return switching.off(name, since) + unseen + unrecorded
 
 
 async def _deleted(client: Client, path: str) -> None:
@@ -123,10 +124,10 @@ async def _bound(switch: Switch, name: str) -> tuple[list[dict[str, Any]], str]:
     try:
         found = await switch.bindings(name)
     except ClusterError as error:
-        return [], notices.switched_unseen(name, str(error))
+        return [], switching.unseen(name, str(error))
     foreign = [each["metadata"]["name"] for each in found if each["metadata"]["name"] != bound(name)]
     ours = [each for each in found if each["metadata"]["name"] == bound(name)]
-    return ours, notices.switched_refusing(foreign) if foreign else ""
+    return ours, switching.refusing(foreign) if foreign else ""
 
 
 async def _noted(switch: Switch, name: str, reason: str, out: list[dict[str, Any]]) -> tuple[dt.datetime, str]:
@@ -134,18 +135,18 @@ async def _noted(switch: Switch, name: str, reason: str, out: list[dict[str, Any
     try:
         return await switch.note(name, "off", reason, out), ""
     except ClusterError as error:
-        return dt.datetime.now(dt.UTC), notices.switched_unrecorded(str(error), reason)
+        return dt.datetime.now(dt.UTC), switching.unrecorded(str(error), reason)
 
 
 async def on(switch: Switch, arguments: argparse.Namespace) -> str:
     """Make everything again that was taken out."""
     if await configuration_of(switch.client):
         raise ValueError("the webhook configuration is there: it is on")
-    name = arguments.name
+    name = arguments.name or await switch.kept_name()
     for each in await switch.kept(name):
         await put_back(switch.client, each)
     since = await switch.note(name, "on", "", [])
-    return notices.switched_on(name, switch.off_since or since, since)
+    return switching.on(name, switch.off_since or since, since)
 
 
 def bound(name: str) -> str:
@@ -171,15 +172,15 @@ class Switch:
         self._maps = f"/api/v1/namespaces/{namespace}/configmaps"
         self.off_since: dt.datetime | None = None
 
-    async def configuration(self) -> dict[str, Any]:
-        """Return our configuration, {} where there is none; by the chart's name where the others may not be seen."""
+    async def configuration(self, name: str) -> dict[str, Any]:
+        """Return our configuration, {} where there is none; by its name where the others may not be seen."""
         try:
             return await configuration_of(self.client)
         except ApiError as error:
             if error.status != HTTPStatus.FORBIDDEN:
                 raise
         try:
-            return dict(msgspec.json.decode(await self.client.get(f"{CONFIGURATIONS}/{USUAL_NAME}")))
+            return dict(msgspec.json.decode(await self.client.get(f"{CONFIGURATIONS}/{name}")))
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
@@ -214,6 +215,18 @@ class Switch:
             data |= {HELD: msgspec.json.encode([taken(each) for each in out]).decode(), OF: await self._installed(name)}
         await self._write(name, held, data)
         return now
+
+    async def kept_name(self) -> str:
+        """Return the name of the one configuration that is kept here; the usual one where that cannot be told."""
+        try:
+            maps = [msgspec.json.decode(raw) async for page in pages(self.client, self._maps) for raw in page]
+        except ApiError as error:
+            if error.status != HTTPStatus.FORBIDDEN:
+                raise
+            return USUAL_NAME
+        names = [each["metadata"]["name"] for each in maps if HELD in (each.get("data") or {})]
+        ours = [name.removesuffix(f"-{SUFFIX}") for name in names if name.endswith(f"-{SUFFIX}")]
+        return ours[0] if len(ours) == 1 else USUAL_NAME
 
     async def kept(self, name: str) -> list[Taken]:
         """Return what to put back, the configuration first; raises ``ValueError`` where that is not ours to make."""

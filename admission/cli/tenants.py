@@ -22,7 +22,7 @@ from admission.cli.kubeconfig import add_kubeconfig
 from admission.cluster.clearances import Clearances, NoTenant
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
-from admission.review import notices
+from admission.review import deliveries
 from admission.tenants.identity import identity_digest
 from admission.tenants.verification import BadDate, NotAllowed, restore
 
@@ -161,7 +161,7 @@ async def _add(plan: Plan, clearances: Clearances, document: files.Document, now
     assert isinstance(exported, Tenant)
     where, digest = f"{document.where} {exported.name}", identity_digest(exported.spec)
     if exported.metadata.annotations.get(DIGEST) != digest:
-        plan.problems.append(f"{where}: spec: {notices.export_changed(digest)}")
+        plan.problems.append(f"{where}: spec: {deliveries.export_changed(digest)}")
         return
     try:
         do = await _writing(clearances, document, exported, now)
@@ -184,7 +184,7 @@ async def _writing(
         return lambda dry_run: _create(clearances, document, exported, dry_run=dry_run)
     known = identity_digest(tenant.spec)
     if known != identity_digest(exported.spec):
-        raise NotAllowed(notices.facts_differ(known))
+        raise NotAllowed(deliveries.facts_differ(known))
     parts = _missing(tenant, exported, restore(tenant.status.kyc, kyc, now) if kyc else None)
     return (lambda dry_run: clearances.write(tenant, parts, dry_run=dry_run)) if parts else None
 

@@ -9,7 +9,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from admission.review import notices
+from admission.review import alarms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,9 +61,9 @@ class Troubles:
             self._lasting[reason] = _Lasting(now, told=False)
         elif text and lasting is not None and not lasting.told and now >= lasting.since + self._grace:
             told = self._alarm.record(
-                reason, notices.trouble(self._replica, text), warning=True, anyone=reason in self.own
+                reason, alarms.trouble(self._replica, text), warning=True, anyone=reason in self.own
             )
             self._lasting[reason] = lasting._replace(told=told)
         elif not text and self._lasting.pop(reason, _Lasting(0, told=False)).told:
-            over = notices.trouble_over(self._replica, reason)
+            over = alarms.trouble_over(self._replica, reason)
             self._alarm.record("Resolved", over, warning=False, anyone=reason in self.own)

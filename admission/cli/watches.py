@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from admission.decide.lastgood import LastGood
     from admission.decide.registry import Registry
     from admission.review.pod import Meta
+    from admission.review.reference import Keys
 
 DECIDING: tuple[type[Object], ...] = (
     Tenant,
@@ -78,7 +79,7 @@ class Watches:
         store: ObjectStore,
         weakened: Weakened,
         *,
-        reference_key: bytes,
+        keys: Keys,
         stale_seconds: float,
         now: Callable[[], dt.datetime],
         last_good: LastGood,
@@ -86,19 +87,23 @@ class Watches:
         tell_weaker: Callable[[str, str], None],
     ) -> None:
         self._client, self._registry, self._store, self._weakened = client, registry, store, weakened
-        self._reference_key, self._stale_seconds = reference_key, stale_seconds
+        self._keys, self._stale_seconds = keys, stale_seconds
         self._last_good = last_good
         self._now, self._heed, self._tell_weaker = now, heed, tell_weaker
-        self._said = ""
+        self._said, self._read = "", False
         self.allowances: dict[str, Allowance] = {}
         self.reflectors = {**self._of_others(), **self._of_ours()}
 
     def unsynced(self) -> list[str]:
         """Return the collections that have not been read once yet."""
-        return [f"{name} not read yet" for name, reflector in self.reflectors.items() if not reflector.synced]
+        if self._read:  # and so for ever: this is asked with every request
+            return []
+        unread = [f"{name} not read yet" for name, reflector in self.reflectors.items() if not reflector.synced]
+        self._read = not unread
+        return unread
 
     def unready(self) -> str:
-        """Return why nothing controlled can be decided: not read yet, or too old."""
+        """Return why no request for accelerators can be decided: not read yet, or too old."""
         return "; ".join(self.unsynced() or self._silent(self._stale_seconds))
 
     def unserving(self) -> list[str]:
@@ -107,8 +112,8 @@ class Watches:
 
     def _silent(self, seconds: float) -> list[str]:
         """Return what has told nothing for longer than that, in one phrase."""
-        silent = sorted(name for name in FRESH if self.reflectors[name].silence() > seconds)
-        return [f"nothing heard of {' and '.join(silent)}"] if silent else []
+        silent = [name for name in FRESH if self.reflectors[name].silence() > seconds]
+        return [f"nothing heard of {' and '.join(sorted(silent))}"] if silent else []
 
     def _of_others(self) -> dict[str, Reflector[Any]]:
         return {
@@ -214,7 +219,7 @@ class Watches:
         match event:
             case Added(key=key, item=item) | Modified(key=key, item=item):
                 self.allowances[key] = item
-                self._registry.stops.say(namespace, *stops_of(item, namespace, self._reference_key))
+                self._registry.stops.say(namespace, *stops_of(item, namespace, self._keys))
             case Deleted(key=key):
                 self.allowances.pop(key, None)
                 self._registry.stops.say(namespace, "", ())

@@ -8,7 +8,7 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from admission.review import notices
+from admission.review import alarms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,12 +72,12 @@ class Clock:
     def problem(self) -> str:
         """Return why nobody knows what time it is, or ""."""
         ahead = self.ahead()
-        return notices.clock_doubtful(ahead.ours) if ahead and abs(ahead.ours) > DOUBTFUL else ""
+        return alarms.clock_doubtful(ahead.ours) if ahead and abs(ahead.ours) > DOUBTFUL else ""
 
     def leap(self) -> str:
         """Return that the machine's clock is not ours, and by how much, or ""."""
         leap = self._wall() - self._monotonic() - self._begun
-        return notices.clock_leapt(leap) if abs(leap) > APART else ""
+        return alarms.clock_leapt(leap) if abs(leap) > APART else ""
 
     def look(self) -> str:
         """Take over the machine's clock where that is due, log what has begun or ended, and return the problem.
@@ -87,11 +87,11 @@ class Clock:
         ahead = self.ahead()
         if ahead is not None and abs(ahead.ours) > APART >= abs(ahead.machine):
             self._begun = self._wall() - self._monotonic()
-            logger.warning("%s", notices.clock_taken_over(-ahead.ours))
+            logger.warning("%s", alarms.clock_taken_over(-ahead.ours))
         problem, leap = self.problem(), self.leap()
         if bool(problem) != self._doubted:
-            logger.error("%s", problem or notices.clock_sure())
+            logger.error("%s", problem or alarms.clock_sure())
         if bool(leap) != self._leapt:
-            logger.warning("%s", leap or notices.clock_back())
+            logger.warning("%s", leap or alarms.clock_back())
         self._doubted, self._leapt = bool(problem), bool(leap)
         return problem

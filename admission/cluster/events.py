@@ -1,5 +1,7 @@
 """events.k8s.io/v1 Events on our own objects: one for a transition, with a count, never one for each denied pod.
 
+What is denied again and again is one transition for an hour; what ended and began again is told by its caller anew.
+
 Nothing depends on them: recording never blocks and never raises, what cannot be sent is dropped and counted.
 """
 
@@ -30,6 +32,8 @@ _CLUSTER_SCOPED = "default"  # the only namespace but kube-system that validatio
 _LONGEST_NAME = 200  # with "." and 16 digits well under the 253 of an object's name
 _LONGEST_NOTE = 1024  # bytes
 _LONGEST_WORD = 128  # of reason, action and instance
+_MOST_ANEW = 25
+"""Events of one transition in a row that are told anew; what goes back and forth for longer only counts."""
 _TIMEOUT = 5.0
 
 logger = logging.getLogger(__name__)
@@ -51,6 +55,8 @@ class _Series:
     """What was recorded of one transition in the current window."""
 
     path: str
+    number: int
+    """Events that were made of it, this one included."""
     count: int = 1
 
 
@@ -100,7 +106,15 @@ class Events:
         self.dropped = 0
 
     def record(
-        self, regarding: Regarding, reason: str, note: str, *, action: str, warning: bool = False, transition: str = ""
+        self,
+        regarding: Regarding,
+        reason: str,
+        note: str,
+        *,
+        action: str,
+        warning: bool = False,
+        transition: str = "",
+        anew: bool = False,
     ) -> None:
         """Record that ``reason`` holds for an object since now; the same again within the window only counts.
 
@@ -111,16 +125,17 @@ class Events:
             action: one word, what was done: ``Admission``, ``Evaluation``.
             warning: whether the type is Warning rather than Normal.
             transition: tells apart what is one reason but not one case, such as a class.
+            anew: whether it had ended since it was recorded last: it is then an event of its own.
         """
         key = (regarding.uid or regarding.name, reason, transition)
         series = self._series.get(key)
-        if series is not None:
+        if series is not None and not (anew and series.number < _MOST_ANEW):
             self._repeat(series)
             return
         name = f"{regarding.name[:_LONGEST_NAME].rstrip('.-')}.{uuid.uuid4().hex[:16]}"
         namespace = regarding.namespace or _CLUSTER_SCOPED
         collection = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
-        self._series[key] = _Series(f"{collection}/{name}")
+        self._series[key] = _Series(f"{collection}/{name}", series.number + 1 if series else 1)
         body = self._event(regarding, reason, note, action, warning=warning)
         body["metadata"] = {"name": name, "namespace": namespace}
         self._put(_Message("POST", collection, _encode(body), key))

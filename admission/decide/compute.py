@@ -123,12 +123,15 @@ def _overstays(
 def check_grants(question: Question, governing: str) -> Iterator[Result]:
     """Where a rule asks for an authorization about a party, one covers that party; where for a quota, there is one."""
     for asked in asked_of(question, governing):
+        inputs = {"class": asked.class_name}
         if asked.rule.effect is Effect.Authorization:
-            ready = bool(_authorizations(question, asked))
+            grants = _authorizations(question, asked)
+            ready = bool(grants)
+            inputs |= {"authorizations": "; ".join(f"{each.name}={each.spec.number}" for each in grants)}
         else:
             ready = any(_counts(question, quota, asked.class_name) for quota in quotas_of(question, governing))
         party, outcome = asked.party or question.requester.tenant_name, "pass" if ready else "fail"
-        check = Check(f"grant {asked.rule.name}", party, outcome, {"class": asked.class_name})
+        check = Check(f"grant {asked.rule.name}", party, outcome, inputs)
         yield check, None if ready else _not_granted(question, asked, governing)
 
 

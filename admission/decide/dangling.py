@@ -2,9 +2,9 @@
 
 A restricting rule that names one would silently never apply, one that allows whomever it does not name would allow
 everybody, a quota never count, a device be whichever class was read last.  A misspelt word must not open what it was
-meant to close, so controlled requests wait until it is mended.  Where it can only close (what an Allow rule names, an
-authorization, a pool), or decides nothing (a policy that observes, a rule that is proposed or over), nothing need wait:
-``idle`` tells of it.
+meant to close, so requests for accelerators wait until it is mended.  Where it can only close (what an Allow rule
+names, an authorization, a pool), or decides nothing (a policy that observes, a rule that is proposed or over), nothing
+need wait: ``idle`` tells of it.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Broken(NamedTuple):
     """Each object as ``Kind/name``, with its field, "" where all of it cannot be read."""
 
     def waits(self, now: datetime) -> bool:
-        """Whether all that is controlled waits for it."""
+        """Whether all requests for accelerators wait for it."""
         return self.until is None or now >= self.until
 
 

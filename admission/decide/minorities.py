@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING
 from admission.api.identity import TENANT_ITSELF
 from admission.api.tenant import Tenant
 from admission.decide.remarks import Remark
-from admission.tenants.holdings import HALF, NOTHING, PERCENT, amount
+from admission.tenants.holdings import HALF, NOTHING, PERCENT, SIGNIFICANT, amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from admission.tenants.standing import Standing
-
-SIGNIFICANT = 25.0
-"""Percent from which on an owner is significant, where no policy sets ``beneficialOwnerThreshold``."""
 
 
 def find_minorities(standings: Iterable[Standing], threshold: float | None) -> Iterator[Remark]:

@@ -24,7 +24,7 @@ from admission.decide.question import Requester
 from admission.decide.rulebook import Rulebook
 from admission.decide.rules import NEVER
 from admission.decide.stops import Stops
-from admission.demand.inventory import Inventory, Node, Target, take_inventory
+from admission.demand.taking import take_inventory
 from admission.tenants.group import Groups
 from admission.tenants.standing import Standing, standing_of
 
@@ -34,13 +34,14 @@ if TYPE_CHECKING:
 
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.rules import RulesInForce
+    from admission.demand.inventory import Inventory, Node, Target
     from admission.review.claim import DeviceClass, ResourceSlice
     from admission.tenants.group import Top
 
 DECISIVE = frozenset(
     {"AccessPolicy", "ComputeQuota", "AcceleratorClass", "AcceleratorPool", "AcceleratorPresence", "Authorization"}
 )
-"""Kinds of which one that cannot be read makes every controlled request wait: it may be the one that forbids."""
+"""Kinds of which one that cannot be read makes every request for accelerators wait: it may be the one that forbids."""
 
 
 T = TypeVar("T", bound=Object)
@@ -73,6 +74,8 @@ class Registry:
         self._rulebook: Rulebook | None = None
         self._grants: dict[str, tuple[Authorization, ...]] | None = None
         self._held_back: tuple[datetime, datetime, str] | None = None
+        self._requesters: dict[str, tuple[Mapping[str, str], Requester]] = {}
+        self._requesters_of: object = None
         self.generation = object()
         """Another one after each change of an object; namespaces and nodes are not among them."""
 
@@ -117,10 +120,9 @@ class Registry:
             self._stand(tenant)
 
     def refuse(self, kind: type[Object], name: str, problem: str) -> None:
-        """Note an object that cannot be read: it counts as absent, and a decisive one holds controlled requests."""
+        """Note an object that cannot be read: it is absent, and for a decisive one requests for accelerators wait."""
         self.drop(kind, name)
         self.unreadable[kind.__name__, name] = problem
-        self._held_back = None
 
     def every(self, kind: type[T]) -> tuple[T, ...]:
         """Return all objects of a kind."""
@@ -162,7 +164,8 @@ class Registry:
 
     def _invalidate(self, kind: str) -> None:
         self.generation = object()
-        self._held_back = None
+        if kind in DECISIVE:
+            self._held_back = None
         if kind in _NAMES_DEVICES:
             self._catalogue = self._rulebook = None
             self._take_anew()
@@ -222,7 +225,7 @@ class Registry:
         return self._grants.get(tenant, ())
 
     def held_back_at(self, now: datetime) -> str:
-        """Why controlled requests must wait, or "": decisive objects that cannot be read or do not fit together."""
+        """Why requests for accelerators wait, or "": decisive objects that cannot be read or do not fit together."""
         if self._held_back is None or not self._held_back[0] <= now < self._held_back[1]:
             unreadable = [f"{kind} {name}: {why}" for (kind, name), why in self.unreadable.items() if kind in DECISIVE]
             said = "; ".join((*unreadable, *(each.sentence for each in self.dangling(now))))
@@ -306,8 +309,16 @@ class Registry:
 
     def requester(self, namespace: str) -> Requester:
         """Who is behind a namespace."""
-        labels = self.namespaces.get(namespace, {})
-        return self._behind(namespace, labels.get(TENANT_LABEL, ""), labels.get(END_CUSTOMER_LABEL, ""))
+        labels = self.namespaces.get(namespace)
+        if labels is None:
+            return self._behind(namespace, "", "")
+        if self._requesters_of is not self.generation:
+            self._requesters, self._requesters_of = {}, self.generation
+        known = self._requesters.get(namespace)
+        if known is None or known[0] is not labels:
+            found = self._behind(namespace, labels.get(TENANT_LABEL, ""), labels.get(END_CUSTOMER_LABEL, ""))
+            known = self._requesters[namespace] = labels, found
+        return known[1]
 
     def requester_of(self, name: str) -> Requester:
         """Who is behind whatever a tenant asks for, in no namespace and for no end customer."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from admission.api.policy import Fact
 from admission.decide.duration import seconds_of
+from admission.tenants.holdings import SIGNIFICANT, amount
 from admission.tenants.screening import Terms
 
 if TYPE_CHECKING:
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 
 def terms_of(every: Iterable[ScreeningTerms]) -> Terms:
-    """Return the strictest of the terms that policies give: the shortest time to wait, the youngest list."""
+    """Return the strictest of the terms that policies give: the least time to wait, age of a list, and share."""
     given = tuple(every)
     reviews = [seconds_of(each.review_period) for each in given if each.review_period is not None]
     ages = [seconds_of(each.max_age) for each in given if each.max_age is not None]
-    return Terms(min(reviews, default=0), min(ages, default=None))
+    shares = [each.significant_from for each in given if each.significant_from is not None]
+    return Terms(min(reviews, default=0), min(ages, default=None), amount(min(shares, default=SIGNIFICANT)))
 
 
 def screened_by(rules: RulesInForce, party: Standing, now: datetime) -> Standing:

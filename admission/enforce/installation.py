@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.installation import ComputeGateStatus, ReplicaStatus
 from admission.enforce.conditions import condition
-from admission.review import notices
+from admission.review import alarms
 from admission.review.fitting import printable
 
 if TYPE_CHECKING:
@@ -32,23 +32,25 @@ class Finding(NamedTuple):
 
 
 class Steady:
-    """What counts of one type: what is good at once, anything else when it has lasted for ``grace`` seconds."""
+    """What counts of one type: what is good at once, anything else when it has lasted for ``grace`` seconds.
+
+    It lasts while it is not good, or while what counts is of another status: another reason begins nothing anew.
+    """
 
     def __init__(self, grace: float) -> None:
         self._grace = grace
-        self._other: tuple[bool | None, str] | None = None
-        self._since = 0.0
+        self._since: float | None = None
         self.counts: Finding | None = None
 
     def heed(self, found: Finding | None, now: float) -> None:
         """Take what is found at an instant of a monotonic clock; None is nothing to say."""
-        if found is None or found.holds or (self.counts is not None and self.counts[:2] == found[:2]):
-            self.counts, self._other = found, None
+        if found is None or found.holds or (self.counts is not None and self.counts.holds is found.holds):
+            self.counts, self._since = found, None
             return
-        if self._other != found[:2]:
-            self._other, self._since = found[:2], now
+        if self._since is None:
+            self._since = now
         if now >= self._since + self._grace:
-            self.counts, self._other = found, None
+            self.counts, self._since = found, None
 
 
 def told(
@@ -93,9 +95,9 @@ def _together(
     found = {}
     for kind in sorted(types):
         saying = [(each.name, said) for each in replicas for said in each.conditions if said.type == kind]
-        found[kind] = _worst(saying) if saying else before.get(kind, Finding(None, _UNTOLD, notices.unknown_yet()))
+        found[kind] = _worst(saying) if saying else before.get(kind, Finding(None, _UNTOLD, alarms.unknown_yet()))
     if not replicas:
-        found = {kind: Finding(None, _NO_REPLICA, notices.no_replica()) for kind in found}
+        found = {kind: Finding(None, _NO_REPLICA, alarms.no_replica()) for kind in found}
     return [
         condition(
             kind,

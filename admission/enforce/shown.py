@@ -24,7 +24,7 @@ from admission.demand.devices import Devices
 from admission.demand.pod import Demand
 from admission.enforce.conditions import condition
 from admission.review.reasons import Reason
-from admission.tenants.kyc import end_of
+from admission.tenants.kyc import end_of, lapse_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -198,11 +198,26 @@ def deciding_anywhere(standing: Standing, registry: Registry, now: datetime, nam
 def passing(standing: Standing, registry: Registry, now: datetime) -> tuple[object, ...]:
     """What decides how a tenant stands and changes by time or an override alone; the same objects while it does not."""
     rules = registry.rules(now)
-    reason = standing.clearance(now, rules.due.review_after)
-    override = overriding(registry.every(KYCOverride), standing, reason, now) if reason else None
+    reason, override = _lapsed(standing, registry, now)
     attests = standing.sources.attests_itself(now)
     known = screened_by(rules, standing.without(standing.stale_at(now, rules.ages)), now)
     return known, reason, override, attests
+
+
+def expiry_shown(standing: Standing, registry: Registry, now: datetime) -> datetime | None:
+    """Until when the clearance that holds now does so, or since when one has expired; None where neither is so."""
+    kyc, (reason, override) = standing.tenant.status.kyc, _lapsed(standing, registry, now)
+    if override is not None:
+        return override.spec.valid_until
+    if kyc is None or reason not in {None, Reason.KYCExpired}:
+        return None
+    return end_of(kyc) if reason else lapse_of(kyc, registry.rules(now).due.review_after)
+
+
+def _lapsed(standing: Standing, registry: Registry, now: datetime) -> tuple[Reason | None, KYCOverride | None]:
+    """Why a clearance does not hold, and the override that lets it stand."""
+    reason = standing.clearance(now, registry.rules(now).due.review_after)
+    return reason, overriding(registry.every(KYCOverride), standing, reason, now) if reason else None
 
 
 def standing_status(standing: Standing, reason: Reason | None, registry: Registry, now: datetime) -> StandingStatus:
@@ -229,17 +244,17 @@ def allowance_status(
     standing: Standing,
     reason: Reason | None,
     *,
+    expires_at: datetime | None,
     use: Mapping[str, int],
     limits: list[OwnLimit],
     denial: LastDenial | None,
     contact: str,
 ) -> AllowanceStatus:
     """What a tenant may see of itself: its public code at the most, never a reason."""
-    kyc = standing.tenant.status.kyc
     return AllowanceStatus(
         tenant=standing.name,
         clearance=str(reason.code) if reason else "Cleared",
-        expires_at=end_of(kyc) if kyc else None,
+        expires_at=expires_at,
         use=[ClassUse(accelerator_class=key, used=count) for key, count in sorted(use.items()) if count],
         limits=limits,
         summary=", ".join(map(_printed, limits)),

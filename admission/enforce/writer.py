@@ -1,4 +1,4 @@
-"""Writes statuses: quotas and standings by one replica, the last denial by the replica that denied.
+"""Writes the statuses of quotas, tenants and Allowances; one replica does.
 
 Nothing is written that already says what it should; a failed write is tried again in a later round.
 """
@@ -6,23 +6,21 @@ Nothing is written that already says what it should; a failed write is tried aga
 from __future__ import annotations
 
 import asyncio
-import logging
 import operator
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from admission.api import API_VERSION, END_CUSTOMER_LABEL, TENANT_LABEL
+from admission.api import END_CUSTOMER_LABEL, TENANT_LABEL
 from admission.api.quota import Authorization, ComputeQuota
-from admission.cluster.client import ClusterError
 from admission.decide.compute import beside, scope_of
 from admission.enforce.conditions import tenant_conditions
 from admission.enforce.own import own_limits
+from admission.enforce.patcher import ALLOWANCE, LEAST_SECONDS, ROUND_SECONDS, Patcher, create_allowance, dumped
 from admission.enforce.shown import (
     allowance_status,
     authorization_uses,
     deciding,
+    expiry_shown,
     obstacle,
     quota_status,
     standing_status,
@@ -32,9 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    import pydantic
-
-    from admission.api.allowance import Allowance, LastDenial
+    from admission.api.allowance import Allowance
     from admission.cluster.client import Client
     from admission.decide.registry import Registry
     from admission.ledger.ledger import Ledger
@@ -42,60 +38,15 @@ if TYPE_CHECKING:
     from admission.review.reasons import Reason
     from admission.tenants.standing import Standing
 
-ALLOWANCE = "compute"
-"""The one Allowance of a namespace."""
-
-ROUND_SECONDS = 1.0
-LEAST_SECONDS = 10.0
-"""Between two writes to the Allowance of one namespace by one process, while its tenant stands as it did."""
-
 LOOK_SECONDS = 10.0
 """Between two looks at what others leave one party, while it holds and stands as it did: each sums what all hold."""
 
 LEAST_PAUSE_SECONDS = 0.05
 
-_PATH = f"/apis/{API_VERSION}"
 _OF_OTHERS = frozenset({"lastDenial", "findings"})
 """Fields of an Allowance's status that are written elsewhere."""
 
 _BATCH = 10  # tenants or namespaces between two turns of the loop: what decides takes 30 to 300 us for each
-
-logger = logging.getLogger(__name__)
-
-
-class _Patcher:
-    """Merge-patches statuses; says once what keeps failing."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.failures = 0
-
-    async def patch(self, path: str, status: Mapping[str, Any]) -> bool:
-        """Patch a status; False when it was refused or not answered."""
-        try:
-            await self._client.merge_patch(f"{_PATH}/{path}/status", msgspec.json.encode({"status": status}))
-        except ClusterError as error:
-            self._failed(path, error)
-            return False
-        return True
-
-    async def create(self, path: str, body: Mapping[str, Any]) -> bool:
-        """Create an object; False when it was refused or not answered."""
-        try:
-            await self._client.create(f"{_PATH}/{path}", msgspec.json.encode(body))
-        except ClusterError as error:
-            self._failed(path, error)
-            return False
-        return True
-
-    def _failed(self, path: str, error: ClusterError) -> None:
-        self.failures += 1
-        logger.log(logging.WARNING if self.failures == 1 else logging.DEBUG, "status of %s: %s", path, error)
-
-
-def _dumped(model: pydantic.BaseModel) -> dict[str, Any]:
-    dumped: dict[str, Any] = model.model_dump(mode="json", by_alias=True)
-    return dumped
 
 
 class _Look(NamedTuple):
@@ -120,7 +71,7 @@ class StatusWriter:
         contact: str,
         now: Callable[[], datetime],
     ) -> None:
-        self._patcher = _Patcher(client)
+        self._patcher = Patcher(client)
         self._registry, self._ledger, self._census = registry, ledger, census
         self._allowances, self._contact, self._now = allowances, contact, now
         self._written: dict[str, float] = {}
@@ -158,7 +109,7 @@ class StatusWriter:
             shards = map(self._ledger.view, beside(quota, self._registry.shards))
             status = quota_status(quota, view, observed, self._registry, self._now(), shards=shards)
             if status != quota.status:
-                await self._patcher.patch(f"computequotas/{quota.name}", _dumped(status))
+                await self._patcher.patch(f"computequotas/{quota.name}", dumped(status))
             await asyncio.sleep(0)
 
     def _obstacle(self, standing: Standing, namespace: str = "") -> Reason | None:
@@ -200,7 +151,7 @@ class StatusWriter:
         status = standing_status(standing, reason, self._registry, self._now())
         conditions = tenant_conditions(standing, reason, self._now())
         if status != shown.standing or conditions != shown.conditions:
-            wanted = {"standing": _dumped(status), "conditions": list(map(_dumped, conditions))}
+            wanted = {"standing": dumped(status), "conditions": list(map(dumped, conditions))}
             await self._patcher.patch(f"tenants/{standing.name}", wanted)
 
     async def _authorizations(self) -> None:
@@ -258,13 +209,14 @@ class StatusWriter:
             status = allowance_status(
                 standing,
                 self._obstacle(standing, namespace),
+                expires_at=expiry_shown(standing, self._registry, self._now()),
                 use=use.get(requester.party, {}),
                 limits=own_limits(requester, self._ledger.view, self._registry, self._now()),
                 denial=denial,
                 contact=self._contact,
             )
         path = f"namespaces/{namespace}/allowances/{ALLOWANCE}"
-        fields = {key: value for key, value in _dumped(status).items() if key not in _OF_OTHERS}
+        fields = {key: value for key, value in dumped(status).items() if key not in _OF_OTHERS}
         others = {"last_denial": denial, "findings": current.status.findings}
         if status.model_copy(update=others) == current.status:
             return True
@@ -274,41 +226,3 @@ class StatusWriter:
         if written:
             self._written[namespace] = clock
         return written
-
-
-async def create_allowance(patcher: _Patcher, namespace: str) -> bool:
-    """Create the Allowance of a namespace."""
-    body = {
-        "apiVersion": API_VERSION,
-        "kind": "Allowance",
-        "metadata": {"name": ALLOWANCE, "namespace": namespace},
-    }
-    return await patcher.create(f"namespaces/{namespace}/allowances", body)
-
-
-class DenialNotes:
-    """Puts the last denial of each namespace into its Allowance; every replica notes its own."""
-
-    def __init__(self, client: Client, most: int = 10_000) -> None:
-        self._patcher = _Patcher(client)
-        self._waiting: dict[str, LastDenial] = {}
-        self._written: dict[str, float] = {}
-        self._most = most
-
-    def note(self, namespace: str, denial: LastDenial) -> None:
-        """Remember the latest denial of a namespace, to be written soon."""
-        if namespace in self._waiting or len(self._waiting) < self._most:
-            self._waiting[namespace] = denial
-
-    async def run(self) -> None:
-        """Write what was noted until cancelled, each namespace at most every ten seconds."""
-        while True:
-            clock = asyncio.get_running_loop().time()
-            self._written = {name: at for name, at in self._written.items() if clock - at < LEAST_SECONDS}
-            for namespace in [name for name in self._waiting if name not in self._written]:
-                denial = self._waiting.pop(namespace)
-                self._written[namespace] = clock
-                path = f"namespaces/{namespace}/allowances/{ALLOWANCE}"
-                if not await self._patcher.patch(path, {"lastDenial": _dumped(denial)}):
-                    self._waiting.setdefault(namespace, denial)
-            await asyncio.sleep(ROUND_SECONDS)

@@ -43,6 +43,11 @@ class Charging:
             return {held.party: held.scopes}
         return {held.party: held.scopes | {held.governing}}
 
+    def account_of(self, held: Home) -> str:
+        """Return the one party that a live object is charged to; of several between which it moves, its own."""
+        parties = self.home_of(held)
+        return held.party if held.party in parties else min(parties)
+
     def _has_moved(self, held: Home) -> bool:
         """Whether a ledger with its reservation is not one of where its party is governed: where else, no record says.
 

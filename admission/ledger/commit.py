@@ -119,18 +119,24 @@ class Committer:
         """
         if len(self._waiters) >= self._tuning.queue or deadline <= self._clock():
             return Unavailable(Reason.LedgerBusy)
-        waiter = _Waiter(ask, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(ask, loop.create_future())
         self._waiters[waiter] = None
         self._start()
+        timer = loop.call_later(max(0.0, deadline - self._clock()), self._give_up, waiter)
         try:
-            await asyncio.wait((waiter.answer,), timeout=max(0.0, deadline - self._clock()))
+            return await waiter.answer
         except asyncio.CancelledError:
             self._abandon(waiter)
             raise
-        if waiter.answer.done():
-            return waiter.answer.result()
-        self._abandon(waiter)
-        return Unavailable(Reason.LedgerBusy)
+        finally:
+            timer.cancel()
+
+    def _give_up(self, waiter: _Waiter) -> None:
+        """Tell who waited until its deadline that it is granted nothing."""
+        if not waiter.answer.done():
+            self._abandon(waiter)
+            waiter.answer.set_result(Unavailable(Reason.LedgerBusy))
 
     def withdraw(self, withdrawal: Withdrawal) -> asyncio.Future[None]:
         """Take an entry back with the next commit; the future is done when it is gone, or given up."""
@@ -148,7 +154,7 @@ class Committer:
 
     def _abandon(self, waiter: _Waiter) -> None:
         self._waiters.pop(waiter, None)
-        if waiter.tried or waiter.answer.done():
+        if waiter.tried:
             self.withdraw(Withdrawal(waiter.ask.uid, waiter.ask.owner))
 
     def _start(self) -> None:
@@ -224,7 +230,8 @@ class Committer:
         for waiter, outcome in zip(waiters, draft.outcomes, strict=True):
             if waiter in self._waiters:  # else it was abandoned, and its withdrawal waits already
                 del self._waiters[waiter]
-                waiter.answer.set_result(outcome)
+                if not waiter.answer.cancelled():  # else it will be abandoned at once
+                    waiter.answer.set_result(outcome)
                 self.counters.granted += isinstance(outcome, Granted)
 
     def _finish(self, pending: tuple[_Pending, ...]) -> None:

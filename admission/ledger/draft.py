@@ -11,17 +11,17 @@ import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from admission.decide.limits import Charge, Limit
 from admission.ledger.hours import used_in
-from admission.ledger.limits import Differs, Exceeded, Granted, Kind, Outcome, Unavailable, judge
+from admission.ledger.limits import Differs, Exceeded, Granted, Kind, Origin, Outcome, Unavailable, judge
 from admission.ledger.state import SHARED, Entry, State
 from admission.ledger.tranches import MOST
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from admission.decide.limits import Charge, Limit
-    from admission.ledger.limits import Origin
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,8 +42,7 @@ UNWATCHED = Caps(namespace=1_000_000, party=1_000_000, ledger=1_000_000)
 """Where nothing watches the objects: an entry then stays in flight for as long as its object is there."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """One attempt to reserve in one scope.  ``owner`` names the attempt, and no other attempt anywhere.
 
     ``shards`` is the number for which its limits were laid out.

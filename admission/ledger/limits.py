@@ -10,10 +10,14 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
+from admission.decide.limits import Charge, Limit
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from admission.decide.limits import Account, Charge, Limit, Part
+    from admission.decide.limits import Account, Part
     from admission.review.reasons import Reason
 
 
@@ -32,8 +36,7 @@ class Origin(NamedTuple):
     digest: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One object that wants devices, under the limits of one or several scopes.
 
     Where a part of ``origin``'s charge stands for it, that part becomes its own, and nothing is added.
@@ -50,8 +53,7 @@ class Request:
     """Over how many ledgers the scopes spread tenants."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Level:
+class Level(msgspec.Struct, frozen=True):
     """Use under one limit, before this request, in the limit's unit."""
 
     limit: Limit
@@ -60,8 +62,7 @@ class Level:
     used_own: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Shortfall(Level):
+class Shortfall(Level, frozen=True):
     """A level that the request does not fit under."""
 
 

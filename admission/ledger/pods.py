@@ -26,7 +26,7 @@ from admission.ledger.claims import ClaimBook
 from admission.ledger.ends import End, Ends, stay_of
 from admission.ledger.given import instant, since_of
 from admission.ledger.promises import Promises, trim
-from admission.ledger.sums import Held, Holdings
+from admission.ledger.sums import Held, Holdings, Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -283,6 +283,16 @@ class PodCensus:
     def of(self, uid: str) -> Held | None:
         """Return what one object holds, as it was last counted."""
         return self._held.get(uid)
+
+    def account(self, uid: str, namespace: str) -> tuple[str, str]:
+        """Return the party that is charged for an object, and its ownership group, whatever a label says today.
+
+        Of an object that was never seen here too, as what came and went while nobody watched.
+        """
+        known = self._held.get(uid) or self._promises.get(uid)
+        own, scopes, group = (known.party, known.scopes, known.group) if known else ("", frozenset[str](), "")
+        party = self.charging.account_of(Home(namespace, "", own or self.charging.home(namespace)[1], scopes))
+        return party, group if group and party == own else self.charging.group_of(party)
 
     def use(self) -> Mapping[str, Counter[str]]:
         """Return what each party holds by class key, enforced or not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 
 LENGTH = 10
 """Hexadecimal digits: 40 bits, so that two cases of one operator do not meet by chance."""
+
+
+class Keys(NamedTuple):
+    """The key by which references are made, and those of the installation's other replicas while it is changed."""
+
+    own: bytes
+    accepted: tuple[bytes, ...] = ()
+
+
+def references_of(keys: Keys, tenant: str, namespace: str, reasons: Iterable[Reason], now: datetime) -> tuple[str, ...]:
+    """Return the references that a case can have, the one that is made first."""
+    reasons = tuple(reasons)
+    return tuple(reference_of(key, tenant, namespace, reasons, now) for key in (keys.own, *keys.accepted))
 
 
 def reference_of(key: bytes, tenant: str, namespace: str, reasons: Iterable[Reason], now: datetime) -> str:

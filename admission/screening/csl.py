@@ -169,7 +169,7 @@ def _of_json(raw: bytes) -> Iterator[Entry]:
     try:
         rows = msgspec.json.decode(raw, type=_File).results
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ListError(_placed(str(error))) from None
+        raise ListError(_placed(str(error), raw)) from None
     _check_fields(rows)
     seen: dict[str, str] = {}
     for place, row in enumerate(rows):
@@ -197,11 +197,17 @@ def _once(entry: Entry, seen: dict[str, str], place: str, field: str) -> Entry:
     return entry
 
 
-def _placed(problem: str) -> str:
-    """Put the path that the decoder tells into words: ``$.results[3].name`` is entry 3, field name."""
+def _placed(problem: str, raw: bytes) -> str:
+    """Put the path that the decoder tells into words: ``$.results[3].name`` is entry 3, field name.
+
+    What is no JSON has no path: a list that was cut short is so in its last line.
+    """
     found = re.search(r"^(.*) - at `\$\.?(?:results\[(?P<place>\d+)\]\.?)?(?P<field>.*)`$", problem)
     if found is None:
-        return f"not the JSON of the list: {problem}"
+        at = re.search(r"\(byte (\d+)\)$", problem)
+        end = int(at[1]) if at else len(raw)
+        line = raw.count(b"\n", 0, end) + 1
+        return f"line {line}, byte {end}: not the JSON of the list: {problem}"
     parts = (f"entry {found['place']}" if found["place"] else "", f"field {found['field']}" if found["field"] else "")
     return f"{', '.join(part for part in parts if part)}: {found[1]}"
 

@@ -1,18 +1,20 @@
 """A list made ready for search: numbers looked up, names compared with all that are on it.
 
-Every name is compared with every other: of 80,000 names that takes a few milliseconds each, and a shortcut by
-first letters or by shared words would lose what differs there.
+Every name is compared with every other that has as many letters as one that is alike can have: a shortcut by first
+letters or by shared words would lose what differs there.  What was found by the list before is not searched for again,
+but among the entries that are new or differ.
 """
 
 from __future__ import annotations
 
 import bisect
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from rapidfuzz import fuzz, process
+from rapidfuzz import fuzz
 
+from admission.screening.bylength import ByLength
 from admission.screening.entry import NOT_PARTIES, Entry
 from admission.screening.likeness import (
     CONTAINED,
@@ -47,15 +49,16 @@ class Found(NamedTuple):
 
 
 class Index:
-    """The entries of one list by number and by name."""
+    """The entries of one list by number and by name; ``before`` is the one that it takes the place of."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self._ids: set[str] = set()
+    def __init__(self, entries: Iterable[Entry], before: Index | None = None) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._found: dict[tuple[Searched, int], tuple[Found, ...]] = {}
         self._numbers: defaultdict[str, list[tuple[Entry, Number]]] = defaultdict(list)
         named: defaultdict[Form, list[_Named]] = defaultdict(list)
         for entry in entries:
             if entry.type not in NOT_PARTIES:
-                self._ids.add(entry.id)
+                self._entries[entry.id] = entry
                 for number in entry.numbers:
                     self._numbers[_read(number.number)].append((entry, number))
                 for name in entry.names:
@@ -65,25 +68,49 @@ class Index:
         self._letters = _grouped(named, lambda form: form.letters)
         self._consonants = _grouped(named, lambda form: form.consonants)
         self._abjad = _grouped(named, lambda form: form.consonants if form.is_abjad else "")
+        self._compared = tuple(
+            (each, ByLength(each)) for each in (self._words, self._letters, self._consonants, self._abjad)
+        )
         self._distinctive = _grouped(named, lambda form: form.distinctive)
         self._core = _grouped(named, lambda form: form.core if len(form.core) >= LONE_WORD else "")
-        self._sorted_cores = sorted(self._core)
-        self._several = {each: None for each in self._distinctive if " " in each}
+        self._cores, self._sorted_cores = ByLength(self._core), sorted(self._core)
+        self._several = ByLength(each for each in self._distinctive if " " in each)
         self._with_word = _by_word(self._words)
         self._with_distinctive = _by_word(self._distinctive)
+        self._known: Mapping[tuple[Searched, int], tuple[Found, ...]] = {}
+        self._differing: Index | None = None
+        if before is not None:
+            self._follow(before)
+
+    def _follow(self, before: Index) -> None:
+        """Take over what was found by another list; the entries that it has otherwise, or has not, are apart."""
+        self._known = before._found
+        self._differing = Index(each for each in self._entries.values() if before._entries.get(each.id) != each)
 
     def __contains__(self, entry: str) -> bool:
         """Whether the list has an entry of this id that somebody can be."""
-        return entry in self._ids
+        return entry in self._entries
 
     def search(self, party: Searched, threshold: int = THRESHOLD) -> tuple[Found, ...]:
         """Return each entry that the party may be, once, the surest first."""
-        best: dict[str, Found] = {}
-        for found in (*self._by_number(party), *self._by_name(party.name, threshold)):
-            known = best.get(found.entry.id)
-            if known is None or _rank(found) < _rank(known):
-                best[found.entry.id] = found
-        return tuple(sorted(best.values(), key=_rank))
+        asked = party, threshold
+        if asked not in self._found:
+            best: dict[str, Found] = {}
+            for found in self._search(party, threshold):
+                known = best.get(found.entry.id)
+                if known is None or _rank(found) < _rank(known):
+                    best[found.entry.id] = found
+            self._found[asked] = tuple(sorted(best.values(), key=_rank))
+        return self._found[asked]
+
+    def _search(self, party: Searched, threshold: int) -> Iterator[Found]:
+        known = self._known.get((party, threshold))
+        if known is None or self._differing is None:
+            yield from self._by_number(party)
+            yield from self._by_name(party.name, threshold)
+        else:
+            yield from (found for found in known if self._entries.get(found.entry.id) == found.entry)
+            yield from self._differing.search(party, threshold)
 
     def _by_number(self, party: Searched) -> Iterator[Found]:
         for mine in party.numbers:
@@ -97,16 +124,15 @@ class Index:
         form = form_of(name)
         if not form.letters:
             return
-        consonants = self._consonants if form.is_abjad else self._abjad
-        for mine, every in (
-            (form.words, self._words),
-            (form.letters, self._letters),
-            (form.consonants, consonants),
+        words, letters, consonants, abjad = self._compared
+        for mine, (every, by_length) in (
+            (form.words, words),
+            (form.letters, letters),
+            (form.consonants, consonants if form.is_abjad else abjad),
         ):
-            least = 100 if len(mine) < SHORT_NAME else threshold
-            for theirs, score, _ in process.extract_iter(mine, every.keys(), scorer=fuzz.ratio, score_cutoff=least):
+            for theirs, score in by_length.alike(mine, 100 if len(mine) < SHORT_NAME else threshold):
                 alike = (named for named in every[theirs] if not _told_apart(form, form_of(named[1])))
-                yield from (Found(entry, alias, "Name", int(score)) for entry, alias in alike)
+                yield from (Found(entry, alias, "Name", score) for entry, alias in alike)
         for theirs, score in _containing(form.words, self._with_word):
             if score >= CONTAINED:
                 yield from (Found(entry, alias, "Name", score) for entry, alias in self._words[theirs])
@@ -127,8 +153,7 @@ class Index:
         if len(mine) < LONG_NAME:
             yield from [(mine, 100)] if mine in cores else ()
             return
-        for theirs, score, _ in process.extract_iter(mine, cores, scorer=fuzz.ratio, score_cutoff=threshold):
-            yield theirs, int(score)
+        yield from self._cores.alike(mine, threshold)
         shorter = (mine[:length] for length in range(LONG_NAME, len(mine)) if mine[:length] in cores)
         first = bisect.bisect_left(self._sorted_cores, mine)
         longer = itertools.takewhile(
@@ -144,9 +169,7 @@ class Index:
         if len(mine) >= LONE_WORD and mine in self._distinctive:
             yield mine, 100
         if " " in mine:
-            several = self._several.keys()
-            for theirs, score, _ in process.extract_iter(mine, several, scorer=fuzz.ratio, score_cutoff=threshold):
-                yield theirs, int(score)
+            yield from self._several.alike(mine, threshold)
             yield from _containing(mine, self._with_distinctive)
 
 
@@ -186,9 +209,9 @@ def _by_word(names: Iterable[str]) -> Mapping[str, list[str]]:
 def _containing(mine: str, by_word: Mapping[str, list[str]]) -> Iterator[tuple[str, int]]:
     """Names all of whose words are in this one, or that have all of its words, with how much they share."""
     words = set(mine.split())
-    for theirs in {each for word in words for each in by_word.get(word, ())}:
-        other = set(theirs.split())
-        if (words <= other or other <= words) and len(words & other) >= FEWEST_WORDS:
+    shared = Counter(itertools.chain.from_iterable(by_word.get(word, ()) for word in words))
+    for theirs, count in shared.items():
+        if count >= FEWEST_WORDS and count in {len(words), len(set(theirs.split()))}:
             yield theirs, 100 * min(len(mine), len(theirs)) // max(len(mine), len(theirs))
 
 
@@ -200,5 +223,5 @@ def _is_same(mine: Number, theirs: Number) -> bool:
     return bool(ours and listed) and (ours in listed or listed in ours)
 
 
-def _rank(found: Found) -> tuple[int, int, str]:
-    return (("Identifier", "Number", "Name").index(found.by), -found.score, found.entry.id)
+def _rank(found: Found) -> tuple[int, int, str, str]:
+    return (("Identifier", "Number", "Name").index(found.by), -found.score, found.entry.id, found.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -88,9 +87,9 @@ async def completed(ask: Ask, caller: str, lookup: Lookup, makers: Collection[st
         if ask.node:
             return await _bound(ask, lookup)
         if ask.pod.spec.resource_claims and ask.before is None:
-            return dataclasses.replace(ask, claims=await claims_of(ask.pod, ask.namespace, lookup))
+            return msgspec.structs.replace(ask, claims=await claims_of(ask.pod, ask.namespace, lookup))
     except LookupFailed as failed:
-        return dataclasses.replace(ask, unknown=ask.unknown or str(failed))
+        return msgspec.structs.replace(ask, unknown=ask.unknown or str(failed))
     return ask
 
 
@@ -100,7 +99,7 @@ async def _bound(ask: Ask, lookup: Lookup) -> Ask:
     if pod is None or ask.uid not in {"", pod.metadata.uid}:
         return ask
     spec = msgspec.structs.replace(pod.spec, node_name=ask.node)
-    return dataclasses.replace(ask, pod=msgspec.structs.replace(pod, spec=spec))
+    return msgspec.structs.replace(ask, pod=msgspec.structs.replace(pod, spec=spec))
 
 
 async def _with_owner(ask: Ask, claim: ResourceClaim, lookup: Lookup) -> Ask:
@@ -109,4 +108,4 @@ async def _with_owner(ask: Ask, claim: ResourceClaim, lookup: Lookup) -> Ask:
     pod = await lookup.pod(ask.namespace, owner.name) if owner else None
     if owner is None or pod is None or pod.metadata.uid != owner.uid or pod.status.phase in ENDED:
         return ask
-    return dataclasses.replace(ask, pod=pod, made_for=True)
+    return msgspec.structs.replace(ask, pod=pod, made_for=True)

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from admission.demand.access import Access, find_access
 from admission.demand.carrier import carrier_of, container_of
-from admission.demand.claims import digest_of, wanted_of
+from admission.demand.claims import PodClaim, digest_of, wanted_of
 from admission.demand.fraction import fraction_devices
 from admission.demand.pod import Demand, demand_of, demand_of_claim
 from admission.demand.request import effective_request
 from admission.ledger.claims import MADE_FOR
 from admission.ledger.limits import Kind, Origin
 from admission.ledger.limits import Request as LedgerRequest
+from admission.review.claim import ResourceClaim
+from admission.review.pod import Pod
 from admission.server.claims import fits_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
 
     from admission.api.policy import Mode
     from admission.decide.limits import Charge, Scope
     from admission.decide.registry import Registry
-    from admission.demand.claims import PodClaim
-    from admission.review.claim import ResourceClaim
-    from admission.review.pod import Pod
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """One object that wants devices: a pod, or a claim where there is one.  ``before`` is the pod before an update."""
 
     uid: str
@@ -37,7 +37,7 @@ class Ask:
     name: str
     pod: Pod
     before: Pod | None = None
-    claims: Mapping[str, PodClaim] = field(default_factory=dict)
+    claims: Mapping[str, PodClaim] = msgspec.field(default_factory=dict)
     """The claims that the pod refers to, as found, by their name in the pod."""
     claim: ResourceClaim | None = None
     made_for: bool = False

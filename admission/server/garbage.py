@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,15 +24,19 @@ _FULL = 2
 
 
 class Collections:
-    """A callback of the collector; ``install`` it once.  ``clock`` is monotonic seconds."""
+    """A callback of the collector for as long as its block lasts.  ``clock`` is monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = self._all_at = clock()
 
-    def install(self) -> None:
-        """Be called from now on."""
+    def __enter__(self) -> Self:
         gc.callbacks.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        gc.callbacks.remove(self)
+        gc.unfreeze()
 
     def __call__(self, phase: str, about: Mapping[str, int]) -> None:
         """Take note of a collection that begins or ends."""

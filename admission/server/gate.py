@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 from cachetools import TTLCache
 
 from admission.api.policy import Mode
@@ -164,7 +164,8 @@ class Gate:
         if not judgement.is_passing:
             self._metrics.refused((Reason.RecordUnwritten,), Mode.Enforce)
         finding = Finding(Reason.RecordUnwritten, messages.record_unwritten(), problem)
-        return replace(judgement, findings=(finding,), levels=(), advisory=(), warned=False, reference="", message="")
+        nothing = {"levels": (), "advisory": (), "warned": False, "reference": "", "message": ""}
+        return msgspec.structs.replace(judgement, findings=(finding,), **nothing)
 
     def _keep_final(self, key: tuple[object, ...], ended: asyncio.Future[Judgement]) -> None:
         """Forget what a repeat should be judged anew for: failures, and denials that time may lift."""

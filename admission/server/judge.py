@@ -7,8 +7,9 @@ behind it.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from admission.api.policy import Mode
 from admission.decide.both import both
@@ -45,8 +46,7 @@ if TYPE_CHECKING:
 L = TypeVar("L", bound=Level)
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """What came out, with everything that the answer, the record and the metrics need."""
 
     mode: Mode
@@ -129,7 +129,7 @@ class Judge:
             finding = Finding(Reason.NotSynced, messages.not_synced(), waiting)
             return self._judgement(case, Verdict((finding,), ()))
         broken = self.registry.held_back_at(now)
-        good = self._last_good.registry(now) if self._last_good else None
+        good = self._last_good.registry(now) if broken and self._last_good else None
         if broken and good is None:
             return self._judgement(case, _unusable(broken))
         unrecorded = self._unrecorded() if mode is Mode.Enforce else ""
@@ -261,7 +261,7 @@ def _with_own(level: L, own: Mapping[tuple[str, str], int]) -> L:
     """A level of a limit of all together, with the tenant's own use from where it is kept."""
     if level.limit.parties is not None:
         return level
-    return dataclasses.replace(level, used_own=own.get((level.limit.key, level.limit.unit), level.used_own))
+    return msgspec.structs.replace(level, used_own=own.get((level.limit.key, level.limit.unit), level.used_own))
 
 
 def _shortage(question: Question, short: Shortfall) -> messages.Shortage:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from admission.decide.compute import charge_of
 from admission.decide.duration import HOUR
 from admission.decide.levels import scopes_of
@@ -73,7 +75,7 @@ def _renewing(case: Case, question: Question, charge: Charge, scope: Scope, tran
         if limits and charge.counts:
             asked = dataclasses.replace(charge, seconds=seconds, parts=())
             request = request_of(ask, asked, (Scope(scope.name, limits),), question.shards)
-            yield dataclasses.replace(request, uid=f"{ask.uid}/{limits[0].unit}")
+            yield msgspec.structs.replace(request, uid=f"{ask.uid}/{limits[0].unit}")
 
 
 def _asked(ask: Ask, question: Question, verdict: Verdict, unit: Unit, seconds: int) -> Iterator[Request]:
@@ -85,7 +87,7 @@ def _asked(ask: Ask, question: Question, verdict: Verdict, unit: Unit, seconds: 
     if scopes and charge.counts:
         asked = dataclasses.replace(charge, seconds=seconds, parts=())
         # Under its own uid it would be what was granted already.
-        yield dataclasses.replace(request_of(ask, asked, scopes, question.shards), uid=f"{ask.uid}/{unit}")
+        yield msgspec.structs.replace(request_of(ask, asked, scopes, question.shards), uid=f"{ask.uid}/{unit}")
 
 
 def _scopes(question: Question, verdict: Verdict) -> tuple[Scope, ...]:

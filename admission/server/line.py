@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MOST_FIELDS = 32
 """Fields of a pod that one line names, and inputs of one check: a pod can have as many as fit its 3 MiB."""
 
+_MOST_KEPT = 256
+"""Verdicts whose checks are kept as lines have them."""
+
 LONGEST_FIELD = 512
 LONGEST_DETAIL = 2000
 """Characters; what a tenant wrote fills no log."""
@@ -65,7 +68,7 @@ def line_of(
         message=judgement.message,
         rules=tuple(sorted({finding.rule for finding in judgement.findings if finding.rule})),
         findings=_findings(judgement),
-        checks=tuple(map(_check, verdict.checks)),
+        checks=_checks.of(verdict.checks),
         quota=_quota(judgement),
         versions=_versions(judgement, standings),
         duration_ms=round(seconds * 1000, 3),
@@ -80,6 +83,25 @@ def _findings(judgement: Judgement) -> tuple[FindingOf, ...]:
         )
         for each, advisory in found
     )
+
+
+class _Checks:
+    """Checks as lines have them: pods alike share one verdict for a second, and so its checks."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[tuple[Check, ...], tuple[CheckOf, ...]]] = {}
+
+    def of(self, checks: tuple[Check, ...]) -> tuple[CheckOf, ...]:
+        """Return them as one line has them; what is kept keeps the others' ids from being given anew."""
+        found = self._kept.get(id(checks))
+        if found is None:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept = {}
+            found = self._kept[id(checks)] = checks, tuple(map(_check, checks))
+        return found[1]
+
+
+_checks = _Checks()
 
 
 def _check(check: Check) -> CheckOf:

@@ -39,6 +39,7 @@ REVIEWED: ContextVar[str] = ContextVar("REVIEWED", default="")
 """Uid of the object under review, as far as one is."""
 
 _OURS = "admission"
+_NOBODY = "nobody caught an exception"
 _PACKAGE = pathlib.Path(__file__).parent.parent.parent
 _QUIET = (KeyboardInterrupt, SystemExit)
 
@@ -87,7 +88,8 @@ class TextFormatter(logging.Formatter):
 def telling() -> Iterator[Callable[[Level, Format], None]]:
     """Have everything that is said, or goes wrong, within the block said as such lines.
 
-    The value is what chooses the level and the format; until then all from ``info`` on is said as JSON.
+    The value is what chooses the level and the format; until then all from ``info`` on is said as JSON.  What nobody
+    caught within ends the program, with exit code 1; but for a closed pipe, which its reader meant.
     """
     handler, root = logging.StreamHandler(sys.stderr), logging.getLogger()
     before, hooks = root.handlers[:], (sys.excepthook, threading.excepthook, sys.unraisablehook)
@@ -103,6 +105,11 @@ def telling() -> Iterator[Callable[[Level, Format], None]]:
     threading.excepthook = sys.unraisablehook = _forgotten
     try:
         yield choose
+    except BrokenPipeError:
+        raise
+    except Exception:  # the interpreter's own words would come after these hooks
+        logging.getLogger(_OURS).critical(_NOBODY, exc_info=True)
+        raise SystemExit(1) from None
     finally:
         sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
         logging.captureWarnings(capture=False)
@@ -120,7 +127,7 @@ def _of_loop(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     if error is not None and not isinstance(error, _QUIET):
-        logging.getLogger(_OURS).critical("nobody caught an exception", exc_info=(kind, error, trace))
+        logging.getLogger(_OURS).critical(_NOBODY, exc_info=(kind, error, trace))
 
 
 def _forgotten(args: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:

@@ -75,21 +75,29 @@ class Metrics:
             registry=self.registry,
         )
         self._timers = {entry: self._seconds.labels(entry) for entry in entries}
+        self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
+
+    def _child(self, counter: Counter, *labels: str) -> Counter:
+        """Return the counter of some labels; there are as many as modes, reasons and classes make."""
+        found = self._children.get((counter, labels))
+        if found is None:
+            found = self._children[counter, labels] = counter.labels(*labels)
+        return found
 
     def decided(self, entry: str, mode: str, decision: str, seconds: float) -> None:
         """Count a decision and its time."""
-        self._decisions.labels(entry, mode, decision).inc()
+        self._child(self._decisions, entry, mode, decision).inc()
         self._timers[entry].observe(seconds)
 
     def refused(self, reasons: Iterable[Reason], mode: str) -> None:
         """Count the reasons of a denial."""
         for reason in reasons:
-            self._reasons.labels(str(reason), mode).inc()
+            self._child(self._reasons, str(reason), mode).inc()
 
     def asked(self, classes: Iterable[tuple[str, int]], decision: str) -> None:
         """Count devices by class."""
         for name, count in classes:
-            self._devices.labels(name, decision).inc(count)
+            self._child(self._devices, name, decision).inc(count)
 
     def exempted(self, exemptions: Iterable[str]) -> None:
         """Count a pod for each exemption that it needed."""

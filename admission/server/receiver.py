@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.cluster.clearances import NoTenant
 from admission.cluster.client import ClusterError
-from admission.review import notices
+from admission.review import deliveries
 from admission.server.answer import Answer, Gone, Receive, Refused, Scope, Send, deliver, text
 from admission.server.body import Bodies
 from admission.server.metrics import counters
@@ -151,7 +151,7 @@ class Receiver:
             taken = await self._clearances.advance(verification.tenant, self._step(verification))
         except ClusterError as error:
             _log.warning("the clearance of a delivery by %s cannot be written: %s", source.provider.name, error)
-            return _Told("unavailable", text(503, notices.cluster_unavailable()), verification)
+            return _Told("unavailable", text(503, deliveries.cluster_unavailable()), verification)
         except tuple(_REFUSALS) as error:
             result, status = _REFUSALS[type(error)]
             return _Told(result, text(status, str(error)), verification)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from admission.review import notices
+from admission.review import alarms
 from admission.server.metrics import gauge
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def rules_said(broken: Broken | None) -> str:
     if broken is None:
         return ""
     fields = (f"{field} of {name}" if field else name for name, field in broken.fields)
-    return notices.rules_broken(broken.said, fields, broken.since, broken.until)
+    return alarms.rules_broken(broken.said, fields, broken.since, broken.until)
 
 
 def rule_troubles(last_good: LastGood, now: Callable[[], datetime]) -> Mapping[str, Callable[[], str]]:
@@ -44,5 +44,5 @@ def rule_figures(last_good: LastGood, now: datetime) -> Iterable[Metric]:
     return (
         gauge("computegate_objects_broken", "Objects that decide and are wrong.", fields, ("object", "field")),
         gauge("computegate_objects_broken_seconds", "For how long one or another has been wrong.", {(): seconds}, ()),
-        gauge("computegate_rules_unusable", "Whether all that is controlled waits for them.", {(): waits}, ()),
+        gauge("computegate_rules_unusable", "Whether all requests for accelerators wait for them.", {(): waits}, ()),
     )

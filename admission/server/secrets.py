@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from admission.review import notices
+from admission.review import deliveries
 from admission.server.metrics import gauge
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Secrets:
     def of(self, provider: str) -> tuple[bytes, ...]:
         """Return the secrets of a provider.  Raises ``NoSecret`` while it has none."""
         if provider not in self._known:
-            raise NoSecret(notices.no_secret())
+            raise NoSecret(deliveries.no_secret())
         return self._known[provider]
 
     def problems(self) -> list[str]:

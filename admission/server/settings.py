@@ -224,9 +224,9 @@ class Settings(_Part):
     enforcement: EnforcementSettings = EnforcementSettings()
     record: RecordSettings = RecordSettings()
     reference_key_file: pathlib.Path | None = None
-    """File with the key of references; absent means the Secret named below."""
+    """File with the key of references, and beside it ``previous`` and ``next``; absent means the Secret named below."""
     reference_secret: str = "computegate-reference"  # noqa: S105 (a name)
-    """Secret in our own namespace that holds the key; made at the first start."""
+    """Secret in our own namespace that holds the key, and these two; made at the first start."""
     stale_seconds: Annotated[float, pydantic.Field(gt=0)] = 90
     """Silence of the API server after which tenants and namespaces are too old to decide on: the revocation bound."""
     _digest: str = pydantic.PrivateAttr("")
@@ -237,7 +237,7 @@ class Settings(_Part):
         return self._digest
 
     last_good_seconds: Annotated[float, pydantic.Field(ge=0, le=86400)] = 3600
-    """How long the last good version of an object that is broken counts beside it; then controlled requests wait."""
+    """How long the last good version of a broken object counts beside it; then requests for accelerators wait."""
 
     @pydantic.model_validator(mode="after")
     def _ports(self) -> Self:

@@ -21,7 +21,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from admission.review import notices
+from admission.review import alarms
 from admission.server import der
 from admission.server.handshake import doubt, server_context, shown
 
@@ -119,7 +119,7 @@ class Certificate:
         kind, end = min(self.ends().items(), key=lambda each: each[1])
         if self._clock() < end - soon:
             return ""
-        return notices.certificate_ends(kind, dt.datetime.fromtimestamp(end, dt.UTC))
+        return alarms.certificate_ends(kind, dt.datetime.fromtimestamp(end, dt.UTC))
 
     async def watch(self, poll_seconds: float = 2.0) -> None:
         """Look at the files every so often until cancelled, in a thread, as a disk may hang.

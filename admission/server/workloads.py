@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from admission.api.policy import Mode
 from admission.cluster.clock import machines
@@ -134,7 +135,7 @@ class WorkloadGate:
         )
         for part in read.change.parts:
             demand = ended(part.demand, labels, default)
-            own = replace(ask, pod=part.pod, demand=demand, role=part.names[0])
+            own = msgspec.structs.replace(ask, pod=part.pod, demand=demand, role=part.names[0])
             judgement = await self._judge.judge(own, now, deadline)
             await asyncio.sleep(0)  # the other entries' turn
             if request.operation == "UPDATE" and judgement.findings and not judgement.verdict.findings:
@@ -142,7 +143,7 @@ class WorkloadGate:
             clean = clean and not judgement.findings
             yield _Foreseen(part.names, judgement, own, self._denies(judgement, read, raised=part.raised))
         if clean and read.change.added:
-            own = replace(ask, demand=Demand(read.change.added))
+            own = msgspec.structs.replace(ask, demand=Demand(read.change.added))
             judgement = self._judge.weigh(own, now)
             if judgement.findings and not judgement.is_passing:
                 yield _Foreseen((), judgement, own, self._denies(judgement, read, raised=True))

@@ -25,6 +25,9 @@ WHOLE = 100 * PERCENT
 HALF = 50 * PERCENT
 """From here on, in aggregate, ownership counts."""
 
+SIGNIFICANT = 25.0
+"""Percent from which on an owner is significant, where no policy says otherwise."""
+
 POOLS = ("Shareholding", "VotingRights")
 
 

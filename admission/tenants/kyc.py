@@ -57,6 +57,14 @@ def end_of(kyc: KYC) -> datetime | None:
     return kyc.expires_at - max(beyond, timedelta())
 
 
+def lapse_of(kyc: KYC, review_after: int | None) -> datetime | None:
+    """Return the instant from which a clearance holds no more: its end, or where its overdue review counts before."""
+    end = end_of(kyc)
+    if end is None or kyc.reverify_by is None or review_after is None:
+        return end
+    return kyc.reverify_by + timedelta(seconds=review_after) if _is_overdue(kyc, end, review_after) else end
+
+
 def due_state(kyc: KYC | None, now: datetime, warn_before: int) -> Literal["", "due", "overdue"]:
     """Return how the next verification of a verified tenant stands, from ``warn_before`` seconds before it is due."""
     if kyc is None or kyc.state is not KYCState.Verified or kyc.reverify_by is None:

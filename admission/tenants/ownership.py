@@ -74,6 +74,14 @@ class OwnershipGraph:
         """Whether these parties control the tenant by what is stated, step by step with those whom they own."""
         return TENANT_ITSELF in self._closure(owners, certain=True, control=True)
 
+    def most_held(self, owners: Iterable[str]) -> int:
+        """The most that these parties, with all whom they may own, have of the tenant together, by what is stated.
+
+        In billionths of a percent.  What each has through others, by a statement of its own, counts for it alone.
+        """
+        inside = self._closure(owners, certain=False) - {TENANT_ITSELF}
+        return max((_most_of(pool, inside) for pool in self.pools[TENANT_ITSELF]), default=0)
+
     def tops(self) -> frozenset[str]:
         """The parties that own half or more of the tenant for certain, and that none of these owns so itself.
 
@@ -170,6 +178,14 @@ def _from(pool: Pool, least: int) -> set[str]:
     """Return the owners that may have so much of a pool, directly or through others."""
     owners = pool.direct.keys() | pool.through.keys()
     return {each for each in owners if max(_upper(pool.direct, each), _upper(pool.through, each)) >= least}
+
+
+def _most_of(pool: Pool, owners: set[str]) -> int:
+    """Return the most that these owners have of a pool together, no more than what others leave for certain."""
+    held = [pool.direct.get(owner, NOTHING) for owner in owners]
+    left = WHOLE - (pool.lower - sum(each.lower for each in held))
+    alone = max((_upper(pool.direct, owner) + _upper(pool.through, owner) for owner in owners), default=0)
+    return min(max(sum(each.upper for each in held), alone), left)
 
 
 def _upper(held: Mapping[str, Bounds], owner: str) -> int:

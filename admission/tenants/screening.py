@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from admission.tenants.holdings import SIGNIFICANT, amount
 from admission.tenants.identity import screened_digest
 from admission.tenants.ownership import UNNAMED
 from admission.tenants.ternary import Ternary
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 CLEAR, CANDIDATE = frozenset({"Clear"}), frozenset({"Candidate"})
 
 MATCH_ITSELF, MATCH_OWNERS, MATCH_MINORITY = "MatchItself", "MatchOwners", "MatchMinority"
-OF_WHOM = frozenset({MATCH_ITSELF, MATCH_OWNERS, MATCH_MINORITY})
+MATCH_SIGNIFICANT = "MatchSignificantMinority"
+OF_WHOM = frozenset({MATCH_ITSELF, MATCH_OWNERS, MATCH_MINORITY, MATCH_SIGNIFICANT})
 """Beside Match, of whom it is: a rule may be about one of these."""
 
 _MINORITY = frozenset({"Match", MATCH_MINORITY})
@@ -46,6 +48,8 @@ class Terms:
 
     review: int = 0
     oldest: int | None = None
+    significant: int = amount(SIGNIFICANT)
+    """From how much on listed owners of less than half are significant, in billionths of a percent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Judged:
     is_current: bool
     """Whether the names that were searched for are those of today."""
     _owned: dict[frozenset[str], Ternary] = field(default_factory=dict, compare=False, repr=False)
+    _held: dict[frozenset[str], int] = field(default_factory=dict, compare=False, repr=False)
     worst: frozenset[str] = field(init=False, compare=False)
     """The value with nothing dismissed and no time to wait."""
 
@@ -71,12 +76,14 @@ class Judged:
 
         ``cleared`` says whether the tenant's verification holds.  Neither that nor a dismissal makes it worse.
         """
-        value = self.worst if self.worst == CLEAR else self._undismissed(now, terms, cleared=cleared)
-        return None if value in {CLEAR, _MINORITY} and not self._is_known(now, terms) else value
-
-    def _undismissed(self, now: datetime, terms: Terms, *, cleared: bool) -> frozenset[str]:
+        if self.worst == CLEAR:
+            return CLEAR if self._is_known(now, terms) else None
         standing = self.open(now)
-        return self._value(standing, waits=cleared and self._is_in_review(standing, now, terms))
+        value = self._value(standing, waits=cleared and self._is_in_review(standing, now, terms))
+        if value in {CLEAR, _MINORITY} and not self._is_known(now, terms):
+            return None
+        is_significant = MATCH_MINORITY in value and self._held_by(self._listed(standing)) >= terms.significant
+        return value | {MATCH_SIGNIFICANT} if is_significant else value
 
     @property
     def told(self) -> str:
@@ -100,13 +107,17 @@ class Judged:
             return frozenset({"Match", MATCH_ITSELF})
         undecided = any(not hit.is_match for hit in standing) if screening.hits else screening.state == "Candidate"
         waiting = CANDIDATE if (undecided or screening.more_hits) and not waits else frozenset[str]()
-        listed = self._listed_without_hit() | {hit.party for hit in standing if hit.is_match}
+        listed = self._listed(standing)
         of_whom = self._of_whom(listed) if listed else frozenset[str]()
         return of_whom | waiting if of_whom == _MINORITY else of_whom or waiting or CLEAR
 
-    def _listed_without_hit(self) -> frozenset[str]:
-        """Whom the integration calls listed and shows no hit of: nobody can have judged that, so its word stands."""
-        return frozenset(self.screening.matched_parties) - {hit.party for hit in self.screening.hits}
+    def _listed(self, hits: Iterable[ScreeningHit]) -> frozenset[str]:
+        """Whom hits match, and whom the integration calls listed and shows no hit of.
+
+        Nobody can have judged the latter, so its word stands.
+        """
+        without_hit = frozenset(self.screening.matched_parties) - {hit.party for hit in self.screening.hits}
+        return without_hit | {hit.party for hit in hits if hit.is_match}
 
     def _of_whom(self, listed: frozenset[str]) -> frozenset[str]:
         """A listed party of whom nobody knows whether it owns half or more is to be reviewed, and that at once.
@@ -133,6 +144,12 @@ class Judged:
         if listed not in self._owned:
             self._owned[listed] = self.graph.owned_by(is_listed)
         return self._owned[listed]
+
+    def _held_by(self, listed: frozenset[str]) -> int:
+        """The most that listed parties may have of the tenant by what is stated."""
+        if listed not in self._held:
+            self._held[listed] = self.graph.most_held(listed)
+        return self._held[listed]
 
     def _is_in_review(self, hits: Iterable[ScreeningHit], now: datetime, terms: Terms) -> bool:
         """Whether the tenant was seen cleared before the oldest candidate was, and the time to judge it runs.

@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.clearance import KYC, LONGEST_DAYS, TRANSITIONS, KYCState
-from admission.review import notices
+from admission.review import deliveries
 from admission.tenants.kyc import end_of
 
 if TYPE_CHECKING:
@@ -119,20 +119,20 @@ def check_dates(verification: Verification, now: datetime) -> None:
     """Raise ``BadDate`` for an instant that lies ahead, or an end that is not after its beginning."""
     latest = now + MOST_AHEAD
     if verification.as_of > latest:
-        raise BadDate(f"asOf: {notices.instant_ahead(verification.as_of)}")
+        raise BadDate(f"asOf: {deliveries.instant_ahead(verification.as_of)}")
     if verification.state is not KYCState.Verified:
         return
     verified_at = verification.verified_at or verification.as_of
     if verified_at > latest:
-        raise BadDate(f"verifiedAt: {notices.instant_ahead(verified_at)}")
+        raise BadDate(f"verifiedAt: {deliveries.instant_ahead(verified_at)}")
     if verification.expires_at is None:
-        raise BadDate(f"expiresAt: {notices.clearance_without_end()}")
+        raise BadDate(f"expiresAt: {deliveries.clearance_without_end()}")
     if verification.expires_at <= verified_at:
-        raise BadDate(f"expiresAt: {notices.ends_before(verification.expires_at, verified_at)}")
+        raise BadDate(f"expiresAt: {deliveries.ends_before(verification.expires_at, verified_at)}")
     if verification.expires_at - verified_at > timedelta(days=LONGEST_DAYS):
-        raise BadDate(f"expiresAt: {notices.ends_late(verification.expires_at, LONGEST_DAYS)}")
+        raise BadDate(f"expiresAt: {deliveries.ends_late(verification.expires_at, LONGEST_DAYS)}")
     if verification.reverify_by is not None and verification.reverify_by <= verified_at:
-        raise BadDate(f"reverifyBy: {notices.ends_before(verification.reverify_by, verified_at)}")
+        raise BadDate(f"reverifyBy: {deliveries.ends_before(verification.reverify_by, verified_at)}")
 
 
 def advance(current: KYC | None, verification: Verification, now: datetime, *, first: bool = False) -> Step:
@@ -172,7 +172,7 @@ def request(current: KYC | None, covers: str, verifier: str) -> KYC | None:
     if was.state is KYCState.Verified and was.covers == covers:
         return None
     if was.state is not KYCState.Pending and KYCState.Pending not in TRANSITIONS[was.state]:
-        raise NotAllowed(notices.transition_refused(was.state, KYCState.Pending, TRANSITIONS[was.state]))
+        raise NotAllowed(deliveries.transition_refused(was.state, KYCState.Pending, TRANSITIONS[was.state]))
     told = {"as_of": was.as_of or was.verified_at, "provider": was.provider}
     return KYC.model_validate({"state": KYCState.Pending, "covers": covers, "verifier": verifier, **told})
 
@@ -184,7 +184,7 @@ def restore(current: KYC | None, kept: KYC, now: datetime) -> KYC | None:
     """
     for field, instant in (("asOf", kept.as_of), ("verifiedAt", kept.verified_at)):
         if instant is not None and instant > now + MOST_AHEAD:
-            raise BadDate(f"{field}: {notices.instant_ahead(instant)}")
+            raise BadDate(f"{field}: {deliveries.instant_ahead(instant)}")
     if current is None:
         return kept
     if current == kept:
@@ -192,7 +192,7 @@ def restore(current: KYC | None, kept: KYC, now: datetime) -> KYC | None:
     as_of = kept.as_of or kept.verified_at
     known = current.as_of or current.verified_at
     if as_of is None or known is None or as_of <= known:
-        raise NotAllowed(notices.cluster_newer(known))
+        raise NotAllowed(deliveries.cluster_newer(known))
     _check(current.state, kept.state)
     return kept
 
@@ -227,7 +227,7 @@ def _is_unheard(was: KYC, verification: Verification, now: datetime) -> bool:
 
 def _reviewed(was: KYC, verification: Verification) -> KYC:
     """The last event stays that of ``was``: what is newer than the refusal, but not than that, is still old."""
-    reason = notices.refused_late(
+    reason = deliveries.refused_late(
         verification.provider, verification.state, verification.as_of, verification.reference, verification.reason
     )
     told = {
@@ -249,7 +249,7 @@ def _beside(was: KYC, state: KYCState, verification: Verification) -> Step:
     """What is noted of a refusal that is in time, and that the state does not lead to: its provider has to lift it."""
     if verification.as_of == was.as_of and verification.provider in was.refused_by:
         return Step(Result.Repeated)
-    reason = notices.refused_beside(
+    reason = deliveries.refused_beside(
         verification.provider, state, verification.as_of, verification.reference, verification.reason
     )
     told = {
@@ -297,9 +297,9 @@ def _knows_more(was: KYC, verification: Verification, now: datetime) -> bool:
 
 def _check(was: KYCState, state: KYCState) -> None:
     if was in HELD and _RANK[state] < _RANK[was]:
-        raise NotAllowed(notices.clearance_held(was))
+        raise NotAllowed(deliveries.clearance_held(was))
     if was is not state and state not in TRANSITIONS[was]:
-        raise NotAllowed(notices.transition_refused(was, state, TRANSITIONS[was]))
+        raise NotAllowed(deliveries.transition_refused(was, state, TRANSITIONS[was]))
 
 
 def _written(was: KYC, state: KYCState, verification: Verification, refusers: Iterable[str]) -> KYC:
@@ -325,7 +325,7 @@ def _clearance(was: KYC, verification: Verification) -> dict[str, object]:
     """A clearance covers what was given to the verifier, never what the facts happen to be when it answers."""
     covers = verification.covers or was.covers
     if not covers:
-        raise NotAllowed(notices.covers_nothing(verification.tenant))
+        raise NotAllowed(deliveries.covers_nothing(verification.tenant))
     return {
         "covers": covers,
         "level": verification.level,

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from admission.cluster.client import ClusterError
-from tests.chaos.claimed import TEMPLATE
+from tests.chaos.claimed import REFERENCE, TEMPLATE
 from tests.e2e.claims import DRIVER, IMPLICIT, claim_template, device_class, device_slice, requests, resource_claim
 from tests.e2e.history import Tally, create
 from tests.e2e.objects import pool
@@ -76,9 +76,9 @@ class Claimants:
         await create(client, wanted, self.tally)
 
     def _pod(self, name: str, size: int) -> Object:
-        claim = {"name": "gpus", "resourceClaimTemplateName": f"{TEMPLATE}{size}"}
+        claim = {"name": REFERENCE, "resourceClaimTemplateName": f"{TEMPLATE}{size}"}
         spec = {"resourceClaims": [claim], "schedulerName": "nobody"}
-        return pod(name, self._where, {}, spec, resources={"claims": [{"name": "gpus"}]})
+        return pod(name, self._where, {}, spec, resources={"claims": [{"name": REFERENCE}]})
 
     def _paths(self) -> Iterator[str]:
         yield f"/api/v1/namespaces/{self._where}/pods"

@@ -1,7 +1,8 @@
 """What must hold of resource claims at every revision of etcd, beside what the replay asserts of pods.
 
 over        the claims that exist ask for no more devices than the limit
-uncovered   the ledger, once it is counted, accounts for at least what they ask for
+unclaimed   what a pod may still claim stands in flight with it, until a claim takes it over
+uncovered   the ledger, once it is counted, accounts for at least what claims ask for and pods may still claim
 overdrawn   and for no more than the limit: a pod's part and the claim that took it over are not counted both
 unpromised  what appears stands in flight with just what it asks for: a claim, and a pod with what its claim will
 """
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from admission.ledger.limits import Kind
 from admission.ledger.objects import object_name
 from admission.ledger.pods import ENDED
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
     from admission.ledger.state import State
     from tools.revisions import Change
+
+REFERENCE = "gpus"
+"""What a pod calls the claim that is made for it."""
 
 TEMPLATE = "gpus-"
 """What a template's name begins with; it ends with the devices that its claims ask for."""
@@ -95,6 +100,9 @@ class Claims:
         self.made = self.for_pods = self.peak = 0
         self._claims: dict[str, _Claim] = {}
         self._pods: dict[str, _Pod] = {}
+        self._waiting: dict[str, _Pod] = {}
+        """Pods of which no claim has stood yet, in flight or by itself, since the ledger was last counted anew."""
+        self._epoch = 0
         self._wrong: set[str] = set()
 
     def take(self, change: Change, state: State) -> None:
@@ -103,7 +111,9 @@ class Claims:
             self._take_claim(change, state)
         elif change.key.startswith(f"/registry/pods/{self.limit.name}/"):
             self._take_pod(change, state)
-        elif not change.key.endswith(f"/{object_name(self.limit.scope)}"):
+        elif change.key.endswith(f"/{object_name(self.limit.scope)}"):
+            self._take_over(state)
+        else:
             return
         self._check(state)
 
@@ -120,6 +130,15 @@ class Claims:
         if sum(state.used.values()) != self.held():
             yield f"{self.limit.name}: claims hold {self.held()}, used {sum(state.used.values())}"
 
+    def _take_over(self, state: State) -> None:
+        """Note whose claims stand in flight; whoever counts anew has no promises, and claims are asked for anew."""
+        if state.epoch != self._epoch:
+            self._epoch = state.epoch
+            self._waiting.clear()
+        for entry in state.inflight.values():
+            if entry.kind is Kind.Claim:
+                self._waiting.pop(_pod_of(entry.name), None)
+
     def _take_claim(self, change: Change, state: State) -> None:
         before = self._claims.pop(change.key, None)
         if change.value is None:
@@ -130,15 +149,18 @@ class Claims:
             self._check_promise(state, claim, change.key)
 
     def _take_pod(self, change: Change, state: State) -> None:
-        before = self._pods.pop(change.key, None)
+        before, name = self._pods.pop(change.key, None), change.key.rpartition("/")[2]
         if change.value is None:
+            self._waiting.pop(name, None)
             return
         pod = _pod.decode(change.value)
         if pod.status.phase in ENDED:
+            self._waiting.pop(name, None)
             return
         self._pods[change.key] = pod
         if before is None or before.metadata.uid != pod.metadata.uid:
             self.for_pods += 1
+            self._waiting[name] = pod
             self._check_promise(state, pod, change.key)
 
     def _check_promise(self, state: State, made: _Claim | _Pod, key: str) -> None:
@@ -151,10 +173,16 @@ class Claims:
         held, limit, scope = self.held(), self.limit.limit, self.limit.scope
         self.peak = max(self.peak, held)
         self._expect("over", held <= limit, f"{held} of {limit} claimed")
-        if state.initialized:
-            known = sum(state.used.values()) + sum(state.reserved().values())
-            self._expect("uncovered", held <= known, f"{held} claimed, {known} in {scope}")
-            self._expect("overdrawn", known <= limit, f"{known} of {limit} in {scope}")
+        if not state.initialized:
+            return
+        lost = [name for name, pod in self._waiting.items() if not _promises(state, pod)]
+        known, to_come = (
+            sum(state.used.values()) + sum(state.reserved().values()),
+            sum(pod.asks for pod in self._waiting.values()),
+        )
+        self._expect("unclaimed", not lost, f"{' '.join(lost)} may still claim, not in flight in {scope}")
+        self._expect("uncovered", held + to_come <= known, f"{held} claimed, {to_come} to come, {known} in {scope}")
+        self._expect("overdrawn", known <= limit, f"{known} of {limit} in {scope}")
 
     def _expect(self, what: str, holds: bool, otherwise: str) -> None:
         """Blame once for each time that something goes wrong."""
@@ -163,3 +191,15 @@ class Claims:
         elif what not in self._wrong:
             self._wrong.add(what)
             self._blame(f"{what} {self.limit.name}", otherwise)
+
+
+def _promises(state: State, pod: _Pod) -> bool:
+    """Say whether all that a pod may claim stands in flight with it."""
+    entry = state.inflight.get(pod.metadata.uid)
+    parts = entry.charge.parts if entry else ()
+    return sum(count for part in parts for _, count in part.counts) == pod.asks
+
+
+def _pod_of(claim: str) -> str:
+    """Return the name of the pod that a claim was made for, by the name that the claim controller gives it."""
+    return claim.rpartition(f"-{REFERENCE}-")[0]

@@ -40,7 +40,13 @@ def gone(kind: str, name: str) -> Write:
     return f"/registry/{kind}/a/{name}", None
 
 
-def ledger(used: int = 0, *, pods: Iterable[tuple[str, int]] = (), claims: Iterable[tuple[str, int]] = ()) -> Write:
+def ledger(
+    used: int = 0,
+    *,
+    pods: Iterable[tuple[str, int]] = (),
+    claims: Iterable[tuple[str, int]] = (),
+    epoch: int = 0,
+) -> Write:
     """A ledger with devices used, pods in flight that are charged for a claim to come, and claims in flight."""
     entries = {}
     for uid, asks in pods:
@@ -50,7 +56,8 @@ def ledger(used: int = 0, *, pods: Iterable[tuple[str, int]] = (), claims: Itera
     for uid, asks in claims:
         entries[uid] = Entry(uid, "a", uid, Charge("a", (("h100-sxm", asks),)), 1, "owner", Kind.Claim)
     accounts = {("a", "h100-sxm"): used} if used else {}
-    stored = {"spec": {"scope": "NL"}, "status": encode(State(initialized=True, used=accounts, inflight=entries))}
+    state = State(epoch, initialized=True, used=accounts, inflight=entries)
+    stored = {"spec": {"scope": "NL"}, "status": encode(state)}
     return "/registry/computegate.io/quotaledgers/country.nl", msgspec.json.encode(stored)
 
 
@@ -61,14 +68,17 @@ def replayed(writes: Iterable[Write]) -> Replay:
     return replay
 
 
+OF_P = "p-gpus-x"
+"""The claim that is made for the pod p."""
+
 RIGHT = [
     ledger(pods=[("p", 3)]),
     pod("p", 3),
-    ledger(claims=[("c", 3)]),
-    claim("c", 3),
+    ledger(claims=[(OF_P, 3)]),
+    claim(OF_P, 3),
     ledger(3),
     gone("pods", "p"),
-    gone("resourceclaims", "c"),
+    gone("resourceclaims", OF_P),
     ledger(),
 ]
 
@@ -93,10 +103,26 @@ def test_nothing_is_found_in_a_history_that_is_right() -> None:
         ),
         pytest.param(
             [ledger(claims=[("c", 3)]), claim("c", 3), ledger(2)],
-            "4: uncovered a: 3 claimed, 2 in NL",
+            "4: uncovered a: 3 claimed, 0 to come, 2 in NL",
             id="folded too low",
         ),
-        pytest.param([*RIGHT[:6], ledger()], "8: uncovered a: 3 claimed, 0 in NL", id="gone with its pod"),
+        pytest.param([*RIGHT[:6], ledger()], "8: uncovered a: 3 claimed, 0 to come, 0 in NL", id="gone with its pod"),
+        pytest.param(
+            [ledger(2, pods=[("p", 1)]), pod("p", 1), ledger(3)],
+            "4: unclaimed a: p may still claim, not in flight in NL",
+            id="a pod that leaves when it is seen",
+        ),
+        pytest.param(
+            [
+                ledger(claims=[("c", 2)]),
+                claim("c", 2),
+                ledger(2, pods=[("p", 2)]),
+                pod("p", 2),
+                ledger(1, pods=[("p", 2)]),
+            ],
+            "6: uncovered a: 2 claimed, 2 to come, 3 in NL",
+            id="folded too low beside what is to come",
+        ),
         pytest.param(
             [ledger(claims=[("c", 3)]), claim("c", 3), ledger(3, claims=[("d", 1)]), claim("d", 1), claim("c", 4)],
             "6: over a: 5 of 4 claimed",
@@ -108,6 +134,10 @@ def test_what_is_wrong_is_found_at_its_revision(writes: list[Write], expected: s
     violations = replayed(writes).violations
     assert violations != []
     assert violations[0].startswith(f"revision {expected}")
+
+
+def test_whoever_counts_anew_has_claims_asked_for_anew() -> None:
+    assert replayed([*RIGHT[:2], ledger(epoch=1)]).violations == []
 
 
 def test_what_is_left_over_at_the_end_is_told() -> None:

@@ -17,6 +17,7 @@ from admission.enforce.audit.granted import not_granted
 from admission.enforce.audit.reached import Told, is_reached
 from admission.enforce.canary.reading import Mark
 from admission.enforce.canary.watch import CanaryWatch
+from admission.review.reference import Keys
 from admission.server.settings import read_settings
 from tests.chart.rendering import NAMESPACE, PROVIDED, RELEASE, Chart, configuration
 from tools.installation import ACCOUNT, ACCOUNT_GROUPS
@@ -106,7 +107,7 @@ def test_the_server_has_every_right_of_its_table_and_who_has_none_is_told_all(in
 
 def test_while_the_server_is_down_the_canary_says_so_and_the_plain_pod_passes(installed: Kubectl) -> None:
     async def seen(client: Client) -> dict[str, str]:
-        mark = Mark(b"key", CANARY, ())
+        mark = Mark(Keys(b"key"), CANARY, ())
         watch = CanaryWatch(client, lambda: mark, seconds=1, tell=lambda *_: None, now=lambda: NOW)
         for _ in range(2):
             await watch.once()

@@ -10,7 +10,6 @@ from tests.chart.features import RECEIVER, SCREENING
 from tests.chart.rendering import CHART, RELEASE, Chart
 
 TAKEN_AWAY = {
-    "config": ["excludedNamespaces"],
     "grafana": ["labels"],
     "kyc.receiver": ["resources"],
     "podDisruptionBudget": ["maxUnavailable"],
@@ -75,14 +74,11 @@ def test_null_takes_a_default_away(chart: Chart, key: str) -> None:
     assert len(found[key]) == (5 if key == "grafana.labels" else 0)
 
 
-def test_null_takes_namespaces_a_priority_and_one_side_of_a_budget_away(chart: Chart) -> None:
+def test_null_takes_a_priority_and_one_side_of_a_budget_away(chart: Chart) -> None:
     pod = chart.render("--set=priorityClassName=null")["Deployment", RELEASE]["spec"]["template"]["spec"]
     assert "priorityClassName" not in pod
     flags = ("--set=podDisruptionBudget.maxUnavailable=null", "--set=podDisruptionBudget.minAvailable=2")
     assert chart.render(*flags)["PodDisruptionBudget", RELEASE]["spec"]["minAvailable"] == 2
-    webhook = chart.render("--set=config.excludedNamespaces=null")["ValidatingWebhookConfiguration", RELEASE]
-    names = webhook["webhooks"][0]["namespaceSelector"]["matchExpressions"][0]["values"]
-    assert names == ["computegate-system", "kube-system"]
     assert "podSecurityContext.runAsNonRoot must be true" in chart.refusal("--set=podSecurityContext=null")
 
 

@@ -81,7 +81,7 @@ def test_no_upgrade_rollback_or_uninstall_takes_a_profile_away(
         both = "--set=policies.profiles={access-as-regulated,transfer-tests}"
         stayed = "--set=policies.affiliatesRule=false"
         steps = [
-            release("install", "--create-namespace", both),
+            release("install", "--create-namespace", "--wait", both),  # or the hook may outrun the CRDs
             release("upgrade", both, stayed),
             after("rollback", RELEASE, "1"),  # as they are: that revision does not list them
             release("upgrade", both),

@@ -15,6 +15,9 @@ INJECT = "cert-manager.io/inject-ca-from"
 RULES = "--set=prometheusRule.enabled=true"
 MOUNT = ("--set=extraVolumes[0].name=more", "--set=extraVolumeMounts[0].name=more")
 LEAST = "--set=podDisruptionBudget.maxUnavailable="
+ROOT = CHART.parent.parent
+EXCLUDED: dict[str, str] = yaml.safe_load((CHART / "files" / "excluded.yaml").read_text())
+"""The chart's own list of namespaces that are left out, each with why."""
 
 
 def entries(objects: dict[tuple[str, str], Manifest]) -> dict[str, Manifest]:
@@ -60,7 +63,7 @@ def test_each_judged_namespace_is_either_enforced_or_observed(
     outside = {
         "key": "kubernetes.io/metadata.name",
         "operator": "NotIn",
-        "values": [NAMESPACE, "drivers", "kube-system"],
+        "values": sorted([NAMESPACE, "drivers", "kube-system", *EXCLUDED]),
     }
     by_mode = {"key": "computegate.io/mode", "operator": operator, "values": values}
     otherwise = by_mode | {"operator": {"In": "NotIn", "NotIn": "In"}[operator]}
@@ -68,6 +71,27 @@ def test_each_judged_namespace_is_either_enforced_or_observed(
     config = yaml.safe_load(configuration(objects))
     assert config["mode"] == mode
     assert config["excludedNamespaces"] == outside["values"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "more", "less"),
+    [
+        ((), set(), set()),
+        (("--set=config.excludedNamespaces={storage}",), {"storage"}, set()),
+        (("--set=config.excludedNamespaces=null",), set(), set()),
+        (("--set=config.judgedNamespaces={gpu-operator,kube-flannel}",), set(), {"gpu-operator", "kube-flannel"}),
+    ],
+)
+def test_namespaces_are_left_out_besides_those_that_a_node_needs(
+    chart: Chart, flags: tuple[str, ...], more: set[str], less: set[str]
+) -> None:
+    config = yaml.safe_load(configuration(chart.render(*flags)))
+    assert set(config["excludedNamespaces"]) == {NAMESPACE, "kube-system", *EXCLUDED, *more} - less
+
+
+def test_the_namespaces_that_a_node_needs_are_documented() -> None:
+    page = (ROOT / "docs" / "chart.md").read_text()
+    assert [name for name, why in EXCLUDED.items() if f"| `{name}` | {why} |" not in page] == []
 
 
 def test_both_entries_see_the_same_objects_and_only_one_may_refuse(chart: Chart) -> None:
@@ -163,6 +187,11 @@ def test_the_reference_key_is_mounted_or_kept_by_the_server(chart: Chart) -> Non
     config = [yaml.safe_load(configuration(o)) for o in (own, given)]
     assert config[0]["referenceSecret"] == f"{RELEASE}-reference"
     assert config[1]["referenceKeyFile"] == "/etc/computegate/reference/key"
+    volumes = given["Deployment", RELEASE]["spec"]["template"]["spec"]["volumes"]
+    (volume,) = [each["projected"] for each in volumes if each["name"] == "reference"]
+    needed, others = [each["secret"] for each in volume["sources"]]
+    assert ([each["key"] for each in needed["items"]], "optional" in needed) == (["key"], False)
+    assert ([each["path"] for each in others["items"]], others["optional"]) == (["previous", "next"], True)
     secrets = [[r for r in o["Role", RELEASE]["rules"] if r["resources"] == ["secrets"]] for o in (own, given)]
     assert [rule["verbs"] for rule in secrets[0]] == [["create"], ["get"]]
     assert secrets[1] == []
@@ -312,11 +341,78 @@ def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
         (["--set=webhook.url=http://127.0.0.1:1"], "/webhook/url"),
         (["--set=webhook.enforced.timeoutSeconds=60"], "/webhook/enforced/timeoutSeconds"),
         (["--set=replica=2"], "'replica'"),
+        (["--set=config.judgedNamespaces={drivers}"], "names drivers, which the chart does not leave out"),
+        (
+            ["--set=config.judgedNamespaces={gpu-operator}", "--set=config.excludedNamespaces={gpu-operator}"],
+            "both name gpu-operator",
+        ),
+        (
+            ["--set=hostNetwork=true", "--set=config.listen.metricsPort=10256"],
+            "port 10256 of each node is kube-proxy's",
+        ),
+        (["--set=config.listen.host=127.0.0.1"], "/config/listen/host"),
+        ([f"--set=nameOverride={'n' * 51}"], "/nameOverride"),
+        (["--set=image.repository=registry.example.com/computegate:v1"], "/image/repository"),
+        (["--set=image.repository=computegate@sha256:00"], "/image/repository"),
+        (
+            ["--set=resources.limits.memory=64Mi"],
+            "resources.limits.memory is 64Mi: with less than 128Mi nothing starts",
+        ),
+        (["--set=resources.limits.memory=512m"], "resources.limits.memory is 512m"),
+        (["--set=resources.limits.memory=512"], "resources.limits.memory is 512"),
+        (["--set=resources.requests.memory=1.5Gi"], "is 1.5Gi, more than its limit, 1Gi"),
+        ([*SCREENING, "--set=screening.resources.limits.memory=1k"], "screening.resources.limits.memory is 1k"),
+        (
+            [*RECEIVER, "--set=kyc.receiver.resources.limits.memory=64Mi"],
+            "kyc.receiver.resources.limits.memory is 64Mi",
+        ),
+        (
+            [*MOUNT[1:], "--set=extraVolumeMounts[0].mountPath=/m"],
+            "extraVolumeMounts mounts more, which extraVolumes does not name",
+        ),
+        (["--set=dnsPolicy=None"], "name the servers in dnsConfig.nameservers"),
+        (["--set=record.file.volume.emptyDir.medium=Memory"], "record.file.enabled is not"),
+        ([*PROVIDED, "--set=tls.extraNames={a.example.com}"], "tls.extraNames is set, but tls.mode is provided"),
+        (["--set=tls.mode=certManager", "--set=tls.certManager.duration=30m"], "cert-manager refuses less"),
+        (["--set=tls.mode=certManager", "--set=tls.certManager.renewBefore=0s"], "cert-manager refuses less"),
+        (["--set=podMonitor.enabled=true", "--set=podMonitor.interval=0s"], "podMonitor.interval is no time at all"),
         (["--set=config.Mode=observe"], "'Mode'"),
     ],
 )
 def test_contradictions_and_typos_are_refused_by_name(chart: Chart, flags: list[str], words: str) -> None:
     assert words in chart.refusal(*flags)
+
+
+@pytest.mark.parametrize(
+    ("release", "flags", "refused"),
+    [
+        ("1gate", [], "1gate-computegate"),
+        ("gate.prod", [], "gate.prod-computegate"),
+        ("gate-2", [], ""),
+        ("gate.prod", ["--set=fullnameOverride=gate"], ""),
+    ],
+)
+def test_a_release_is_named_as_a_service_can_be(chart: Chart, release: str, flags: list[str], refused: str) -> None:
+    done = chart.run("template", release, str(CHART), *flags)
+    assert (done.returncode != 0) is bool(refused)
+    assert f"{refused} cannot be the name of a Service" in done.stderr or not refused
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--set=resources=null"],
+        ["--set=resources.limits=null"],
+        ["--set=resources.limits.memory=0.25G", "--set=resources.requests.memory=131072Ki"],
+        ["--set=resources.limits.memory=1e9"],
+        ["--set=image.repository=registry.example.com:5000/a/b_c/computegate"],
+        ["--set=dnsPolicy=None", "--set=dnsConfig.nameservers={10.0.0.10}"],
+        [*MOUNT, "--set=extraVolumeMounts[0].mountPath=/more", "--set-json=extraVolumes[0].emptyDir={}"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_written_otherwise_is_rendered(chart: Chart, flags: list[str]) -> None:
+    assert chart.render(*flags)
 
 
 @pytest.mark.parametrize(

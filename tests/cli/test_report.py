@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from admission.cli.main import main
-from admission.review import fitting, messages, notices
+from admission.review import fitting, letters, messages
 from admission.review.finding import Finding
 from admission.review.reasons import PublicCode, Reason
 
@@ -213,4 +213,4 @@ def test_a_file_without_a_record_and_a_tenant_of_nobody_are_no_good_news(
 
 
 def test_every_public_code_has_its_advice() -> None:
-    assert [code for code in PublicCode if not notices.letter_advice(code)] == []
+    assert [code for code in PublicCode if not letters.advice(code)] == []

@@ -104,6 +104,29 @@ def test_the_same_transition_is_new_again_after_the_window_and_for_another_objec
     assert sent == ["acme", "acme", "other", "acme"]
 
 
+def test_what_ended_and_began_again_is_an_event_of_its_own_unless_it_goes_back_and_forth_all_the_time(
+    tmp_path: Path,
+) -> None:
+    sent: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        sent.append(json.loads(await request.read()).get("reason", request.method))
+        return refusal(201)
+
+    async def run() -> int:
+        async with api_server(answer, tmp_path) as client:
+            events = Events(client, "0", now=now)
+            for _ in range(30):
+                for reason in ("GateMissing", "GateIntact"):
+                    events.record(TENANT, reason, "n", action="A", anew=True)
+            async with sending(events) as settled:
+                await settled(50)
+            return events.repeated
+
+    assert asyncio.run(run()) == 10
+    assert sent == ["GateMissing", "GateIntact"] * 25
+
+
 def test_what_cannot_be_sent_is_dropped_and_counted_and_tried_again_at_the_next_occasion(tmp_path: Path) -> None:
     async def answer(_: web.BaseRequest) -> web.StreamResponse:
         return refusal(403, "Forbidden")

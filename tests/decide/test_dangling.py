@@ -2,15 +2,19 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from admission.api.accelerator import AcceleratorClass, AcceleratorPool
+from admission.api.object import Object
 from admission.api.policy import AccessPolicy
 from admission.api.quota import Authorization, ComputeQuota
 from admission.catalogue.catalogue import Catalogue
+from admission.decide.dangling import find_dangling
 from admission.decide.idle import find_undecided
 from admission.decide.registry import Registry
+from tests.decide import questions
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 BASIS = {"type": "ProviderPolicy", "title": "test"}
@@ -51,7 +55,7 @@ def test_of(values: list[str]) -> dict[str, Any]:
 test_of.__test__ = False  # type: ignore[attr-defined]  # a builder
 
 
-SCREENED = "Candidate, Clear, Match, MatchItself, MatchMinority, MatchOwners"
+SCREENED = "Candidate, Clear, Match, MatchItself, MatchMinority, MatchOwners, MatchSignificantMinority"
 NOBODY = "which nobody defines"
 
 
@@ -159,6 +163,31 @@ def test_defining_what_was_missing_lets_requests_go_on() -> None:
     assert registry.held_back_at(NOW)
     registry.put(policy({}, groups=[{"name": "europe", "countries": ["DE", "FR"]}]))
     assert registry.held_back_at(NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "looks"),
+    [
+        (questions.tenant(), 1),
+        (questions.exemption(images=["a@sha256:*"]), 1),
+        (questions.override("KYCExpired"), 1),
+        (quota(), 2),
+        (policy({}), 2),
+        (pool("h100"), 2),
+        (grant("h100"), 2),
+    ],
+    ids=lambda each: getattr(each, "kind", None),
+)
+def test_it_is_looked_for_anew_after_a_change_of_what_decides_and_of_nothing_else(
+    change: Object, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, find = Registry(Catalogue.builtin()), Mock(wraps=find_dangling)
+    monkeypatch.setattr("admission.decide.registry.find_dangling", find)
+    registry.put(quota(jurisdictions=["europe"]))
+    registry.held_back_at(NOW)
+    registry.put(change)
+    registry.held_back_at(NOW)
+    assert find.call_count == looks
 
 
 def test_two_orders_of_jurisdictions_have_no_order_between_them() -> None:

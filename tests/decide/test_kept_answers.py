@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from admission.api.tenant import Tenant
 from admission.decide import facts
 from admission.decide.decide import decide
 from admission.decide.rulebook import COUNTRY_FACTS
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from admission.api.object import Object
     from admission.api.policy import Fact
-    from admission.api.tenant import Tenant
     from admission.decide.limits import Limit
     from admission.decide.registry import Registry
     from admission.review.pod import Pod
@@ -173,3 +173,24 @@ def test_what_is_kept_as_too_old_is_what_is_too_old_at_each_instant(
     for asked, now in data.draw(st.lists(st.tuples(st.sampled_from(ages), INSTANTS), min_size=2, max_size=12)):
         assert _plainly_stale(standing, now, asked) == standing.stale_at(now, asked)
     assert len(standing._stale) <= MOST_AGES
+
+
+def test_who_is_behind_a_namespace_follows_its_labels_and_its_tenants() -> None:
+    registry = world(quota()).registry()
+
+    def behind() -> tuple[str, object]:
+        requester = registry.requester("lab")
+        assert registry.requester("lab") is requester, "nothing has changed"
+        return requester.tenant_name, requester.tenant and requester.tenant.tenant.spec.headquarters
+
+    assert behind() == ("acme", "DE")
+    registry.put(questions.tenant(headquarters="FR"))
+    assert behind() == ("acme", "FR")
+    registry.put_namespace("lab", {"computegate.io/tenant": "kumo"})
+    assert behind() == ("kumo", None)
+    registry.put(questions.tenant("kumo", headquarters="JP"))
+    assert behind() == ("kumo", "JP")
+    registry.drop(Tenant, "kumo")
+    assert behind() == ("kumo", None)
+    del registry.namespaces["lab"]
+    assert registry.requester("lab").tenant_name == ""

@@ -636,7 +636,7 @@ def test_what_is_shown_of_a_tenant_is_what_a_pod_of_its_would_be_told(asked: Wor
     found = obstacle(standing, registry, asked.now, "lab")
     assert {found} - {None} <= reasons
     assert bool(found) is bool(reasons)
-    shown = allowance_status(standing, found, use={}, limits=[], denial=None, contact="")
+    shown = allowance_status(standing, found, expires_at=None, use={}, limits=[], denial=None, contact="")
     assert (shown.clearance == "Cleared") is not bool(reasons)
 
 

@@ -30,6 +30,8 @@ from tests.decide.questions import (
 if TYPE_CHECKING:
     import random
 
+    from admission.api.quota import Authorization
+
 SECOND = timedelta(seconds=1)
 
 TESTS = st.sampled_from(
@@ -377,3 +379,13 @@ def test_a_pod_that_may_land_on_two_classes_weighs_the_heavier() -> None:
 
 def test_when_something_denies_the_ledger_is_not_asked() -> None:
     assert world(quota(), policy(rule("no", "Deny")), pod=H100).verdict().scopes == ()
+
+
+@pytest.mark.parametrize(
+    ("grants", "expected"),
+    [((), ""), ((grant(), grant("other", classes=["t4"])), "licence=D-1"), ((grant("b"), grant("a")), "a=D-1; b=D-1")],
+    ids=["none", "one that covers the class", "two"],
+)
+def test_the_record_names_the_licences_that_cover(grants: tuple[Authorization, ...], expected: str) -> None:
+    checks = world(tenant(), policy(ALLOW, rule("a", "Authorization")), *grants).verdict().checks
+    assert [check.inputs["authorizations"] for check in checks if check.name.startswith("grant ")] == [expected]

@@ -8,7 +8,8 @@ import msgspec
 
 from admission.api.accelerator import AcceleratorPool
 from admission.catalogue.catalogue import Catalogue
-from admission.demand.inventory import Inventory, Node, Taint, take_inventory
+from admission.demand.inventory import Inventory, Node, Taint
+from admission.demand.taking import take_inventory
 from admission.review.pod import Pod
 
 GPU = "nvidia.com/gpu"

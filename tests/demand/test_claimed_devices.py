@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from admission.catalogue.catalogue import Catalogue
 from admission.demand.claims import PodClaim, digest_of, wanted_of
 from admission.demand.device import conditions_of
-from admission.demand.inventory import Inventory, take_inventory
 from admission.demand.pod import demand_of, demand_of_claim
 from admission.demand.request import DemandError
+from admission.demand.taking import take_inventory
 from admission.review.claim import ClaimSpec, DeviceClass, ResourceClaim, ResourceSlice
 from tests.demand.cluster import A100, GPU, H100, T4, node, pod, pool
+
+if TYPE_CHECKING:
+    from admission.demand.inventory import Inventory
 
 DRIVER = "gpu.example.com"
 IMPLICIT = "deviceclass.resource.kubernetes.io/"

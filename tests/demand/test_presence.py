@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from admission.api.presence import MOST_GROUPS, MOST_LABELS, MOST_VALUES, AcceleratorPresence, SeenNodes
 from admission.catalogue.catalogue import Catalogue
-from admission.demand.inventory import Inventory, Node, Taint, take_inventory
+from admission.demand.inventory import Inventory, Node, Taint
 from admission.demand.presence import sighted
 from admission.demand.reach import reach
+from admission.demand.taking import take_inventory
 from tests.demand.cluster import A100, GPU, H100, PRODUCT, T4, inventory, node, pod, pool
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ import pytest
 
 from admission.catalogue.catalogue import Catalogue
 from admission.catalogue.chip import Chip
-from admission.demand.inventory import Node, take_inventory
 from admission.demand.pod import demand_of
 from admission.demand.reach import UNKNOWN_CLASS, reach
+from admission.demand.taking import take_inventory
 from tests.demand.cluster import A100, GPU, H100, PRODUCT, T4, inventory, node, pod, pool
 
 if TYPE_CHECKING:
     from admission.demand.devices import Devices
+    from admission.demand.inventory import Node
 
 INSTANCE = "node.kubernetes.io/instance-type"
 WORLD = inventory(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from admission.ledger.objects import object_name
+from tests.e2e.claims import DRIVER, IMPLICIT, device_class, device_slice, requests, resource_claim
 from tests.e2e.history import charges, clients, history, version
-from tests.e2e.objects import examples, namespace, quota, tenant
+from tests.e2e.objects import examples, gpu_pod, namespace, pool, quota, tenant
 from tests.e2e.traffic import Traffic
 from tests.e2e.world import World, eventually
 from tests.loops import Loops
@@ -26,8 +28,12 @@ if TYPE_CHECKING:
 
     from admission.cluster.client import Client
     from tests.e2e.history import Tally
+    from tests.e2e.objects import Object
 
+HOUR = 3600
 LIMIT = 24
+PATIENCE = 120.0
+"""Seconds until replicas that began anew have counted."""
 BUMP = 1_000_000_000
 
 
@@ -133,6 +139,49 @@ def test_after_a_restore_nothing_is_admitted_past_the_limit_and_the_ledger_is_ex
     )
     assert peak <= LIMIT
     assert bool(tally.postponed) is running, "until the ledgers are counted anew"
+
+
+def _drivers(country: str) -> list[Object]:
+    """Return a node's devices as a driver would publish them, and their class and pool."""
+    labels = {"pool.example.com/name": "kept"}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "kept", "labels": labels}}
+    ours = pool("kept", "h100-sxm", country, f"{IMPLICIT}-none", nodeLabels=labels)
+    return [node, device_class(DRIVER), device_slice("kept"), ours]
+
+
+@pytest.mark.parametrize("bump", [pytest.param(0, id="plainly"), pytest.param(BUMP, id="bumped")])
+def test_claims_and_prepaid_hours_that_come_back_leave_as_much_as_before(
+    trio: World, country: str, tmp_path: Path, bump: int
+) -> None:
+    unique = f"kept-{country.lower()}"
+    hours = quota(f"{unique}-hours", country, None, classes=["t4"], limits={"deviceHours": 10}, window="1d")
+    devices = quota(unique, country, 4, classes=["h100-sxm"])
+    trio.apply(*_drivers(country), devices, hours, tenant(unique, country), namespace(unique, unique))
+
+    def counted() -> tuple[int, int]:
+        status = trio.get("computequotas", f"{unique}-hours")["status"]
+        return trio.use(unique)["used"], status.get("deviceHours", {}).get("reserved")
+
+    def refused(wanted: Object) -> str:
+        tried = trio.try_create(wanted)  # a replica that begins anew answers nobody, and nothing is admitted then
+        assert tried.returncode, "admitted beyond what came back"
+        return tried.stderr
+
+    trio.admit(resource_claim(unique, "three", requests(3)))
+    trio.admit(gpu_pod("paid", unique, 2, "t4", activeDeadlineSeconds=4 * HOUR))
+    eventually(counted, lambda found: found == (3, 9))
+    backup.save(trio.installed.plane, tmp_path / "snapshot")
+    trio.kubectl("delete", "resourceclaim/three", "pod/paid", "-n", unique, "--grace-period=0")
+    eventually(counted, lambda found: found == (0, 0))
+    with Supervised(trio):
+        _restore(trio.installed.plane, tmp_path / "snapshot", bump=bump)
+        for wanted in (
+            resource_claim(unique, "two", requests(2)),
+            gpu_pod("too-long", unique, 1, "t4", activeDeadlineSeconds=2 * HOUR),
+        ):
+            eventually(functools.partial(refused, wanted), lambda line: "exceeded quota" in line, PATIENCE)
+        trio.admit(resource_claim(unique, "one", requests(1)))
+        eventually(counted, lambda found: found == (4, 9), PATIENCE)
 
 
 def test_a_ledger_deleted_under_load_denies_until_it_was_counted_anew_and_is_exact(trio: World, country: str) -> None:

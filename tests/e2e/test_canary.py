@@ -20,7 +20,7 @@ import pytest
 from admission.cli.standing import Standing, standing_of
 from admission.cluster.client import Client
 from admission.enforce.canary.pods import CANARIES
-from admission.review import notices
+from admission.review import alarms
 from admission.server.settings import digest_of
 from tests.e2e.world import eventually, samples
 from tools.authority import Authority
@@ -291,7 +291,7 @@ def test_a_replica_that_was_started_with_other_settings_than_the_releases_is_tol
     """As by `kubectl edit deployment`: whatever of the settings it is."""
     (replica,) = watched.installed.replicas
     config = ("configmap", "computegate-gate", "-n", NAMESPACE)
-    said = notices.lacking("edited", "computegate-gate")
+    said = alarms.lacking("edited", "computegate-gate")
     with replica.configured(**SETTINGS):
         text = replica.directory.joinpath("config.yaml").read_text()
     note = json.dumps({"data": {"settings.sha256": digest_of(text.encode())}})

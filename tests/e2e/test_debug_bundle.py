@@ -79,6 +79,9 @@ def test_a_bundle_shows_states_and_counts_and_no_name_of_a_customer(world: World
     objects = json.loads(files["objects.json"])
     alias = _alias(objects, "Tenant", "status.kyc.state")
     assert {each["name"] for each in objects["Tenant"]["objects"]} >= {alias}
+    (gate,) = objects["ComputeGate"]["objects"]
+    assert gate["facts"]["status.replicas#"] == 1
+    assert {"Ready", "GateIntact"} <= {each["type"] for each in gate["conditions"]}
     decisions = [json.loads(line) for line in files["logs/0.jsonl"].splitlines()]
     assert {"denied", "would_deny"} <= {each.get("decision") for each in decisions if each.get("tenant") == alias}
     templates = [json.loads(line).get("template") for line in files["logs/1.jsonl"].splitlines()]

@@ -87,7 +87,7 @@ TOLD: dict[str, Object] = {
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An installation of its own: what is broken here makes everything controlled wait."""
+    """An installation of its own: for what is broken here all requests for accelerators wait."""
     directory = tmp_path_factory.mktemp("objects")
     server = {"gate": {"graceSeconds": 0}, "lastGoodSeconds": LONGEST}
     with ControlPlane(directory / "plane") as plane, Installation(plane, directory / "gate", server=server) as gate:

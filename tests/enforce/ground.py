@@ -244,4 +244,4 @@ class _Events:
 
 
 def _refer(namespace: str) -> Refer:
-    return lambda reason, since: f"{namespace} {reason} {since.isoformat()}"
+    return lambda reason, since: (f"{namespace} {reason} {since.isoformat()}",)

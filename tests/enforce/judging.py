@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from admission.cli.reevaluation import Judging
 from admission.cluster.lookup import ClusterLookup
+from admission.review.reference import Keys
 from admission.server.judge import Judge
 
 if TYPE_CHECKING:
@@ -17,4 +18,4 @@ if TYPE_CHECKING:
 def judging_of(client: Client, registry: Registry, ledger: Ledger) -> Judging:
     """Return a judge against these."""
     judge = Judge(registry, ledger, reference_key=b"", contact="")
-    return Judging(judge, ClusterLookup(client), b"", lambda: "")
+    return Judging(judge, ClusterLookup(client), Keys(b""), lambda: "")

@@ -8,10 +8,12 @@ import pytest
 
 from admission.enforce.canary.pods import CANARIES
 from admission.enforce.canary.reading import Answer, Mark, Outcome, marks, read
+from admission.review.reference import Keys
 
 NOW = dt.datetime(2026, 11, 10, 11, 59, 58, tzinfo=dt.UTC)
-MARK = Mark(b"key" * 11, "computegate-canary", ("computegate-narrowed",))
-OTHER = MARK._replace(key=b"other" * 7)
+MARK = Mark(Keys(b"key" * 11), "computegate-canary", ("computegate-narrowed",))
+OTHER = MARK._replace(keys=Keys(b"other" * 7))
+CHANGING = MARK._replace(keys=Keys(b"new" * 11, MARK.keys[:1]))
 DEVICE, ACCESS, PLAIN = CANARIES
 OURS = 'admission webhook "enforced.computegate.io" denied the request: '
 QUOTA = 'pods "c" is forbidden: exceeded quota: computegate-canary, requested: pods=1, used: pods=0, limited: pods=0'
@@ -74,3 +76,9 @@ def test_an_answer_tells(answer: Answer, refused: Outcome, untouched: Outcome) -
 
 def test_a_denial_of_one_canary_is_none_of_the_other() -> None:
     assert read(ACCESS, denial(MARK), MARK, NOW) is Outcome.Foreign
+
+
+@pytest.mark.parametrize("key", CHANGING.keys.accepted + CHANGING.keys[:1])
+def test_while_the_key_is_changed_a_denial_with_either_is_ours(key: bytes) -> None:
+    assert read(DEVICE, denial(MARK._replace(keys=Keys(key))), CHANGING, NOW) is Outcome.Denied
+    assert read(DEVICE, denial(OTHER), CHANGING, NOW) is Outcome.Foreign

@@ -28,8 +28,8 @@ def enforcement(*steps: dict[str, Any], name: str = "all", status: Any = None, *
     return Enforcement.model_validate({"metadata": metadata, "spec": known, "status": status or {}})
 
 
-def refer(reason: Reason, since: datetime) -> str:
-    return f"{reason}@{since.isoformat()}"
+def refer(reason: Reason, since: datetime) -> tuple[str, ...]:
+    return (f"{reason}@{since.isoformat()}",)
 
 
 def second(number: float) -> datetime:
@@ -144,7 +144,18 @@ def test_what_ends_is_forgotten_and_begins_anew() -> None:
 
 def test_of_another_tenant_nothing_is_taken_over() -> None:
     (said,) = told(steps(), [0])
-    assert known([said], lambda reason, since: f"other {refer(reason, since)}") == {}
+    assert known([said], lambda reason, since: (f"other {refer(reason, since)}",)) == {}
+
+
+def test_what_was_told_by_another_key_of_references_goes_on_as_it_was_told() -> None:
+    (said,) = told(steps(), [0])
+
+    def changed(reason: Reason, since: datetime) -> tuple[str, ...]:
+        return f"new {reason}", *refer(reason, since)
+
+    before = known([said], changed)
+    (after,) = entries_of(found(EXPIRED), before, steps(), Mode.Enforce, now=second(60), refer=changed)
+    assert after == said
 
 
 def test_what_a_tenant_reads_is_the_code() -> None:

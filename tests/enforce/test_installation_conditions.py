@@ -123,6 +123,23 @@ def test_what_is_not_good_counts_once_it_has_lasted_and_what_is_good_at_once() -
     assert seen == [good, good, good, GONE, two, None, None, good]
 
 
+def test_what_is_not_good_for_one_reason_and_then_for_another_has_lasted_since_the_first() -> None:
+    changed = GONE._replace(reason="GateChanged")
+    cases = [
+        ([(0, GONE), (19, changed), (20, changed)], changed),
+        ([(0, GONE), (10, UNSEEN), (20, GONE)], GONE),
+        ([(0, GONE), (20, GONE), (21, changed)], changed),
+        ([(0, GONE), (20, GONE), (21, UNSEEN)], GONE),
+        ([(0, GONE), (20, GONE), (21, UNSEEN), (41, UNSEEN)], UNSEEN),
+        ([(0, GONE), (10, GOOD["GateIntact"]), (20, changed)], GOOD["GateIntact"]),
+    ]
+    for found, counts in cases:
+        steady = Steady(20)
+        for now, each in found:
+            steady.heed(each, now)
+        assert steady.counts == counts, found
+
+
 KIND = "ValidatingAdmissionPolicyBinding"
 LOOKS = [
     (looks.intact(None), None),

@@ -10,10 +10,10 @@ from admission.api.allowance import OwnLimit
 from admission.api.tenant import Tenant
 from admission.decide.limits import ENDING
 from admission.enforce.own import own_limits
-from admission.enforce.shown import allowance_status
+from admission.enforce.shown import allowance_status, expiry_shown
 from admission.ledger.ledger import View
 from admission.ledger.state import Hold, Hours
-from tests.decide.questions import ALLOW, CHIP, NOW, party, policy, quota, tenant, world
+from tests.decide.questions import ALLOW, CHIP, NOW, override, party, policy, quota, tenant, world
 
 HOUR = 3600
 CLOCK = int(NOW.timestamp())
@@ -94,10 +94,39 @@ def test_a_tenant_sees_its_own_use_and_what_is_left(
     registry = given.registry()
     shown = own_limits(registry.requester_of("acme"), lambda _: kept, registry, NOW)
     standing = registry.standings["acme"]
-    status = allowance_status(standing, None, use={}, limits=shown, denial=None, contact="")
+    status = allowance_status(standing, None, expires_at=None, use={}, limits=shown, denial=None, contact="")
 
     assert shown == [OwnLimit.model_validate(each) for each in expected]
     assert status.summary == printed
+
+
+NEXT_YEAR, LAST_MONTH = "2027-03-01T00:00:00+00:00", "2026-10-01T00:00:00+00:00"
+EXPIRIES: dict[str, tuple[dict[str, Any], tuple[Any, ...], str | None]] = {
+    "that holds": ({}, (), NEXT_YEAR),
+    "that must be reviewed before": ({"reverifyBy": "2026-12-20T00:00:00Z"}, (), "2026-12-20T00:00:00+00:00"),
+    "that is reviewed in time": ({"reverifyBy": "2027-05-01T00:00:00Z"}, (), NEXT_YEAR),
+    "that has expired": ({"expiresAt": LAST_MONTH}, (), LAST_MONTH),
+    "that has expired and is overridden": (
+        *({"expiresAt": LAST_MONTH}, (override("KYCExpired"),)),
+        "2026-12-01T00:00:00+00:00",
+    ),
+    "that was revoked": ({"state": "Revoked"}, (), None),
+    "that was suspended": ({"state": "Suspended"}, (), None),
+    "that is under way": ({"state": "Pending"}, (), None),
+    "of other facts": ({"covers": "sha256:other"}, (), None),
+    "whose review is overdue": ({"reverifyBy": LAST_MONTH}, (), None),
+    "that is overridden and holds": ({}, (override("KYCExpired"),), NEXT_YEAR),
+}
+
+
+@pytest.mark.parametrize(("kyc", "overrides", "expected"), EXPIRIES.values(), ids=EXPIRIES)
+def test_a_tenant_sees_the_end_of_a_clearance(
+    kyc: dict[str, Any], overrides: tuple[Any, ...], expected: str | None
+) -> None:
+    registry = world(tenant(status={"kyc": {"expiresAt": NEXT_YEAR, **kyc}}), *overrides).registry()
+    shown = expiry_shown(registry.standings["acme"], registry, NOW)
+
+    assert (shown.isoformat() if shown else None) == expected
 
 
 def test_a_hold_is_that_of_the_ownership_group() -> None:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from admission.api.allowance import Allowance
 from admission.enforce import writer
+from admission.enforce.patcher import LEAST_SECONDS
 from admission.enforce.writer import StatusWriter
 from admission.ledger.ledger import Ledger
 from admission.ledger.memory import MemoryStore
@@ -75,7 +76,7 @@ async def _followed(given: World, directory: Path, change: datetime) -> list[tup
 async def _once(shown: Shown, holds: Callable[[tuple[str, str, str]], bool]) -> tuple[str, str, str]:
     """Return what is shown once it holds, or after five seconds: half of what lies between two writes."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(writer.LEAST_SECONDS / 2):
+        async with asyncio.timeout(LEAST_SECONDS / 2):
             while not holds(shown.told()):  # noqa: ASYNC110  (the state of another task)
                 await asyncio.sleep(0.01)
     return shown.told()

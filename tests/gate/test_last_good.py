@@ -6,6 +6,7 @@ import asyncio
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -171,6 +172,17 @@ def test_what_was_read_in_part_is_not_taken_for_good() -> None:
     assert cluster.reasons() == UNUSABLE
 
 
+def test_it_is_asked_for_while_something_is_broken_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Changing(quota())
+    cluster.last_good.broken(NOW)
+    ask = Mock(wraps=cluster.last_good.registry)
+    monkeypatch.setattr(cluster.last_good, "registry", ask)
+    for each in (policy(TYPO, name="own"), policy(DENY_FR, name="own")):
+        cluster.put(each)
+        assert cluster.reasons() == []
+        assert ask.call_count == 1
+
+
 def test_an_object_that_cannot_be_read_has_no_last_good_version() -> None:
     """Nobody knows what it took away."""
     cluster = Changing(quota())
@@ -192,7 +204,7 @@ def test_what_others_refer_to_and_was_deleted_counts_for_them_for_a_while() -> N
 def test_two_verdicts_that_would_be_counted_differently_are_none() -> None:
     """One reservation stands in the ledgers of one jurisdiction."""
     cluster = Changing(quota("home", "DE", "FR"), policy(name="one", jurisdictionOrder=["DE", "FR"]))
-    cluster.registry.put(tenant(ultimateParent="p", parties=[party("p", "FR")]))
+    cluster.put(tenant(ultimateParent="p", parties=[party("p", "FR")]))
     assert cluster.reasons() == []
     cluster.put(policy(TYPO, name="one", jurisdictionOrder=["FR", "DE"]))
     assert cluster.reasons(uid="other") == UNUSABLE
@@ -204,6 +216,7 @@ def test_a_class_that_became_controlled_is_controlled_though_its_object_is_broke
     forbidding = policy(rule("none", "Deny", classes=["Controlled"]), name="forbidding")
     cluster = Changing(quota(), forbidding, chip("a", "example.com/a", **slow), chip("b", "example.com/b"))
     cluster.pod = pod({"example.com/a": 1})
+    cluster.last_good.broken(NOW)
     assert cluster.reasons() == []
     cluster.put(chip("a", "example.com/a", "example.com/b", **fast))
     assert cluster.registry.held_back_at(NOW)

@@ -24,6 +24,7 @@ from admission.ledger.renewals import renewing_in
 from admission.ledger.state import Hold, Hours, State
 from admission.ledger.tranches import Tranche
 from admission.review.reasons import Reason
+from admission.review.reference import Keys
 from admission.server.case import Ask
 from admission.server.judge import Judge
 from tests.decide.questions import CHIP, NOW, World, quota, world
@@ -149,7 +150,7 @@ RUNNING: dict[str, tuple[World, State, set[Reason]]] = {
 def test_what_a_renewal_refuses_is_found_and_nothing_else(given: World, state: State, reasons: set[Reason]) -> None:
     judge, _ = judging_in(given, state, enforcement())
     made = created(pod(ONE, nodeName="rack-1"))
-    reviewer = Reviewer(Judging(judge, FileLookup(), b"k", lambda: ""), lambda: NOW, lambda: 0.0, lambda _: False)
+    reviewer = Reviewer(Judging(judge, FileLookup(), Keys(b"k"), lambda: ""), lambda: NOW, lambda: 0.0, lambda _: False)
     found = asyncio.run(reviewer(made))
     assert found is not None
     assert found.reasons == reasons

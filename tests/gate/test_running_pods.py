@@ -18,6 +18,7 @@ from admission.ledger.memory import MemoryStore
 from admission.ledger.state import Hold, Hours, State
 from admission.review.claim import ResourceClaim
 from admission.review.reasons import Reason
+from admission.review.reference import Keys
 from admission.server.case import Ask
 from admission.server.judge import Judge
 from tests.decide.questions import CHIP, NOW, UNCONTROLLED, World, quota, tenant, world
@@ -61,7 +62,7 @@ def judging_in(given: World, state: State) -> Judging:
     registry.default_mode = Mode.Enforce
     store._put("DE", state)
     judge = Judge(registry, Ledger(store, wall=lambda: float(T)), reference_key=b"k", contact="")
-    return Judging(judge, FileLookup(), b"k", lambda: "")
+    return Judging(judge, FileLookup(), Keys(b"k"), lambda: "")
 
 
 def reserved(judging: Judging) -> dict[tuple[str, str], int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from admission.ledger.archive import archive_of
 from admission.ledger.objects import object_name
-from tests.ledger.simulation import Watch, now, watched
+from tests.ledger.simulation import now, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from tests.ledger.world import World
 
     Happening: TypeAlias = Callable[[World], Coroutine[None, None, None]]
-
-OBJECTS = {"CN": "country.cn", "group": "group"}
-"""By scope: the name of its ledger's object."""
-
 
 AGE = 12
 """Revisions that a backup is old: more than those that the reconcilers write when they notice."""
@@ -42,19 +38,19 @@ def replace(world: World, slot: int) -> None:
 async def lose_a_ledger(world: World) -> None:
     """Delete a ledger's object: the next read makes it again."""
     await asyncio.sleep(world.rng.uniform(5, 40))
-    world.server.lose(world.rng.choice(tuple(OBJECTS.values())))
+    world.server.lose(object_name(world.rng.choice(tuple(world.allowed))))
 
 
 async def lose_an_archive(world: World) -> None:
     """Delete an archive of hours, its ledger being there."""
     await asyncio.sleep(world.rng.uniform(20, world.span))
-    world.server.lose(object_name(archive_of(world.rng.choice(tuple(OBJECTS)))))
+    world.server.lose(object_name(archive_of(world.rng.choice(tuple(world.allowed)))))
 
 
 async def wake_an_old_leader(world: World) -> None:
     """Let one go on that has stood still, with all that it knew then, beside whoever leads now."""
     await asyncio.sleep(world.rng.uniform(0, world.span / 2))
-    watch, store = Watch(world.server), watched(world.server)
+    watch, store = world.watch(), watched(world.server)
     await asyncio.sleep(world.rng.uniform(16, 60))
     keeper = world.keeper(store, watch)
     tasks = [asyncio.create_task(watch.follow()), asyncio.create_task(keeper.run())]

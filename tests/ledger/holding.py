@@ -10,11 +10,12 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from admission.decide.limits import Limit
 from tests.ledger.paid import PaidWorld
 from tests.ledger.paying import PaidServer
 from tests.ledger.simulation import now
-from tests.ledger.world import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,8 @@ HOLD, GAP = 120, 100
 
 class HeldServer(PaidServer):
     """Knows since when a group really holds what a ledger has counted."""
+
+    longest = HOLD
 
     def __init__(self, *about: object) -> None:
         super().__init__(*about)  # type: ignore[arg-type]  # the same
@@ -68,7 +71,7 @@ class HeldServer(PaidServer):
         for entry in (state.inflight[uid] for uid in added):
             goes_on = hold and (not hold.until or entry.reserved_at <= hold.until + GAP)
             held = entry.reserved_at - hold.since if hold and goes_on else 0
-            if max(0, held) + entry.charge.seconds > HOLD:
+            if max(0, held) + entry.charge.seconds > self.longest:
                 self.note(f"{scope}: {entry.uid} may end {held + entry.charge.seconds} s after its group's hold began")
 
     def held_since(self, scope: str) -> float | None:
@@ -91,9 +94,10 @@ class HeldWorld(PaidWorld):
     """Two tenants of one ownership group, under one longest hold."""
 
     gap: int | None = GAP
+    longest: int = HOLD
 
     def _server(self) -> ApiServer:
-        return HeldServer(self.rng, self.faults, LIMITS)
+        return HeldServer(self.rng, self.faults, self.allowed, self.payable)
 
     def wrong(self) -> float:
         return 0.0
@@ -104,11 +108,10 @@ class HeldWorld(PaidWorld):
 
     def request(self, pod: Pod) -> Request:
         wanted = super().request(pod)
-        scopes = tuple((scope, (*bounds, _hold(scope, pod))) for scope, bounds in wanted.scopes)
-        return dataclasses.replace(wanted, scopes=scopes)
+        scopes = tuple((scope, (*bounds, self.hold_of(scope, pod.charge.party))) for scope, bounds in wanted.scopes)
+        return msgspec.structs.replace(wanted, scopes=scopes)
 
-
-def _hold(scope: str, pod: Pod) -> Limit:
-    return Limit(
-        scope, "hold", HOLD, {KEY: 1}, None, lambda p: p == pod.charge.party, window=GAP, classes=frozenset({KEY})
-    )
+    def hold_of(self, scope: str, tenant: str) -> Limit:
+        """Return the longest hold, as a tenant is asked about it."""
+        classes = frozenset({KEY})
+        return Limit(scope, "hold", self.longest, {KEY: 1}, None, lambda p: p == tenant, window=GAP, classes=classes)

@@ -6,6 +6,8 @@ import asyncio
 import dataclasses
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from admission.decide.limits import Charge, Part
 from admission.ledger.limits import Differs, Exceeded, Granted, Kind, Origin
 from tests.ledger.invariants import DRY, size
@@ -96,7 +98,7 @@ async def review(world: World, pod: Pod) -> Outcome:
     await asyncio.sleep(world.rng.choice((0.0, world.rng.expovariate(10))) + max(0.0, world.quiet - now()))
     replica, wanted = world.replicas[world.rng.randrange(3)], world.request(pod)
     before = world.server.writes
-    replica.evaluate(dataclasses.replace(wanted, uid=DRY + pod.uid))
+    replica.evaluate(msgspec.structs.replace(wanted, uid=DRY + pod.uid))
     assert world.server.writes == before
     outcome = await replica.reserve(wanted, now() + world.rng.choice((0.05, 1.0, 8.0)))
     _assert_truthful(outcome, pod)

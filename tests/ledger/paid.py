@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from admission.decide import limits
 from admission.decide.limits import Limit
 from admission.ledger import archive, hours, renewal, state, tranches
-from admission.ledger.hours import Terms
-from admission.ledger.reconciler import Reconciler
+from admission.ledger.hours import UNTIMED, Terms
 from admission.ledger.work import Waits
 from tests.ledger import happenings
 from tests.ledger.paying import BUDGETS, ENDING, HOUR, WINDOW, Lists, PaidServer, over_time
-from tests.ledger.simulation import ApiServer, Pod, Watch, now
-from tests.ledger.world import LIMITS, World
+from tests.ledger.simulation import now
+from tests.ledger.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pytest
 
     from admission.ledger.limits import Request
-    from admission.ledger.objects import ObjectStore
     from tests.ledger.happenings import Happening
+    from tests.ledger.simulation import ApiServer, Pod
 
 
 @dataclasses.dataclass
@@ -38,26 +38,25 @@ class PaidWorld(World):
     rare: tuple[Happening, ...] = happenings.OVER_TIME
     gap: int | None = None
     """The longest break of a hold, where holds are limited."""
+    payable: Mapping[str, int] = dataclasses.field(default_factory=lambda: BUDGETS)
+    """By scope: the largest budget of device-seconds."""
 
     async def begin(self) -> None:
         await super().begin()
-        self.budgets = dict(BUDGETS)
+        self.budgets = dict(self.payable)
         self.quiet = now() + self.calm_start
 
     def _server(self) -> ApiServer:
-        return PaidServer(self.rng, self.faults, LIMITS)
+        return PaidServer(self.rng, self.faults, self.allowed, self.payable)
 
-    def keeper(self, store: ObjectStore, watch: Watch) -> Reconciler:
-        return Reconciler(
-            store,
-            functools.partial(_same, watch),
-            Lists(self.server),
-            clock=lambda: now() + self.skew,
-            waits=self.waits,
-            restored=watch.relist,
-            now=now,
-            terms=lambda _: Terms(frozenset({WINDOW}), self.gap),
-        )
+    def witness(self) -> Lists:
+        return Lists(self.server, self.shards)
+
+    def over_time(self) -> dict[str, Any]:
+        return {"now": now, "terms": self._terms}
+
+    def _terms(self, scope: str) -> Terms:
+        return Terms(frozenset({WINDOW}), self.gap) if scope in self.payable else UNTIMED
 
     def pod(self, number: int) -> Pod:
         pod = super().pod(number)
@@ -69,17 +68,20 @@ class PaidWorld(World):
 
     def request(self, pod: Pod) -> Request:
         wanted = super().request(pod)
-        scopes = tuple((scope, (*bounds, self._budget(scope, pod))) for scope, bounds in wanted.scopes)
-        return dataclasses.replace(wanted, scopes=scopes)
+        scopes = tuple((scope, (*bounds, *self._budgets(scope, pod))) for scope, bounds in wanted.scopes)
+        return msgspec.structs.replace(wanted, scopes=scopes)
 
     def change_terms(self, scope: str) -> None:
-        self.budgets[scope] = self.rng.randint(0, BUDGETS[scope])
+        if scope in self.payable:
+            self.budgets[scope] = self.rng.randint(0, self.payable[scope])
 
-    def _budget(self, scope: str, pod: Pod) -> Limit:
+    def _budgets(self, scope: str, pod: Pod) -> tuple[Limit, ...]:
         assert isinstance(self.server, PaidServer)
+        if scope not in self.budgets:
+            return ()
         amount, asked = self.budgets[scope], self.server.budget
         asked[scope, pod.uid] = max(asked.get((scope, pod.uid), 0), amount)
-        return Limit(scope, "deviceHours", amount, {"h100": 1}, None, lambda p: p == pod.charge.party, WINDOW)
+        return (Limit(scope, "deviceHours", amount, {"h100": 1}, None, lambda p: p == pod.charge.party, WINDOW),)
 
     async def _settle(self) -> None:
         """All have ended, and what they used has left the window: nothing counts any more."""
@@ -94,7 +96,7 @@ class PaidWorld(World):
         self._assert_accounts(lambda total, _: total == 0)
 
     def _assert_accounts(self, holds: Callable[[int, str], bool]) -> None:
-        for scope in BUDGETS:
+        for scope in self.payable:
             state = self.server.state(scope)
             assert state is not None
             total = over_time(state)
@@ -107,7 +109,7 @@ class WatchedWorld(PaidWorld):
     """Both reconcilers go on from the first second to the last, and miss nothing: what was used is known exactly."""
 
     def _server(self) -> ApiServer:
-        server = PaidServer(self.rng, self.faults, LIMITS)
+        server = PaidServer(self.rng, self.faults, self.allowed, self.payable)
         server.every_end_is_seen = True
         return server
 
@@ -119,10 +121,6 @@ class WatchedWorld(PaidWorld):
 
     calm_start: float = 40.0
     """Until both have looked once."""
-
-
-def _same(watch: Watch) -> Watch:
-    return watch
 
 
 def shorten(patch: pytest.MonkeyPatch) -> None:

@@ -51,8 +51,11 @@ class PaidServer(ApiServer):
     and the ends until it is counted again; with both, all hours until then.
     """
 
-    def __init__(self, rng: random.Random, faults: Faults, limits: Mapping[str, int]) -> None:
+    def __init__(
+        self, rng: random.Random, faults: Faults, limits: Mapping[str, int], budgets: Mapping[str, int]
+    ) -> None:
         super().__init__(rng, faults, limits)
+        self.budgets = budgets
         self.ended: list[Ended] = []
         self.every_end_is_seen = False
         self.budget: dict[tuple[str, str], int] = {}
@@ -67,10 +70,10 @@ class PaidServer(ApiServer):
 
     def promise(self, pod: Pod) -> None:
         super().promise(pod)
-        for scope in pod.scopes:
+        for scope in self.budgets.keys() & pod.scopes:
             total = self.used(scope) + self.paid_for(scope)
-            if total > BUDGETS[scope]:
-                self.note(f"{scope}: {total:.1f} device-seconds used and paid for, {BUDGETS[scope]} allowed")
+            if total > self.budgets[scope]:
+                self.note(f"{scope}: {total:.1f} device-seconds used and paid for, {self.budgets[scope]} allowed")
 
     def delete(self, pod: Pod) -> None:
         begun = self.begun[pod.uid]
@@ -121,6 +124,8 @@ class PaidServer(ApiServer):
     def check(self) -> None:
         super().check()
         for scope, state in self.counted():
+            if scope not in self.budgets:
+                continue
             if scope in self.lost:
                 self.lost.discard(scope)
                 self.since[scope] = self.listed

@@ -9,23 +9,19 @@ import asyncio
 import dataclasses
 import functools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from admission.decide.limits import Limit
-from admission.ledger.hours import Terms
-from admission.ledger.reconciler import Reconciler
 from admission.ledger.renewal import Renewing
 from tests.ledger.paid import PaidWorld
-from tests.ledger.paying import BUDGETS, ENDING, HOUR, WINDOW, Lists, PaidServer, over_time
+from tests.ledger.paying import ENDING, HOUR, WINDOW, PaidServer, over_time
 from tests.ledger.simulation import now
-from tests.ledger.world import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from admission.ledger.objects import ObjectStore
     from admission.ledger.state import State
-    from tests.ledger.simulation import ApiServer, Pod, Watch
+    from tests.ledger.simulation import ApiServer, Pod
 
 NOTICE = 4
 """Seconds between what a tenant is told and the end of its pod."""
@@ -62,8 +58,8 @@ class RenewedServer(PaidServer):
 
     def _check_renewal(self, scope: str, state: State) -> None:
         total = over_time(state)
-        if total is not None and total > BUDGETS[scope]:
-            self.note(f"{scope}: {total} device-seconds counted after a renewal, {BUDGETS[scope]} allowed")
+        if total is not None and total > self.budgets[scope]:
+            self.note(f"{scope}: {total} device-seconds counted after a renewal, {self.budgets[scope]} allowed")
 
 
 @dataclasses.dataclass
@@ -73,7 +69,7 @@ class RenewedWorld(PaidWorld):
     told: float = 0.8
 
     def _server(self) -> ApiServer:
-        return RenewedServer(self.rng, self.faults, LIMITS)
+        return RenewedServer(self.rng, self.faults, self.allowed, self.payable)
 
     def wrong(self) -> float:
         return 0.0
@@ -88,21 +84,17 @@ class RenewedWorld(PaidWorld):
     def holding(self, pod: Pod) -> float:
         return self.rng.uniform(0, 60) if pod.charge.endless else super().holding(pod)
 
-    def keeper(self, store: ObjectStore, watch: Watch) -> Reconciler:
-        return Reconciler(
-            store,
-            functools.partial(_same, watch),
-            Lists(self.server),
-            clock=lambda: now() + self.skew,
-            waits=self.waits,
-            restored=watch.relist,
-            now=now,
-            terms=lambda _: Terms(frozenset({WINDOW}), self.gap),
-            renewing=lambda scope: Renewing(functools.partial(self._limits, scope), lambda _: NOTICE),
-            refused=self._tell,
-        )
+    def over_time(self) -> dict[str, Any]:
+        return super().over_time() | {
+            "renewing": self._renewing,
+            "refused": self._tell,
+        }
 
-    def _limits(self, scope: str, party: str, counts: object) -> tuple[Limit, ...]:  # noqa: ARG002 (there is one class)
+    def _renewing(self, scope: str) -> Renewing | None:
+        return Renewing(functools.partial(self.limits_of, scope), lambda _: NOTICE) if scope in self.payable else None
+
+    def limits_of(self, scope: str, party: str, counts: object) -> tuple[Limit, ...]:  # noqa: ARG002 (there is one class)
+        """Return what a party's next hour must fit in a scope."""
         amount = self.budgets[scope]
         return (Limit(scope, "deviceHours", amount, {"h100": 1}, None, lambda p: p == party, WINDOW),)
 
@@ -115,7 +107,3 @@ class RenewedWorld(PaidWorld):
     def _evict(self, pod: Pod) -> None:
         if self.server.live.get(pod.uid) is pod:
             self.server.delete(pod)
-
-
-def _same(watch: Watch) -> Watch:
-    return watch

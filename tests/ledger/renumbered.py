@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import dataclasses
 from typing import TYPE_CHECKING
 
-from admission.decide.limits import Account, Charge
-from admission.decide.shards import Shard, account_of
+from admission.decide.limits import Charge
+from admission.decide.shards import Shard
 from admission.ledger.limits import Request
 from admission.ledger.reconciler import Reconciler
-from admission.ledger.state import State
-from tests.ledger.simulation import ApiServer, Faults, Pod, QuorumReads, Watch, now, watched
+from tests.ledger.simulation import Pod, QuorumReads, Watch, now, watched
 from tests.ledger.world import World, patiently
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from admission.ledger.objects import ObjectStore
 
@@ -28,30 +26,6 @@ ONE, OTHER = (
 )
 
 
-class Summing(Watch):
-    """A census that keeps accounts as the real one does."""
-
-    number = 0
-
-    def charges(self, scope: str, promised: Collection[str]) -> Mapping[Account, int]:
-        total: collections.Counter[Account] = collections.Counter()
-        for (party, key), count in super().charges(scope, promised).items():
-            total[account_of(scope, party, self.number), key] += count
-        return total
-
-
-class Reads(QuorumReads):
-    def __init__(self, server: ApiServer, number: int) -> None:
-        super().__init__(server)
-        self._number = number
-
-    async def recount(self) -> Watch:
-        await super().recount()
-        found = Summing(self._server)
-        found.number = self._number
-        return found
-
-
 @dataclasses.dataclass
 class Renumbered(World):
     """A world in which two tenants share a limit and have one each, while the number goes from 2 to 0 and back.
@@ -61,27 +35,13 @@ class Renumbered(World):
 
     pods: int = 140
     span: float = 520.0
+    allowed: Mapping[str, int] = dataclasses.field(default_factory=lambda: LIMITS)
+    shards: int = 2
     counted_midway: bool = False
-
-    def _server(self) -> ApiServer:
-        return ApiServer(self.rng, self.faults, LIMITS)
 
     def numbers(self) -> tuple[int, ...]:
         changes = ((120, (2,)), (150, (2, 0)), (300, (0,)), (330, (0, 2)))
         return next((numbers for until, numbers in changes if now() < until), (2,))
-
-    async def begin(self) -> None:
-        await super().begin()
-        self.limits = dict(LIMITS)
-
-    async def _count_anew(self, scope: str) -> None:
-        for each in LIMITS if scope == "CN" else ():
-            calm, self.server.faults = self.server.faults, Faults()
-            store = watched(self.server)
-            found = await store.read(each, 1.0)
-            state = State(initialized=True, observed_pods=self.server.revision, shards=2)
-            await store.write(each, state, found.version, 1.0)
-            self.server.faults = calm
 
     def pod(self, number: int) -> Pod:
         tenant = self.rng.choice((ONE, OTHER))
@@ -101,8 +61,7 @@ class Renumbered(World):
     async def reconcile(self, shortest: float = 20.0) -> None:
         while True:
             number = self.rng.choice(self.numbers())
-            watch, store = Summing(self.server, stalls=0.03), watched(self.server)
-            watch.number = number
+            watch, store = Watch(self.server, stalls=0.03, shards=number), watched(self.server)
             for scope in LIMITS:
                 await patiently(store, scope)
             keeper = self._keeper(store, watch, number)
@@ -117,7 +76,7 @@ class Renumbered(World):
         return Reconciler(
             store,
             lambda: watch,
-            Reads(self.server, number),
+            QuorumReads(self.server, number),
             clock=now,
             waits=self.waits,
             restored=watch.relist,

@@ -7,6 +7,7 @@ The API server checks itself after every change that the invariants hold.
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
 import math
 import selectors
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from admission.cluster.client import ApiError, Unreachable
+from admission.decide.shards import account_of
 from admission.ledger.homes import Attribution
 from admission.ledger.hours import Stay
 from admission.ledger.limits import Kind
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 
-    from admission.decide.limits import Charge
+    from admission.decide.limits import Account, Charge
     from admission.ledger.limits import Origin
     from admission.ledger.state import Entry, State
 
@@ -321,8 +323,8 @@ class ApiServer:
 class Watch:
     """A census by lists and watches, of pods and of claims, that lag, or stall, each by itself."""
 
-    def __init__(self, server: ApiServer, *, stalls: float = 0.0) -> None:
-        self._server, self._stalls = server, stalls
+    def __init__(self, server: ApiServer, *, stalls: float = 0.0, shards: int = 0) -> None:
+        self._server, self._stalls, self._shards = server, stalls, shards
         self.relist()
 
     def relist(self) -> None:
@@ -356,8 +358,13 @@ class Watch:
     def unreadable(self, scope: str) -> Collection[str]:  # noqa: ARG002 (likewise)
         return ()
 
-    def charges(self, scope: str, promised: Collection[str]) -> Mapping[tuple[str, str], int]:
-        return _charges({uid: pod for uid, pod in self._live.items() if uid not in promised}, scope)
+    def charges(self, scope: str, promised: Collection[str]) -> Mapping[Account, int]:
+        total: collections.Counter[Account] = collections.Counter()
+        for uid, pod in self._live.items():
+            if scope in pod.scopes and uid not in promised:
+                account = account_of(scope, pod.charge.party, self._shards)
+                total.update({(account, key): count for key, count in pod.own})
+        return total
 
     def stays(self, scope: str, promised: Collection[str]) -> Collection[Stay]:
         live = (pod for uid, pod in self._live.items() if uid not in promised)
@@ -434,29 +441,15 @@ def _stay(pod: Pod, since: float, ended: int = 0) -> Stay:
     )
 
 
-def _charges(live: Mapping[str, Pod], scope: str) -> dict[tuple[str, str], int]:
-    total: dict[tuple[str, str], int] = {}
-    for account, count in _holdings(live, scope):
-        total[account] = total.get(account, 0) + count
-    return total
-
-
-def _holdings(live: Mapping[str, Pod], scope: str) -> Iterator[tuple[tuple[str, str], int]]:
-    for pod in live.values():
-        if scope in pod.scopes:
-            for key, count in pod.own:
-                yield (pod.charge.party, key), count
-
-
 class QuorumReads:
     """The witness: reads of the newest state, over the same bad network."""
 
-    def __init__(self, server: ApiServer) -> None:
-        self._server = server
+    def __init__(self, server: ApiServer, shards: int = 0) -> None:
+        self._server, self._shards = server, shards
 
     async def recount(self) -> Watch:
         await self._travel()
-        found = Watch(self._server)
+        found = Watch(self._server, shards=self._shards)
         await self._server.travel()
         return found
 

@@ -113,7 +113,9 @@ def test_what_was_written_for_somebody_who_gave_up_is_taken_back() -> None:
     stage(play)
 
 
-@pytest.mark.parametrize("after", [0.0, 0.001, 0.05], ids=["at once", "in flight", "granted"])
+@pytest.mark.parametrize(
+    "after", [0.0, 0.001, 0.002, 0.004, 0.05], ids=["at once", "in flight", "as one ends", "as both end", "granted"]
+)
 def test_a_caller_that_is_cancelled_holds_nothing(after: float) -> None:
     async def play(scene: Scene) -> None:
         scene.server.faults = Faults(delay=0.002)

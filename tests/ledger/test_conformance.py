@@ -7,6 +7,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -286,7 +287,7 @@ def test_one_namespace_at_its_cap_does_not_stop_another(backend: Opener) -> None
         ledger = Ledger(store, caps=Caps(namespace=2))
         outcomes = [await reserve(ledger, wanted(f"u{n}")) for n in range(3)]
         assert outcomes[2] == Unavailable(Reason.LedgerBusy)
-        elsewhere = dataclasses.replace(wanted("u9"), namespace="elsewhere")
+        elsewhere = msgspec.structs.replace(wanted("u9"), namespace="elsewhere")
         assert isinstance(await reserve(ledger, elsewhere), Granted)
 
     play(backend, scene)

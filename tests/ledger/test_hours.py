@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -271,8 +272,8 @@ def test_the_claim_of_a_pod_begins_no_hold_of_its_own() -> None:
     pod = ask("pod", hold)
     state = State(initialized=True, hours=Hours(holds={("acme", "h100"): Hold(NOW - 5)}))
     whole = dataclasses.replace(pod.charge, parts=(Part("gpu", "d", (("h100", 1),)),))
-    entry = dataclasses.replace(pod, charge=whole).entry(NOW)
-    claim = dataclasses.replace(ask("claim", hold), kind=Kind.Claim, origin=Origin("pod", "gpu", "d"))
+    entry = msgspec.structs.replace(pod, charge=whole).entry(NOW)
+    claim = msgspec.structs.replace(ask("claim", hold), kind=Kind.Claim, origin=Origin("pod", "gpu", "d"))
     (outcome,) = drawn(dataclasses.replace(state, inflight={"pod": entry}), claim)
     assert isinstance(outcome, Granted)
 

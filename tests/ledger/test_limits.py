@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from admission.decide.limits import Charge, Limit, Part
@@ -131,7 +132,7 @@ HELD = ACME.entry(100)
         pytest.param(state(HELD), [ACME], [], ["granted"], None, id="the same attempt again writes nothing"),
         pytest.param(
             state(HELD, h100=90),
-            [dataclasses.replace(ACME, owner="b.1")],
+            [msgspec.structs.replace(ACME, owner="b.1")],
             [],
             ["granted"],
             {"u1": SHARED},
@@ -139,7 +140,7 @@ HELD = ACME.entry(100)
         ),
         pytest.param(
             state(HELD),
-            [dataclasses.replace(ACME, owner="b.1", charge=charge(h100=3))],
+            [msgspec.structs.replace(ACME, owner="b.1", charge=charge(h100=3))],
             [],
             ["LedgerBusy"],
             None,
@@ -147,7 +148,7 @@ HELD = ACME.entry(100)
         ),
         pytest.param(
             state(),
-            [ACME, dataclasses.replace(ACME, owner="a.2")],
+            [ACME, msgspec.structs.replace(ACME, owner="a.2")],
             [],
             ["granted", "granted"],
             {"u1": SHARED},
@@ -235,7 +236,7 @@ POD = ask("pod", Charge("acme", (("a100", 1), ("h100", 3)), PARTS)).entry(0)
 
 
 def _claims(origin: Origin | None, *, uid: str = "claim", devices: int = 2) -> Ask:
-    return dataclasses.replace(ask(uid, charge(h100=devices), limit(4)), kind=Kind.Claim, origin=origin)
+    return msgspec.structs.replace(ask(uid, charge(h100=devices), limit(4)), kind=Kind.Claim, origin=origin)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from admission.demand.inventory import Node
 from admission.ledger.pods import PodCensus
 from admission.ledger.state import Entry
 from admission.review.pod import Pod
+from tests.ledger.records import charged
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 H100, A100 = "NVIDIA-H100-80GB-HBM3", "NVIDIA-A100-SXM4-80GB"
@@ -120,3 +121,40 @@ def test_use_in_a_namespace_that_is_not_enforced_stands_beside_until_it_is(regis
     assert (census.charges("DE"), census.observed("DE")) == ({}, {("acme", "h100-sxm"): 4})
     registry.put_namespace("team", {"computegate.io/tenant": "acme", "computegate.io/mode": "enforce"})
     assert (census.charges("DE"), census.observed("DE")) == ({("acme", "h100-sxm"): 4}, {})
+
+
+RECORDED, MOVED = {"acme": "DE"}, {"kumo/acme": "SG"}
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["is there", "came and went unseen"])
+@pytest.mark.parametrize(
+    ("record", "promised", "account"),
+    [
+        (RECORDED, "", "acme"),
+        (RECORDED, "rival", "rival"),
+        (RECORDED, "acme", "acme"),
+        (MOVED, "acme", "kumo/acme"),
+        ({}, "acme", "acme"),
+        ({}, "", "rival"),
+    ],
+    ids=[
+        "the record says so",
+        "another tenant started it",
+        "both say so",
+        "it has moved to a supplier",
+        "the promise says so",
+        "nothing but the label says",
+    ],
+)
+def test_who_is_charged_for_an_object_is_told_by_its_record_or_its_promise_before_todays_label(
+    registry: Registry, seen: bool, record: dict[str, str], promised: str, account: str
+) -> None:
+    registry.put_namespace("team", {"computegate.io/tenant": "rival"})
+    census = PodCensus(registry, lambda: NOW)
+    if record:
+        census.charging.homes.take(charged("acme", record, {"team": " ".join(record)}))
+    if promised:
+        census.learn("DE", promise(party=promised))
+    if seen:
+        census.take(pod(node=H100))
+    assert census.account("u1", "team") == (account, registry.group_of(account))

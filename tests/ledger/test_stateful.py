@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from admission.decide.limits import Charge, Part
 from admission.ledger.limits import Granted, Kind
+from admission.ledger.objects import object_name
 from tests.ledger import happenings, lives
 from tests.ledger.invariants import not_exact
 from tests.ledger.simulation import BOUND, Faults, Pod, VirtualLoop, Watch, now, watched
@@ -146,7 +147,7 @@ class Cluster(RuleBasedStateMachine):
     @rule(scope=st.sampled_from(tuple(LIMITS)))
     def lose_a_ledger(self, scope: str) -> None:
         """Delete its object: whoever reads it next makes it again, not counted."""
-        self.world.server.ledgers.pop(happenings.OBJECTS[scope], None)
+        self.world.server.ledgers.pop(object_name(scope), None)
         self.world.server.revision += 1
 
     @rule(slot=st.integers(0, 2))

@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 import functools
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from admission.decide.limits import Limit
 from admission.ledger.commit import Tuning
@@ -25,6 +25,8 @@ from tests.ledger.invariants import not_exact
 from tests.ledger.simulation import BOUND, ApiServer, Faults, Pod, QuorumReads, Watch, now, watched
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from admission.ledger.limits import Outcome
     from admission.ledger.objects import ObjectStore
 
@@ -44,6 +46,9 @@ class World:
     caps: Caps = dataclasses.field(default_factory=Caps)
     happens: tuple[happenings.Happening, ...] | None = None
     rare: tuple[happenings.Happening, ...] = happenings.RARE
+    allowed: Mapping[str, int] = dataclasses.field(default_factory=lambda: LIMITS)
+    """By scope: the largest limit of devices."""
+    shards: int = 0
 
     async def play(self) -> ApiServer:
         """Run to the end, or to what does not hold."""
@@ -64,18 +69,18 @@ class World:
     async def begin(self) -> None:
         self.rng = random.Random(self.seed)  # noqa: S311 (a trace to repeat, no secret)
         random.seed(self.seed)  # committers draw their pauses from the module's own generator
-        self.limits = dict(LIMITS)
+        self.limits = dict(self.allowed)
         self.server = self._server()
         self.server.most = self.caps.ledger
         self.outcomes: list[Outcome] = []
         self.started = 0
         self.skew = self.quiet = 0.0
         self.replicas = [self.replica() for _ in range(3)]
-        for scope in LIMITS:
+        for scope in self.allowed:
             await self._count_anew(scope)
 
     def _server(self) -> ApiServer:
-        return ApiServer(self.rng, self.faults, LIMITS)
+        return ApiServer(self.rng, self.faults, self.allowed)
 
     def pod(self, number: int) -> Pod:
         """Return the pod of a number."""
@@ -112,14 +117,15 @@ class World:
         calm, self.server.faults = self.server.faults, Faults()
         store = watched(self.server)
         found = await store.read(scope, 1.0)
-        await store.write(scope, State(initialized=True, observed_pods=self.server.revision), found.version, 1.0)
+        counted = State(initialized=True, observed_pods=self.server.revision, shards=self.shards)
+        await store.write(scope, counted, found.version, 1.0)
         self.server.faults = calm
 
     async def reconcile(self, shortest: float = 20.0) -> None:
         """One replica's reconciler after another: each begins with a list and follows a watch that lags."""
         while True:
-            watch, store = Watch(self.server, stalls=0.03), watched(self.server)
-            for scope in LIMITS:
+            watch, store = self.watch(stalls=0.03), watched(self.server)
+            for scope in self.allowed:
                 await patiently(store, scope)
             keeper = self.keeper(store, watch)
             async with asyncio.timeout(shortest + self.rng.uniform(0, 100)) as term:
@@ -132,15 +138,27 @@ class World:
                         raise
                     continue
 
+    def watch(self, stalls: float = 0.0) -> Watch:
+        return Watch(self.server, stalls=stalls, shards=self.shards)
+
     def keeper(self, store: ObjectStore, watch: Watch) -> Reconciler:
         return Reconciler(
             store,
             functools.partial(_same, watch),
-            QuorumReads(self.server),
+            self.witness(),
             clock=lambda: now() + self.skew,
             waits=self.waits,
             restored=watch.relist,
+            shards=self.shards,
+            **self.over_time(),
         )
+
+    def witness(self) -> QuorumReads:
+        return QuorumReads(self.server, self.shards)
+
+    def over_time(self) -> dict[str, Any]:
+        """Return what a reconciler is told of limits over time; here there are none."""
+        return {}
 
     async def _settle(self) -> None:
         """The last fault is over, the last reconciler begins: within 90 s nothing is leaked."""
@@ -156,7 +174,7 @@ class World:
         for scope in pod.scopes:
             asked = self.server.asked
             asked[scope, pod.uid] = max(asked.get((scope, pod.uid), 0), self.limits[scope])
-        return Request(pod.uid, "ns", pod.name, pod.charge, scopes, pod.kind, pod.origin)
+        return Request(pod.uid, "ns", pod.name, pod.charge, scopes, pod.kind, pod.origin, self.shards)
 
     def change_terms(self, scope: str) -> None:
         """Change what other limits a scope has; here it has none."""

@@ -12,13 +12,16 @@ import pytest
 
 from tests.ledger import happenings
 from tests.ledger.holding import HeldWorld
+from tests.ledger.lasting import LastingWorld, SpreadWorld
 from tests.ledger.paid import shorten
+from tests.ledger.renewing import RenewedWorld
 from tests.ledger.simulation import run
 from tests.ledger.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+RENEWED = {"renewed": RenewedWorld, "renewed, held": LastingWorld, "renewed, spread": SpreadWorld}
 HEADER = f"{'cluster':<17}{'happening':<20}{'runs':>6}{'reviews':>9}{'steps':>10}{'states':>9}{'violations':>12}"
 
 
@@ -53,6 +56,9 @@ def main() -> int:
         shorten(patch)
         for happening in (None, *happenings.OVER_TIME):
             wrong += _tell("hours and holds", HeldWorld, happening, seeds)
+        for name, kind in RENEWED.items():
+            for happening in (None, *happenings.OVER_TIME):
+                wrong += _tell(name, kind, happening, seeds)
     return int(wrong > 0)
 
 

@@ -62,7 +62,11 @@ BAD_CSV = {
     "nothing": ("", "line 1: column _id is missing"),
 }
 BAD_JSON = {
-    "cut short": (GOOD_JSON[:-30], "not the JSON of the list: Input data was truncated"),
+    "no JSON any more": (f"\n{GOOD_JSON[:20]}]", "line 2, byte 21: not the JSON of the list"),
+    "cut short": (
+        GOOD_JSON[:-30],
+        f"line 1, byte {len(GOOD_JSON) - 30}: not the JSON of the list: Input data was truncated",
+    ),
     "a number for a name": (json_text({**TOLMAVIR, "name": 7}), "entry 0, field name: Expected `str`, got `int`"),
     "no source": (
         json_text(TOLMAVIR, {"id": "e2", "name": "x"}),

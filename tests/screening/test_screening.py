@@ -207,9 +207,32 @@ def test_of_whom_a_match_is_stands_beside_it() -> None:
 
 
 FUND: dict[str, Any] = {"independent": False, "ultimateParent": "fund"}
+
+
+def votes(owner: str, exact: int) -> dict[str, Any]:
+    """Votes that an owner has, beside its shares."""
+    return {"owner": owner, "interest": "VotingRights", "share": {"exact": exact}}
+
+
+LITTLE = {"Match", "MatchMinority"}
+SIGNIFICANT = {*LITTLE, "MatchSignificantMinority"}
 SHARES: dict[str, tuple[dict[str, Any], dict[str, Any], set[str]]] = {
     "five percent": ({"above": {"exact": 5}, "fund": {"exact": 95}}, FUND, {"Match", "MatchMinority"}),
-    "less than half": ({"above": {"maximum": 49}, "fund": {"minimum": 51}}, FUND, {"Match", "MatchMinority"}),
+    "less than half": ({"above": {"maximum": 49}, "fund": {"minimum": 51}}, FUND, SIGNIFICANT),
+    "a quarter": ({"above": {"exact": 25}, "fund": {"exact": 75}}, FUND, SIGNIFICANT),
+    "less than a quarter": ({"above": {"exclusiveMaximum": 25}, "fund": {"minimum": 75}}, FUND, LITTLE),
+    "a quarter together": ({"above": {"exact": 15}, "aside": {"exact": 10}, "fund": {"exact": 75}}, FUND, SIGNIFICANT),
+    "no more than the others leave": ({"above": {"maximum": 40}, "fund": {"minimum": 80}}, FUND, LITTLE),
+    "a quarter through a firm of theirs": (
+        {"firm": {"exact": 30}, "fund": {"exact": 70}},
+        {**FUND, "ownership": [{"owner": "above", "owned": "firm", "share": {"exact": 60}}]},
+        SIGNIFICANT,
+    ),
+    "a quarter of the votes": (
+        {"above": {"exact": 5}, "fund": {"exact": 95}},
+        {**FUND, "ownership": [votes("above", 30), votes("fund", 70)]},
+        SIGNIFICANT,
+    ),
     "half": ({"above": {"exact": 50}, "fund": {"exact": 50}}, FUND, {"Match", "MatchOwners"}),
     "two of them": (
         {"above": {"exact": 30}, "aside": {"exact": 25}, "fund": {"exact": 45}},
@@ -237,9 +260,9 @@ def owned(shares: dict[str, dict[str, Any]], **spec: Any) -> Tenant:
     """A tenant of which `above` and `aside` are on the list."""
     ended = spec.get("ultimateParent") == "above"
     fund = {**party("fund"), "type": "State" if ended else "Entity"}
-    parties = [{**party("above"), **LEI}, {**party("aside"), **LEI}, fund]
+    parties = [{**party("above"), **LEI}, {**party("aside"), **LEI}, fund, party("firm")]
     held = [{"owner": each, "share": share} for each, share in shares.items()]
-    return tenant(**spec, parties=parties, ownership=[*held, *spec.get("ownership", [])])
+    return tenant(**{**spec, "parties": parties, "ownership": [*held, *spec.get("ownership", [])]})
 
 
 @pytest.mark.parametrize(("shares", "spec", "values"), SHARES.values(), ids=SHARES)
@@ -251,6 +274,17 @@ def test_listed_owners_of_less_than_half_are_told_from_those_of_whom_nobody_know
 
 
 LESS = SHARES["five percent"][0]
+
+
+@pytest.mark.parametrize(("percent", "is_significant"), [(None, False), (5.1, False), (5, True)])
+def test_from_which_share_on_a_listed_owner_is_significant_is_the_operators_to_say(
+    percent: float | None, is_significant: bool
+) -> None:
+    of = screened(created(owned(LESS, **FUND)), by(NUMBERED))
+    says = ("Screening", "In", "MatchSignificantMinority")
+    terms = {"significantFrom": percent} if percent else {}
+    found = world(of, policy(ALLOW, rule("deeper", "Deny", says), screening=terms)).reasons()
+    assert found == (["ListedParty"] if is_significant else [])
 
 
 def test_a_listed_owner_of_less_than_half_who_controls_the_tenant_is_under_review() -> None:

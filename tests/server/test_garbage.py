@@ -24,14 +24,10 @@ class Thing:
 
 @pytest.fixture
 def collector() -> Iterator[list[float]]:
-    """Yield the time of a clock; the collector is left as it was."""
-    time, frozen = [0.0], gc.get_freeze_count()
-    collections = Collections(lambda: time[0])
-    collections.install()
-    yield time
-    gc.callbacks.remove(collections)
-    if not frozen:
-        gc.unfreeze()
+    """Yield the time of a clock, by which what survives is left out."""
+    time = [0.0]
+    with Collections(lambda: time[0]):
+        yield time
 
 
 def _collect(time: list[float], seconds: float) -> int:

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admission.api.tenant import Tenant
+from admission.cli.main import main
 from admission.server import log
 from admission.server.log import LONGEST, JSONFormatter
 
@@ -118,6 +119,38 @@ def test_a_sentence_stands_beside_its_template_and_an_error_beside_where_it_was_
     assert (said["template"], said["uid"]) == ("tenant %s: %d times", "7f3a")
     assert (failed["error"]["type"], failed["error"]["text"]) == ("ValueError", MARK)
     assert failed["error"]["trace"][-1].startswith("tests/server/test_log_lines.py:")
+
+
+def test_what_ends_the_program_is_said_in_a_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, log.telling():
+        raise ValueError(MARK)
+    (line,) = lines(capsys)
+    assert (ended.value.code, line["level"], line["message"]) == (1, "critical", "nobody caught an exception")
+    assert (line["error"]["type"], line["error"]["text"]) == ("ValueError", MARK)
+    with pytest.raises(BrokenPipeError), log.telling():
+        raise BrokenPipeError
+    assert lines(capsys) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "part"),
+    [
+        (["serve"], "admission.cli.serve.Registry"),
+        (["kyc", "serve", "--config", "none.yaml"], "admission.cli.kyc.read_receiver_settings"),
+        (["screen", "--list", "none.csv", "--every", "60"], "admission.cli.screen.Client.connect"),
+    ],
+)
+def test_no_program_of_a_pod_ends_with_words_of_the_interpreter(
+    command: list[str], part: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError(MARK)
+
+    monkeypatch.setattr(part, fails)
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 1
+    assert [line["error"]["type"] for line in lines(capsys)] == ["ZeroDivisionError"]
 
 
 def test_of_other_libraries_only_warnings_are_said_at_any_level(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from admission.cluster.client import ApiError, Client
 from admission.cluster.events import Events
 from admission.decide.registry import Registry
 from admission.demand.inventory import Node
+from admission.ledger.homes import FINALIZER, TENANTS
 from admission.ledger.ledger import Ledger
 from admission.ledger.objects import ObjectStore
 from admission.ledger.usage.journal import COLLECTION
@@ -46,9 +47,10 @@ async def eventually(holds: Callable[[], bool]) -> None:
 
 
 def registry_of(namespace: str, labels: Mapping[str, str] | None = None) -> Registry:
-    """Return what replicas know: the tenant acme behind a namespace, and a node with H100s."""
+    """Return what replicas know: the tenant acme behind a namespace, another, and a node with H100s."""
     found = Registry(Catalogue.builtin(), default_mode=Mode.Enforce, default_country="DE")
     found.put(tenant())
+    found.put(tenant("rival"))
     found.put_namespace(namespace, {"computegate.io/tenant": "acme", **(labels or {})})
     found.put_node(Node("n1", {"nvidia.com/gpu.product": H100}, resources=frozenset({"nvidia.com/gpu"})))
     return found
@@ -96,7 +98,7 @@ class Leader:
     def start(self) -> None:
         """Begin, and wait for nothing."""
         watch = self._upkeep._watch
-        for run in (watch._pods.run, watch._claims.run, self.usage.run):
+        for run in (*watch.runs(), self.usage.run):
             self._tasks.append(asyncio.create_task(run()))
 
     def stop_writing_the_journal(self) -> None:
@@ -211,6 +213,22 @@ class Cluster:
         return dict(
             msgspec.json.decode(await self.client.replace(f"{self._claims}/{name}/status", msgspec.json.encode(made)))
         )
+
+    async def charge(self, party: str) -> None:
+        """Write of the namespace who is charged for what is in it, as the leader does when it folds."""
+        spec = {"legalName": party, "kind": "Company", "independent": True}
+        metadata = {"name": party, "finalizers": [FINALIZER]}
+        made = {"apiVersion": "computegate.io/v1alpha1", "kind": "Tenant", "metadata": metadata, "spec": spec}
+        try:
+            await self._post(TENANTS, made)
+        except ApiError as error:
+            if error.status != HTTPStatus.CONFLICT:  # there is one from another test
+                raise
+        status = {
+            "chargedTo": [{"party": party, "jurisdictions": ["DE"]}],
+            "namespaces": [{"name": self.namespace, "parties": [party]}],
+        }
+        await self.client.merge_patch(f"{TENANTS}/{party}/status", msgspec.json.encode({"status": status}))
 
     async def drop_claim(self, name: str) -> None:
         """Give a claim back, and delete it."""

@@ -1,4 +1,4 @@
-"""A control plane that knows UsageJournals and no controllers: what is bound, and how it ends, is the tests' own."""
+"""A control plane with our journals and Tenants and no controllers: binding, and how pods end, are the tests' own."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def usage_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPla
     """Return a control plane of its own, as every test begins without a journal."""
     with ControlPlane(tmp_path_factory.mktemp("usage-plane"), controllers=()) as plane:
         kubectl = Kubectl(plane)
-        kubectl("apply", "-f", Path("charts/computegate/files/crds/usagejournals.yaml"))
-        kubectl("wait", "--for=condition=Established", "crd/usagejournals.computegate.io", "--timeout=30s")
+        for kind in ("usagejournals", "tenants"):
+            kubectl("apply", "-f", Path(f"charts/computegate/files/crds/{kind}.yaml"))
+            kubectl("wait", "--for=condition=Established", f"crd/{kind}.computegate.io", "--timeout=30s")
         yield plane
 
 

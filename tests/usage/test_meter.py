@@ -91,6 +91,14 @@ def test_what_was_not_known_of_a_holding_is_filled_in(meter: Meter) -> None:
     assert interval.holding == gpus(site="north", node="n1")
 
 
+def test_other_devices_are_the_same_ones_whose_the_first_were(meter: Meter) -> None:
+    meter.see("u1", gpus(), MIDNIGHT + HOUR)
+    meter.see("u1", gpus(4, party="rival", group="rival"), MIDNIGHT + 3 * HOUR)
+    meter.end("u1", MIDNIGHT + 5 * HOUR, How.DELETED)
+    assert lives(meter) == [(1, 3, "changed"), (3, 5, "deleted")]
+    assert {(each.holding.party, each.holding.group) for each in meter.ended.values()} == {("acme", "acme")}
+
+
 def test_what_is_learned_with_the_end_cuts_nothing(meter: Meter) -> None:
     meter.see("u1", gpus(country=""), MIDNIGHT + HOUR)
     meter.complete("u1", gpus(0), MIDNIGHT + 9 * HOUR)

@@ -201,6 +201,29 @@ def test_of_two_writers_of_the_journal_one_is_told_of_the_other(play: Play) -> N
     play(scenario)
 
 
+@pytest.mark.parametrize("seen", [True, False], ids=["still there", "gone meanwhile"])
+def test_who_was_charged_is_named_whatever_the_label_says_to_the_next_leader(play: Play, seen: bool) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        await cluster.charge("acme")
+        async with leader(cluster) as first:
+            await first.rest()
+            first.stop_writing_the_journal()
+            await cluster.run("trainer")
+            await has_open(first)
+        if not seen:
+            await cluster.delete("trainer")
+        relabelled = {"computegate.io/tenant": "rival"}
+        async with Leader(cluster.client, registry_of(cluster.namespace, relabelled)) as second:
+            if seen:
+                await has_open(second)
+                await cluster.delete("trainer")
+            await eventually(lambda: bool(second.lines))
+        (line,) = second.lines
+        assert (line.tenant, line.group) == ("acme", registry_of(cluster.namespace).group_of("acme"))
+
+    play(scenario)
+
+
 def test_without_events_ends_are_unseen_and_the_gap_is_told(play: Play, usage_plane: ControlPlane) -> None:
     async def scenario(cluster: Cluster) -> None:
         async with leader(cluster) as first:

@@ -2,7 +2,7 @@
 
 In the namespace of the canary a ResourceQuota admits no pod, and the API server asks it last: what it refuses has
 passed every webhook and policy.  That a refusal is ours, and of this installation, shows by its reference, which
-nobody can compute without the installation's key.
+nobody can compute without a key of the installation.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.demand.registration.entries import ENFORCED
 from admission.review.reasons import PublicCode
-from admission.review.reference import reference_of
+from admission.review.reference import references_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from admission.enforce.canary.pods import Canary
+    from admission.review.reference import Keys
 
 REFUSED_BY = f'admission webhook "{ENFORCED}" denied the request: '
 """How the API server begins when it hands on what the enforced entry said."""
@@ -71,9 +72,9 @@ class Answer(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """By what this installation knows itself: its key, the canary's namespace with its quota, its own policies."""
+    """By what this installation knows itself: its keys, the canary's namespace with its quota, its own policies."""
 
-    key: bytes
+    keys: Keys
     namespace: str
     policies: Collection[str]
 
@@ -109,7 +110,11 @@ def _refused(canary: Canary, answer: Answer, mark: Mark, now: dt.datetime) -> Ou
 def marks(canary: Canary, mark: Mark, now: dt.datetime) -> set[str]:
     """Return the references that a denial of ours can have about ``now``."""
     times = (now - _APART, now, now + _APART)
-    return {reference_of(mark.key, "", mark.namespace, canary.reasons, at.astimezone(dt.UTC)) for at in times}
+    return {
+        reference
+        for at in times
+        for reference in references_of(mark.keys, "", mark.namespace, canary.reasons, at.astimezone(dt.UTC))
+    }
 
 
 def _is_guarded(answer: Answer, mark: Mark) -> bool:

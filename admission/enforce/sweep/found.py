@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from admission.enforce.sweep.steps import Policy, Taken
     from admission.review.pod import Pod
 
-    Refer = Callable[[Reason, datetime], str]
-    """The reference of a finding: of its reason, and of when it was first found."""
+    Refer = Callable[[Reason, datetime], tuple[str, ...]]
+    """The references that a finding can have, the one that is made first: of its reason, and of its beginning."""
 
 MOST_OWNERS = 1000
 """Controllers of pods that are remembered of one namespace."""
@@ -123,7 +123,7 @@ def known(entries: Iterable[OwnFinding], refer: Refer) -> dict[Reason, OwnFindin
 def reason_of(entry: OwnFinding, refer: Refer) -> Reason | None:
     """Return the reason behind a finding; None where there is none."""
     of_code = (reason for reason in FOUND if str(reason.code) == entry.code)
-    return next((reason for reason in of_code if refer(reason, entry.since) == entry.reference), None)
+    return next((reason for reason in of_code if entry.reference in refer(reason, entry.since)), None)
 
 
 def entries_of(
@@ -153,7 +153,7 @@ def _entry(
         announced = before.deadline if before and before.deadline else now + grace
         deadline = max(announced, since + grace)
     return OwnFinding(
-        reference=before.reference if before else refer(reason, since),
+        reference=before.reference if before else refer(reason, since)[0],
         code=str(reason.code),
         action=taken.action,
         since=since,

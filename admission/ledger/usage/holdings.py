@@ -7,7 +7,7 @@ reserved for, no tenant can write.  A claim that is reserved for a group of pods
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 from admission.api.accelerator import AcceleratorPool
 from admission.catalogue.resources import ResourceRole, role
@@ -32,46 +32,42 @@ _LONGEST_ID = 253
 _NO_DEVICES = frozenset({ResourceRole.NATIVE, ResourceRole.HARMLESS})
 
 
-class Own(NamedTuple):
-    """The account and the ownership group that a pod is charged to, and what it is charged for by its resources."""
-
-    party: str
-    group: str
-    counts: tuple[tuple[str, int], ...]
+Counts: TypeAlias = tuple[tuple[str, int], ...]
+"""Devices by class key."""
 
 
-def charged(census: PodCensus, registry: Registry) -> Callable[[Pod], Own]:
-    """Return what tells of a pod what the census charges it for."""
+def charged(census: PodCensus) -> Callable[[Pod], Counts]:
+    """Return what tells of a pod what the census charges it for by its resources."""
 
-    def own(pod: Pod) -> Own:
+    def counts(pod: Pod) -> Counts:
         held = census.of(pod.metadata.uid)
-        if held is not None and held.party:
-            return Own(held.party, held.group or registry.group_of(held.party), held.counts)
-        party = registry.requester(pod.metadata.namespace).party
-        return Own(party, registry.group_of(party), held.counts if held is not None else ())
+        return held.counts if held is not None else ()
 
-    return own
+    return counts
 
 
-def asked(registry: Registry) -> Callable[[Pod], Own]:
-    """Return what tells of a pod that no census has seen, by today's labels and nodes."""
+def asked(registry: Registry) -> Callable[[Pod], Counts]:
+    """Return what tells the same of a pod that no census has seen, by today's nodes."""
 
-    def own(pod: Pod) -> Own:
+    def counts(pod: Pod) -> Counts:
         try:
-            counts = counted(requested_devices(pod, registry.inventory))
+            return counted(requested_devices(pod, registry.inventory))
         except DemandError:
-            counts = ()
-        party = registry.requester(pod.metadata.namespace).party
-        return Own(party, registry.group_of(party), counts)
+            return ()
 
-    return own
+    return counts
 
 
 class Holdings:
-    """Bound pods that hold devices, or may by claims, and claims that were given any."""
+    """Bound pods that hold devices, or may by claims, and claims that were given any.
 
-    def __init__(self, registry: Registry, own: Callable[[Pod], Own]) -> None:
-        self._registry, self._own = registry, own
+    ``account`` returns of an object, by uid and namespace, the party that is charged for it, and its ownership group.
+    """
+
+    def __init__(
+        self, registry: Registry, account: Callable[[str, str], tuple[str, str]], own: Callable[[Pod], Counts]
+    ) -> None:
+        self._registry, self._account, self._own = registry, account, own
         self._pods: dict[str, Pod] = {}
         self._claims: dict[str, ResourceClaim] = {}
         self._given_to: dict[str, dict[str, None]] = {}
@@ -88,7 +84,7 @@ class Holdings:
         uid = pod.metadata.uid
         if not pod.spec.node_name or pod.status.phase in ENDED:
             return False
-        if uid not in self._pods and uid not in self._given_to and not _refers(pod) and not self._own(pod).counts:
+        if uid not in self._pods and uid not in self._given_to and not _refers(pod) and not self._own(pod):
             return False
         self._pods[uid] = pod
         return True
@@ -134,22 +130,23 @@ class Holdings:
     def _of_pod(self, uid: str, pod: Pod) -> Holding:
         own, node = self._own(pod), pod.spec.node_name or ""
         claims = [claim for claim in self._claims_of(uid) if self._holder(claim) == uid]
+        party, group = self._account(uid, pod.metadata.namespace)
         country, site = self._place(node)
         return Holding(
             namespace=pod.metadata.namespace,
             name=pod.metadata.name,
-            party=own.party,
-            group=own.group,
+            party=party,
+            group=group,
             node=node,
             country=country,
             site=site,
-            counts=added(own.counts, *(self._beside(claim, pod, own) for claim in claims)),
+            counts=added(own, *(self._beside(claim, pod, own) for claim in claims)),
             devices=_named((*_plugged(pod), *(name for claim in claims for name in _allocated(claim)))),
             bound=millis_of(given_at(pod)),
         )
 
     def _of_claim(self, claim: ResourceClaim) -> Holding:
-        party = self._registry.requester(claim.metadata.namespace).party
+        party, group = self._account(claim.metadata.uid, claim.metadata.namespace)
         node = self._node_of(claim)
         country, site = self._place(node)
         allocation = claim.status.allocation
@@ -158,7 +155,7 @@ class Holdings:
             namespace=claim.metadata.namespace,
             name=claim.metadata.name,
             party=party,
-            group=self._registry.group_of(party),
+            group=group,
             node=node,
             country=country,
             site=site,
@@ -173,14 +170,14 @@ class Holdings:
     def _holder(self, claim: ResourceClaim) -> str | None:
         return next((each.uid for each in claim.status.reserved_for or () if each.uid in self._pods), None)
 
-    def _given(self, claim: ResourceClaim) -> tuple[tuple[str, int], ...]:
+    def _given(self, claim: ResourceClaim) -> Counts:
         return counted(given_devices(claim, self._registry.inventory))
 
-    def _beside(self, claim: ResourceClaim, pod: Pod, own: Own) -> tuple[tuple[str, int], ...]:
+    def _beside(self, claim: ResourceClaim, pod: Pod, own: Counts) -> Counts:
         """What a claim adds to a pod: nothing where the scheduler made it for the pod's resources, and no more."""
         made, given = pod.status.extended_resource_claim_status, self._given(claim)
         is_own = made is not None and made.resource_claim_name == claim.metadata.name
-        return () if is_own and _total(given) <= _total(own.counts) else given
+        return () if is_own and _total(given) <= _total(own) else given
 
     def _node_of(self, claim: ResourceClaim) -> str:
         allocation = claim.status.allocation

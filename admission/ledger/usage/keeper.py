@@ -57,6 +57,7 @@ class Keeper:
     """Told of each pod and claim after the census was; run ``run`` as a task.
 
     ``emit`` writes lines and returns once they are handed over for good; an exception is that some were not.
+    ``attributed`` says whether the census knows by now where records and reservations charge what is there.
     """
 
     def __init__(
@@ -68,17 +69,18 @@ class Keeper:
         *,
         pods: Reflector[Pod],
         claims: Reflector[ResourceClaim],
+        attributed: Callable[[], bool],
         emit: Callable[[Lines], asyncio.Future[None]],
         now: Callable[[], dt.datetime],
         pace: Pace | None = None,
     ) -> None:
         self.unseen = self.gaps = 0
-        self._client, self._registry = client, registry
+        self._client, self._registry, self._account = client, registry, census.account
         self._scribe = Scribe(journal, pace or Pace())
-        self._pods, self._claims = pods, claims
+        self._pods, self._claims, self._attributed = pods, claims, attributed
         self._wall, self._pace = now, pace or Pace()
         self._outbox = Outbox(emit, registry)
-        self._holdings = Holdings(registry, charged(census, registry))
+        self._holdings = Holdings(registry, census.account, charged(census))
         self._meter = Meter(0)
         self._begun = self._complete = False
         self._changed: dict[str, float] = {}
@@ -183,7 +185,7 @@ class Keeper:
     async def _begin(self) -> Found:
         """Go on from the journal, with what it says of objects that are there."""
         head, intervals = await self._scribe.journal.load()
-        while not self._is_settled():  # noqa: ASYNC110  (a watch may begin again at any time)
+        while not (self._is_settled() and self._attributed()):  # noqa: ASYNC110  (a watch may begin again at any time)
             await asyncio.sleep(0.1)
         meter = Meter(head.since or self._meter.since or self._now())
         present = frozenset(self._holdings.uids())
@@ -232,7 +234,14 @@ class Keeper:
         return story.ended()
 
     def _story(self, found: Found) -> Story:
-        return Story(self._registry, found.head, found.missing, found.present, self._now())
+        return Story(
+            self._registry,
+            self._account,
+            found.head,
+            missing=found.missing,
+            present=found.present,
+            now=self._now(),
+        )
 
     def _note_gap(self, first: int) -> None:
         now = self._now()

@@ -75,7 +75,8 @@ class Meter:
         else:
             self.end(uid, now, How.CHANGED)
             self._idle.add(uid)
-            self._begin(uid, holding, now, now)
+            whose = current.holding if current.holding.party else holding
+            self._begin(uid, msgspec.structs.replace(holding, party=whose.party, group=whose.group), now, now)
 
     def complete(self, uid: str, holding: Holding, now: int) -> None:
         """Take note of what was held by an object that is about to end: nothing is cut any more."""
@@ -153,11 +154,12 @@ class Meter:
 
     def _amend(self, current: Interval, found: Holding) -> None:
         held = current.holding
+        whose = held if held.party else found
         devices = tuple(sorted({*held.devices, *found.devices})[:MOST_DEVICES_NAMED])
         amended = msgspec.structs.replace(
             held,
-            party=held.party or found.party,
-            group=held.group if held.party else found.group,
+            party=whose.party,
+            group=whose.group,
             node=held.node or found.node,
             country=held.country or found.country,
             site=held.site or found.site,

@@ -36,14 +36,24 @@ _claims = msgspec.json.Decoder(ResourceClaim)
 
 
 class Story:
-    """The intervals of ``missing`` objects, which held devices at the journal and hold none at the list."""
+    """The intervals of ``missing`` objects, which held devices at the journal and hold none at the list.
+
+    ``account`` is that of ``Holdings``.
+    """
 
     def __init__(
-        self, registry: Registry, head: Head, missing: Iterable[Interval], present: Collection[str], now: int
+        self,
+        registry: Registry,
+        account: Callable[[str, str], tuple[str, str]],
+        head: Head,
+        *,
+        missing: Iterable[Interval],
+        present: Collection[str],
+        now: int,
     ) -> None:
         self._meter = Meter(head.since)
         self._meter.resume(missing)
-        self._holdings = Holdings(registry, asked(registry))
+        self._holdings = Holdings(registry, account, asked(registry))
         self._head, self._present, self._now = head, present, now
 
     async def follow(self, client: Client, pods: int, claims: int) -> None:

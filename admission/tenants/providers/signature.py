@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import pydantic
 
-from admission.review import notices
+from admission.review import deliveries
 from admission.tenants.verification import MOST_AHEAD
 
 if TYPE_CHECKING:
@@ -51,18 +51,18 @@ class Signature(pydantic.BaseModel):
         given = headers.get(self.header.lower(), "")[:LONGEST_HEADER]
         if self.scheme == "body":
             if not self._is_signed(body, [given.strip()], secrets):
-                raise NotSigned(notices.not_signed(self.header))
+                raise NotSigned(deliveries.not_signed(self.header))
             return
         signed = [at for at, digests in _groups(given) if self._is_signed(b"%d." % at + body, digests, secrets)]
         if not signed:
-            raise NotSigned(notices.not_signed(self.header))
+            raise NotSigned(deliveries.not_signed(self.header))
         if not any(self._is_current(datetime.fromtimestamp(at, UTC), now) for at in signed):
-            raise Stale(notices.delivery_stale(self.window_seconds))
+            raise Stale(deliveries.stale(self.window_seconds))
 
     def check_age(self, event: datetime, now: datetime) -> None:
         """Return if the event's instant is current, where no other is signed.  Raises ``Stale``."""
         if self.scheme == "body" and not self._is_current(event, now):
-            raise Stale(notices.delivery_stale(self.window_seconds))
+            raise Stale(deliveries.stale(self.window_seconds))
 
     def _is_current(self, at: datetime, now: datetime) -> bool:
         return now - timedelta(seconds=self.window_seconds) <= at <= now + MOST_AHEAD

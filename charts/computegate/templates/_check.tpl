@@ -34,8 +34,10 @@
 {{- if .Values.networkPolicy.enabled -}}
 {{- fail "hostNetwork and networkPolicy.enabled are both set: a NetworkPolicy does not bind pods on the network of the node; close the ports on the nodes instead" -}}
 {{- end -}}
-{{- if has 10250 (list (int .Values.config.listen.port) (int .Values.config.listen.metricsPort)) -}}
-{{- fail "hostNetwork is set, and port 10250 of each node is the kubelet's: choose another for config.listen, such as 10260" -}}
+{{- range $port, $whose := dict "10248" "the kubelet's" "10249" "kube-proxy's" "10250" "the kubelet's" "10256" "kube-proxy's" -}}
+{{- if has (int $port) (list (int $.Values.config.listen.port) (int $.Values.config.listen.metricsPort) (int $.Values.config.debugPort)) -}}
+{{- fail (printf "hostNetwork is set, and port %s of each node is %s: choose another for config, such as 10260" $port $whose) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}

@@ -65,7 +65,28 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* JSON list of the namespaces that are not judged. */}}
 {{- define "computegate.excludedNamespaces" -}}
-{{- concat (list .Release.Namespace "kube-system") .Values.config.excludedNamespaces | uniq | sortAlpha | toJson -}}
+{{- $names := concat (list .Release.Namespace "kube-system") .Values.config.excludedNamespaces -}}
+{{- range $name, $_ := .Files.Get "files/excluded.yaml" | fromYaml -}}
+{{- if not (has $name $.Values.config.judgedNamespaces) -}}
+{{- $names = append $names $name -}}
+{{- end -}}
+{{- end -}}
+{{- $names | uniq | sortAlpha | toJson -}}
+{{- end -}}
+
+{{/* What config.judgedNamespaces may name. */}}
+{{- define "computegate.checkExcluded" -}}
+{{- range .Values.config.judgedNamespaces -}}
+{{- if not (hasKey ($.Files.Get "files/excluded.yaml" | fromYaml) .) -}}
+{{- fail (printf "config.judgedNamespaces names %s, which the chart does not leave out: see its list in docs/chart.md" .) -}}
+{{- end -}}
+{{- if has . $.Values.config.excludedNamespaces -}}
+{{- fail (printf "config.judgedNamespaces and config.excludedNamespaces both name %s: remove it from one" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.canary.seconds (has (include "computegate.canary" .) .Values.config.excludedNamespaces) -}}
+{{- fail (printf "config.excludedNamespaces names %s, where the canary must be denied: leave it out, or set canary.seconds to 0" (include "computegate.canary" .)) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "computegate.judgedNamespaces" -}}
@@ -129,10 +150,9 @@ ask the cluster's operator for it{{ with .Values.config.contact }} ({{ . }}){{ e
 {{- include "computegate.checkReplicas" . -}}
 {{- include "computegate.checkNetwork" . -}}
 {{- include "computegate.checkPods" . -}}
+{{- include "computegate.checkUnfit" . -}}
 {{- include "computegate.checkClients" . -}}
-{{- if and .Values.canary.seconds (has (include "computegate.canary" .) .Values.config.excludedNamespaces) -}}
-{{- fail (printf "config.excludedNamespaces names %s, where the canary must be denied: leave it out, or set canary.seconds to 0" (include "computegate.canary" .)) -}}
-{{- end -}}
+{{- include "computegate.checkExcluded" . -}}
 {{- $pdb := .Values.podDisruptionBudget -}}
 {{- $least := ne (toString $pdb.minAvailable) "" -}}
 {{- $most := ne (toString $pdb.maxUnavailable) "" -}}

@@ -3,12 +3,18 @@
 {{- $issued := .Values.tls.certManager -}}
 {{- $life := include "computegate.seconds" $issued.duration | int64 -}}
 {{- $before := include "computegate.seconds" $issued.renewBefore | int64 -}}
+{{- if and (eq .Values.tls.mode "certManager") (or (lt $life 3600) (lt $before 300)) -}}
+{{- fail "tls.certManager.duration must be an hour or more, and renewBefore five minutes or more: cert-manager refuses less" -}}
+{{- end -}}
 {{- if and $life $before (le $life $before) -}}
 {{- fail "tls.certManager.renewBefore must be less than duration: it would be renewed all the time" -}}
 {{- end -}}
 {{- range $kind := list "serviceMonitor" "podMonitor" -}}
 {{- $values := get $.Values $kind -}}
 {{- $every := include "computegate.seconds" $values.interval | int64 -}}
+{{- if and $values.enabled (not $every) -}}
+{{- fail (printf "%s.interval is no time at all: Prometheus refuses that" $kind) -}}
+{{- end -}}
 {{- if and $every (gt (include "computegate.seconds" $values.scrapeTimeout | int64) $every) -}}
 {{- fail (printf "%s.scrapeTimeout is longer than interval: Prometheus refuses that" $kind) -}}
 {{- end -}}

@@ -10,7 +10,6 @@ the keys of "computegate.takenAway", of which null means none. Each template inc
 {{- end -}}
 
 {{- define "computegate.takenAway" -}}
-- config.excludedNamespaces
 - grafana.labels
 - kyc.receiver.resources
 - podDisruptionBudget.maxUnavailable

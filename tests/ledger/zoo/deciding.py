@@ -7,6 +7,8 @@ import dataclasses
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from admission.decide import limits as measures
 from admission.ledger.commit import Committer
 from admission.ledger.draft import Caps, Drafter, Withdrawal
@@ -73,7 +75,7 @@ def _judged_under(key: Any) -> Any:
         honest = Drafter._judge
 
         def bug(self: Drafter, ask: Ask) -> Outcome:
-            return honest(self, dataclasses.replace(ask, uid=key(ask)))
+            return honest(self, msgspec.structs.replace(ask, uid=key(ask)))
 
         patch.setattr(Drafter, "_judge", bug)
 
@@ -167,7 +169,7 @@ def digests_not_compared(patch: Patch) -> None:
         origin = self._inflight.get(ask.origin.uid) if ask.origin else None
         for part in origin.charge.parts if origin and ask.origin else ():
             if ask.origin and part.name == ask.origin.part:
-                ask = dataclasses.replace(ask, origin=ask.origin._replace(digest=part.digest))
+                ask = msgspec.structs.replace(ask, origin=ask.origin._replace(digest=part.digest))
         return honest(self, ask)
 
     patch.setattr(Drafter, "_move", bug)
