@@ -40,6 +40,7 @@ from admission.ledger.objects import LedgerObject, ObjectStore
 from admission.ledger.usage.journal import Journal
 from admission.review.claim import ResourceClaim
 from admission.review.fitting import printable
+from admission.review.reference import Keys
 from admission.server.judge import Judge
 
 if TYPE_CHECKING:
@@ -75,8 +76,10 @@ class Row(msgspec.Struct, frozen=True, rename="camel"):
     """What is done about it, or would be by an Enforcement in DryRun."""
     dry_run: bool
     """Whether no Enforcement that acts does as much."""
+    told: str
+    """What the tenant was told is done, by the code: less than ``action`` where the server is not granted that."""
     since: str
-    """When the tenant was told of the first finding of this code and action in the namespace."""
+    """When it was first told so in the namespace."""
     deadline: str
     """From when it is evicted."""
 
@@ -167,7 +170,7 @@ class _Looked:
                 unadmitted.take(f"{claim.metadata.namespace}/{claim.metadata.name}", claim)
         key, endings = secrets.token_bytes(32), Endings(self._registry, EVERYTHING)
         judge = Judge(self._registry, Ledger(store), reference_key=key, contact="", endings=endings)
-        judging = Judging(judge, ClusterLookup(self._client), key, lambda: "")
+        judging = Judging(judge, ClusterLookup(self._client), Keys(key), lambda: "")
         return Reviewer(judging, _now, lambda: head.since / 1000, unadmitted.used_by)
 
     def _row(self, pod: Pod, judgement: Judgement, reason: Reason) -> Row:
@@ -189,14 +192,16 @@ class _Looked:
             code=str(reason.code),
             action=str(would),
             dry_run=ORDER.index(does) < ORDER.index(would),
+            told=str(told.action) if told else "",
             since=told.since.isoformat() if told else "",
             deadline=told.deadline.isoformat() if told and told.deadline else "",
         )
 
     def _finding(self, namespace: str, code: str, action: Action) -> OwnFinding | None:
         """Return what the Allowance says; a tenant reads no reason, so that the code has to do."""
-        said = (each for each in self._told.get(namespace, ()) if (each.code, each.action) == (code, action))
-        return min(said, key=lambda each: each.since, default=None)
+        said = (each for each in self._told.get(namespace, ()) if each.code == code)
+        upto = (each for each in said if ORDER.index(each.action) <= ORDER.index(action))
+        return min(upto, key=lambda each: (-ORDER.index(each.action), each.since), default=None)
 
 
 async def _each(reader: Reader, path: str) -> AsyncIterator[Pod]:
@@ -215,7 +220,7 @@ def _table(rows: list[Row]) -> str:
             row.tenant or "-",
             f"{row.devices} {','.join(row.classes)}".strip(),
             row.reason,
-            f"{row.action} (dry run)" if row.dry_run else row.action,
+            _step(row),
             row.since or "-",
             row.deadline or "-",
         )
@@ -223,6 +228,12 @@ def _table(rows: list[Row]) -> str:
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(printable("  ".join(map(str.ljust, row, widths)).rstrip()) for row in cells)
+
+
+def _step(row: Row) -> str:
+    if row.dry_run:
+        return f"{row.action} (dry run)"
+    return f"{row.action} (told: {row.told})" if row.told not in {"", row.action} else row.action
 
 
 def _now() -> dt.datetime:

@@ -48,7 +48,8 @@ def test_each_pod_is_listed_with_its_step_and_with_when_it_was_told(revoked: Wor
     (told,) = eventually(lambda: world.get("allowances", "compute", "-n", unique).get("status", {}).get("findings"))
     _, rows = listed(world, unique)
     assert {row["dryRun"] for row in rows} == {False}
-    assert {(row["since"][:19], row["deadline"][:19]) for row in rows} == {(told["since"][:19], told["deadline"][:19])}
+    assert {(row["since"][:19], row["told"]) for row in rows} == {(told["since"][:19], told["action"])}
+    assert {row["deadline"][:19] for row in rows} == {told.get("deadline", "")[:19]}
     text = computegate(world, "report", "found", "-n", unique).stdout.splitlines()
     assert [line.split()[:3] for line in text] == [
         ["NAMESPACE", "POD", "CONTROLLER"],
