@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from admission.cli.explain import opened
-from admission.cli.verify import Told, Verification
+from admission.cli.recordend import State, Told, head_of
+from admission.cli.verify import Verification
 from admission.review.fitting import printable
 from admission.server.signing import UnusableKey, Verifier, verifier
 
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 LONGEST = 16 * 1024 * 1024
 """Bytes of one line; what is longer is no line of a record."""
 
+_ENDS = {
+    State.ENDED: "ended in order",
+    State.FOLLOWED: "it did not end in order, and the run after it names its last line",
+    State.NOTED: "open; it has the head that was noted",
+    State.OPEN: "open: it goes on, was cut or was killed, and no line here says which (--head)",
+}
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the program's."""
@@ -31,7 +39,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "verify",
         help="find lines that were removed, edited, reordered or duplicated",
         description="Reads records, also of several replicas mixed; other lines of a log are passed over.  Exit code "
-        "0: all lines are as they were written, 1: some are not, 2: a file or a key cannot be read, or holds none.",
+        "0: all lines are as they were written, 1: some are not, 2: a file or a key cannot be read, or holds none.  "
+        "What was cut off the end of a run that is open is found by --head alone.",
     )
     verifying.add_argument("files", nargs="*", default=["-"], metavar="FILE", help="the oldest first; - is stdin")
     verifying.add_argument(
@@ -53,6 +62,21 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="which sink the record was read from, the file by default: lines are missing in it with reason only where "
         "the record says that this one did not take them",
     )
+    verifying.add_argument(
+        "--head",
+        action="append",
+        default=[],
+        type=head_of,
+        dest="heads",
+        metavar="RUN:NUMBER[:HASH]",
+        help="a checkpoint that was noted elsewhere, as in the server's log or the metric computegate_record_head: the "
+        "record must have it; repeat",
+    )
+    verifying.add_argument(
+        "--ended",
+        action="store_true",
+        help="a run is a fault whose end neither its last line, nor the run after it, nor --head vouches for",
+    )
     verifying.add_argument("-o", "--output", choices=("text", "json"), default="text")
     verifying.set_defaults(run=run)
 
@@ -60,7 +84,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what each run proves; 1 when something is wrong, 2 when there is nothing to verify."""
     try:
-        found = Verification(map(_key, arguments.keys), partial=arguments.partial, sink=arguments.sink)
+        found = Verification(
+            map(_key, arguments.keys),
+            partial=arguments.partial,
+            sink=arguments.sink,
+            heads=arguments.heads,
+            ended=arguments.ended,
+        )
         for file in arguments.files:
             with opened(file) as stream:
                 for number, (line, ended) in enumerate(_lines(stream), start=1):
@@ -108,7 +138,14 @@ def _as_text(found: Verification, *, keyed: bool) -> Iterator[str]:
         yield f"and {found.more} lines more"
     if found.runs and not keyed:
         yield "signatures were not checked (--key): whoever can write the record can have made it anew"
-    yield "FAULTS" if found.faults or found.more else "intact"
+    yield _sum(found)
+
+
+def _sum(found: Verification) -> str:
+    open_ = sum(told.state is State.OPEN for told in found.runs.values())
+    if found.faults or found.more:
+        return "FAULTS"
+    return f"intact as far as it goes; open: {open_} of {len(found.runs)} runs" if open_ else "intact"
 
 
 def _run(name: str, told: Told) -> str:
@@ -120,7 +157,7 @@ def _run(name: str, told: Told) -> str:
         f"from {told.first_at} to {told.last_at}",
         signed,
         unchecked,
-        "ended in order" if told.ended else "open: it goes on, was cut or was killed, and no line here says which",
+        _ENDS[told.state],
     )
     return "; ".join(part for part in parts if part)
 
@@ -143,7 +180,8 @@ def _as_json(found: Verification) -> str:
             "checkpointsVerified": told.checkpoints,
             "checkpointsNotChecked": told.unchecked,
             "signedTo": told.signed,
-            "ended": told.ended,
+            "ended": told.state is State.ENDED,
+            "state": told.state,
             "notes": told.notes,
         }
         for name, told in found.runs.items()

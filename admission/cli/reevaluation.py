@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from admission.review.reference import Keys
     from admission.server.claims import Lookup
     from admission.server.figures import Samples
-    from admission.server.judge import Judge
+    from admission.server.judge import Judge, Judgement
     from admission.server.settings import Settings
 
 MOST_APART = 30.0
@@ -102,11 +102,18 @@ class Reviewer:
 
     async def __call__(self, pod: Pod) -> Reviewed | None:
         """Return what it would be told; None where nobody can tell now."""
+        return self.reviewed(pod, await self.judged(pod))
+
+    async def judged(self, pod: Pod) -> Judgement:
+        """Judge it."""
         meta = pod.metadata
         ask = Ask(meta.uid, meta.namespace, meta.name, pod, dry_run=True, running=True)
         ask = await self._with_claims(ask)
+        return await self._judging.judge.judge(ask, self._now(), math.inf)
+
+    def reviewed(self, pod: Pod, judgement: Judgement) -> Reviewed | None:
+        """Return what a judgement of it says, and what no admission could have refused."""
         now = self._now()
-        judgement = await self._judging.judge.judge(ask, now, math.inf)
         if judgement.demand.is_empty:
             return Reviewed()
         reasons = {finding.reason for finding in judgement.findings}

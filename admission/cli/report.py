@@ -1,4 +1,4 @@
-"""``computegate report``: before a tenant is enforced, a letter to it; after a time in which less was, what passed."""
+"""``computegate report``: before a tenant is enforced, a letter to it; what passed, and what runs, all the same."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import msgspec
 
 from admission.api import API_VERSION
 from admission.api.tenant import Tenant
+from admission.cli import foundpods
 from admission.cli.cases import Case, Cases, Passed, of_judgement, of_record
 from admission.cli.explain import opened, records
 from admission.cli.instant import instant
@@ -38,7 +39,9 @@ _UNUSABLE = (NoCredentialsError, ClusterError, OSError, ValueError, msgspec.Msgs
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the program's."""
-    parser = commands.add_parser("report", help="tell what would be denied, by tenant, and what was let through")
+    parser = commands.add_parser(
+        "report", help="tell what would be denied, by tenant, what was let through, and what is found of pods that run"
+    )
     below = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     letters = below.add_parser(
         "tenants",
@@ -61,6 +64,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     passed.set_defaults(run=run_admitted)
     for each in (letters, passed):
         _sources(each)
+    foundpods.add(below)
 
 
 def _sources(parser: argparse.ArgumentParser) -> None:

@@ -71,7 +71,7 @@ async def judged(
     Raises ``ClusterError``.
     """
     registry = await registry_of(client, DECIDING, default_country)
-    await _add_devices(client, registry)
+    await add_devices(client, registry)
     if broken := registry.held_back_at(dt.datetime.now(dt.UTC)):
         raise ClusterError(f"the rules cannot be used: {broken}")
     key, endings = secrets.token_bytes(32), Endings(registry, EVERYTHING)
@@ -90,7 +90,8 @@ async def judged(
             yield Running(pod.metadata.uid, namespace, pod.metadata.name, created, judgement)
 
 
-async def _add_devices(client: Client, registry: Registry) -> None:
+async def add_devices(client: Client, registry: Registry) -> None:
+    """Read device classes and what nodes publish of devices; raises ``ClusterError``."""
     async for page in pages(client, f"{_RESOURCES}/deviceclasses"):
         for raw in page:
             registry.put_device_class(_classes.decode(raw))

@@ -170,7 +170,7 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
     metrics, counts = Metrics(entries), Counts()
     certificate = await source.certificate()
     judge, record = _judge(source, registry, settings, recorder)
-    gate, workloads = _gates(source, settings, judge, kinds, metrics=metrics, record=record)
+    gate, workloads = _gates(source, settings, judge, kinds, metrics=metrics, record=record, count=recorder)
     objects = ObjectGate(registry, metrics=metrics, unready=source.unready, now=source.now)
     metrics.watch(lambda: of_http(counts, entries))
     metrics.watch(lambda: source.figures(recorder.dropped))
@@ -199,13 +199,12 @@ async def _answer(source: Source, registry: Registry, settings: Settings, record
         )
     finally:
         watching.cancel()
+        gate.close()
         await source.ledger.close()
 
 
-def _judge(
-    source: Source, registry: Registry, settings: Settings, recorder: Recorder
-) -> tuple[Judge, Recorder | Commit]:
-    """Return what judges, and where it is recorded: before it is answered, where what cannot be recorded is denied."""
+def _judge(source: Source, registry: Registry, settings: Settings, recorder: Recorder) -> tuple[Judge, Commit]:
+    """Return what judges, and where it is recorded before it is answered."""
     denies = settings.record.on_failure == "Deny"
     judge = Judge(
         registry,
@@ -217,11 +216,11 @@ def _judge(
         last_good=source.last_good,
         endings=dict if source.releases_on_delete else Endings(registry, granted_by(settings)),
     )
-    return judge, Commit(recorder) if denies else recorder
+    return judge, Commit(recorder, denies=denies)
 
 
 def _gates(
-    source: Source, settings: Settings, judge: Judge, kinds: Kinds, *, metrics: Metrics, record: Recorder | Commit
+    source: Source, settings: Settings, judge: Judge, kinds: Kinds, *, metrics: Metrics, record: Commit, count: Recorder
 ) -> tuple[Gate, WorkloadGate]:
     """Return what answers for pods, and what answers for what makes pods."""
     gate = Gate(
@@ -229,6 +228,7 @@ def _gates(
         source.ledger,
         metrics=metrics,
         record=record,
+        count=count,
         contact=settings.contact,
         excluded=settings.excluded_namespaces,
         find_namespace=source.find_namespace,

@@ -11,11 +11,12 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from admission.cli.recordend import Heads, State, Told
 from admission.cli.recordrun import MOST_GAPS, Fault, Gap, Place, Run
 from admission.server import chain
 from admission.server.chain import Begin, Checkpoint, Head, Link, Lost, Recovered, Retired, link_of, signed_text
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from admission.server.signing import Verifier
-
-MOST_UNSIGNED = 20_000
-"""Lines of a run that no checkpoint follows: a replica signs sooner, however much it is asked at once."""
 
 MOST_LOOKS = 5_000_000
 """At damaged lines, for where they belong: made for it, an input could ask for any number of them."""
@@ -55,24 +53,6 @@ _schema = msgspec.json.Decoder(_Schema)
 
 
 @dataclass(slots=True)
-class Told:
-    """What is known of a run beside the order of its lines."""
-
-    run: Run
-    replica: str = ""
-    first_at: str = ""
-    last_at: str = ""
-    signed: int = -1
-    """The last line that a good signature is over."""
-    checkpoints: int = 0
-    unchecked: int = 0
-    """Checkpoints of a key that was not given."""
-    ended: bool = False
-    statements: list[tuple[int, Lost | Recovered | Retired | Begin]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class _Damaged:
     place: Place
     claim: Link | None
@@ -98,11 +78,21 @@ class Verification:
     """Takes lines, without their ends, and says at the end what is wrong.
 
     ``partial`` says that runs may begin before the input does, and runs before them may be elsewhere; ``sink`` which
-    sink the input is of: what another one did not take excuses nothing here.
+    sink the input is of: what another one did not take excuses nothing here.  ``heads`` were noted elsewhere; with
+    ``ended`` a run whose end nothing vouches for is a fault.
     """
 
-    def __init__(self, keys: Iterable[Verifier] = (), *, partial: bool = False, sink: str = "file") -> None:
+    def __init__(
+        self,
+        keys: Iterable[Verifier] = (),
+        *,
+        partial: bool = False,
+        sink: str = "file",
+        heads: Iterable[Head] = (),
+        ended: bool = False,
+    ) -> None:
         self._keys = {(key.algorithm, key.key): key for key in keys}
+        self._heads, self._ended = Heads(heads), ended
         self._partial, self._sink = partial, sink
         self._damaged: list[_Damaged] = []
         self._number, self._looks = 0, MOST_LOOKS
@@ -119,6 +109,7 @@ class Verification:
             told = self.runs.setdefault(link.run, Told(Run(link.run)))
             told.run.add(link, place)
             self._note(told, link, line, place)
+            self._heads.see(link, place)
         elif not ended:
             self.torn.append(place)
         elif link is None and not any(mark in line for mark in _OURS):
@@ -145,6 +136,7 @@ class Verification:
         for run, statement in stated:
             if isinstance(statement, Begin | Recovered) and statement.after is not None:
                 self._before(run, statement.after, retired)
+        self._ends()
         self.faults += (("", _of_damaged(each)) for each in self._damaged if not each.used)
         self.faults.sort(key=lambda each: (each[0], each[1].first, each[1].kind))
 
@@ -155,6 +147,7 @@ class Verification:
         if found:
             told.last_at = found[1].decode(errors="replace")
             told.first_at = told.first_at or told.last_at
+            told.end.follow(link.sequence, told.last_at)
         if not line.startswith(chain.MARK):
             return
         try:
@@ -169,14 +162,15 @@ class Verification:
             told.replica = statement.replica if isinstance(statement, Begin) else told.replica
 
     def _check(self, told: Told, link: Link, checkpoint: Checkpoint, place: Place) -> None:
-        told.ended = told.ended or checkpoint.end
         key = self._keys.get((checkpoint.algorithm, checkpoint.key))
         says = (checkpoint.sequence, checkpoint.head) == (link.sequence - 1, link.prev)
         if key is None:
             told.unchecked += 1
+            if checkpoint.end and not self._keys:
+                told.end.last = link.sequence
         elif says and key.verify(signed_text(link.run, checkpoint), checkpoint.signature):
             told.checkpoints += 1
-            told.signed = max(told.signed, link.sequence)
+            told.end.sign(link.sequence, checkpoint)
             return
         if key is not None or not says:
             since, detail = told.signed + 1, "the signature is not over these lines"
@@ -239,14 +233,19 @@ class Verification:
 
     def _unsigned(self, told: Told) -> None:
         run = told.run
-        if not self._keys:
-            return
-        if told.signed < 0:
-            detail = "no checkpoint of this run is signed by a key that was given"
-            self.faults.append((run.name, Fault("unsigned", 0, run.highest, None, detail)))
-        elif run.highest - told.signed > MOST_UNSIGNED:
-            detail = "no checkpoint follows these lines"
+        if self._keys and (detail := told.end.problem(run.highest)):
             self.faults.append((run.name, Fault("unsigned", told.signed + 1, run.highest, None, detail)))
+
+    def _ends(self) -> None:
+        """Compare the ends of runs with what was noted of them elsewhere."""
+        ends = {name: (told.run.highest, told.signed) for name, told in self.runs.items()}
+        if not self._keys:
+            ends = {name: (highest, highest) for name, (highest, _) in ends.items()}
+        self.faults += self._heads.faults(ends)
+        for name, told in self.runs.items():
+            told.end.noted, last = name in self._heads.met, told.run.highest
+            if self._ended and told.state is State.OPEN:
+                self.faults.append((name, Fault("open", last, last, None, "nothing says that it is the last")))
 
     def _before(self, run: str, after: Head, retired: dict[str, int]) -> None:
         """Compare the end of another run with what this one says that it was."""
@@ -258,6 +257,8 @@ class Verification:
         elif told and highest == after.sequence and told.run.highest_hash != after.hash:
             detail = f"is not the line that run {run} says stood before it"
             self.faults.append((after.run, Fault("edited", highest, highest, None, detail)))
+        elif told and highest == after.sequence:
+            told.end.followed = True
 
 
 def _retired(statements: Iterable[object]) -> dict[str, int]:

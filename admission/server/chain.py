@@ -33,7 +33,10 @@ NOTHING = "0" * 64
 
 CHECKPOINT_LINES = 1000
 CHECKPOINT_SECONDS = 10.0
-"""A checkpoint comes after so many lines at the latest, and so long after a line."""
+"""A checkpoint comes after so many lines at the latest, and so long after the one before it, if a line came."""
+
+MOST_DELAY = 20.0
+"""Seconds besides that signing may take: a sink blocks, a process is starved."""
 
 _encode = msgspec.json.Encoder().encode
 _ENDS = re.compile(

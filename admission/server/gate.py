@@ -28,6 +28,7 @@ from admission.server.asking import JUDGED, ask_of, completed
 from admission.server.claims import MAKERS
 from admission.server.line import annotations_of, line_of
 from admission.server.told import Told
+from admission.server.unjudged import Unjudged
 from admission.tenants.kyc import due_state, end_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from admission.server.judge import Judge, Judgement
     from admission.server.metrics import Metrics
     from admission.server.record import Record
+    from admission.server.unjudged import Line as UnjudgedLine
 
 ENFORCED = "enforced"
 """The entry of enforced namespaces.  Any other only lets pass what it has no room or time to judge."""
@@ -63,6 +65,7 @@ class Gate:
         *,
         metrics: Metrics,
         record: Callable[[Record], Awaitable[None] | None],
+        count: Callable[[UnjudgedLine], object] = lambda _: None,
         contact: str,
         excluded: Collection[str] = (),
         find_namespace: Callable[[str], Awaitable[bool]],
@@ -76,7 +79,7 @@ class Gate:
         self._lookup, self._makers = lookup, frozenset(claim_makers)
         self._release_on_delete, self._now = release_on_delete, now
         self._repeats: TTLCache[tuple[object, ...], asyncio.Future[Judgement]] = TTLCache(8192, REPEAT_SECONDS)
-        self._told = Told()
+        self._told, self._unjudged = Told(), Unjudged(count, now)
         self.on_denial: Callable[[str, Judgement, datetime], None] = lambda *_: None
         self.draining = False
 
@@ -99,17 +102,24 @@ class Gate:
     def busy(self, entry: str, body: bytes) -> bytes:
         """Answer at once that there is no room: the HTTP layer's bound, or its deadline, was reached.
 
+        Runs on the event loop, as the record is told of it a moment later.
         Only the enforced entry refuses for want of room or time: what comes through another one is not enforced yet.
         """
         request = wire.parse_review(body)
         if entry != ENFORCED:
+            self._unjudged.add(entry, "allowed")
             return wire.encode(wire.allowed(request.uid))
         return self._refused(request)
+
+    def close(self) -> None:
+        """Tell the record of what was only counted so far."""
+        self._unjudged.flush()
 
     def _refused(self, request: Request) -> bytes:
         reason = Reason.Draining if self.draining else Reason.LedgerBusy
         say = messages.draining if self.draining else messages.ledger_busy
         self._metrics.refused((reason,), Mode.Enforce)
+        self._unjudged.add(ENFORCED, "denied", str(reason))
         finding = Finding(reason, say())
         return wire.encode(answer(request, (finding,), mode=Mode.Enforce, reference="", contact=self._contact))
 

@@ -10,6 +10,7 @@ that no sink took was never linked, one that only some took keeps its number; ei
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import queue
 import threading
@@ -27,6 +28,7 @@ from admission.server.chain import (
     Begin,
     Chain,
     Checkpoint,
+    Head,
     Lost,
     signed_text,
     stamp,
@@ -46,14 +48,18 @@ if TYPE_CHECKING:
 _PAUSE = 0.02  # seconds; so late a line may be, and so many of them cost one waking
 _MOST_AT_ONCE = 512
 
+HEAD_SECONDS = 600.0
+"""Between two times that the log says up to which line the record is signed."""
+
 _log = logging.getLogger(__name__)
 
 
 class _Batch(NamedTuple):
-    """Lines that somebody waits for."""
+    """Lines that somebody waits for, and whether they count as dropped where they are not in every sink."""
 
     lines: Sequence[msgspec.Struct]
     done: Future[None]
+    counts: bool
 
 
 class Recorder:
@@ -70,11 +76,14 @@ class Recorder:
         self._outlets, self._replica, self._clock = Outlets(sinks, clock), replica, clock
         self._queue: queue.Queue[msgspec.Struct | _Batch | None] = queue.Queue(most)
         self._chain, self._owed = Chain(), list[msgspec.Struct]()
-        self._unsigned, self._due = 0, 0.0
+        self._begins, self._due = 0, 0.0
+        self._say_at = 0.0
         self._signer: Signer | None = None
         self._thread = threading.Thread(target=self._work, name="decision-record", daemon=True)
         self._overflowed = self._unwritable = self._unwritten = self._told = 0  # the first by callers, in their thread
         self.lines = self.checkpoints = 0
+        self.head: Head | None = None
+        """The last checkpoint: who has noted it elsewhere sees whether a record was cut before it."""
 
     def begin(self, signer: Signer) -> None:
         """Open the sinks, begin a run, and write what waits."""
@@ -88,12 +97,16 @@ class Recorder:
         except queue.Full:
             self._overflowed += 1
 
-    def durably(self, lines: Sequence[msgspec.Struct]) -> Future[None]:
-        """Queue lines; done when every sink handed all to the operating system, with an exception where one did not."""
-        batch = _Batch(lines, Future())
+    def durably(self, lines: Sequence[msgspec.Struct], *, counts: bool = False) -> Future[None]:
+        """Queue lines; done when every sink handed all to the operating system, with an exception where one did not.
+
+        ``counts`` says that nobody answers otherwise for it, so that such lines are dropped.
+        """
+        batch = _Batch(lines, Future(), counts)
         try:
             self._queue.put_nowait(batch)
         except queue.Full:
+            self._overflowed += len(lines) if counts else 0
             batch.done.set_exception(BlockingIOError("too many lines wait to be written"))
         return batch.done
 
@@ -107,7 +120,7 @@ class Recorder:
 
     @property
     def dropped(self) -> int:
-        """Lines that are not in every sink, and that nobody waited for."""
+        """Lines that are not in every sink although what they tell of holds."""
         return self._overflowed + self._unwritable + self._unwritten
 
     @property
@@ -124,7 +137,11 @@ class Recorder:
             gauge("computegate_record_writable", "Whether the sink takes lines.", writable, ("sink",)),
             counter("computegate_record_lines", "Lines that were written.", self.lines),
             counter("computegate_record_checkpoints", "Lines that sign those before.", self.checkpoints),
+            gauge("computegate_record_head", "Number of the last checkpoint in its run.", self._numbered(), ("run",)),
         )
+
+    def _numbered(self) -> dict[tuple[str, ...], float]:
+        return {(self.head.run,): self.head.sequence} if self.head else {}
 
     # -- the thread ------------------------------------------------------------------------------
 
@@ -136,14 +153,15 @@ class Recorder:
         while None not in items:
             items = self._gathered()
             end = None in items
-            self._put([each for each in items if each is not None], sign=end or self._is_due(items), end=end)
+            self._put([each for each in items if each is not None], sign=end or self._is_due(), end=end)
+            self._say(end=end)
             if not any(isinstance(each, _Batch) for each in items) and self._queue.empty():
                 time.sleep(_PAUSE)  # to be woken for each line would cost as much as making it
         self._outlets.close()
 
     def _gathered(self) -> list[msgspec.Struct | _Batch | None]:
         """Wait for lines, or until something else is due; return all that wait."""
-        left = max(0.0, self._due - time.monotonic()) if self._unsigned else None
+        left = max(0.0, self._due - time.monotonic()) if self._begins < self._chain.sequence else None
         if self._outlets.failing():
             left = min(RETRY_SECONDS, RETRY_SECONDS if left is None else left)
         found: list[msgspec.Struct | _Batch | None] = []
@@ -153,39 +171,48 @@ class Recorder:
                 found.append(self._queue.get_nowait())
         return found
 
-    def _is_due(self, items: Iterable[msgspec.Struct | _Batch | None]) -> bool:
-        coming = sum(len(each.lines) if isinstance(each, _Batch) else 1 for each in items)
-        many = self._unsigned + coming >= CHECKPOINT_LINES
-        return many or (self._unsigned > 0 and time.monotonic() >= self._due)
+    def _is_due(self) -> bool:
+        """What comes after a quiet time is signed at once: so no line is much younger than the checkpoint before it."""
+        return time.monotonic() >= self._due
 
     def _put(self, items: Sequence[msgspec.Struct | _Batch], *, sign: bool, end: bool = False) -> None:
         """Link, sign and write; tell who waits."""
         batches = [each for each in items if isinstance(each, _Batch) and each.done.set_running_or_notify_cancel()]
         chain, before = self._chain, (self._chain.sequence, self._chain.head)
         self._owed += [*self._outlets.owed(), *self._never_linked()]
-        data = [chain.link(line) for line in (*self._owed, *self._outlets.lost())]
-        for each in items:
-            data += map(self._linked, each.lines if isinstance(each, _Batch) else (each,))
-        if sign:
-            data.append(chain.link(self._checkpoint(end=end)))
+        data, begins, signed = list[bytes](), self._begins, list[Head]()
+        lines = (each.lines if isinstance(each, _Batch) else (each,) for each in items)
+        for line in itertools.chain(self._owed, self._outlets.lost(), *lines):
+            data.append(self._linked(line))
+            if chain.sequence - begins >= CHECKPOINT_LINES:
+                data.append(self._signed(signed))
+                begins = chain.sequence
+        if end or (sign and chain.sequence > begins):
+            data.append(self._signed(signed, end=end))
         if not data:
             return
         outcome = self._outlets.write(b"".join(data), range(before[0], chain.sequence))
         if outcome.taken:
-            self._took(chain.sequence - before[0], signed=sign)
+            self._took(chain.sequence - before[0], signed)
         else:
             chain.sequence, chain.head = before
         if outcome.error is not None:
-            self._unwritten += sum(not isinstance(each, _Batch) for each in items)
+            self._unwritten += sum(map(_dropped, items))
         _tell(batches, outcome.error)
 
-    def _took(self, lines: int, *, signed: bool) -> None:
+    def _took(self, lines: int, signed: Sequence[Head]) -> None:
         self._owed.clear()
         self.lines += lines
-        self.checkpoints += signed
-        if not self._unsigned:
+        self.checkpoints += len(signed)
+        if signed:
+            self.head, self._begins = signed[-1], signed[-1].sequence + 1
             self._due = time.monotonic() + CHECKPOINT_SECONDS
-        self._unsigned = 0 if signed else self._unsigned + lines
+
+    def _say(self, *, end: bool) -> None:
+        """Note the head where the record itself is not."""
+        if self.head is not None and (end or time.monotonic() >= self._say_at):
+            self._say_at = time.monotonic() + HEAD_SECONDS
+            _log.info("the record is signed up to its head %s:%d:%s", *msgspec.structs.astuple(self.head))
 
     def _linked(self, line: msgspec.Struct) -> bytes:
         try:
@@ -201,6 +228,12 @@ class Recorder:
         self._told += lines
         return [Lost(at=stamp(self._clock()), sink="", lines=lines)] if lines else []
 
+    def _signed(self, signed: list[Head], *, end: bool = False) -> bytes:
+        """Return a line that signs those before, and note where it stands."""
+        line = self._chain.link(self._checkpoint(end=end))
+        signed.append(Head(self._chain.run, self._chain.sequence - 1, self._chain.head))
+        return line
+
     def _checkpoint(self, *, end: bool) -> Checkpoint:
         chain, signer = self._chain, self._signer
         assert signer is not None
@@ -214,6 +247,11 @@ class Recorder:
             signature="",
         )
         return msgspec.structs.replace(unsigned, signature=signer.sign(signed_text(chain.run, unsigned)))
+
+
+def _dropped(item: msgspec.Struct | _Batch) -> int:
+    """Return how many lines are dropped where this is not written."""
+    return item.counts * len(item.lines) if isinstance(item, _Batch) else 1
 
 
 def _tell(batches: Iterable[_Batch], error: OSError | None) -> None:

@@ -65,7 +65,8 @@ async def serving(folder: pathlib.Path) -> AsyncIterator[Gate]:
         )
         metrics = Metrics(("enforced",))
         metrics.watch(lambda: source.figures(0))
-        gate, _ = _gates(source, SETTINGS, judge, Kinds(None), metrics=metrics, record=lambda _: None)  # type: ignore[arg-type]
+        records: Any = list[object]().append
+        gate, _ = _gates(source, SETTINGS, judge, Kinds(None), metrics=metrics, record=records, count=records)
         try:
             yield gate
         finally:

@@ -73,6 +73,7 @@ def test_what_is_only_reported_is_recorded_as_found() -> None:
     cluster = found(mode="DryRun")
     settled(cluster, Leader(cluster), seconds=60)
     assert steps(cluster) == ["Found"]
+    assert cluster.lines[0].such_as == tuple(f"found-{number}" for number in range(4))
 
 
 def test_a_budget_that_refuses_and_a_deletion_after_it_are_lines() -> None:

@@ -63,11 +63,13 @@ class Door:
             self.asked_for.append(name)
             return found
 
+        self.counted: list[tuple[str, str, str, int]] = []
         self.gate = Gate(
             judge,
             self.ledger,
             metrics=self.metrics,
             record=record or self.records.append,
+            count=lambda line: self.counted.append((line.origin, line.decision, line.reason, line.answers)),
             contact=CONTACT,
             find_namespace=find,
             lookup=self.lookup,
@@ -92,6 +94,16 @@ class Door:
         gate = self.workloads if entry == WORKLOADS else self.gate
         answer: dict[str, Any] = json.loads(await gate.review(entry, budget, body))
         response: dict[str, Any] = answer["response"]
+        return response
+
+    def busy(self, entry: str, body: bytes) -> dict[str, Any]:
+        """Return the ``response`` where there is no room, and have it recorded."""
+
+        async def ask() -> bytes:
+            return self.gate.busy(entry, body)
+
+        response: dict[str, Any] = json.loads(asyncio.run(ask()))["response"]
+        self.gate.close()
         return response
 
     def held(self, scope: str = "DE") -> int:

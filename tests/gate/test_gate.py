@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -222,7 +221,7 @@ def test_the_observing_entry_never_refuses_for_want_of_room_or_time() -> None:
     door = Door(unready=lambda: "still loading")
     assert run(review(), door=door, entry="observed")[0]["allowed"]
     assert run(review(uid="b"), door=door, entry="enforced")[0]["status"]["code"] == 429
-    assert json.loads(door.gate.busy("observed", review()))["response"]["allowed"]
+    assert door.busy("observed", review())["allowed"]
 
 
 def test_the_enforced_entry_judges_again_what_the_observing_one_had_no_time_for() -> None:
@@ -421,14 +420,30 @@ def test_an_excluded_namespace_is_not_judged() -> None:
 def test_without_room_the_answer_is_made_at_once(draining: bool, entry: str, allowed: bool, line: str) -> None:
     door = Door(mode=Mode.Observe)
     door.gate.draining = draining
-    response = json.loads(door.gate.busy(entry, review()))["response"]
+    response = door.busy(entry, review())
     assert response["allowed"] is allowed
     if not allowed:
         assert response["status"]["message"] == f"[TryAgain] {line}; retrying is safe; {CONTACT}"
         assert response["status"]["code"] == 429
     assert door.records == []
+    reason = "" if allowed else "Draining" if draining else "LedgerBusy"
+    assert door.counted == [(entry, "allowed" if allowed else "denied", reason, 1)]
     with pytest.raises(BadReview):
-        door.gate.busy(entry, b"{}")
+        door.busy(entry, b"{}")
+
+
+def test_answers_without_room_are_recorded_by_their_number() -> None:
+    door = Door()
+
+    async def ask() -> None:
+        for number in range(50):
+            door.gate.busy("observed" if number % 5 else "enforced", review())
+
+    asyncio.run(ask())
+    assert door.counted == []
+    door.gate.close()
+    door.gate.close()
+    assert door.counted == [("enforced", "denied", "LedgerBusy", 10), ("observed", "allowed", "", 40)]
 
 
 def test_a_pod_that_asks_for_nothing_is_counted_and_not_recorded() -> None:

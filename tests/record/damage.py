@@ -77,10 +77,12 @@ def main() -> int:
         found = missed(done)
         failures += len(found)
         print(f"round {number}: 300 edits, 300 deletions, 300 swaps; missed or named wrongly: {found or 'none'}")
-    with tempfile.TemporaryDirectory(prefix="record-check-") as folder:
-        for answered, lost in answered_and_recorded(pathlib.Path(folder), rounds=arguments.kills, answers=300):
-            failures += len(lost)
-            print(f"killed after {answered} answers; not in the record: {len(lost)}")
+    for mode in ("Count", "Deny"):
+        with tempfile.TemporaryDirectory(prefix="record-check-") as folder:
+            killed = answered_and_recorded(pathlib.Path(folder), rounds=arguments.kills, answers=300, on_failure=mode)
+            for answered, lost in killed:
+                failures += len(lost)
+                print(f"onFailure {mode}: killed after {answered} answers; not in the record: {len(lost)}")
     return int(bool(failures or intact.faults))
 
 

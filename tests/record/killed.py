@@ -1,4 +1,4 @@
-"""A real server in Deny mode that is killed while it answers, again and again: what was answered stands in the file."""
+"""A real server that is killed while it answers, again and again: what was answered stands in the file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ EXAMPLES = pathlib.Path(__file__).parent.parent.parent / "examples"
 CLIENTS = 4
 
 
-def answered_and_recorded(folder: pathlib.Path, *, rounds: int, answers: int) -> list[tuple[int, set[str]]]:
+def answered_and_recorded(
+    folder: pathlib.Path, *, rounds: int, answers: int, on_failure: str
+) -> list[tuple[int, set[str]]]:
     """Kill a server after so many answers, in rounds over one file; return how many came, and which are not in it.
 
     Raises ``AssertionError`` where the file does not verify at the end.
@@ -38,10 +40,10 @@ def answered_and_recorded(folder: pathlib.Path, *, rounds: int, answers: int) ->
     record = folder / "record" / "record.jsonl"
     found = []
     for _ in range(rounds):
-        with _server(folder, objects, record) as (server, port):
+        with _server(folder, objects, record, on_failure) as (server, port):
             seen = _asked(objects, server, port, answers)
         found.append((len(seen), seen - _recorded(record)))
-    with _server(folder, objects, record):  # cuts what the last one left behind
+    with _server(folder, objects, record, on_failure):  # cuts what the last one left behind
         pass
     _verify(record, (objects / ".computegate" / "reference.key").read_bytes())
     return found
@@ -49,7 +51,7 @@ def answered_and_recorded(folder: pathlib.Path, *, rounds: int, answers: int) ->
 
 @contextlib.contextmanager
 def _server(
-    folder: pathlib.Path, objects: pathlib.Path, record: pathlib.Path
+    folder: pathlib.Path, objects: pathlib.Path, record: pathlib.Path, on_failure: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     port, metrics_port = free_ports(2)
     settings = {
@@ -58,7 +60,7 @@ def _server(
         "drainSeconds": 0,
         "keepSeconds": 0,
         "log": {"level": "warning"},
-        "record": {"file": {"path": str(record), "maxBytes": 1 << 20, "keepFiles": 10_000}, "onFailure": "Deny"},
+        "record": {"file": {"path": str(record), "maxBytes": 1 << 20, "keepFiles": 10_000}, "onFailure": on_failure},
     }
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(settings))

@@ -1,8 +1,9 @@
-"""With ``onFailure: Deny`` nothing is answered that is not recorded, and nothing passes while it cannot be."""
+"""Nothing is answered before it is recorded; with ``onFailure: Deny`` nothing passes while it cannot be."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import random
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from admission.api.policy import Mode
+from admission.server import commit as committing
 from admission.server.commit import Commit
 from admission.server.recorder import Recorder
 from admission.server.sinks import Stream
@@ -17,7 +19,7 @@ from tests.gate.reviews import CPU, Door, review
 from tests.gate.workloads import deployment, review_of
 from tests.record.damage import damaged, missed
 from tests.record.killed import answered_and_recorded
-from tests.record.written import SIGNER, line, verified, written
+from tests.record.written import SIGNER, Held, line, verified, written
 
 if TYPE_CHECKING:
     import pathlib
@@ -124,7 +126,8 @@ def test_a_repeat_waits_for_the_line_of_the_first_and_is_judged_anew_when_that_f
     assert allowed == [False, True]
 
 
-def test_lines_of_one_moment_share_one_write() -> None:
+@pytest.mark.parametrize("denies", [False, True])
+def test_lines_of_one_moment_share_one_write(denies: bool) -> None:
     writes: list[int] = []
 
     class Counted(io.BytesIO):
@@ -135,16 +138,60 @@ def test_lines_of_one_moment_share_one_write() -> None:
     async def commit() -> None:
         recorder = Recorder([Stream(Counted())])
         recorder.begin(SIGNER)
-        record = Commit(recorder)
-        await asyncio.gather(*(record(line(number)) for number in range(500)))
+        record = Commit(recorder, denies=denies)
+        await asyncio.gather(*filter(None, (record(line(number)) for number in range(500))))
         await asyncio.to_thread(recorder.close)
 
     asyncio.run(commit())
     assert [each for each in writes if each] == [500]
 
 
-def test_what_was_answered_is_in_the_file_when_the_server_is_killed(tmp_path: pathlib.Path) -> None:
-    rounds = answered_and_recorded(tmp_path, rounds=2, answers=150)
+class Full(io.BytesIO):
+    """A file system without room."""
+
+    def write(self, _: Any) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
+
+def test_where_that_only_counts_a_line_that_fails_is_dropped_and_nobody_waits_for_the_next() -> None:
+    async def commit() -> list[int]:
+        recorder, seen = Recorder([Stream(Full())]), list[int]()
+        recorder.begin(SIGNER)
+        record = Commit(recorder, denies=False)
+        while (written := record(line(len(seen)))) is not None:
+            await asyncio.wait_for(written, 30)
+            seen.append(recorder.dropped)
+        await asyncio.to_thread(recorder.close)
+        return [*seen, recorder.dropped]
+
+    dropped = asyncio.run(commit())
+    assert dropped == [*range(1, len(dropped)), len(dropped)]
+
+
+def test_where_that_only_counts_a_sink_that_is_slow_is_waited_for_no_longer_than_one_that_is_blocked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(committing, "BLOCKED_SECONDS", 0.01)
+
+    async def commit() -> tuple[bool, bytes, int]:
+        pipe = Held()
+        recorder = Recorder([Stream(pipe)])
+        recorder.begin(SIGNER)
+        written = Commit(recorder, denies=False)(line(1))
+        assert written is not None
+        await asyncio.wait_for(written, 30)
+        stood = b"usage-gap" in pipe.getvalue()
+        pipe.go.set()
+        await asyncio.to_thread(recorder.close)
+        return stood, pipe.getvalue(), recorder.dropped
+
+    stood, recorded, dropped = asyncio.run(commit())
+    assert (stood, b"usage-gap" in recorded, dropped) == (False, True, 0)
+
+
+@pytest.mark.parametrize("on_failure", ["Count", "Deny"])
+def test_what_was_answered_is_in_the_file_when_the_server_is_killed(tmp_path: pathlib.Path, on_failure: str) -> None:
+    rounds = answered_and_recorded(tmp_path, rounds=2, answers=150, on_failure=on_failure)
     assert [lost for _, lost in rounds] == [set(), set()]
     assert min(answered for answered, _ in rounds) >= 150
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from admission.cli.recordend import State
 from admission.server.chain import NOTHING
-from tests.record.written import Wrong, place, verified, written, wrong
+from tests.record.written import Wrong, anew, place, verified, written, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,22 +33,12 @@ def mixed(one: list[bytes], other: list[bytes], turns: list[bool]) -> list[bytes
     return found + left + right
 
 
-def anew(of: bytes, *, chain: dict[str, Any] | None = None, **fields: Any) -> bytes:
-    """Return a line with other words, and the hash that fits them: what a careful hand would put there."""
-    body = json.loads(of)
-    linked = body.pop("chain") | (chain or {})
-    del linked["hash"]
-    begun = json.dumps({**body, **fields, "chain": linked}, separators=(",", ":"))[:-2]
-    digest = hashlib.sha256(begun.encode()).hexdigest()
-    return begun.encode() + b',"hash":"%b"}}' % digest.encode()
-
-
 @given(st.lists(st.booleans(), max_size=100))
 def test_an_intact_record_is_intact_however_replicas_and_logs_are_mixed(turns: list[bool]) -> None:
     found = verified(mixed(LINES, OTHER, turns))
     assert (found.faults, found.more, found.torn) == ([], 0, [])
-    runs = [(told.run.lines, told.run.highest, told.signed, told.ended) for told in found.runs.values()]
-    assert runs == [(LAST + 1, LAST, LAST, True)] * 2
+    runs = [(told.run.lines, told.run.highest, told.signed, told.state) for told in found.runs.values()]
+    assert runs == [(LAST + 1, LAST, LAST, State.ENDED)] * 2
     assert found.others == sum(each == LOG for each in mixed(LINES, OTHER, turns))
 
 
@@ -72,7 +62,7 @@ def test_a_removed_line_is_found_and_named(number: int, turns: list[bool]) -> No
 def test_a_removed_end_is_seen_by_the_run_being_open() -> None:
     for kept in range(2, LAST + 1):
         told = verified(LINES[:kept]).runs[place(LINES[0]).run]
-        assert (told.ended, told.run.highest) == (False, kept - 1)
+        assert (told.state, told.run.highest) == (State.OPEN, kept - 1)
 
 
 @given(any_line, any_line, st.lists(st.booleans(), max_size=100))

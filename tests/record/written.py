@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,6 +59,16 @@ def place(of: bytes) -> Link:
     found = link_of(of)
     assert found is not None
     return found
+
+
+def anew(of: bytes, *, chain: dict[str, Any] | None = None, **fields: Any) -> bytes:
+    """Return a line with other words, and the hash that fits them: what a careful hand would put there."""
+    body = json.loads(of)
+    linked = body.pop("chain") | (chain or {})
+    del linked["hash"]
+    begun = json.dumps({**body, **fields, "chain": linked}, separators=(",", ":"))[:-2]
+    digest = hashlib.sha256(begun.encode()).hexdigest()
+    return begun.encode() + b',"hash":"%b"}}' % digest.encode()
 
 
 class Wrong(NamedTuple):

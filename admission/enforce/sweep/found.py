@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 MOST_OWNERS = 1000
 """Controllers of pods that are remembered of one namespace."""
 
+MOST_NAMES = 10
+"""Pods of one namespace that are named for the same reasons."""
+
 FOUND = tuple(reason for reason in Reason if reason.code is not PublicCode.TryAgain)
 """Reasons that a finding can have."""
 
@@ -52,6 +55,8 @@ class Found:
     """When pods of ``ending`` were told to, as far as there is room."""
     owners: set[str] = field(default_factory=set)
     """Uids of controllers of these pods, as far as there is room."""
+    such_as: dict[frozenset[Reason], list[str]] = field(default_factory=dict, compare=False)
+    """Names of the first of ``pods``."""
 
     def take(
         self,
@@ -81,6 +86,17 @@ class Found:
         """Note controllers of a pod."""
         if len(self.owners) < MOST_OWNERS:
             self.owners.update(owners)
+
+    def name(self, reasons: frozenset[Reason], pod: str) -> None:
+        """Note the name of a pod that was taken."""
+        if reasons and len(names := self.such_as.setdefault(reasons, [])) < MOST_NAMES:
+            names.append(pod)
+
+    def names(self, reason: Reason) -> tuple[str, ...]:
+        """Return pods that have a reason, in their order by name, as far as they were noted."""
+        return tuple(
+            sorted(name for reasons, names in self.such_as.items() if reason in reasons for name in names)[:MOST_NAMES]
+        )
 
     def by_reason(self) -> Counter[Reason]:
         """Return the pods by reason; a pod counts for each that it has."""

@@ -115,6 +115,7 @@ class Reader:
                 return None
             ends = pod if pod.metadata.deletion_timestamp is not None else None
             found.take(reviewed.reasons, controlled=reviewed.controlled, created=created(pod), ends=ends)
+            found.name(reviewed.reasons, pod.metadata.name)
             found.keep(owner.uid for owner in pod.metadata.owner_references or () if owner.controller)
             if count % _BATCH == 0:
                 await asyncio.sleep(0)

@@ -87,6 +87,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     token: str = ""
     confirmed_by: tuple[str, ...] = ()
     detail: str = ""
+    such_as: tuple[str, ...] = ()
 
 
 class NotRecordedError(ClusterError):
@@ -124,6 +125,7 @@ class Steps:
         token: str = "",
         confirmed_by: tuple[str, ...] = (),
         detail: str = "",
+        such_as: tuple[str, ...] = (),
     ) -> Line:
         """Return a line of now, with the tenant of its namespace."""
         return Line(
@@ -140,6 +142,7 @@ class Steps:
             token=token,
             confirmed_by=confirmed_by,
             detail=detail[:LONGEST_DETAIL],
+            such_as=such_as,
         )
 
     async def before(self, *lines: Line) -> None:

@@ -160,7 +160,10 @@ class Told:
         counts, before = found.by_reason(), self._found.get(namespace, frozenset())
         self._found[namespace] = frozenset(counts)
         line, new = self._steps.line, sorted(counts.keys() - before)
-        await self._steps.after(*(line(Step.Found, namespace=namespace, reasons=[r], pods=counts[r]) for r in new))
+        named = ((reason, found.names(reason)) for reason in new)
+        await self._steps.after(
+            *(line(Step.Found, namespace=namespace, reasons=[r], pods=counts[r], such_as=names) for r, names in named)
+        )
 
     def _changes(
         self, namespace: str, found: Found, before: list[OwnFinding], after: list[OwnFinding]
