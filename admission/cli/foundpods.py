@@ -171,7 +171,7 @@ class _Looked:
         key, endings = secrets.token_bytes(32), Endings(self._registry, EVERYTHING)
         judge = Judge(self._registry, Ledger(store), reference_key=key, contact="", endings=endings)
         judging = Judging(judge, ClusterLookup(self._client), Keys(key), lambda: "")
-        return Reviewer(judging, _now, lambda: head.since / 1000, unadmitted.used_by)
+        return Reviewer(judging, _now, lambda: head.since / 1000, unadmitted.used_by, keep=0)
 
     def _row(self, pod: Pod, judgement: Judgement, reason: Reason) -> Row:
         meta, mode = pod.metadata, self._registry.mode(pod.metadata.namespace)
