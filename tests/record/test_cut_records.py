@@ -121,7 +121,7 @@ def test_a_head_that_was_noted_tells_what_was_cut(
     ("kept", "options", "code", "said"),
     [
         (len(CUT), (), 0, "intact as far as it goes; open: 1 of 1 runs"),
-        (len(CUT), ("--ended",), 1, f"open: run {RUN} line {SIGNED[2]}: nothing says that it is the last"),
+        (len(CUT), ("--ended",), 1, f"line {SIGNED[2]}: nothing says that it is the last"),
         (len(CUT), ("--head", f"{RUN}:{HEAD.sequence}:{HEAD.hash}"), 1, "up to the head that was noted"),
         (len(CUT), ("--ended", "--head", f"{RUN}:{SIGNED[2]}"), 0, "open; it has the head that was noted\nintact"),
         (len(LINES), ("--ended",), 0, "ended in order\nintact"),
