@@ -127,7 +127,7 @@ def test_a_step_that_is_withdrawn_deletes_nothing_of_what_its_budgets_kept(given
     patch = {"spec": {"steps": [other], "evictionsPerMinute": 600}}
     given.kubectl("patch", "enforcement", unique, "--type=merge", "-p", json.dumps(patch))
     eventually(lambda: findings(given, unique), lambda found: found == [])
-    eventually(lambda: steps(given, unique), lambda done: "Resolved" in done)
+    eventually(lambda: steps(given, unique), lambda done: "Withdrawn" in done)
     assert {code for *_, code in attempts(given, unique)} == {HTTPStatus.TOO_MANY_REQUESTS}
     assert (ending(given, unique), "Deleting" in steps(given, unique)) == ([], False)
 

@@ -46,19 +46,18 @@ def test_a_binding_that_is_deleted_is_told_and_its_return_too_each_time(world: W
         f"{' '.join(BINDING)} is gone: what it saw, or refused, passes now; helm upgrade with the same values makes it "
         "again"
     )
-    before = len(_notes(world, "GateIntact"))
+    gone, back = _notes(world, "GateMissing").count(note), len(_notes(world, "GateIntact"))
     for times in (1, 2):
         world.kubectl("delete", *BINDING)
         eventually(intact, lambda figure: figure == 0)
         assert _problems(world) == {"/".join(BINDING): "missing"}
-        eventually(lambda: _notes(world, "GateMissing").count(note), times.__eq__)
+        eventually(lambda: _notes(world, "GateMissing").count(note), (gone + times).__eq__)
         assert f"gate: {note}" in world.installed.replicas[0].log.read_text()
         held["metadata"] = {key: held["metadata"][key] for key in ("name", "labels")}
         world.kubectl("create", "-f", "-", stdin=json.dumps(held))
         eventually(intact, lambda figure: figure == 1)
         assert _problems(world) == {}
-        back = before + times
-        eventually(lambda: len(_notes(world, "GateIntact")), back.__eq__)
+        eventually(lambda: len(_notes(world, "GateIntact")), (back + times).__eq__)
 
 
 def test_an_upgrade_to_values_that_enforce_less_is_told(world: World) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 LABELS = {
     *("entry", "mode", "decision", "reason", "accelerator_class", "outcome", "cause"),
     *("state", "fact", "override", "what", "certificate", "result", "object", "problem", "canary", "action", "kind"),
-    *("resource", "scope", "party", "quota", "exemption", "figure", "sink", "clock", "version", "le"),
+    *("resource", "scope", "party", "quota", "exemption", "figure", "sink", "clock", "run", "version", "le"),
 }
-"""Every label there is.  The last values but `version` and `le` are of the operator's objects or of the code."""
+"""Every label there is.  The last values but `run`, `version` and `le` are of the operator's objects or of the code."""
 
 
 def test_the_exposition_passes_promtool(world: World, promtool: Path) -> None:
