@@ -153,13 +153,17 @@ def _counted_in(state: State, scope: str, census: Census, leaving: Iterable[str]
     stays = census.stays(scope, ())
     hours = state.hours
     if terms.windows:
-        promised = {uid: state.inflight[uid].charge for uid in leaving}
+        entries = [state.inflight[uid] for uid in leaving]
+        promised = {entry.uid: entry.charge for entry in entries}
         first = promised and not (hours.prepaid or hours.settled_at)
         hours = added(hours, promised.values())
         if first:  # each has paid what its reservation says, however long ago: none goes by the clock of a sum
             hours = dataclasses.replace(hours, settled_at=_BEFORE_ALL)
         tranches = {**hours.tranches, **tranches_of(hours, promised, stays)}
-        hours = hours if tranches == hours.tranches else dataclasses.replace(hours, tranches=tranches)
+        # What its tranche tells of is settled by the next fold; an entry that is leaving is told of here or nowhere.
+        more = outlived(Hours(), entries, {stay.uid for stay in stays}, now)
+        if more or tranches != hours.tranches:
+            hours = dataclasses.replace(hours, spent=dict(Counter(hours.spent) + more), tranches=tranches)
     if terms.gap is None:
         return hours
     return dataclasses.replace(hours, holds=held_on(hours, stays, terms.gap, now))

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from admission.decide.limits import Limit
 from admission.ledger.renewal import Renewing
-from tests.ledger import happenings
-from tests.ledger.happenings import restore_a_backup
 from tests.ledger.paid import PaidWorld
 from tests.ledger.paying import ENDING, HOUR, WINDOW, PaidServer, over_time
 from tests.ledger.simulation import now
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from admission.ledger.state import State
-    from tests.ledger.happenings import Happening
     from tests.ledger.simulation import ApiServer, Pod
 
 NOTICE = 4
@@ -67,13 +64,9 @@ class RenewedServer(PaidServer):
 
 @dataclasses.dataclass
 class RenewedWorld(PaidWorld):
-    """Half of the pods have no end; of those that are refused an hour, most are told to end, and do.
-
-    A restore befalls it by itself alone: beside another happening seed 1862 counts less than was used for a while.
-    """
+    """Half of the pods have no end; of those that are refused an hour, most are told to end, and do."""
 
     told: float = 0.8
-    rare: tuple[Happening, ...] = tuple(each for each in happenings.OVER_TIME if each is not restore_a_backup)
 
     def _server(self) -> ApiServer:
         return RenewedServer(self.rng, self.faults, self.allowed, self.payable)

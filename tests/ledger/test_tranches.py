@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from admission.decide.limits import ENDING, Charge, Limit
 from admission.ledger import renewal
 from admission.ledger.draft import Ask, Caps, Drafter
-from admission.ledger.fold import fold
+from admission.ledger.fold import fold, rebuilt
 from admission.ledger.hours import HOUR, Stay, Terms
 from admission.ledger.limits import Granted, Unavailable
 from admission.ledger.renewal import Renewing, renewed
@@ -201,6 +201,27 @@ def test_an_entry_without_an_end_becomes_a_tranche(census: Ended, now: int, afte
     charge = Charge("acme", ONE, (), first(NOTICE), endless=True)
     state = State(initialized=True, inflight={"a": Entry("a", "ns", "a", charge, NOW, "r1")})
     assert folded(state, census, now) == after
+
+
+@pytest.mark.parametrize(
+    ("census", "after"),
+    [
+        pytest.param(Settled(stay("a", NOW)), (9 * HOUR, 0), id="it goes on"),
+        pytest.param(Settled(), (0, 9 * HOUR), id="it ended unseen, whenever"),
+    ],
+)
+def test_an_entry_without_an_end_keeps_its_hours_where_its_ledger_is_counted_anew(
+    census: Ended, after: tuple[int, int]
+) -> None:
+    charge = Charge("acme", ONE, (), first(NOTICE), endless=True)
+    before = State(inflight={"a": Entry("a", "ns", "a", charge, NOW, "r1")}, hours=Hours(past={WINDOW: {}}))
+    counted = rebuilt(before, "CN", census, terms=TERMS, now=NOW + 9 * HOUR)
+    assert (
+        sum(n for _, n in counted.hours.counted(WINDOW) or ())
+        + sum(n for _, n in counted.hours.overrun(NOW + 9 * HOUR))
+        == 9 * HOUR
+    )
+    assert folded(counted, census, NOW + 9 * HOUR) == after
 
 
 def test_a_lost_write_renews_nothing_twice() -> None:
