@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.acting import revoke
 from tests.e2e.objects import gpu_pod, namespace, node, of, pool, quota, tenant
 from tests.e2e.receivers import computegate
 from tests.e2e.world import World, eventually
@@ -24,10 +25,9 @@ def revoked(world: World, country: str, unique: str) -> Iterator[World]:
     world.apply(quota(unique, country, 8), tenant(unique, country), namespace(unique, unique))
     for name in ("one", "two"):
         world.admit(gpu_pod(name, unique, nodeName=unique))
-    state = json.dumps({"status": {"kyc": {"state": "Revoked"}}})
-    world.kubectl("patch", "tenants.computegate.io", unique, "--subresource=status", "--type=merge", "-p", state)
+    revoke(world, unique)
     yield world
-    world.kubectl("delete", f"enforcement/{unique}", f"node/{unique}", f"acceleratorpool/{unique}")
+    world.kubectl("delete", f"enforcement/{unique}", f"node/{unique}")  # its pool still says where the node was seen
 
 
 def listed(world: World, unique: str) -> tuple[int, list[dict[str, Any]]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.acting import revoke
 from tests.e2e.objects import gpu_pod, namespace, node, of, pool, quota, tenant
 from tests.e2e.world import World, eventually
 
@@ -25,7 +26,7 @@ def warning(world: World, unique: str) -> Iterator[World]:
     """What is found of one reason is told, and stays."""
     world.apply(of("Enforcement", unique, WARN))
     yield world
-    world.kubectl("delete", f"enforcement/{unique}", f"node/{unique}", f"acceleratorpool/{unique}")
+    world.kubectl("delete", f"enforcement/{unique}", f"node/{unique}")  # its pool still says where the node was seen
     world.kubectl("delete", "-f", SCHEMA, "--ignore-not-found")
 
 
@@ -40,9 +41,7 @@ def test_what_is_found_is_reported_once_somebody_reads_reports_and_goes_when_it_
     world.apply(pool(unique, "h100-sxm", country), node(unique, unique, "h100-sxm"))
     world.apply(quota(unique, country, 8), tenant(unique, country), namespace(unique, unique))
     world.admit(gpu_pod("runs", unique, nodeName=unique))
-    revoked = json.dumps({"status": {"kyc": {"state": "Revoked"}}})
-    patch = ("patch", "tenants.computegate.io", unique, "--subresource=status", "--type=merge", "-p")
-    world.kubectl(*patch, revoked)
+    revoke(world, unique)
     eventually(lambda: world.get("allowances", "compute", "-n", unique).get("status", {}).get("findings"))
     world.kubectl("apply", "-f", SCHEMA)
     world.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", SCHEMA)
