@@ -54,14 +54,19 @@ _COMMANDS = (
 """In the order in which help lists them."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns its exit code."""
+def program() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(prog="computegate", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for each in _COMMANDS:
         each.add(commands)
-    chosen = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    chosen = program().parse_args(arguments)
     try:
         return int(chosen.run(chosen))
     except BrokenPipeError:
