@@ -51,7 +51,8 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 def headings(page: Path) -> set[str]:
     """Return the anchors of a page."""
     text = _BLOCK.sub("", page.read_text())
-    shown = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title).lower() for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    shown = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title).lower() for title in titles]
     named = re.findall(r'<a id="([^"]+)">', text)
     return {re.sub(r"[^\w -]", "", title).strip().replace(" ", "-") for title in shown} | set(named)
 
