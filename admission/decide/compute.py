@@ -13,7 +13,7 @@ from admission.decide.asking import asked_of
 from admission.decide.duration import HOUR, seconds_of, text_of
 from admission.decide.exemption import exempted
 from admission.decide.grants import AUTHORIZATION, covering, grant_limits, scope_of_grant, valid_grants
-from admission.decide.limits import ENDING, ENDLESS, Charge, Limit, Part, Scope
+from admission.decide.limits import ENDING, ENDLESS, Charge, Limit, Part, Parties, Scope, computing, supplying, whole
 from admission.decide.party import denied_by
 from admission.decide.question import Check, Question
 from admission.decide.renewal import Renewal, longest_hold, renewal_of
@@ -198,7 +198,7 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
     party = question.requester.party
     limits: defaultdict[str, list[Limit]] = defaultdict(list)
     for quota in (*quotas_of(question, governing), *_left_by(question, governing)):
-        for scope, limit in limits_of(question.rules, quota, party, question.group_of, question.shards):
+        for scope, limit in limits_of(question.rules, quota, party, question.group, question.shards):
             limits[scope].append(limit)
         limits[scope_of(quota)].extend(_hold_of(question, quota))
     for holder, classes in _held_by(question, governing).items():
@@ -221,40 +221,29 @@ def _short(name: str) -> str:
 
 
 def limits_of(
-    rules: RulesInForce, quota: ComputeQuota, party: str, group_of: Callable[[str], str], shards: int = 0
+    rules: RulesInForce, quota: ComputeQuota, party: str, group: Callable[[str], frozenset[str]], shards: int = 0
 ) -> Iterator[tuple[str, Limit]]:
     """The limits of a quota for a party, each with the ledger in which it stands.
 
-    Of all together, of the tenant, of its reseller, of its ownership group.
+    Of all together, of the tenant, of its reseller, of its ownership group: ``group`` tells the tenants of a party's.
     """
     reseller, _, tenant = party.rpartition("/")
-    group = group_of(party)
-
-    def is_tenant(account: str) -> bool:
-        return account.rpartition("/")[2] == tenant
-
-    def is_reseller(account: str) -> bool:
-        return account.partition("/")[0] == reseller
-
-    def is_group(account: str) -> bool:
-        return group_of(account) == group
-
-    spec, scope = quota.spec, scope_of(quota)
-    parts: list[tuple[str, Limits | None, Callable[[str], bool] | None]] = [
+    own, spec, scope = Parties.of(computing, tenant), quota.spec, scope_of(quota)
+    parts: list[tuple[str, Limits | None, Parties | None]] = [
         ("", spec.limits, None),
-        ("tenants", spec.per_tenant, is_tenant),
-        ("resellers", spec.per_reseller if reseller else None, is_reseller),
-        ("groups", spec.per_group, is_group),
+        ("tenants", spec.per_tenant, own),
+        ("resellers", spec.per_reseller if reseller else None, Parties.of(supplying, reseller)),
+        ("groups", spec.per_group, Parties(computing, group(party)) if spec.per_group else None),
     ]
     kept = kinds_of(quota, shards)
     for kind, limits, parties in parts:
-        caps = tuple(_caps(rules, quota, limits, parties, is_tenant)) if limits else ()
+        caps = tuple(_caps(rules, quota, limits, parties, own)) if limits else ()
         ledger = Shard.of(scope, kind, party, shards).name if kind in kept else scope
         for limit in caps:
             yield scope if limit.unit == "deviceHours" else ledger, limit
         if shards and (not kind or kind in kept) and all(limit.unit != "devices" for limit in caps):
             weights = rules.weights(spec.classes, "devices")
-            yield ledger, Limit(quota.name, "devices", ENDLESS, weights, None, is_tenant)
+            yield ledger, Limit(quota.name, "devices", ENDLESS, weights, None, own)
 
 
 def kinds_of(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
@@ -279,8 +268,8 @@ def _caps(
     rules: RulesInForce,
     quota: ComputeQuota,
     limits: Limits,
-    parties: Callable[[str], bool] | None,
-    own: Callable[[str], bool],
+    parties: Parties | None,
+    own: Parties,
 ) -> Iterator[Limit]:
     if limits.devices is not None:
         weights = rules.weights(quota.spec.classes, "devices")
@@ -309,7 +298,7 @@ def hold_limit(quota: ComputeQuota, classes: Iterable[str], *, of_reseller: bool
     if longest is None:
         return None
     gap = seconds_of(quota.spec.hold_gap)
-    return Limit(quota.name, "hold", seconds_of(longest), {}, None, lambda _: True, gap, frozenset(classes))
+    return Limit(quota.name, "hold", seconds_of(longest), {}, None, Parties.of(whole), gap, frozenset(classes))
 
 
 def _authorizations(question: Question, asked: Asked) -> tuple[Authorization, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from admission.decide import compute
 from admission.decide.compute import governed, kinds_of, scope_of
 from admission.decide.facts import At, applied
-from admission.decide.limits import Limit, Scope
+from admission.decide.limits import Limit, Parties, Scope, computing, either
 from admission.decide.party import Result, is_by_screening, why
 from admission.decide.question import Check
 from admission.decide.screening import screened
@@ -142,8 +142,8 @@ def _limits_of(question: Question, governing: str, party: Standing, rule: Resolv
                     step.unit,
                     step.amount - 1,
                     question.rules.weights(rule.rule.classes, step.unit),
-                    lambda account: name in account.split("/"),
-                    lambda account: account.rpartition("/")[2] == tenant,
+                    Parties.of(either, name),
+                    Parties.of(computing, tenant),
                 ),
             )
 

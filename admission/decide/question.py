@@ -102,8 +102,8 @@ class Question:
     quotas: tuple[ComputeQuota, ...]
     authorizations: tuple[Authorization, ...]
     now: datetime
-    group_of: Callable[[str], str]
-    """The ownership group of an account."""
+    group: Callable[[str], frozenset[str]]
+    """The tenants of the ownership group of an account."""
     exemptions: tuple[Exemption, ...] = ()
     overrides: tuple[KYCOverride, ...] = ()
     shards: int = 0

@@ -348,6 +348,11 @@ class Registry:
         standing = self.standings.get(name)
         return standing.group if standing else name
 
+    def group(self, account: str) -> frozenset[str]:
+        """The tenants of the ownership group of an account, who computes among them."""
+        name = account.rpartition("/")[2]
+        return self._groups.of(name) | {name}
+
 
 def _named(changes: Iterable[tuple[type[Object], str]]) -> frozenset[tuple[str, str]]:
     return frozenset((kind.__name__, name) for kind, name in changes)

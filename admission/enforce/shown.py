@@ -168,7 +168,7 @@ def obstacle(standing: Standing, registry: Registry, now: datetime, namespace: s
     grants = tuple(grant for party in requester.standings() for grant in registry.grants_of(party.name))
     overrides = registry.every(KYCOverride)
     asked = Question(
-        Demand(devices), requester, rules, registry.catalogue, (), grants, now, registry.group_of, overrides=overrides
+        Demand(devices), requester, rules, registry.catalogue, (), grants, now, registry.group, overrides=overrides
     )
     question = screened(asked.now_known())
     governing = governing_of(question)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admission.decide.limits import ENDING, Charge, Limit
+from admission.decide.limits import ENDING, Charge, Limit, Parties, whole
 from admission.ledger import renewal
 from admission.ledger.draft import Ask, Caps, Drafter
 from admission.ledger.fold import fold, rebuilt
@@ -62,7 +62,7 @@ def stay(uid: str, since: int, **fields: object) -> Stay:
 
 def budget(hours: int, unit: str = "deviceHours", window: int = WINDOW) -> Limit:
     classes = frozenset({"h100"})
-    return Limit("cn", unit, hours * HOUR, {"h100": 1}, None, lambda _: True, window, classes)  # type: ignore[arg-type]
+    return Limit("cn", unit, hours * HOUR, {"h100": 1}, None, Parties.of(whole, "acme"), window, classes)  # type: ignore[arg-type]
 
 
 def going_on(*limits: Limit) -> Renewing:
@@ -217,7 +217,7 @@ def test_an_entry_without_an_end_keeps_its_hours_where_its_ledger_is_counted_ane
     before = State(inflight={"a": Entry("a", "ns", "a", charge, NOW, "r1")}, hours=Hours(past={WINDOW: {}}))
     counted = rebuilt(before, "CN", census, terms=TERMS, now=NOW + 9 * HOUR)
     assert (
-        sum(n for _, n in counted.hours.counted(WINDOW) or ())
+        sum(sum(each.values()) for each in counted.hours.counted(WINDOW) or ())
         + sum(n for _, n in counted.hours.overrun(NOW + 9 * HOUR))
         == 9 * HOUR
     )
