@@ -17,7 +17,7 @@ from admission.decide.compute import (
 from admission.decide.levels import check_levels, scopes_of
 from admission.decide.party import check_clearance, check_owners, check_rules, check_supply, check_tenant
 from admission.decide.question import Question, Verdict
-from admission.decide.screening import screened
+from admission.decide.screening import as_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ def decide(question: Question) -> Verdict:
 
     When a finding denies, the ledger is not asked: ``scopes`` is empty.
     """
-    question = screened(question.now_known())
+    question = as_known(question)
     governing = governing_of(question)
     results = [result for check in CHECKS for result in check(question, governing)]
     findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))

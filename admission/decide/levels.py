@@ -16,7 +16,7 @@ from admission.decide.facts import At, applied
 from admission.decide.limits import Limit, Scope
 from admission.decide.party import Result, is_by_screening, why
 from admission.decide.question import Check
-from admission.decide.screening import screened
+from admission.decide.screening import as_known
 from admission.decide.shards import Shard
 from admission.decide.told import named, not_cleared, what
 from admission.review import messages
@@ -89,7 +89,7 @@ def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> tupl
 
 def _too_low(question: Question, party: str, rule: str, level: int) -> Finding:
     """Where the rule only may apply, what is missing is the fact that would tell, as it is without what is held."""
-    detail, asking = f"level {level} needed with what is held", _asking(screened(question.now_known()), party, rule)
+    detail, asking = f"level {level} needed with what is held", _asking(as_known(question), party, rule)
     if asking and not any(
         each.outcome is Ternary.TRUE and not is_by_screening(each.rule, at.party) for at, each in asking
     ):

@@ -15,6 +15,7 @@ from admission.decide.duration import DAY
 from admission.decide.limits import measure
 from admission.demand.reach import UNKNOWN_CLASS
 from admission.tenants.screening import Terms
+from admission.tenants.stand import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -128,6 +129,11 @@ class RulesInForce:
     _countries: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     _weights: dict[tuple[str, ...], Mapping[str, int]] = field(default_factory=dict, compare=False, repr=False)
     _overlaps: dict[tuple[str, ...], bool] = field(default_factory=dict, compare=False, repr=False)
+
+    @functools.cached_property
+    def timing(self) -> Timing:
+        """What these rules say of time to every tenant."""
+        return Timing(self.ages, self.screening, self.due.review_after)
 
     @functools.cached_property
     def by_amount(self) -> bool:

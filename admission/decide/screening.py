@@ -34,8 +34,14 @@ def screened_by(rules: RulesInForce, party: Standing, now: datetime) -> Standing
     return party.screened(now, rules.screening, rules.due.review_after)
 
 
-def screened(question: Question) -> Question:
-    """Return the same question about parties whose screening is that of its instant."""
+def as_known(question: Question) -> Question:
+    """Return the same question about parties as they stand at its instant: facts too old unknown, and screened."""
+    now, timing = question.now, question.rules.timing
+    is_known = all(party.at(now, timing).as_computed for party in question.requester.standings())
+    return question if is_known else _screened(question.now_known())
+
+
+def _screened(question: Question) -> Question:
     now, rules, asks = question.now, question.rules, question.requester
     if all(screened_by(rules, party, now) is party for party in asks.standings()):
         return question
@@ -43,8 +49,8 @@ def screened(question: Question) -> Question:
     def at(party: Standing | None) -> Standing | None:
         return screened_by(rules, party, now) if party else None
 
-    known = dataclasses.replace(asks, tenant=at(asks.tenant), supplier=at(asks.supplier), customer=at(asks.customer))
-    return dataclasses.replace(question, requester=known)
+    judged = dataclasses.replace(asks, tenant=at(asks.tenant), supplier=at(asks.supplier), customer=at(asks.customer))
+    return dataclasses.replace(question, requester=judged)
 
 
 def too_old(party: Standing, now: datetime, terms: Terms) -> bool:

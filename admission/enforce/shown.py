@@ -19,7 +19,7 @@ from admission.decide.limits import held, measure
 from admission.decide.override import clearance_of, overriding
 from admission.decide.party import check_clearance, check_owners, check_rules, check_supply, check_tenant
 from admission.decide.question import Question
-from admission.decide.screening import screened, screened_by
+from admission.decide.screening import as_known, screened_by
 from admission.demand.devices import Devices
 from admission.demand.pod import Demand
 from admission.enforce.conditions import condition
@@ -170,7 +170,7 @@ def obstacle(standing: Standing, registry: Registry, now: datetime, namespace: s
     asked = Question(
         Demand(devices), requester, rules, registry.catalogue, (), grants, now, registry.group_of, overrides=overrides
     )
-    question = screened(asked.now_known())
+    question = as_known(asked)
     governing = governing_of(question)
     found = (finding.reason for check in _CHECKS for _, finding in check(question, governing) if finding is not None)
     besides = {Reason.QuotaExceeded} if namespace else {Reason.QuotaExceeded, Reason.EndCustomerMissing}
