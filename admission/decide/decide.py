@@ -47,21 +47,23 @@ def decide(question: Question) -> Verdict:
     """
     question = as_known(question)
     governing = governing_of(question)
-    results = [result for check in CHECKS for result in check(question, governing)]
-    findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))
+    results: list[Result] = []
+    for check in CHECKS:
+        results += check(question, governing)
+    findings = tuple(dict.fromkeys([finding for _, finding in results if finding is not None]))
     charge = charge_of(question, governing)
     counted = not findings and (charge.counts or question.demand.refers)
     return Verdict(
         findings,
-        tuple(check for check, _ in results),
+        tuple([check for check, _ in results]),
         governing,
         charge,
         scopes_of(question, governing) if counted else (),
         tuple((name, access.field) for access, name in exempted_of(question).items()),
-        tuple(check.inputs["by"] for check, _ in results if "overridden" in check.inputs),
+        tuple([check.inputs["by"] for check, _ in results if "overridden" in check.inputs]),
     )
 
 
 def governing_of(question: Question) -> str:
     """The strictest jurisdiction of everyone behind the request; "" when none is known."""
-    return question.rules.strictest(question.requester.jurisdictions())
+    return question.rules.strictest(question.requester.jurisdictions)

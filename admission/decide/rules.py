@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from admission.api.policy import Rule
     from admission.catalogue.catalogue import Catalogue
     from admission.catalogue.lines import Sides
+    from admission.decide.counting import Caps, Counting
     from admission.decide.facts import Applied
     from admission.decide.limits import Unit
     from admission.tenants.age import Age
@@ -125,6 +126,10 @@ class RulesInForce:
     _means: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     applied: dict[tuple[int, str, str, str], Applied] = field(default_factory=dict, compare=False, repr=False)
     """What ``facts.applied`` found."""
+    counting: dict[tuple[int, str, frozenset[str]], Counting] = field(default_factory=dict, compare=False, repr=False)
+    """What ``counting.counting_of`` found: for all quotas, a jurisdiction and the classes asked for."""
+    caps: dict[int, Caps] = field(default_factory=dict, compare=False, repr=False)
+    """What ``counting.caps_of`` found, by quota."""
     _by_class: dict[str, tuple[ResolvedRule, ...]] = field(default_factory=dict, compare=False, repr=False)
     _countries: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     _weights: dict[tuple[str, ...], Mapping[str, int]] = field(default_factory=dict, compare=False, repr=False)

@@ -37,13 +37,15 @@ def screened_by(rules: RulesInForce, party: Standing, now: datetime) -> Standing
 def as_known(question: Question) -> Question:
     """Return the same question about parties as they stand at its instant: facts too old unknown, and screened."""
     now, timing = question.now, question.rules.timing
-    is_known = all(party.at(now, timing).as_computed for party in question.requester.standings())
-    return question if is_known else _screened(question.now_known())
+    for party in question.requester.standings:
+        if not party.at(now, timing).as_computed:
+            return _screened(question.now_known())
+    return question
 
 
 def _screened(question: Question) -> Question:
     now, rules, asks = question.now, question.rules, question.requester
-    if all(screened_by(rules, party, now) is party for party in asks.standings()):
+    if all(screened_by(rules, party, now) is party for party in asks.standings):
         return question
 
     def at(party: Standing | None) -> Standing | None:
