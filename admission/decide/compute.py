@@ -53,6 +53,8 @@ def check_access(question: Question, _governing: str) -> Iterator[Result]:
 def exempted_of(question: Question) -> Mapping[Access, str]:
     """What the pod reaches past a request and may, by the exemption that lets it."""
     demand = question.demand
+    if not demand.access:
+        return {}
     return exempted(demand.access, demand.carrier, question.exemptions, question.requester.namespace, question.now)
 
 
@@ -69,7 +71,7 @@ def check_class(question: Question, _governing: str) -> Iterator[Result]:
     for devices in question.demand.devices:
         inputs = {"classes": "|".join(devices.classes), "targets": " ".join(devices.targets)}
         finding = None
-        if any(question.catalogue.chip(name) is None for name in devices.classes):
+        if not all(map(question.catalogue.chip, devices.classes)):
             finding = Finding(Reason.ClassUnknown, messages.class_unknown(devices.resource), devices.class_key)
         elif len(devices.classes) > 1 and question.rules.ambiguous_class_denies:
             selectors = [selector for _, selector in devices.narrowing]
@@ -164,11 +166,11 @@ def charge_of(question: Question, governing: str) -> Charge:
     For how long, and on whose hold, only where a limit over time counts it.
     """
     charged = [devices for devices in question.demand.devices if devices.charged]
-    parts = (
+    parts = [
         Part(name, digest, counted(devices for devices in charged if devices.claim == name))
         for name, digest in question.demand.made
-    )
-    charge = Charge(question.requester.party, counted(charged), tuple(part for part in parts if part.counts))
+    ]
+    charge = Charge(question.requester.party, counted(charged), tuple([part for part in parts if part.counts]))
     quotas = counting_of(question, governing).timed
     if not quotas:
         return charge
@@ -191,7 +193,7 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
     for holder, classes in _held_by(question, governing).items():
         grants = valid_grants(question.authorizations, holder, question.now)
         limits[scope_of_grant(grants[0])] = [*grant_limits(question.rules, grants, classes, party)]
-    return tuple(Scope(name, tuple(each)) for name, each in sorted(limits.items()))
+    return tuple([Scope(name, tuple(each)) for name, each in sorted(limits.items())])
 
 
 def scope_of(quota: ComputeQuota) -> str:

@@ -59,7 +59,7 @@ def decide(question: Question) -> Verdict:
         governing,
         charge,
         scopes_of(question, governing) if counted else (),
-        tuple((name, access.field) for access, name in exempted_of(question).items()),
+        tuple([(name, access.field) for access, name in exempted_of(question).items()]),
         tuple([check.inputs["by"] for check, _ in results if "overridden" in check.inputs]),
     )
 

@@ -43,7 +43,7 @@ def check_tenant(question: Question, governing: str) -> Iterator[Result]:
     """A namespace without a known tenant gets nothing controlled, nor does a tenant of no known jurisdiction."""
     requester = question.requester
     if requester.tenant is not None:
-        if not any(party.is_placed for party in requester.standings) and question.is_controlled:
+        if question.is_controlled and not any(party.is_placed for party in requester.standings):
             reason = Reason.FactStale if governing else Reason.JurisdictionNotAllowed
             detail = "all that tells its jurisdiction is too old" if governing else "no jurisdiction known"
             yield not_cleared(question, requester.tenant_name, reason, detail)
@@ -122,7 +122,7 @@ def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
         return
     for party in question.requester.standings:
         reason, override = clearance_of(question, party)
-        inputs = {**party.verification, **overridden(reason, override)}
+        inputs = {**party.verification, **overridden(reason, override)} if override else party.verification
         if reason is None or override is not None:
             yield Check("kyc", party.name, "pass", inputs), None
         else:

@@ -84,17 +84,17 @@ class Standing:
     )
     _stands: dict[Timing, Stand] = field(default_factory=dict, init=False, compare=False, repr=False)
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """The Tenant's name."""
         return self.tenant.name
 
-    @property
+    @functools.cached_property
     def level(self) -> int:
         """KYC level; 0 where nothing was verified."""
         return self.tenant.status.kyc.level if self.tenant.status.kyc else 0
 
-    @property
+    @functools.cached_property
     def is_intermediary(self) -> bool:
         """Whether this tenant supplies others, who must be named."""
         return self.tenant.spec.kind in INTERMEDIARIES
@@ -123,12 +123,12 @@ class Standing:
         """
         return judge_clearance(self.tenant.status.kyc, self.digest, now, review_after)
 
-    @property
+    @functools.cached_property
     def must_attest(self) -> bool:
         """Whether this is a kind that attests by itself, again and again, what it is."""
         return self.tenant.spec.kind in MUST_ATTEST
 
-    @property
+    @functools.cached_property
     def is_placed(self) -> bool:
         """Whether any place of it is known."""
         return any(self.facts[fact] for fact in PLACED_BY if fact not in self.stale)
