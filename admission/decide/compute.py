@@ -89,7 +89,9 @@ def check_hold(question: Question, governing: str) -> Iterator[Result]:
     deadline = question.demand.deadline_seconds
     counting = counting_of(question, governing)
     quotas = counting.governed if question.demand.refers else counting.timed
-    renewal = renewal_of(question, quotas) if quotas and deadline is None else Renewal()
+    if not quotas:
+        return
+    renewal = renewal_of(question, quotas) if deadline is None else Renewal()
     for quota in quotas:
         longest = longest_hold(quota, of_reseller="/" in question.requester.party)
         hours = quota.spec.limits_hours
@@ -237,6 +239,8 @@ def limits_of(
     )
     kept = kinds_of(quota, shards)
     for kind, amounts, parties in parts:
+        if not (amounts or shards):
+            continue
         ledger = Shard.of(scope, kind, party, shards).name if kind in kept else scope
         for unit, amount, weights, window in amounts:
             limit = Limit(name, unit, amount, weights, parties, is_tenant, window)

@@ -50,17 +50,18 @@ def decide(question: Question) -> Verdict:
     results: list[Result] = []
     for check in CHECKS:
         results += check(question, governing)
-    findings = tuple(dict.fromkeys([finding for _, finding in results if finding is not None]))
+    checks, found = zip(*results, strict=True) if results else ((), ())
+    findings = tuple(dict.fromkeys(filter(None, found)))
     charge = charge_of(question, governing)
     counted = not findings and (charge.counts or question.demand.refers)
     return Verdict(
         findings,
-        tuple([check for check, _ in results]),
+        checks,
         governing,
         charge,
         scopes_of(question, governing) if counted else (),
         tuple([(name, access.field) for access, name in exempted_of(question).items()]),
-        tuple([check.inputs["by"] for check, _ in results if "overridden" in check.inputs]),
+        tuple(check.inputs["by"] for check in checks if "overridden" in check.inputs) if question.overrides else (),
     )
 
 

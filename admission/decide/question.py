@@ -6,7 +6,11 @@ import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from admission.api.policy import Fact
+from admission.decide.limits import Charge, Scope
+from admission.review.finding import Finding
 from admission.tenants.standing import PLACED_BY, Standing
 
 if TYPE_CHECKING:
@@ -18,10 +22,8 @@ if TYPE_CHECKING:
     from admission.api.quota import Authorization, ComputeQuota
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.asking import Asked
-    from admission.decide.limits import Charge, Scope
     from admission.decide.rules import RulesInForce
     from admission.demand.pod import Demand
-    from admission.review.finding import Finding
     from admission.review.reasons import Reason
     from admission.tenants.age import Age
 
@@ -135,8 +137,7 @@ class Check(NamedTuple):
     inputs: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What the checks say.  ``scopes`` are the limits still to be asked of the ledger when nothing denies."""
 
     findings: tuple[Finding, ...]
