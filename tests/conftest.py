@@ -12,9 +12,12 @@ from tools.controlplane import ControlPlane
 from tools.kubectl import Kubectl
 from tools.process import binaries
 
-# The machine may be busy: how long an example takes says nothing.
-hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("untimed")
+# The machine may be busy: how long an example takes says nothing.  The same tree gives the same answer each time;
+# --hypothesis-profile=exploring draws other examples in each run, as `make worlds ARGS="--first N"` plays others.
+UNTIMED = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("exploring", UNTIMED)
+hypothesis.settings.register_profile("repeatable", UNTIMED, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_configure(config: pytest.Config) -> None:

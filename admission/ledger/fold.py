@@ -33,6 +33,7 @@ from admission.ledger.hours import (
     paying,
     prepaid,
     settled,
+    taken_in,
     tranches_of,
 )
 from admission.ledger.state import Hours, State
@@ -238,7 +239,9 @@ def _from_nothing(scope: str, census: Census, archive: Hours | None, terms: Term
     live = census.stays(scope, ()) if terms.timed else ()
     hours = Hours(ends_pods=pods, ends_claims=claims)
     if terms.windows:
-        hours = dataclasses.replace(hours, prepaid=dict(prepaid(live, now)), settled_at=now)
+        tranches = taken_in(live, now) if terms.tranches else {}
+        paid = prepaid(paying(live, tranches), now)
+        hours = dataclasses.replace(hours, prepaid=dict(paid), settled_at=now, tranches=tranches)
     if archive is not None:
         hours = after_archiving(hours, archive, terms.windows, now)
     return dataclasses.replace(hours, holds=held_on(hours, live, terms.gap, now))

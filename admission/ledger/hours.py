@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from admission.decide.limits import ENDING
 from admission.demand.devices import classes_in
 from admission.ledger.state import Hold, Hours
-from admission.ledger.tranches import Tranche
+from admission.ledger.tranches import MOST, Tranche
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -33,11 +33,12 @@ HOUR = 3600
 class Terms(NamedTuple):
     """What the limits over time of a scope need to be kept: windows of device-hours, and the longest break of a hold.
 
-    Both in seconds; ``gap`` is None where no hold is limited.
+    Both in seconds; ``gap`` is None where no hold is limited.  ``tranches`` says whether what has no end pays by them.
     """
 
     windows: frozenset[int] = frozenset()
     gap: int | None = None
+    tranches: bool = False
 
     @property
     def timed(self) -> bool:
@@ -159,6 +160,16 @@ def tranches_of(hours: Hours, leaving: Mapping[str, Charge], stays: Iterable[Sta
         elif charge is not None and charge.endless:
             found[stay.uid, stay.party] = Tranche(stay.counts, stay.since, charge.seconds + ENDING)
     return found
+
+
+def taken_in(stays: Iterable[Stay], now: int) -> dict[tuple[str, str], Tranche]:
+    """Return tranches of stays without an end of which nobody knows what they paid for.
+
+    It is the hours that each has begun, and the first of each that still waits for a node.
+    """
+    without = (stay for stay in stays if not stay.seconds and not stay.claim)
+    found = {(stay.uid, stay.party): Tranche(stay.counts, stay.since, stay.bound(now) or HOUR) for stay in without}
+    return dict(sorted(found.items())[:MOST])
 
 
 def outlived(hours: Hours, leaving: Iterable[Entry], seen: Collection[str], now: int) -> Counter[Bucket]:

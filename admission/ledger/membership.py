@@ -88,5 +88,6 @@ def terms_of(registry: Registry, scope: str) -> Terms:
     quotas = [quota.spec for quota in registry.every(ComputeQuota) if scope_of(quota) == scope]
     return Terms(
         windows=frozenset(seconds_of(quota.window) for quota in quotas if quota.limits_hours),
+        tranches=any(quota.without_end != "Refused" for quota in quotas if quota.limits_hours),
         gap=max((seconds_of(quota.hold_gap) for quota in quotas if quota.limits_holds), default=None),
     )

@@ -18,6 +18,7 @@ from admission.enforce.sweep.endings import Endings
 from admission.enforce.sweep.steps import EVERYTHING, Granted
 from admission.ledger.hours import Stay
 from admission.ledger.ledger import Ledger
+from admission.ledger.membership import terms_of
 from admission.ledger.memory import MemoryStore
 from admission.ledger.renewal import renewed
 from admission.ledger.renewals import renewing_in
@@ -162,3 +163,15 @@ def test_what_a_renewal_refuses_is_found_and_nothing_else(given: World, state: S
     stay = Stay("uid", "acme", "" if group == "acme" else group, ((CHIP, 1),), 0, T - 2 * HOUR)
     after = renewed(state, [stay], renewing, T)
     assert after.refused == ({"uid"} if reasons else frozenset())
+
+
+@pytest.mark.parametrize(
+    ("stands", "tranches"),
+    [
+        pytest.param(metered(), True, id="renewed"),
+        pytest.param(metered(withoutEnd="Refused"), False, id="refused"),
+        pytest.param(quota(), False, id="nothing is counted over time"),
+    ],
+)
+def test_a_ledger_keeps_tranches_where_a_budget_of_hours_renews(stands: ComputeQuota, tranches: bool) -> None:
+    assert terms_of(world(stands).registry(), "DE").tranches == tranches

@@ -20,6 +20,7 @@ from tests.ledger.simulation import now
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from admission.ledger.hours import Terms
     from admission.ledger.state import State
     from tests.ledger.simulation import ApiServer, Pod
 
@@ -89,6 +90,9 @@ class RenewedWorld(PaidWorld):
             "renewing": self._renewing,
             "refused": self._tell,
         }
+
+    def _terms(self, scope: str) -> Terms:
+        return super()._terms(scope)._replace(tranches=True)
 
     def _renewing(self, scope: str) -> Renewing | None:
         return Renewing(functools.partial(self.limits_of, scope), lambda _: NOTICE) if scope in self.payable else None

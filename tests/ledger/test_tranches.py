@@ -224,6 +224,19 @@ def test_an_entry_without_an_end_keeps_its_hours_where_its_ledger_is_counted_ane
     assert folded(counted, census, NOW + 9 * HOUR) == after
 
 
+@pytest.mark.parametrize(
+    ("since", "later", "counted"),
+    [
+        pytest.param(NOW - HOUR - 1, 9, 2 * HOUR, id="the hours that it has begun"),
+        pytest.param(NOW - HOUR - 1, HOUR, 3 * HOUR, id="the next one from its first second on, whenever a fold comes"),
+        pytest.param(0, 9, HOUR, id="its first hour while it waits for a node"),
+    ],
+)
+def test_a_ledger_counted_from_nothing_takes_in_what_has_no_end(since: int, later: int, counted: int) -> None:
+    state = rebuilt(State(), "CN", Settled(stay("a", since)), terms=TERMS._replace(tranches=True), now=NOW)
+    assert sum(n for _, n in (*(state.hours.counted(WINDOW) or ()), *state.hours.overrun(NOW + later))) == counted
+
+
 def test_a_lost_write_renews_nothing_twice() -> None:
     state, stays = paying(NOW - HOUR)
     written = renewed(state, stays, going_on(budget(9)), NOW).state
