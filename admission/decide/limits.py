@@ -80,9 +80,12 @@ class Charge:
     endless: bool = False
 
     def __post_init__(self) -> None:
-        if any(count <= 0 for _, count in self.counts):
-            raise ValueError("a charge counts whole devices, one or more")
-        if list(self.counts) != sorted(dict(self.counts).items()):
+        before, ascending = "", True
+        for key, count in self.counts:
+            if count <= 0:
+                raise ValueError("a charge counts whole devices, one or more")
+            before, ascending = key, ascending and before < key
+        if not ascending:
             object.__setattr__(self, "counts", added(self.counts))
 
     def without(self, part: Part) -> Charge:

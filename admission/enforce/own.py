@@ -39,7 +39,7 @@ def own_limits(
     The quotas are those of the jurisdiction by which a request from there is judged: the strictest of all behind it.
     """
     rules = registry.rules(now)
-    governing = rules.strictest(requester.jurisdictions())
+    governing = rules.strictest(requester.jurisdictions)
     quotas = (each for each in registry.every(ComputeQuota) if governing in rules.countries(each.spec.jurisdictions))
     found = (_own(quota, requester.party, ledger, registry, now) for quota in quotas)
     return sorted((each for each in found if each), key=lambda each: each.quota)
