@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from admission.cli import standalone
 from admission.cli.main import main
+from admission.ledger.accounts import Kept
 from admission.ledger.commit import Tuning
 from admission.ledger.ledger import Ledger
 from admission.ledger.memory import MemoryStore
@@ -63,7 +64,7 @@ def _folded(state: State) -> State:
     for entry in state.inflight.values():
         for key, count in entry.charge.counts:
             used[entry.charge.party, key] += count
-    return dataclasses.replace(state, used=dict(used), inflight={})
+    return dataclasses.replace(state, used=Kept(used, state.used), inflight={})
 
 
 def run(*arguments: str) -> int:

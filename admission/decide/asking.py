@@ -38,7 +38,7 @@ def asked_of(question: Question, governing: str) -> tuple[Asked, ...]:
 def _asked_of(question: Question, governing: str) -> Iterable[Asked]:
     found: dict[tuple[str, str, str], Asked] = {}
     for devices in question.demand.devices:
-        reached = itertools.product(devices.classes, question.requester.standings(), devices.places)
+        reached = itertools.product(devices.classes, question.requester.standings, devices.places)
         for class_name, party, place in reached:
             for rule, outcome, *_ in applied(question.rules, party, class_name, place, governing).asking:
                 doubt = At(party, class_name, place, governing) if outcome is Ternary.UNKNOWN else None

@@ -21,7 +21,7 @@ def check_attestation(question: Question, _governing: str) -> Iterator[Result]:
     """Who computes for others attests by itself what it is, and again before that has ended."""
     if not question.is_controlled:
         return
-    for party in question.requester.standings():
+    for party in question.requester.standings:
         if not party.must_attest:
             continue
         holds = party.sources.attests_itself(question.now)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from admission.decide.limits import Scope
 
@@ -19,10 +20,10 @@ def both(one: Verdict, other: Verdict) -> Verdict | None:
     """
     findings = tuple(dict.fromkeys((*one.findings, *other.findings)))
     if findings:
-        return dataclasses.replace(one, findings=findings, scopes=())
+        return msgspec.structs.replace(one, findings=findings, scopes=())
     if (one.governing, one.charge) != (other.governing, other.charge):
         return None
     limits: dict[str, tuple[Limit, ...]] = {}
     for scope in (*one.scopes, *other.scopes):
         limits[scope.name] = (*limits.get(scope.name, ()), *scope.limits)
-    return dataclasses.replace(one, scopes=tuple(Scope(name, each) for name, each in sorted(limits.items())))
+    return msgspec.structs.replace(one, scopes=tuple(Scope(name, each) for name, each in sorted(limits.items())))

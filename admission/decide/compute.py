@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from admission.api.policy import Effect
 from admission.decide.asking import asked_of
-from admission.decide.duration import HOUR, seconds_of, text_of
+from admission.decide.counting import caps_of, counting_of
+from admission.decide.duration import seconds_of, text_of
 from admission.decide.exemption import exempted
 from admission.decide.grants import AUTHORIZATION, covering, grant_limits, scope_of_grant, valid_grants
-from admission.decide.limits import ENDING, ENDLESS, Charge, Limit, Part, Scope
+from admission.decide.limits import ENDING, ENDLESS, Charge, Limit, Part, Parties, Scope, computing, supplying, whole
 from admission.decide.party import denied_by
 from admission.decide.question import Check, Question
 from admission.decide.renewal import Renewal, longest_hold, renewal_of
@@ -27,9 +28,9 @@ from admission.review.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from admission.api.quota import Authorization, ComputeQuota, Limits
+    from admission.api.quota import Authorization, ComputeQuota
     from admission.decide.asking import Asked
-    from admission.decide.limits import Unit
+    from admission.decide.counting import Cap
     from admission.decide.party import Result
     from admission.decide.rules import RulesInForce
     from admission.demand.access import Access
@@ -52,6 +53,8 @@ def check_access(question: Question, _governing: str) -> Iterator[Result]:
 def exempted_of(question: Question) -> Mapping[Access, str]:
     """What the pod reaches past a request and may, by the exemption that lets it."""
     demand = question.demand
+    if not demand.access:
+        return {}
     return exempted(demand.access, demand.carrier, question.exemptions, question.requester.namespace, question.now)
 
 
@@ -68,7 +71,7 @@ def check_class(question: Question, _governing: str) -> Iterator[Result]:
     for devices in question.demand.devices:
         inputs = {"classes": "|".join(devices.classes), "targets": " ".join(devices.targets)}
         finding = None
-        if any(question.catalogue.chip(name) is None for name in devices.classes):
+        if not all(map(question.catalogue.chip, devices.classes)):
             finding = Finding(Reason.ClassUnknown, messages.class_unknown(devices.resource), devices.class_key)
         elif len(devices.classes) > 1 and question.rules.ambiguous_class_denies:
             selectors = [selector for _, selector in devices.narrowing]
@@ -84,11 +87,12 @@ def check_hold(question: Question, governing: str) -> Iterator[Result]:
     uses it.  What was held and used before is the ledger's to add.
     """
     deadline = question.demand.deadline_seconds
-    quotas = governed(question, governing) if question.demand.refers else quotas_of(question, governing)
+    counting = counting_of(question, governing)
+    quotas = counting.governed if question.demand.refers else counting.timed
+    if not quotas:
+        return
     renewal = renewal_of(question, quotas) if deadline is None else Renewal()
     for quota in quotas:
-        if not (quota.spec.limits_holds or quota.spec.limits_hours):
-            continue
         longest = longest_hold(quota, of_reseller="/" in question.requester.party)
         hours = quota.spec.limits_hours
         if longest is None and not hours:
@@ -129,7 +133,7 @@ def check_grants(question: Question, governing: str) -> Iterator[Result]:
             ready = bool(grants)
             inputs |= {"authorizations": "; ".join(f"{each.name}={each.spec.number}" for each in grants)}
         else:
-            ready = any(_counts(question, quota, asked.class_name) for quota in quotas_of(question, governing))
+            ready = asked.class_name in counting_of(question, governing).classes
         party, outcome = asked.party or question.requester.tenant_name, "pass" if ready else "fail"
         check = Check(f"grant {asked.rule.name}", party, outcome, inputs)
         yield check, None if ready else _not_granted(question, asked, governing)
@@ -148,14 +152,6 @@ def _not_granted(question: Question, asked: Asked, governing: str) -> Finding:
     return Finding(Reason.AuthorizationRequired, sentence, name, asked.party, rule.name)
 
 
-def quotas_of(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
-    """The quotas that count this request: its governing jurisdiction and any of its classes; found once."""
-    if governing not in question.counting:
-        quotas = (quota for quota in governed(question, governing) if _counts_any(question, quota))
-        question.counting[governing] = tuple(quotas)
-    return question.counting[governing]
-
-
 def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:
     """The quotas of where the party's charges still stand, as it was governed by another jurisdiction before."""
     left = question.requester.charged - {governing}
@@ -166,24 +162,19 @@ def _left_by(question: Question, governing: str) -> Iterator[ComputeQuota]:
             yield quota
 
 
-def governed(question: Question, governing: str) -> tuple[ComputeQuota, ...]:
-    """The quotas of a jurisdiction."""
-    return tuple(quota for quota in question.quotas if governing in question.rules.countries(quota.spec.jurisdictions))
-
-
 def charge_of(question: Question, governing: str) -> Charge:
     """What the request would be charged: devices by class key, and which of them claims made for it will hold.
 
     For how long, and on whose hold, only where a limit over time counts it.
     """
     charged = [devices for devices in question.demand.devices if devices.charged]
-    parts = (
+    parts = [
         Part(name, digest, counted(devices for devices in charged if devices.claim == name))
         for name, digest in question.demand.made
-    )
-    charge = Charge(question.requester.party, counted(charged), tuple(part for part in parts if part.counts))
-    quotas = quotas_of(question, governing)
-    if not any(each.spec.limits_hours or each.spec.limits_holds for each in quotas):
+    ]
+    charge = Charge(question.requester.party, counted(charged), tuple([part for part in parts if part.counts]))
+    quotas = counting_of(question, governing).timed
+    if not quotas:
         return charge
     group, party, deadline = question.requester.group, question.requester.party, question.demand.deadline_seconds
     first = renewal_of(question, quotas).seconds if deadline is None else 0
@@ -197,14 +188,14 @@ def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
     """
     party = question.requester.party
     limits: defaultdict[str, list[Limit]] = defaultdict(list)
-    for quota in (*quotas_of(question, governing), *_left_by(question, governing)):
-        for scope, limit in limits_of(question.rules, quota, party, question.group_of, question.shards):
+    for quota in (*counting_of(question, governing).quotas, *_left_by(question, governing)):
+        for scope, limit in limits_of(question.rules, quota, party, question.group, question.shards):
             limits[scope].append(limit)
         limits[scope_of(quota)].extend(_hold_of(question, quota))
     for holder, classes in _held_by(question, governing).items():
         grants = valid_grants(question.authorizations, holder, question.now)
         limits[scope_of_grant(grants[0])] = [*grant_limits(question.rules, grants, classes, party)]
-    return tuple(Scope(name, tuple(each)) for name, each in sorted(limits.items()))
+    return tuple([Scope(name, tuple(each)) for name, each in sorted(limits.items())])
 
 
 def scope_of(quota: ComputeQuota) -> str:
@@ -221,40 +212,30 @@ def _short(name: str) -> str:
 
 
 def limits_of(
-    rules: RulesInForce, quota: ComputeQuota, party: str, group_of: Callable[[str], str], shards: int = 0
+    rules: RulesInForce, quota: ComputeQuota, party: str, group: Callable[[str], frozenset[str]], shards: int = 0
 ) -> Iterator[tuple[str, Limit]]:
     """The limits of a quota for a party, each with the ledger in which it stands.
 
-    Of all together, of the tenant, of its reseller, of its ownership group.
+    Of all together, of the tenant, of its reseller, of its ownership group: ``group`` tells the tenants of a party's.
     """
     reseller, _, tenant = party.rpartition("/")
-    group = group_of(party)
-
-    def is_tenant(account: str) -> bool:
-        return account.rpartition("/")[2] == tenant
-
-    def is_reseller(account: str) -> bool:
-        return account.partition("/")[0] == reseller
-
-    def is_group(account: str) -> bool:
-        return group_of(account) == group
-
-    spec, scope = quota.spec, scope_of(quota)
-    parts: list[tuple[str, Limits | None, Callable[[str], bool] | None]] = [
-        ("", spec.limits, None),
-        ("tenants", spec.per_tenant, is_tenant),
-        ("resellers", spec.per_reseller if reseller else None, is_reseller),
-        ("groups", spec.per_group, is_group),
-    ]
+    name, scope, caps, own = quota.name, scope_of(quota), caps_of(rules, quota), Parties.of(computing, tenant)
+    parts: tuple[tuple[str, tuple[Cap, ...], Parties | None], ...] = (
+        ("", caps.every, None),
+        ("tenants", caps.tenants, own),
+        ("resellers", caps.resellers if reseller else (), Parties.of(supplying, reseller)),
+        ("groups", caps.groups, Parties(computing, group(party)) if caps.groups else None),
+    )
     kept = kinds_of(quota, shards)
-    for kind, limits, parties in parts:
-        caps = tuple(_caps(rules, quota, limits, parties, is_tenant)) if limits else ()
+    for kind, amounts, parties in parts:
+        if not (amounts or shards):
+            continue
         ledger = Shard.of(scope, kind, party, shards).name if kind in kept else scope
-        for limit in caps:
-            yield scope if limit.unit == "deviceHours" else ledger, limit
-        if shards and (not kind or kind in kept) and all(limit.unit != "devices" for limit in caps):
-            weights = rules.weights(spec.classes, "devices")
-            yield ledger, Limit(quota.name, "devices", ENDLESS, weights, None, is_tenant)
+        for unit, amount, weights, window in amounts:
+            limit = Limit(name, unit, amount, weights, parties, own, window)
+            yield scope if unit == "deviceHours" else ledger, limit
+        if shards and (not kind or kind in kept) and all(cap.unit != "devices" for cap in amounts):
+            yield ledger, Limit(name, "devices", ENDLESS, rules.weights(quota.spec.classes, "devices"), None, own)
 
 
 def kinds_of(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
@@ -268,29 +249,6 @@ def kinds_of(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
 def beside(quota: ComputeQuota, shards: int) -> tuple[str, ...]:
     """The ledgers beside its scope's own in which limits of a quota stand."""
     return tuple(name for kind in kinds_of(quota, shards) for name in shards_beside(scope_of(quota), shards, kind))
-
-
-def weights_in(rules: RulesInForce, quota: ComputeQuota, unit: Unit) -> Mapping[str, int]:
-    """What one device weighs in a limit of a quota: a slice of a chip its part of the TPP, where the quota says so."""
-    return rules.weights(quota.spec.classes, unit, weighs_slices=quota.spec.slices == "Weighed")
-
-
-def _caps(
-    rules: RulesInForce,
-    quota: ComputeQuota,
-    limits: Limits,
-    parties: Callable[[str], bool] | None,
-    own: Callable[[str], bool],
-) -> Iterator[Limit]:
-    if limits.devices is not None:
-        weights = rules.weights(quota.spec.classes, "devices")
-        yield Limit(quota.name, "devices", limits.devices, weights, parties, own)
-    if limits.tpp is not None:
-        yield Limit(quota.name, "tpp", limits.tpp, weights_in(rules, quota, "tpp"), parties, own)
-    if limits.device_hours is not None:
-        weights = rules.weights(quota.spec.classes, "devices")
-        amount, window = limits.device_hours * HOUR, seconds_of(quota.spec.window)
-        yield Limit(quota.name, "deviceHours", amount, weights, parties, own, window)
 
 
 def _hold_of(question: Question, quota: ComputeQuota) -> Iterator[Limit]:
@@ -309,7 +267,7 @@ def hold_limit(quota: ComputeQuota, classes: Iterable[str], *, of_reseller: bool
     if longest is None:
         return None
     gap = seconds_of(quota.spec.hold_gap)
-    return Limit(quota.name, "hold", seconds_of(longest), {}, None, lambda _: True, gap, frozenset(classes))
+    return Limit(quota.name, "hold", seconds_of(longest), {}, None, Parties.of(whole), gap, frozenset(classes))
 
 
 def _authorizations(question: Question, asked: Asked) -> tuple[Authorization, ...]:

@@ -17,7 +17,7 @@ from admission.decide.compute import (
 from admission.decide.levels import check_levels, scopes_of
 from admission.decide.party import check_clearance, check_owners, check_rules, check_supply, check_tenant
 from admission.decide.question import Question, Verdict
-from admission.decide.screening import screened
+from admission.decide.screening import as_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,23 +45,26 @@ def decide(question: Question) -> Verdict:
 
     When a finding denies, the ledger is not asked: ``scopes`` is empty.
     """
-    question = screened(question.now_known())
+    question = as_known(question)
     governing = governing_of(question)
-    results = [result for check in CHECKS for result in check(question, governing)]
-    findings = tuple(dict.fromkeys(finding for _, finding in results if finding is not None))
+    results: list[Result] = []
+    for check in CHECKS:
+        results += check(question, governing)
+    checks, found = zip(*results, strict=True) if results else ((), ())
+    findings = tuple(dict.fromkeys(filter(None, found)))
     charge = charge_of(question, governing)
     counted = not findings and (charge.counts or question.demand.refers)
     return Verdict(
         findings,
-        tuple(check for check, _ in results),
+        checks,
         governing,
         charge,
         scopes_of(question, governing) if counted else (),
-        tuple((name, access.field) for access, name in exempted_of(question).items()),
-        tuple(check.inputs["by"] for check, _ in results if "overridden" in check.inputs),
+        tuple([(name, access.field) for access, name in exempted_of(question).items()]),
+        tuple(check.inputs["by"] for check in checks if "overridden" in check.inputs) if question.overrides else (),
     )
 
 
 def governing_of(question: Question) -> str:
     """The strictest jurisdiction of everyone behind the request; "" when none is known."""
-    return question.rules.strictest(question.requester.jurisdictions())
+    return question.rules.strictest(question.requester.jurisdictions)

@@ -13,7 +13,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from admission.catalogue.slices import with_slices
-from admission.decide.limits import Limit
+from admission.decide.limits import Limit, Parties, either, whole
 from admission.demand.reach import UNKNOWN_CLASS
 
 if TYPE_CHECKING:
@@ -91,12 +91,7 @@ def grant_limits(
     grants = _together(rules, valid, asked, party)
     lists = tuple((tuple(grant.spec.classes), tuple(grant.spec.end_customers)) for grant in grants)
     own = _naming(grants, party)
-
-    def is_party(account: str) -> bool:
-        return account == party
-
-    def is_holder(account: str) -> bool:
-        return tenant in account.split("/")
+    of_holder, of_party = Parties.of(either, tenant), Parties.of(whole, party)
 
     for together, weighs in _shared(rules, lists, asked, own):
         key = AUTHORIZATION + "+".join(grants[place].name for place in sorted(together))
@@ -105,7 +100,7 @@ def grant_limits(
         def weights_of(account: str, weighs: Weighs = weighs) -> Mapping[str, int]:
             return weighs(_naming(grants, account))
 
-        yield Limit(key, "devices", amount, weighs(own), is_holder, is_party, varying=weights_of)
+        yield Limit(key, "devices", amount, weighs(own), of_holder, of_party, varying=weights_of)
 
 
 def _naming(grants: tuple[Authorization, ...], account: str) -> Cover:

@@ -11,12 +11,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from admission.decide import compute
-from admission.decide.compute import governed, kinds_of, scope_of
+from admission.decide.compute import kinds_of, scope_of
+from admission.decide.counting import counting_of
 from admission.decide.facts import At, applied
-from admission.decide.limits import Limit, Scope
+from admission.decide.limits import Limit, Parties, Scope, computing, either
 from admission.decide.party import Result, is_by_screening, why
 from admission.decide.question import Check
-from admission.decide.screening import screened
+from admission.decide.screening import as_known
 from admission.decide.shards import Shard
 from admission.decide.told import named, not_cleared, what
 from admission.review import messages
@@ -46,7 +47,7 @@ def check_levels(question: Question, governing: str) -> Iterator[Result]:
     classes = {name for devices in question.demand.devices for name in devices.classes}
     for party, rule in _raising(question, governing):
         meant = sorted(name for name in classes if question.rules.class_matches(name, rule.rule.classes))
-        missing = [name for name in meant if not _is_counted(question, governing, name)]
+        missing = [name for name in meant if name not in counting_of(question, governing).classes]
         missing = missing if _counting(question, governing, party, rule) else meant
         check = Check(f"amount {rule.name}", party.name, "fail" if missing else "pass", {"classes": "|".join(meant)})
         yield check, _uncounted(question, party, rule, missing[0]) if missing else None
@@ -55,11 +56,6 @@ def check_levels(question: Question, governing: str) -> Iterator[Result]:
 def _uncounted(question: Question, party: Standing, rule: ResolvedRule, class_name: str) -> Finding:
     sentence = messages.no_quota(question.requester.tenant_name, f"class {class_name}")
     return Finding(Reason.QuotaExceeded, sentence, f"nothing counts {class_name}", party.name, rule.name)
-
-
-def _is_counted(question: Question, governing: str, class_name: str) -> bool:
-    quotas = governed(question, governing)
-    return any(question.rules.class_matches(class_name, quota.spec.classes) for quota in quotas)
 
 
 def scopes_of(question: Question, governing: str) -> tuple[Scope, ...]:
@@ -89,7 +85,7 @@ def exceeded(question: Question, shortages: Iterable[messages.Shortage]) -> tupl
 
 def _too_low(question: Question, party: str, rule: str, level: int) -> Finding:
     """Where the rule only may apply, what is missing is the fact that would tell, as it is without what is held."""
-    detail, asking = f"level {level} needed with what is held", _asking(screened(question.now_known()), party, rule)
+    detail, asking = f"level {level} needed with what is held", _asking(as_known(question), party, rule)
     if asking and not any(
         each.outcome is Ternary.TRUE and not is_by_screening(each.rule, at.party) for at, each in asking
     ):
@@ -102,12 +98,10 @@ def _too_low(question: Question, party: str, rule: str, level: int) -> Finding:
 
 def _asking(question: Question, party: str, rule: str) -> list[tuple[At, Applicable]]:
     """How a rule applies to a party, or may, for each class and place that can be reached."""
-    governing = question.rules.strictest(question.requester.jurisdictions())
+    governing = question.rules.strictest(question.requester.jurisdictions)
     found = []
     for devices in question.demand.devices:
-        for asks, class_name, place in itertools.product(
-            question.requester.standings(), devices.classes, devices.places
-        ):
+        for asks, class_name, place in itertools.product(question.requester.standings, devices.classes, devices.places):
             at = At(asks, class_name, place, governing)
             found += [(at, each) for each in applied(question.rules, *at).rules if each.rule.name == rule]
     return [(at, each) for at, each in found if at.party.name == party]
@@ -119,7 +113,7 @@ def _raising(question: Question, governing: str) -> Iterator[tuple[Standing, Res
     if not question.rules.by_amount:
         return iter(())
     for devices in question.demand.devices:
-        reached = itertools.product(question.requester.standings(), devices.classes, devices.places)
+        reached = itertools.product(question.requester.standings, devices.classes, devices.places)
         for party, class_name, place in reached:
             for rule in applied(question.rules, party, class_name, place, governing).raising:
                 found[party.name, rule.name] = party, rule
@@ -142,8 +136,8 @@ def _limits_of(question: Question, governing: str, party: Standing, rule: Resolv
                     step.unit,
                     step.amount - 1,
                     question.rules.weights(rule.rule.classes, step.unit),
-                    lambda account: name in account.split("/"),
-                    lambda account: account.rpartition("/")[2] == tenant,
+                    Parties.of(either, name),
+                    Parties.of(computing, tenant),
                 ),
             )
 
@@ -156,7 +150,7 @@ def _counting(question: Question, governing: str, party: Standing, rule: Resolve
         told_apart = not kind or kind in kinds_of(quota, question.shards)
         return told_apart and question.rules.overlap(rule.rule.classes, quota.spec.classes)
 
-    by_ledger = sorted(governed(question, governing), key=lambda quota: (scope_of(quota), quota.name))
+    by_ledger = sorted(counting_of(question, governing).governed, key=lambda quota: (scope_of(quota), quota.name))
     return next(filter(counts, by_ledger), None)
 
 

@@ -13,7 +13,7 @@ from admission.demand.devices import added
 from admission.demand.reach import UNKNOWN_CLASS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 Unit = Literal["devices", "tpp", "deviceHours", "hold"]
 """What a limit bounds: devices or TPP at once, device-hours in a rolling window, the length of a continuous hold.
@@ -80,9 +80,12 @@ class Charge:
     endless: bool = False
 
     def __post_init__(self) -> None:
-        if any(count <= 0 for _, count in self.counts):
-            raise ValueError("a charge counts whole devices, one or more")
-        if list(self.counts) != sorted(dict(self.counts).items()):
+        before, ascending = "", True
+        for key, count in self.counts:
+            if count <= 0:
+                raise ValueError("a charge counts whole devices, one or more")
+            before, ascending = key, ascending and before < key
+        if not ascending:
             object.__setattr__(self, "counts", added(self.counts))
 
     def without(self, part: Part) -> Charge:
@@ -103,12 +106,48 @@ class Charge:
         return tuple((key, count * (self.seconds + ENDING)) for key, count in self.counts) if self.seconds else ()
 
 
+def computing(party: str) -> Collection[str]:
+    """Return who computes: of ``tenant`` and of ``reseller/tenant`` the tenant."""
+    return (party.rpartition("/")[2],)
+
+
+def supplying(party: str) -> Collection[str]:
+    """Return who stands first: of ``tenant`` the tenant, of ``reseller/tenant`` the reseller."""
+    return (party.partition("/")[0],)
+
+
+def either(party: str) -> Collection[str]:
+    """Return everybody whom a party names."""
+    return frozenset(party.split("/"))
+
+
+def whole(party: str) -> Collection[str]:
+    """Return the party as it stands."""
+    return (party,)
+
+
+class Parties(NamedTuple):
+    """Parties told by name, so that their accounts are found without going over all: one of ``parts`` is a name."""
+
+    parts: Callable[[str], Collection[str]]
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, parts: Callable[[str], Collection[str]], *names: str) -> Parties:
+        """Return the parties of which a part has one of these names."""
+        return cls(parts, frozenset(names))
+
+    def has(self, party: str) -> bool:
+        """Say whether a party is one of them."""
+        return not self.names.isdisjoint(self.parts(party))
+
+
 class Limit(NamedTuple):
     """How much the accounts of some parties may hold at once, use within a window, or for how long without a break.
 
     ``key`` is the quota or authorization by name.  ``weights`` is the weight of one device by class name.
-    ``parties`` says whose accounts count (None: everybody's), ``own`` which of them are the asking tenant's own
-    and may be shown to it.  ``window`` is in seconds: of device-hours, how far back they count; of a hold, the
+    ``parties`` are those whose accounts count (None: everybody's), ``own`` the asking tenant's own of them,
+    which may be shown to it.  ``window`` is in seconds: of device-hours, how far back they count; of a hold, the
     longest break that does not end it.
     """
 
@@ -116,8 +155,8 @@ class Limit(NamedTuple):
     unit: Unit
     amount: int
     weights: Mapping[str, int]
-    parties: Callable[[str], bool] | None
-    own: Callable[[str], bool]
+    parties: Parties | None
+    own: Parties
     window: int = 0
     classes: frozenset[str] = frozenset()
     """Of a hold: the classes asked for that it is about."""
@@ -126,7 +165,7 @@ class Limit(NamedTuple):
 
     def counts(self, party: str) -> bool:
         """Say whether this party's accounts stand under the limit."""
-        return self.parties is None or self.parties(party)
+        return self.parties is None or self.parties.has(party)
 
     def measure(self, counts: Iterable[tuple[str, int]]) -> int:
         """Return these devices, or device-seconds, of the asking party in the limit's unit."""

@@ -31,7 +31,7 @@ def overriding(overrides: Iterable[KYCOverride], party: Standing, reason: Reason
 
 def clearance_of(question: Question, party: Standing) -> tuple[Reason | None, KYCOverride | None]:
     """Return why a party's clearance does not hold, and the override that lets it stand nevertheless."""
-    reason = party.clearance(question.now, question.rules.due.review_after)
+    reason = party.at(question.now, question.rules.timing).lapsed
     override = overriding(question.overrides, party, reason, question.now) if reason and question.overrides else None
     return reason, override
 

@@ -43,7 +43,7 @@ def check_tenant(question: Question, governing: str) -> Iterator[Result]:
     """A namespace without a known tenant gets nothing controlled, nor does a tenant of no known jurisdiction."""
     requester = question.requester
     if requester.tenant is not None:
-        if not any(party.is_placed for party in requester.standings()) and question.is_controlled:
+        if question.is_controlled and not any(party.is_placed for party in requester.standings):
             reason = Reason.FactStale if governing else Reason.JurisdictionNotAllowed
             detail = "all that tells its jurisdiction is too old" if governing else "no jurisdiction known"
             yield not_cleared(question, requester.tenant_name, reason, detail)
@@ -120,9 +120,9 @@ def check_clearance(question: Question, _governing: str) -> Iterator[Result]:
     """Everyone behind the request is verified, now, for the facts as they are now."""
     if not question.is_controlled:
         return
-    for party in question.requester.standings():
+    for party in question.requester.standings:
         reason, override = clearance_of(question, party)
-        inputs = {**party.verification, **overridden(reason, override)}
+        inputs = {**party.verification, **overridden(reason, override)} if override else party.verification
         if reason is None or override is not None:
             yield Check("kyc", party.name, "pass", inputs), None
         else:
@@ -135,7 +135,7 @@ def check_owners(question: Question, _governing: str) -> Iterator[Result]:
     threshold = question.rules.owner_threshold
     if threshold is None or not question.is_controlled:
         return
-    for party in question.requester.standings():
+    for party in question.requester.standings:
         check, finding = Check("owners named", party.name, "pass", {"from": f"{threshold:g}"}), None
         if party.may_hide_owner(threshold):
             contradictory = ", ".join(party.graph.contradictory)
@@ -156,26 +156,26 @@ def check_rules(question: Question, governing: str) -> Iterator[Result]:
     """
     for replaced, by in question.rules.replaced.items() if question.demand.devices else ():
         yield Check(f"rule {replaced}", "", "pass", {"replacedBy": by}), None
-    for party in question.requester.standings():
-        reached = {
-            (name, place) for devices in question.demand.devices for name in devices.classes for place in devices.places
-        }
-        for class_name, place in sorted(reached):
-            yield from _rules_of(question, party, class_name, place, governing)
+    reached = sorted(
+        {(name, place) for devices in question.demand.devices for name in devices.classes for place in devices.places}
+    )
+    for party in question.requester.standings:
+        for class_name, place in reached:
+            yield from _rules_of(question, At(party, class_name, place, governing))
 
 
-def _rules_of(question: Question, party: Standing, class_name: str, place: str, governing: str) -> Iterator[Result]:
-    kept, at = applied(question.rules, party, class_name, place, governing), At(party, class_name, place, governing)
-    if question.is_controlled:
-        yield from kept.settled
+def _rules_of(question: Question, at: At) -> list[Result]:
+    kept, (party, class_name, place, governing) = applied(question.rules, *at), at
+    found: list[Result] = list(kept.settled) if question.is_controlled else []
     for rule, outcome, check, _ in kept.restricting if question.is_controlled else kept.rules:
-        yield _judged(question, rule, check, at, outcome)
+        found.append(_judged(question, rule, check, at, outcome))
     if not kept.covers and question.rules.controlled(class_name):
         reason = _doubted(party, kept.doubts)
         inputs = {"class": class_name, "place": place, "governing": governing}
         detail = f"no rule allows {class_name} for {governing or 'nowhere'}"
         _, finding = not_cleared(question, party.name, reason, detail)
-        yield Check("rules cover the class", party.name, "fail", inputs), finding
+        found.append((Check("rules cover the class", party.name, "fail", inputs), finding))
+    return found
 
 
 def _judged(question: Question, rule: ResolvedRule, check: Check, at: At, outcome: Ternary) -> Result:

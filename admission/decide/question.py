@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from admission.api.policy import Fact
+from admission.decide.limits import Charge, Scope
+from admission.review.finding import Finding
 from admission.tenants.standing import PLACED_BY, Standing
 
 if TYPE_CHECKING:
@@ -17,15 +22,13 @@ if TYPE_CHECKING:
     from admission.api.quota import Authorization, ComputeQuota
     from admission.catalogue.catalogue import Catalogue
     from admission.decide.asking import Asked
-    from admission.decide.limits import Charge, Scope
     from admission.decide.rules import RulesInForce
     from admission.demand.pod import Demand
-    from admission.review.finding import Finding
     from admission.review.reasons import Reason
     from admission.tenants.age import Age
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Requester:
     """Who is behind a namespace, as far as its labels and the Tenants say.
 
@@ -40,36 +43,35 @@ class Requester:
     supplier: Standing | None = None
     customer_name: str = ""
     customer: Standing | None = None
-    _standings: tuple[Standing, ...] = field(init=False, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        """Note who is known."""
-        known = tuple(each for each in (self.tenant, self.supplier, self.customer) if each is not None)
-        object.__setattr__(self, "_standings", known)
+    @functools.cached_property
+    def standings(self) -> tuple[Standing, ...]:
+        """Everyone who must be cleared, as far as known."""
+        return tuple(each for each in (self.tenant, self.supplier, self.customer) if each is not None)
 
-    @property
+    @functools.cached_property
     def party(self) -> str:
         """The account that is charged: ``tenant``, or ``reseller/customer``."""
         if self.customer_name:
             return f"{self.tenant_name}/{self.customer_name}"
         return f"{self.supplier_name}/{self.tenant_name}" if self.supplier_name else self.tenant_name
 
-    @property
+    @functools.cached_property
     def group(self) -> str:
         """The ownership group that is charged: of who computes; a party without a standing is one by itself."""
         computes = self.customer if self.customer_name else self.tenant
         return computes.group if computes else self.customer_name or self.tenant_name
 
-    @property
+    @functools.cached_property
     def charged(self) -> frozenset[str]:
         """Where the live charges of ``party`` stand: jurisdictions, or ledgers that none of these leads to."""
-        records = (record for each in self.standings() for record in each.tenant.status.charged_to)
+        records = (record for each in self.standings for record in each.tenant.status.charged_to)
         return frozenset(place for record in records if record.party == self.party for place in record.jurisdictions)
 
     def at(self, now: datetime, ages: tuple[Age, ...]) -> Requester:
         """The same with every fact unknown that is too old at ``now``; jurisdictions that rest on one are doubtful."""
-        stale = {each.name: each.stale_at(now, ages) for each in self._standings}
-        if not any(stale.values()) and not any(each.stale for each in self._standings):
+        stale = {each.name: each.stale_at(now, ages) for each in self.standings}
+        if not any(stale.values()) and not any(each.stale for each in self.standings):
             return self
         doubtful = any(fact in facts for facts in stale.values() for fact in PLACED_BY)
         also = frozenset({Fact.GoverningJurisdiction} if doubtful else ())
@@ -82,13 +84,10 @@ class Requester:
             return self
         return replace(self, tenant=tenant, supplier=supplier, customer=customer)
 
-    def standings(self) -> tuple[Standing, ...]:
-        """Everyone who must be cleared, as far as known."""
-        return self._standings
-
+    @functools.cached_property
     def jurisdictions(self) -> frozenset[str]:
         """The jurisdictions of all of them: the strictest governs."""
-        return frozenset(place for party in self._standings for place in party.jurisdictions())
+        return frozenset(place for party in self.standings for place in party.jurisdictions())
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +101,14 @@ class Question:
     quotas: tuple[ComputeQuota, ...]
     authorizations: tuple[Authorization, ...]
     now: datetime
-    group_of: Callable[[str], str]
-    """The ownership group of an account."""
+    group: Callable[[str], frozenset[str]]
+    """The tenants of the ownership group of an account."""
     exemptions: tuple[Exemption, ...] = ()
     overrides: tuple[KYCOverride, ...] = ()
     shards: int = 0
     """Ledgers over which the tenants of one quota are spread; 0 where all stand in one."""
     endings: Mapping[Reason, int] = field(default_factory=dict)
     """Seconds from a tenant's being told to the end of its pod, by the reasons for which pods are ended."""
-    counting: dict[str, tuple[ComputeQuota, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
-    """What ``compute.quotas_of`` found, by jurisdiction."""
     asking: dict[str, tuple[Asked, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What ``asking.asked_of`` found, by jurisdiction."""
     is_controlled: bool = field(init=False, compare=False, repr=False)
@@ -140,8 +137,7 @@ class Check(NamedTuple):
     inputs: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What the checks say.  ``scopes`` are the limits still to be asked of the ledger when nothing denies."""
 
     findings: tuple[Finding, ...]

@@ -65,6 +65,7 @@ class Registry:
         self.shards = shards
         self.stops = Stops()
         self._objects: dict[type[Object], dict[str, Object]] = {}
+        self._listed: dict[type[Object], tuple[Object, ...]] = {}
         self._groups = Groups()
         self._default_country = default_country
         self._builtin = catalogue
@@ -83,6 +84,7 @@ class Registry:
         """Take in an object, new or changed."""
         replaced = self.get(type(obj), obj.name)
         self._objects.setdefault(type(obj), {})[obj.name] = obj
+        self._listed.pop(type(obj), None)
         self.unreadable.pop((obj.kind, obj.name), None)
         if isinstance(obj, Tenant):
             self._stand(obj)
@@ -95,6 +97,7 @@ class Registry:
     def drop(self, kind: type[Object], name: str) -> None:
         """Forget an object."""
         dropped = self._objects.get(kind, {}).pop(name, None)
+        self._listed.pop(kind, None)
         self.unreadable.pop((kind.__name__, name), None)
         if isinstance(dropped, ScreeningDismissal):
             self._heed(dropped)
@@ -125,8 +128,11 @@ class Registry:
         self.unreadable[kind.__name__, name] = problem
 
     def every(self, kind: type[T]) -> tuple[T, ...]:
-        """Return all objects of a kind."""
-        return tuple(cast("dict[str, T]", self._objects.get(kind, {})).values())
+        """Return all objects of a kind: the same tuple until one of them changes."""
+        listed = self._listed.get(kind)
+        if listed is None:
+            listed = self._listed[kind] = tuple(self._objects.get(kind, {}).values())
+        return cast("tuple[T, ...]", listed)
 
     def get(self, kind: type[T], name: str) -> T | None:
         """Return an object by kind and name."""
@@ -154,7 +160,7 @@ class Registry:
 
     def differ(self, changes: Mapping[tuple[type[Object], str], Object | None]) -> None:
         """Have some objects otherwise from now on, in collections that no other registry shares."""
-        self._objects = dict(self._objects)
+        self._objects, self._listed = dict(self._objects), {}
         self.unreadable = {key: why for key, why in self.unreadable.items() if key not in _named(changes)}
         for (kind, name), obj in changes.items():
             others = {key: each for key, each in self._objects.get(kind, {}).items() if key != name}
@@ -347,6 +353,11 @@ class Registry:
         name = account.rpartition("/")[2]
         standing = self.standings.get(name)
         return standing.group if standing else name
+
+    def group(self, account: str) -> frozenset[str]:
+        """The tenants of the ownership group of an account, who computes among them."""
+        name = account.rpartition("/")[2]
+        return self._groups.of(name) | {name}
 
 
 def _named(changes: Iterable[tuple[type[Object], str]]) -> frozenset[tuple[str, str]]:

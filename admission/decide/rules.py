@@ -15,6 +15,7 @@ from admission.decide.duration import DAY
 from admission.decide.limits import measure
 from admission.demand.reach import UNKNOWN_CLASS
 from admission.tenants.screening import Terms
+from admission.tenants.stand import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from admission.api.policy import Rule
     from admission.catalogue.catalogue import Catalogue
     from admission.catalogue.lines import Sides
+    from admission.decide.counting import Caps, Counting
     from admission.decide.facts import Applied
     from admission.decide.limits import Unit
     from admission.tenants.age import Age
@@ -124,10 +126,19 @@ class RulesInForce:
     _means: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     applied: dict[tuple[int, str, str, str], Applied] = field(default_factory=dict, compare=False, repr=False)
     """What ``facts.applied`` found."""
+    counting: dict[tuple[int, str, frozenset[str]], Counting] = field(default_factory=dict, compare=False, repr=False)
+    """What ``counting.counting_of`` found: for all quotas, a jurisdiction and the classes asked for."""
+    caps: dict[int, Caps] = field(default_factory=dict, compare=False, repr=False)
+    """What ``counting.caps_of`` found, by quota."""
     _by_class: dict[str, tuple[ResolvedRule, ...]] = field(default_factory=dict, compare=False, repr=False)
     _countries: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     _weights: dict[tuple[str, ...], Mapping[str, int]] = field(default_factory=dict, compare=False, repr=False)
     _overlaps: dict[tuple[str, ...], bool] = field(default_factory=dict, compare=False, repr=False)
+
+    @functools.cached_property
+    def timing(self) -> Timing:
+        """What these rules say of time to every tenant."""
+        return Timing(self.ages, self.screening, self.due.review_after)
 
     @functools.cached_property
     def by_amount(self) -> bool:

@@ -34,17 +34,25 @@ def screened_by(rules: RulesInForce, party: Standing, now: datetime) -> Standing
     return party.screened(now, rules.screening, rules.due.review_after)
 
 
-def screened(question: Question) -> Question:
-    """Return the same question about parties whose screening is that of its instant."""
+def as_known(question: Question) -> Question:
+    """Return the same question about parties as they stand at its instant: facts too old unknown, and screened."""
+    now, timing = question.now, question.rules.timing
+    for party in question.requester.standings:
+        if not party.at(now, timing).as_computed:
+            return _screened(question.now_known())
+    return question
+
+
+def _screened(question: Question) -> Question:
     now, rules, asks = question.now, question.rules, question.requester
-    if all(screened_by(rules, party, now) is party for party in asks.standings()):
+    if all(screened_by(rules, party, now) is party for party in asks.standings):
         return question
 
     def at(party: Standing | None) -> Standing | None:
         return screened_by(rules, party, now) if party else None
 
-    known = dataclasses.replace(asks, tenant=at(asks.tenant), supplier=at(asks.supplier), customer=at(asks.customer))
-    return dataclasses.replace(question, requester=known)
+    judged = dataclasses.replace(asks, tenant=at(asks.tenant), supplier=at(asks.supplier), customer=at(asks.customer))
+    return dataclasses.replace(question, requester=judged)
 
 
 def too_old(party: Standing, now: datetime, terms: Terms) -> bool:

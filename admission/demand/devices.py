@@ -67,7 +67,7 @@ def classes_in(key: str) -> tuple[str, ...]:
 
 def counted(devices: Iterable[Devices]) -> tuple[tuple[str, int], ...]:
     """Return devices by class key, each once and sorted."""
-    return added((each.class_key, each.count) for each in devices)
+    return added([(each.class_key, each.count) for each in devices])
 
 
 def added(*parts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

@@ -13,7 +13,7 @@ from admission.api.allowance import OwnHours, OwnLimit
 from admission.api.quota import ComputeQuota
 from admission.decide.compute import hold_limit, limits_of, scope_of
 from admission.decide.duration import HOUR
-from admission.decide.limits import ENDLESS, Limit, held
+from admission.decide.limits import ENDLESS, Limit, Parties, computing, held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,7 +39,7 @@ def own_limits(
     The quotas are those of the jurisdiction by which a request from there is judged: the strictest of all behind it.
     """
     rules = registry.rules(now)
-    governing = rules.strictest(requester.jurisdictions())
+    governing = rules.strictest(requester.jurisdictions)
     quotas = (each for each in registry.every(ComputeQuota) if governing in rules.countries(each.spec.jurisdictions))
     found = (_own(quota, requester.party, ledger, registry, now) for quota in quotas)
     return sorted((each for each in found if each), key=lambda each: each.quota)
@@ -67,8 +67,8 @@ def _kept(
     """The limits of a quota for a party, and one without an end, that its own devices are counted by in any case."""
     rules, tenant, scope = registry.rules(now), party.rpartition("/")[2], scope_of(quota)
     weights = rules.weights(quota.spec.classes, "devices")
-    counting = Limit(quota.name, "devices", ENDLESS, weights, None, lambda each: each.rpartition("/")[2] == tenant)
-    placed = limits_of(rules, quota, party, registry.group_of, registry.shards)
+    counting = Limit(quota.name, "devices", ENDLESS, weights, None, Parties.of(computing, tenant))
+    placed = limits_of(rules, quota, party, registry.group, registry.shards)
     for name, limit in ((scope, counting), *placed):
         if (view := ledger(name)) is not None:
             yield _Kept(limit, view)
@@ -87,8 +87,8 @@ def _hours(quota: ComputeQuota, kept: list[_Kept]) -> OwnHours | None:
         if spent is None:
             return None
         paid = list(view.reserved_hours.items())
-        used.append(_measure(limit, spent, limit.own))
-        prepaid.append(_measure(limit, paid, limit.own))
+        used.append(_measure(limit, spent, limit.own.has))
+        prepaid.append(_measure(limit, paid, limit.own.has))
         left.append(limit.amount - _measure(limit, [*spent, *paid], limit.counts))
     if not left:
         return None
@@ -105,7 +105,7 @@ def _paid_until(kept: list[_Kept]) -> datetime | None:
     """The first instant up to which a pod of the party's own without an end has paid."""
     ends = []
     for limit, view in kept:
-        until = view.paid_until(lambda party, key, limit=limit: limit.own(party) and limit.measure(((key, 1),)) > 0)  # type: ignore[misc]  # bound at once
+        until = view.paid_until(lambda party, key, limit=limit: limit.own.has(party) and limit.measure(((key, 1),)) > 0)  # type: ignore[misc]  # bound at once
         ends += [] if until is None else [until]
     return datetime.fromtimestamp(min(ends), UTC) if ends else None
 

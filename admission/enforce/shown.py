@@ -11,7 +11,8 @@ from admission.api.override import KYCOverride
 from admission.api.quota import ComputeQuota, ComputeQuotaStatus, Use
 from admission.api.standing import StandingStatus
 from admission.decide.attested import check_attestation
-from admission.decide.compute import check_grants, weights_in
+from admission.decide.compute import check_grants
+from admission.decide.counting import weights_in
 from admission.decide.decide import governing_of
 from admission.decide.duration import HOUR, seconds_of
 from admission.decide.grants import counting, valid_grants
@@ -19,7 +20,7 @@ from admission.decide.limits import held, measure
 from admission.decide.override import clearance_of, overriding
 from admission.decide.party import check_clearance, check_owners, check_rules, check_supply, check_tenant
 from admission.decide.question import Question
-from admission.decide.screening import screened, screened_by
+from admission.decide.screening import as_known, screened_by
 from admission.demand.devices import Devices
 from admission.demand.pod import Demand
 from admission.enforce.conditions import condition
@@ -165,12 +166,12 @@ def obstacle(standing: Standing, registry: Registry, now: datetime, namespace: s
         Devices(name, 1, (name,), tuple(sorted(where)), charged=False) for name, where in sorted(places.items())
     )
     requester = registry.requester(namespace) if namespace else registry.requester_of(standing.name)
-    grants = tuple(grant for party in requester.standings() for grant in registry.grants_of(party.name))
+    grants = tuple(grant for party in requester.standings for grant in registry.grants_of(party.name))
     overrides = registry.every(KYCOverride)
     asked = Question(
-        Demand(devices), requester, rules, registry.catalogue, (), grants, now, registry.group_of, overrides=overrides
+        Demand(devices), requester, rules, registry.catalogue, (), grants, now, registry.group, overrides=overrides
     )
-    question = screened(asked.now_known())
+    question = as_known(asked)
     governing = governing_of(question)
     found = (finding.reason for check in _CHECKS for _, finding in check(question, governing) if finding is not None)
     besides = {Reason.QuotaExceeded} if namespace else {Reason.QuotaExceeded, Reason.EndCustomerMissing}
@@ -186,11 +187,9 @@ def deciding(standing: Standing, registry: Registry, now: datetime, namespace: s
 def deciding_anywhere(standing: Standing, registry: Registry, now: datetime, namespace: str = "") -> tuple[object, ...]:
     """Return what decides it whatever nodes there are."""
     requester = registry.requester(namespace) if namespace else registry.requester_of(standing.name)
-    parties = (each for party in requester.standings() for each in passing(party, registry, now))
+    parties = (each for party in requester.standings for each in passing(party, registry, now))
     grants = (
-        each
-        for party in requester.standings()
-        for each in valid_grants(registry.grants_of(party.name), party.name, now)
+        each for party in requester.standings for each in valid_grants(registry.grants_of(party.name), party.name, now)
     )
     return (registry.rules(now), *passing(standing, registry, now), *parties, *grants)
 

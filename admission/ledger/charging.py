@@ -80,7 +80,7 @@ class Charging:
     def home(self, namespace: str) -> tuple[str, str]:
         """Return the governing jurisdiction and the party of a namespace, by today's labels and Tenants."""
         requester = self._registry.requester(namespace)
-        places = {place for party in requester.standings() for place in party.jurisdictions()}
+        places = {place for party in requester.standings for place in party.jurisdictions()}
         return self._registry.rules(self._now()).strictest(places), requester.party
 
     def reaches(self, namespace: str, scope: str) -> bool:

@@ -21,6 +21,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from admission.decide.shards import account_of
+from admission.ledger.accounts import Kept
 from admission.ledger.homes import Attribution
 from admission.ledger.hours import (
     UNTIMED,
@@ -90,7 +91,7 @@ def fold(
         observed_pods=max(pods, state.observed_pods),
         observed_claims=max(claims, state.observed_claims),
         observed_tenants=max(attribution.newest, state.observed_tenants),
-        used=used,
+        used=Kept(used, state.used),
         inflight=inflight,
         hours=hours,
     )

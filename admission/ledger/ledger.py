@@ -42,7 +42,7 @@ class View:
 
     def own(self, limit: Limit) -> int:
         """Return what the asking tenant of a limit holds, or was promised, in its unit, of devices at once."""
-        counts = ((key, n) for (party, key), n in (*self.used.items(), *self.reserved.items()) if limit.own(party))
+        counts = ((key, n) for (party, key), n in (*self.used.items(), *self.reserved.items()) if limit.own.has(party))
         return limit.measure(counts)
 
     def longest_hold(self, counts: Callable[[str], bool], now: int) -> int | None:

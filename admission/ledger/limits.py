@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from admission.decide.limits import Charge, Limit
+from admission.ledger.accounts import Sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from admission.decide.limits import Account, Part
+    from admission.decide.limits import Part
     from admission.review.reasons import Reason
 
 
@@ -97,44 +98,6 @@ class Differs:
 Outcome = Granted | Exceeded | Unavailable | Differs
 
 
-class Sums:
-    """Running counts by account; sums are kept per limit, as most requests of a batch stand under the same ones."""
-
-    def __init__(self, accounts: Iterable[tuple[Account, int]]) -> None:
-        self._held: dict[str, dict[str, int]] = {}
-        self._sums: dict[tuple[str, str, int, int], tuple[Limit, int]] = {}
-        for (party, key), count in accounts:
-            self._hold(party, key, count)
-
-    def turn(self, party: str, counts: Iterable[tuple[str, int]], sign: int) -> None:
-        """Count something in (1) or out (-1)."""
-        counts = tuple(counts)
-        for key, count in counts:
-            self._hold(party, key, sign * count)
-        for index, (limit, total) in self._sums.items():
-            if limit.counts(party):
-                self._sums[index] = (limit, total + sign * limit.measure_of(party, counts))
-
-    def all(self, limit: Limit) -> int:
-        """Return what stands under a limit."""
-        # The stored limit keeps the two objects alive, so their ids name no other object meanwhile.
-        index = (limit.key, limit.unit, id(limit.weights), id(limit.parties))
-        if index not in self._sums:
-            counted = ((party, held) for party, held in self._held.items() if limit.counts(party))
-            total = sum(limit.measure_of(party, held.items()) for party, held in counted)
-            self._sums[index] = (limit, total)
-        return self._sums[index][1]
-
-    def own(self, limit: Limit) -> int:
-        """Return what of it is the asking tenant's own."""
-        mine = ((party, held) for party, held in self._held.items() if limit.own(party) and limit.counts(party))
-        return sum(limit.measure_of(party, held.items()) for party, held in mine)
-
-    def _hold(self, party: str, key: str, count: int) -> None:
-        held = self._held.setdefault(party, {})
-        held[key] = held.get(key, 0) + count
-
-
 class Tally:
     """Running use: what stands in a ledger, and what earlier requests of a batch took.
 
@@ -144,14 +107,14 @@ class Tally:
 
     def __init__(
         self,
-        accounts: Iterable[tuple[Account, int]],
-        hours: Callable[[int], Iterable[tuple[Account, int]] | None] = lambda _: (),
+        standing: Iterable[Sums] = (),
+        hours: Callable[[int], Iterable[Sums] | None] = lambda _: (),
         elapsed: Callable[[str, Limit], int] = lambda _group, _limit: 0,
     ) -> None:
-        self._devices = Sums(accounts)
+        self._devices = Sums(bases=standing)
         self._hours, self._elapsed = hours, elapsed
         self._windows: dict[int, Sums] = {}
-        self._paid: list[tuple[str, tuple[tuple[str, int], ...], int]] = []
+        self._paid = Sums()
 
     def add(self, charge: Charge) -> None:
         """Count a charge in."""
@@ -161,11 +124,9 @@ class Tally:
         """Count a charge out."""
         self._turn(charge, -1)
 
-    def pay(self, party: str, seconds: tuple[tuple[str, int], ...], sign: int = 1) -> None:
+    def pay(self, party: str, seconds: Iterable[tuple[str, int]], sign: int = 1) -> None:
         """Count device-seconds by class key in (1) or out (-1)."""
-        self._paid.append((party, seconds, sign))
-        for sums in self._windows.values():
-            sums.turn(party, seconds, sign)
+        self._paid.add(((party, key), sign * count) for key, count in seconds)
 
     def knows(self, limit: Limit) -> bool:
         """Say whether use under a limit can be told."""
@@ -181,18 +142,16 @@ class Tally:
         return Level(limit, limit.asked(charge), sums.all(limit), sums.own(limit))
 
     def _turn(self, charge: Charge, sign: int) -> None:
-        self._devices.turn(charge.party, charge.counts, sign)
+        self._devices.add(((charge.party, key), sign * count) for key, count in charge.counts)
         self.pay(charge.party, charge.prepaid, sign)
 
     def _window(self, window: int) -> Sums | None:
-        """Device-seconds that count against a window, made when the first limit asks for it."""
+        """Device-seconds that count against a window, found when the first limit asks for it."""
         if window not in self._windows:
             known = self._hours(window)
             if known is None:
                 return None
-            self._windows[window] = sums = Sums(known)
-            for party, seconds, sign in self._paid:
-                sums.turn(party, seconds, sign)
+            self._windows[window] = Sums(bases=(*known, self._paid))
         return self._windows[window]
 
 

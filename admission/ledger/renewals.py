@@ -36,7 +36,7 @@ def renewing_in(registry: Registry, scope: str, endings: Mapping[Reason, int], n
     def limits(party: str, counts: _Counts) -> tuple[Limit, ...]:
         found: list[Limit] = []
         for quota in about(counts):
-            placed = limits_of(rules, quota, party, registry.group_of, registry.shards)
+            placed = limits_of(rules, quota, party, registry.group, registry.shards)
             found += (limit for _, limit in placed if limit.unit == "deviceHours")
             names = {name for key, _ in counts for name in classes_in(key)}
             held = (name for name in names if rules.class_matches(name, quota.spec.classes))

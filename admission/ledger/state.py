@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.decide.duration import HOUR
 from admission.decide.limits import ENDING
+from admission.ledger.accounts import Kept, Sums, kept
 from admission.ledger.limits import Kind, Tally
 
 if TYPE_CHECKING:
@@ -80,6 +81,12 @@ class Hours:
     settled_at: int = 0
     tranches: Mapping[tuple[str, str], Tranche] = dataclasses.field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Keep what is counted against windows together with its sums."""
+        object.__setattr__(self, "prepaid", kept(self.prepaid))
+        object.__setattr__(self, "spent", kept(self.spent))
+        object.__setattr__(self, "past", {window: kept(accounts) for window, accounts in self.past.items()})
+
     def used(self, window: int) -> list[tuple[Account, int]] | None:
         """Return what was used within a window, an account more than once; None where the archive is not summed."""
         if self.archived and window not in self.past:
@@ -87,10 +94,11 @@ class Hours:
         recent = (((party, key), seconds) for (party, key, _), seconds in self.spent.items())
         return [*self.past.get(window, {}).items(), *recent]
 
-    def counted(self, window: int) -> list[tuple[Account, int]] | None:
+    def counted(self, window: int) -> tuple[Kept, ...] | None:
         """Return what counts against a window: what was used within it, and what is prepaid."""
-        used = self.used(window)
-        return None if used is None else [*used, *self.prepaid.items()]
+        if self.archived and window not in self.past:
+            return None
+        return kept(self.past.get(window, {})), kept(self.spent), kept(self.prepaid)
 
     def overrun(self, now: int) -> Iterator[tuple[Account, int]]:
         """Yield what objects without an end have used since ``prepaid`` was summed beyond what they had paid for."""
@@ -126,19 +134,23 @@ class State:
     shards: int = 0
     """For how many shards it was counted (``decide.shards``): under another number other accounts stand in it."""
 
+    def __post_init__(self) -> None:
+        """Keep what is used together with its sums."""
+        object.__setattr__(self, "used", kept(self.used))
+
     def following(self, hours: Hours) -> State:
         """Return the state with other hours."""
         return dataclasses.replace(self, hours=hours)
 
     def tally(self, now: int = 0) -> Tally:
         """Return the running use that this state starts from: used and promised.  ``now`` is unix seconds."""
-        hours, late = self.hours, [*self._overstayed(now), *self.hours.overrun(now)]
+        hours, late = self.hours, Sums([*self._overstayed(now), *self.hours.overrun(now)])
 
-        def counted(window: int) -> list[tuple[Account, int]] | None:
+        def counted(window: int) -> list[Sums] | None:
             known = hours.counted(window)
-            return None if known is None else [*known, *late]
+            return None if known is None else [*(each.sums for each in known), late]
 
-        tally = Tally(self.used.items(), counted, lambda group, limit: hours.elapsed(group, limit, now))
+        tally = Tally((kept(self.used).sums,), counted, lambda group, limit: hours.elapsed(group, limit, now))
         for entry in self.inflight.values():
             tally.add(entry.charge)
         return tally

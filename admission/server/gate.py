@@ -194,7 +194,7 @@ class Gate:
         now = self._now()
         if decision == "denied":
             self.on_denial(ask.namespace, judgement, now)
-        standings = self._judge.registry.requester(ask.namespace).standings()
+        standings = self._judge.registry.requester(ask.namespace).standings
         return self._record(line_of(entry, request, ask, judgement, standings=standings, now=now, seconds=seconds))
 
     def _answered(self, request: Request, judgement: Judgement) -> wire.Response:

@@ -6,7 +6,6 @@ behind it.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -226,7 +225,7 @@ def _both(case: Case, verdict: Verdict, broken: str, good: Registry) -> Verdict:
     then = Verdicts(good).of(case_of(case.ask, case.now, case.mode, good)).verdict
     found = both(verdict, then) or _unusable(f"counted differently by the last good version: {broken}")
     check = Check("lastGood", "", "fail" if then.findings else "pass", {"broken": broken})
-    return dataclasses.replace(found, checks=(*found.checks, check))
+    return msgspec.structs.replace(found, checks=(*found.checks, check))
 
 
 def _unusable(broken: str) -> Verdict:

@@ -40,7 +40,9 @@ _INSTANT, _TRANCHE = 1, HOUR - ENDING
 
 def without_admission(verdict: Verdict) -> Verdict:
     """Return a verdict with what is found of pods that run alone."""
-    return dataclasses.replace(verdict, findings=tuple(f for f in verdict.findings if f.reason not in _OF_ADMISSION))
+    return msgspec.structs.replace(
+        verdict, findings=tuple(f for f in verdict.findings if f.reason not in _OF_ADMISSION)
+    )
 
 
 def requests_of(case: Case, question: Question, verdict: Verdict, tranche: Paid) -> Iterator[Request]:

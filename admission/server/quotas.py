@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.quota import ComputeQuota
-from admission.decide.compute import scope_of, weights_in
+from admission.decide.compute import scope_of
+from admission.decide.counting import weights_in
 from admission.decide.duration import HOUR, seconds_of
 from admission.decide.limits import held
 from admission.decide.renewal import longest_hold

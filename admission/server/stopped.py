@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from admission.review import messages
 from admission.review.finding import Finding
@@ -24,4 +25,4 @@ def added(question: Question, verdict: Verdict, registry: Registry) -> Verdict:
     # Also of what denies it anyway: that sentence says that running pods are unaffected.
     said = messages.stopped(tenant)
     found = tuple(Finding(reason, said, details.get(reason, "its running pods"), tenant) for reason in stops)
-    return dataclasses.replace(verdict, findings=(*others, *found), scopes=())
+    return msgspec.structs.replace(verdict, findings=(*others, *found), scopes=())

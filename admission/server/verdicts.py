@@ -70,7 +70,7 @@ class Verdicts:
             quotas=registry.every(ComputeQuota),
             authorizations=registry.every(Authorization),
             now=case.now,
-            group_of=registry.group_of,
+            group=registry.group,
             exemptions=registry.every(Exemption),
             overrides=registry.every(KYCOverride),
             shards=registry.shards,

@@ -169,7 +169,7 @@ class WorkloadGate:
         self._metrics.decided(entry, mode, decision, seconds)
         reasons = (finding.reason for each in foreseen if each.denies for finding in each.judgement.findings)
         self._metrics.refused(dict.fromkeys(reasons), mode)
-        standings = registry.requester(request.namespace).standings()
+        standings = registry.requester(request.namespace).standings
         written = [
             self._record(
                 line_of(

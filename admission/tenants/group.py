@@ -75,6 +75,10 @@ class Groups:
                 found |= self._group(self._reach(self._tops[name]))
         return found
 
+    def of(self, tenant: str) -> frozenset[str]:
+        """Return the tenants of a tenant's group; none of one that is not there."""
+        return frozenset(self._reach(self._tops.get(tenant, Top())))
+
     def _reach(self, top: Top) -> set[str]:
         """The tenants to which keys lead, one after the other."""
         found, waiting = set[str](), [top]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from admission.api.clearance import KYC, LONGEST_DAYS, KYCState
 from admission.review.reasons import Reason
+from admission.tenants.spell import Spell
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,17 +36,22 @@ def judge_clearance(
     dated in the future is still pending.  ``review_after`` seconds past the due date of the next verification it must
     be reviewed; never where that is None.
     """
+    return clearance_in(Spell(now), kyc, identity_digest, review_after)
+
+
+def clearance_in(spell: Spell, kyc: KYC | None, identity_digest: str, review_after: int | None) -> Reason | None:
+    """Return the same at the instant of a spell, which is then as long as that is the answer."""
     if kyc is None or (kyc.state is KYCState.Verified and kyc.level < IDENTITY):
         return Reason.KYCMissing
     if kyc.state is not KYCState.Verified:
         return _NOT_VERIFIED[kyc.state]
-    if kyc.verified_at is None or kyc.verified_at > now:
+    if kyc.verified_at is None or not spell.has_come(kyc.verified_at):
         return Reason.KYCPending
-    if (end := end_of(kyc)) is None or end <= now:
+    if (end := end_of(kyc)) is None or spell.has_come(end):
         return Reason.KYCExpired
     if kyc.covers != identity_digest:
         return Reason.KYCStale
-    return Reason.NeedsReview if _is_overdue(kyc, now, review_after) else None
+    return Reason.NeedsReview if _is_overdue(kyc, spell, review_after) else None
 
 
 def end_of(kyc: KYC) -> datetime | None:
@@ -62,7 +68,7 @@ def lapse_of(kyc: KYC, review_after: int | None) -> datetime | None:
     end = end_of(kyc)
     if end is None or kyc.reverify_by is None or review_after is None:
         return end
-    return kyc.reverify_by + timedelta(seconds=review_after) if _is_overdue(kyc, end, review_after) else end
+    return kyc.reverify_by + timedelta(seconds=review_after) if _is_overdue(kyc, Spell(end), review_after) else end
 
 
 def due_state(kyc: KYC | None, now: datetime, warn_before: int) -> Literal["", "due", "overdue"]:
@@ -73,7 +79,7 @@ def due_state(kyc: KYC | None, now: datetime, warn_before: int) -> Literal["", "
     return "overdue" if left <= 0 else "due" if left <= warn_before else ""
 
 
-def _is_overdue(kyc: KYC, now: datetime, review_after: int | None) -> bool:
+def _is_overdue(kyc: KYC, spell: Spell, review_after: int | None) -> bool:
     if kyc.reverify_by is None or review_after is None:
         return False
-    return (now - kyc.reverify_by).total_seconds() >= review_after
+    return spell.has_lasted(kyc.reverify_by, review_after)

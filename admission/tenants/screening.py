@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from admission.tenants.holdings import SIGNIFICANT, amount
 from admission.tenants.identity import screened_digest
 from admission.tenants.ownership import UNNAMED
+from admission.tenants.spell import Spell
 from admission.tenants.ternary import Ternary
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ class Judged:
         ``cleared`` says whether the tenant's verification holds.  Neither that nor a dismissal makes it worse.
         """
         if self.worst == CLEAR:
-            return CLEAR if self._is_known(now, terms) else None
+            return CLEAR if self.is_known(Spell(now), terms) else None
         standing = self.open(now)
         value = self._value(standing, waits=cleared and self._is_in_review(standing, now, terms))
-        if value in {CLEAR, _MINORITY} and not self._is_known(now, terms):
+        if value in {CLEAR, _MINORITY} and not self.is_known(Spell(now), terms):
             return None
         is_significant = MATCH_MINORITY in value and self._held_by(self._listed(standing)) >= terms.significant
         return value | {MATCH_SIGNIFICANT} if is_significant else value
@@ -164,12 +165,12 @@ class Judged:
             return False
         return max(kyc.verified_at, cleared) < since <= now < since + timedelta(seconds=terms.review)
 
-    def _is_known(self, now: datetime, terms: Terms) -> bool:
+    def is_known(self, spell: Spell, terms: Terms) -> bool:
         """Whether what was found counts still: for these names, by a list that is not too old nor of tomorrow."""
         as_of = self.screening.lists_as_of
-        if not self.is_current or (as_of is not None and as_of > now):
+        if not self.is_current or (as_of is not None and not spell.has_come(as_of)):
             return False
-        return terms.oldest is None or (as_of is not None and (now - as_of).total_seconds() <= terms.oldest)
+        return terms.oldest is None or (as_of is not None and not spell.is_over(as_of, terms.oldest))
 
 
 def judge(tenant: Tenant, graph: OwnershipGraph, dismissals: Iterable[ScreeningDismissal]) -> Judged | None:

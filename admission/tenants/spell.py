@@ -32,8 +32,15 @@ class Spell:
 
     def is_over(self, start: datetime, seconds: int) -> bool:
         """Whether more than so many seconds have gone by since ``start``; never where that is past all calendars."""
+        return self._is_past(start, seconds, _STEP)
+
+    def has_lasted(self, start: datetime, seconds: int) -> bool:
+        """Whether so many seconds have gone by since ``start``, or more; never where that is past all calendars."""
+        return self._is_past(start, seconds, timedelta())
+
+    def _is_past(self, start: datetime, seconds: int, beyond: timedelta) -> bool:
         try:
-            end = start + timedelta(seconds=seconds) + _STEP
+            end = start + timedelta(seconds=seconds) + beyond
         except OverflowError:
             return False
         return self.has_come(end)

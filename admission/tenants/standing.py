@@ -15,11 +15,12 @@ from admission.tenants.contradictions import contradiction_of
 from admission.tenants.group import Top, top_of
 from admission.tenants.identity import identity_digest
 from admission.tenants.kinds import believed_type, kind_belied, types_belied
-from admission.tenants.kyc import judge_clearance
+from admission.tenants.kyc import clearance_in, judge_clearance
 from admission.tenants.ownership import UNNAMED, OwnershipGraph, graph_of
 from admission.tenants.places import unknown_countries
 from admission.tenants.screening import CLEAR, Judged, judge
 from admission.tenants.spell import Spell
+from admission.tenants.stand import Stand
 from admission.tenants.ternary import Ternary
 from admission.tenants.topmost import state_missing, top_declared
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from admission.api.tenant import Tenant
     from admission.review.reasons import Reason
     from admission.tenants.screening import Terms
+    from admission.tenants.stand import Timing
 
 INTERMEDIARIES = frozenset({TenantKind.Reseller, TenantKind.ClusterReseller, TenantKind.Broker, TenantKind.Marketplace})
 """Kinds that supply others: their namespaces must name who computes there."""
@@ -46,7 +48,10 @@ PLACED_BY = (Fact.Headquarters, Fact.UltimateParentHeadquarters, Fact.OwnerHeadq
 """Facts of which one must be known for the tenant to have a jurisdiction."""
 
 MOST_AGES = 4
-"""Sets of ages for which a standing keeps what is too old: those in force, those proposed, and both before a change."""
+"""Sets of ages for which a standing keeps what is too old: those in force, those proposed, and both before a change.
+
+And so many timings for which it keeps how it stands.
+"""
 
 Values = frozenset[str] | None
 """What is known of a fact: its values, none of them (empty), or nothing (None)."""
@@ -77,18 +82,19 @@ class Standing:
     _stale: dict[tuple[Age, ...], tuple[Spell, frozenset[Fact]]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
+    _stands: dict[Timing, Stand] = field(default_factory=dict, init=False, compare=False, repr=False)
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """The Tenant's name."""
         return self.tenant.name
 
-    @property
+    @functools.cached_property
     def level(self) -> int:
         """KYC level; 0 where nothing was verified."""
         return self.tenant.status.kyc.level if self.tenant.status.kyc else 0
 
-    @property
+    @functools.cached_property
     def is_intermediary(self) -> bool:
         """Whether this tenant supplies others, who must be named."""
         return self.tenant.spec.kind in INTERMEDIARIES
@@ -117,15 +123,32 @@ class Standing:
         """
         return judge_clearance(self.tenant.status.kyc, self.digest, now, review_after)
 
-    @property
+    @functools.cached_property
     def must_attest(self) -> bool:
         """Whether this is a kind that attests by itself, again and again, what it is."""
         return self.tenant.spec.kind in MUST_ATTEST
 
-    @property
+    @functools.cached_property
     def is_placed(self) -> bool:
         """Whether any place of it is known."""
         return any(self.facts[fact] for fact in PLACED_BY if fact not in self.stale)
+
+    def at(self, now: datetime, timing: Timing) -> Stand:
+        """How it stands at ``now``; found once for as long as it does."""
+        kept = self._stands.get(timing)
+        if kept is None or now not in kept.spell:
+            if len(self._stands) >= MOST_AGES:
+                self._stands.clear()
+            kept = self._stands[timing] = self._found(Spell(now), timing)
+        return kept
+
+    def _found(self, spell: Spell, timing: Timing) -> Stand:
+        _, old = self._found_stale(spell, timing.ages)
+        is_clear = self.judged is None or (
+            self.judged.worst == self.facts[Fact.Screening] == CLEAR and self.judged.is_known(spell, timing.screening)
+        )
+        lapsed = clearance_in(spell, self.tenant.status.kyc, self.digest, timing.review_after)
+        return Stand(spell, is_clear and not old and not self.stale, lapsed)
 
     def stale_at(self, now: datetime, ages: tuple[Age, ...]) -> frozenset[Fact]:
         """The facts with a value that are too old to be known at ``now``; found once for as long as they are."""

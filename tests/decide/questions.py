@@ -155,7 +155,7 @@ def question_of(registry: Registry, pod: Pod, now: datetime, namespace: str = "l
         quotas=registry.every(ComputeQuota),
         authorizations=registry.every(Authorization),
         now=now,
-        group_of=registry.group_of,
+        group=registry.group,
         exemptions=registry.every(Exemption),
         overrides=registry.every(KYCOverride),
     )

@@ -118,7 +118,7 @@ def test_a_reseller_needs_the_level_of_all_its_customers_together() -> None:
     limit = _first(found)
     assert limit.asked(Charge("kumo/other", ((CHIP, 3),))) == 3
     assert limit.asked(Charge("acme", ((CHIP, 3),))) == 0
-    assert (limit.own("kumo/tanuki"), limit.own("kumo/other")) == (True, False)
+    assert (limit.own.has("kumo/tanuki"), limit.own.has("kumo/other")) == (True, False)
 
 
 def test_how_far_its_supplier_was_verified_is_not_a_customers_to_read() -> None:

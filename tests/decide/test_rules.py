@@ -353,7 +353,7 @@ def test_limits_tell_whose_use_counts_and_whose_may_be_shown() -> None:
     by_amount = {limit.amount: limit for limit in scope.limits}
     accounts = ("kumo/tanuki", "tanuki", "kumo/other", "other", "other/kumo")
     counted = {amount: [each for each in accounts if limit.counts(each)] for amount, limit in by_amount.items()}
-    shown = {amount: [each for each in accounts if limit.own(each)] for amount, limit in by_amount.items()}
+    shown = {amount: [each for each in accounts if limit.own.has(each)] for amount, limit in by_amount.items()}
     assert counted == {8: list(accounts), 5: ["kumo/tanuki", "tanuki"], 6: ["kumo/tanuki", "kumo/other"]}
     assert shown[8] == shown[5] == ["kumo/tanuki", "tanuki"]
 
@@ -367,7 +367,7 @@ def test_an_ownership_group_is_one_party_over_all_its_tenants() -> None:
     (limit,) = (limit for limit in scope.limits if limit.amount == 5)
     accounts = ("acme", "parent", "kumo/sold", "other", "kumo/other", "kumo", "deleted", "")
     assert [each for each in accounts if limit.counts(each)] == ["acme", "parent", "kumo/sold"]
-    assert [each for each in accounts if limit.own(each)] == ["acme"]
+    assert [each for each in accounts if limit.own.has(each)] == ["acme"]
 
 
 def test_a_pod_that_may_land_on_two_classes_weighs_the_heavier() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admission.decide.compute import weights_in
+from admission.decide.counting import weights_in
 from admission.decide.levels import scopes_of
 from admission.decide.limits import Charge, measure
 from admission.ledger.limits import Granted, Tally, judge

@@ -176,9 +176,9 @@ def test_an_authorization_of_a_reseller_counts_those_it_covers_wherever_they_are
 def test_a_customer_reads_its_own_figures_under_its_resellers_limit() -> None:
     (limit,) = limits_of(KUMO, customer(), OPEN, quota(limits={}, perReseller={"devices": 8}), labels=RESOLD).values()
     assert limit.parties is not None
-    assert limit.parties("kumo/other")
-    assert not limit.own("kumo/other")
-    assert limit.own("kumo/tanuki")
+    assert limit.parties.has("kumo/other")
+    assert not limit.own.has("kumo/other")
+    assert limit.own.has("kumo/tanuki")
 
 
 def test_how_a_supplier_stands_is_not_its_customers_to_read() -> None:

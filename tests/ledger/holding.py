@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from admission.decide.limits import Limit
+from admission.decide.limits import Limit, Parties, whole
 from tests.ledger.paid import PaidWorld
 from tests.ledger.paying import PaidServer
 from tests.ledger.simulation import now
@@ -114,4 +114,6 @@ class HeldWorld(PaidWorld):
     def hold_of(self, scope: str, tenant: str) -> Limit:
         """Return the longest hold, as a tenant is asked about it."""
         classes = frozenset({KEY})
-        return Limit(scope, "hold", self.longest, {KEY: 1}, None, lambda p: p == tenant, window=GAP, classes=classes)
+        return Limit(
+            scope, "hold", self.longest, {KEY: 1}, None, Parties.of(whole, tenant), window=GAP, classes=classes
+        )

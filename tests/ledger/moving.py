@@ -359,7 +359,7 @@ def _sum(state: State, owner: str) -> int:
 
 
 def _places(requester: Any) -> set[str]:
-    return {place for standing in requester.standings() for place in standing.jurisdictions()}
+    return {place for standing in requester.standings for place in standing.jurisdictions()}
 
 
 def _tenant(name: str, country: str, stored: dict[str, Any] | None = None, **spec: Any) -> Tenant:

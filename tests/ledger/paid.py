@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from admission.decide import limits
-from admission.decide.limits import Limit
+from admission.decide.limits import Limit, Parties, whole
 from admission.ledger import archive, hours, renewal, state, tranches
 from admission.ledger.hours import UNTIMED, Terms
 from admission.ledger.work import Waits
@@ -81,7 +81,7 @@ class PaidWorld(World):
             return ()
         amount, asked = self.budgets[scope], self.server.budget
         asked[scope, pod.uid] = max(asked.get((scope, pod.uid), 0), amount)
-        return (Limit(scope, "deviceHours", amount, {"h100": 1}, None, lambda p: p == pod.charge.party, WINDOW),)
+        return (Limit(scope, "deviceHours", amount, {"h100": 1}, None, Parties.of(whole, pod.charge.party), WINDOW),)
 
     async def _settle(self) -> None:
         """All have ended, and what they used has left the window: nothing counts any more."""

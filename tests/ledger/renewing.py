@@ -11,7 +11,7 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any
 
-from admission.decide.limits import Limit
+from admission.decide.limits import Limit, Parties, whole
 from admission.ledger.renewal import Renewing
 from tests.ledger.paid import PaidWorld
 from tests.ledger.paying import ENDING, HOUR, WINDOW, PaidServer, over_time
@@ -100,7 +100,7 @@ class RenewedWorld(PaidWorld):
     def limits_of(self, scope: str, party: str, counts: object) -> tuple[Limit, ...]:  # noqa: ARG002 (there is one class)
         """Return what a party's next hour must fit in a scope."""
         amount = self.budgets[scope]
-        return (Limit(scope, "deviceHours", amount, {"h100": 1}, None, lambda p: p == party, WINDOW),)
+        return (Limit(scope, "deviceHours", amount, {"h100": 1}, None, Parties.of(whole, party), WINDOW),)
 
     def _tell(self, uids: Collection[str]) -> None:
         for uid in sorted(uids):

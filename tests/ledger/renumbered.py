@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from typing import TYPE_CHECKING
 
-from admission.decide.limits import Charge
+from admission.decide.limits import Charge, Parties, whole
 from admission.decide.shards import Shard
 from admission.ledger.limits import Request
 from admission.ledger.reconciler import Reconciler
@@ -54,7 +54,7 @@ class Renumbered(World):
         for scope in pod.scopes:
             self.server.asked[scope, pod.uid] = LIMITS[scope]
         all_of_it = self._limit(total, pod)
-        its_own = self._limit(own, pod)._replace(parties=lambda party: party == pod.charge.party)
+        its_own = self._limit(own, pod)._replace(parties=Parties.of(whole, pod.charge.party))
         scopes = ((total, (all_of_it,)), (own, (its_own,))) if number else ((total, (all_of_it, its_own)),)
         return Request(pod.uid, "ns", pod.name, pod.charge, scopes, shards=number)
 

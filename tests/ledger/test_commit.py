@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admission.decide.limits import Charge, Limit
+from admission.decide.limits import Charge, Limit, Parties, whole
 from admission.ledger.commit import Tuning
 from admission.ledger.ledger import Ledger
 from admission.ledger.limits import Exceeded, Granted, Outcome, Request, Unavailable
@@ -24,7 +24,7 @@ BUSY = Unavailable(Reason.LedgerBusy)
 
 
 def wanted(uid: str, count: int = 1, scopes: tuple[str, ...] = ("CN",)) -> Request:
-    limits = tuple((s, (Limit(s, "devices", 4, {"h100": 1}, None, lambda p: p == "acme"),)) for s in scopes)
+    limits = tuple((s, (Limit(s, "devices", 4, {"h100": 1}, None, Parties.of(whole, "acme")),)) for s in scopes)
     return Request(uid, "ns", uid, Charge("acme", (("h100", count),)), limits)
 
 

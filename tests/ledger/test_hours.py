@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from admission.decide.limits import ENDING, Charge, Limit, Part
+from admission.decide.limits import ENDING, Charge, Limit, Part, Parties, whole
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
 from admission.ledger.fold import fold, rebuilt
 from admission.ledger.homes import Attribution
@@ -190,7 +190,7 @@ def test_archiving_loses_and_repeats_nothing_wherever_it_stops(steps: list[tuple
             hours = after_archiving(hours, archive, [WINDOW], NOW)
         counted = hours.counted(WINDOW)
         assert counted is not None
-        assert sum(each for _, each in counted) == total
+        assert sum(sum(each.values()) for each in counted) == total
 
 
 def test_a_lost_archive_is_replaced_by_all_that_is_known() -> None:
@@ -200,7 +200,7 @@ def test_a_lost_archive_is_replaced_by_all_that_is_known() -> None:
 
 
 def limited(unit: str, amount: int, window: int = WINDOW) -> Limit:
-    return Limit("q", unit, amount, {"h100": 1}, None, lambda _: True, window, frozenset({"h100"}))  # type: ignore[arg-type]  # a str is one of the four
+    return Limit("q", unit, amount, {"h100": 1}, None, Parties.of(whole, "acme"), window, frozenset({"h100"}))  # type: ignore[arg-type]  # a str is one of the four
 
 
 def drawn(state: State, *asks: Ask, now: int = NOW) -> list[object]:
@@ -244,7 +244,7 @@ def test_a_release_without_a_watch_spends_what_was_used() -> None:
     assert granted.state is not None
     left = Drafter(granted.state, Caps(), NOW + 90).draft([], [Withdrawal("a", None)]).state
     assert left is not None
-    assert left.hours.counted(WINDOW) == [(("acme", "h100"), 90)]
+    assert left.hours.used(WINDOW) == [(("acme", "h100"), 90)]
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def test_one_that_lost_them_counts_by_its_archive() -> None:
     archive = Hours(spent={("acme", "h100", NOW // HOUR): 9}, archived=3)
     terms = Terms(frozenset({WINDOW}))
     counted = rebuilt(State(epoch=3), "CN", Here(stay()), archive=archive, terms=terms, now=NOW, shards=4)
-    assert dict(counted.hours.counted(WINDOW) or ()) == {("acme", "h100"): ALL}
+    assert counted.hours.prepaid == {("acme", "h100"): ALL}
     assert counted.hours.past == {WINDOW: {("acme", "h100"): 9}}
 
 

@@ -7,7 +7,8 @@ import dataclasses
 import msgspec
 import pytest
 
-from admission.decide.limits import Charge, Limit, Part
+from admission.decide.limits import Charge, Limit, Part, Parties, whole
+from admission.ledger.accounts import Sums
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
 from admission.ledger.limits import Exceeded, Granted, Kind, Origin, Outcome, Tally, Unavailable, judge
 from admission.ledger.state import SHARED, Entry, State
@@ -19,9 +20,9 @@ TPP = {"h100": 15824, "a100": 4992}
 
 def limit(amount: int, *, weights: dict[str, int] | None = None, only: str = "", own: str = "acme") -> Limit:
     weights = DEVICES if weights is None else weights
-    parties = (lambda party: party == only) if only else None
+    parties = Parties.of(whole, only) if only else None
     unit = "tpp" if weights is TPP else "devices"
-    return Limit(f"{unit}-{only}", unit, amount, weights, parties, lambda party: party == own)  # type: ignore[arg-type]  # a str is one of the two
+    return Limit(f"{unit}-{only}", unit, amount, weights, parties, Parties.of(whole, own))  # type: ignore[arg-type]  # a str is one of the two
 
 
 def charge(party: str = "acme", **counts: int) -> Charge:
@@ -75,7 +76,7 @@ def state(*entries: Entry, **used: int) -> State:
 def test_use_is_held_against_a_limit(  # noqa: PLR0917 (the columns of the table)
     asked: Charge, bound: Limit, held: dict[tuple[str, str], int], requested: int, used: int, fits: bool
 ) -> None:
-    verdict = judge(asked, [bound], Tally(held.items()))
+    verdict = judge(asked, [bound], Tally([Sums(held.items())]))
     levels = verdict.levels if isinstance(verdict, Granted) else verdict.shortfalls
     assert isinstance(verdict, Granted) is fits
     assert [(level.requested, level.used_all) for level in levels] == [(requested, used)]
@@ -83,7 +84,7 @@ def test_use_is_held_against_a_limit(  # noqa: PLR0917 (the columns of the table
 
 def test_only_the_limits_that_fall_short_are_named_with_the_tenants_own_use_apart() -> None:
     held = {("acme", "h100"): 3, ("rival", "h100"): 5, ("acme", "b200"): 7}
-    verdict = judge(charge(h100=2), [limit(9), limit(10), limit(4, only="acme")], Tally(held.items()))
+    verdict = judge(charge(h100=2), [limit(9), limit(10), limit(4, only="acme")], Tally([Sums(held.items())]))
     assert isinstance(verdict, Exceeded)
     assert [(s.limit.amount, s.used_all, s.used_own) for s in verdict.shortfalls] == [(9, 8, 3), (4, 3, 3)]
 
@@ -95,7 +96,7 @@ def test_a_charge_is_whole_devices_in_one_order() -> None:
 
 
 def test_sums_follow_what_a_batch_takes_and_gives_back() -> None:
-    tally, bound = Tally({("rival", "h100"): 1}.items()), limit(99)
+    tally, bound = Tally([Sums({("rival", "h100"): 1}.items())]), limit(99)
     for step, expected in (("add", 3), ("add", 5), ("remove", 3)):
         getattr(tally, step)(charge(h100=2))
         assert (tally.level(bound, charge(h100=1)).used_all, tally.level(bound, charge()).used_own) == (

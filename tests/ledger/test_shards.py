@@ -19,7 +19,7 @@ from admission.api.ledger import QuotaLedgerSpec
 from admission.api.quota import ComputeQuota
 from admission.catalogue.catalogue import Catalogue
 from admission.decide.compute import limits_of
-from admission.decide.limits import Charge, Limit
+from admission.decide.limits import Charge, Limit, Parties, whole
 from admission.decide.registry import Registry
 from admission.decide.shards import MOST, Shard, account_of, is_used, shard_of, shards_beside
 from admission.ledger.codec import decode, encode
@@ -70,7 +70,7 @@ def test_a_request_is_counted_in_the_very_ledgers_in_which_a_fold_counts_its_obj
         scope
         for quota in registry.every(ComputeQuota)
         if "DE" in quota.spec.jurisdictions
-        for scope, limit in limits_of(rules, quota, party, registry.group_of, shards)
+        for scope, limit in limits_of(rules, quota, party, registry.group, shards)
         if limit.counts(party)
     }
     counted = {scope for scope in scopes_of(registry) if membership(registry, scope, NOW)(party, frozenset({"DE"}))}
@@ -120,7 +120,7 @@ def test_a_ledger_with_shards_is_one_that_older_versions_leave_alone() -> None:
 @pytest.mark.parametrize(("counted_for", "asked_for"), [(0, 0), (0, 4), (4, 0), (4, 8), (4, 4)])
 def test_nothing_is_granted_on_a_ledger_that_was_counted_for_another_number(counted_for: int, asked_for: int) -> None:
     charge = Charge("acme", (("h100", 1),))
-    limit = Limit("q", "devices", 4, {"h100": 1}, None, lambda _: True)
+    limit = Limit("q", "devices", 4, {"h100": 1}, None, Parties.of(whole, "acme"))
     held = Entry("again", "ns", "pod", charge, 1, "r.1")
     state = State(initialized=True, inflight={"again": held}, shards=counted_for)
     asks = [Ask(uid, "ns", "pod", charge, (limit,), "r.1", shards=asked_for) for uid in ("new", "again")]
@@ -142,7 +142,10 @@ def test_who_is_at_its_own_limit_takes_nothing_from_others_even_for_a_moment() -
             await store.write(scope, State(initialized=True, shards=2), found.version, 1.0)
         versions = {scope: (await store.read(scope, 1.0)).version for scope in LIMITS}
         charge = Charge(ONE, (("h100", 5),))
-        caps = {s: Limit("q", "devices", amount, {"h100": 1}, None, lambda _: True) for s, amount in LIMITS.items()}
+        caps = {
+            s: Limit("q", "devices", amount, {"h100": 1}, None, Parties.of(whole, "acme"))
+            for s, amount in LIMITS.items()
+        }
         scopes = tuple((scope, (caps[scope],)) for scope in ("DE", "DE.tenants.0"))
         outcome = await Ledger(store, clock=now).reserve(Request("u", "ns", "p", charge, scopes, shards=2), now() + 5)
         assert isinstance(outcome, Exceeded)
@@ -190,7 +193,7 @@ async def _verdicts(shards: int, specs: list[dict[str, Any]], steps: list[tuple[
 def _request(registry: Registry, uid: str, party: str, count: int) -> Request:
     scopes: collections.defaultdict[str, list[Limit]] = collections.defaultdict(list)
     for quota in registry.every(ComputeQuota):
-        placed = limits_of(registry.rules(NOW), quota, party, registry.group_of, registry.shards)
+        placed = limits_of(registry.rules(NOW), quota, party, registry.group, registry.shards)
         for scope, limit in placed:
             scopes[scope].append(limit)
     charge = Charge(party, (("h100-sxm", count),), seconds=HOUR - 60)

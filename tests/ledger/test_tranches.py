@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admission.decide.limits import ENDING, Charge, Limit
+from admission.decide.limits import ENDING, Charge, Limit, Parties, whole
 from admission.ledger import renewal
 from admission.ledger.draft import Ask, Caps, Drafter
 from admission.ledger.fold import fold, rebuilt
@@ -62,7 +62,7 @@ def stay(uid: str, since: int, **fields: object) -> Stay:
 
 def budget(hours: int, unit: str = "deviceHours", window: int = WINDOW) -> Limit:
     classes = frozenset({"h100"})
-    return Limit("cn", unit, hours * HOUR, {"h100": 1}, None, lambda _: True, window, classes)  # type: ignore[arg-type]
+    return Limit("cn", unit, hours * HOUR, {"h100": 1}, None, Parties.of(whole, "acme"), window, classes)  # type: ignore[arg-type]
 
 
 def going_on(*limits: Limit) -> Renewing:
@@ -217,7 +217,7 @@ def test_an_entry_without_an_end_keeps_its_hours_where_its_ledger_is_counted_ane
     before = State(inflight={"a": Entry("a", "ns", "a", charge, NOW, "r1")}, hours=Hours(past={WINDOW: {}}))
     counted = rebuilt(before, "CN", census, terms=TERMS, now=NOW + 9 * HOUR)
     assert (
-        sum(n for _, n in counted.hours.counted(WINDOW) or ())
+        sum(sum(each.values()) for each in counted.hours.counted(WINDOW) or ())
         + sum(n for _, n in counted.hours.overrun(NOW + 9 * HOUR))
         == 9 * HOUR
     )
@@ -234,7 +234,7 @@ def test_an_entry_without_an_end_keeps_its_hours_where_its_ledger_is_counted_ane
 )
 def test_a_ledger_counted_from_nothing_takes_in_what_has_no_end(since: int, later: int, counted: int) -> None:
     state = rebuilt(State(), "CN", Settled(stay("a", since)), terms=TERMS._replace(tranches=True), now=NOW)
-    assert sum(n for _, n in (*(state.hours.counted(WINDOW) or ()), *state.hours.overrun(NOW + later))) == counted
+    assert sum(state.hours.prepaid.values()) + sum(n for _, n in state.hours.overrun(NOW + later)) == counted
 
 
 def test_a_lost_write_renews_nothing_twice() -> None:

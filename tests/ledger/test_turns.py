@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from admission.decide.limits import Charge, Limit
+from admission.decide.limits import Charge, Limit, Parties, whole
 from admission.ledger.ledger import Ledger
 from admission.ledger.limits import Granted, Outcome, Request
 from admission.ledger.objects import LedgerObject, ObjectStore
@@ -37,7 +37,7 @@ class Scene:
         """Admit a pod and commit it a moment later."""
         await asyncio.sleep(number / RATE)
         pod = Pod(f"u{number}", f"pod-{number}", CHARGE, ("CN",))
-        limit = Limit("CN", "devices", 10_000, {"h100": 1}, None, lambda party: party == "acme")
+        limit = Limit("CN", "devices", 10_000, {"h100": 1}, None, Parties.of(whole, "acme"))
         asked = Request(pod.uid, "ns", pod.name, CHARGE, (("CN", (limit,)),))
         outcome = await self.ledger.reserve(asked, now() + 5)
         if isinstance(outcome, Granted):

@@ -6,7 +6,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
-from admission.decide.limits import Charge, Limit
+from admission.decide.limits import Charge, Limit, Parties, whole
 from admission.ledger.archive import archive_of
 from admission.ledger.draft import UNWATCHED
 from admission.ledger.hours import HOUR, Terms
@@ -36,8 +36,8 @@ class Scene:
     async def ask(self, uid: str, devices: int = 1, seconds: int = HOUR // 2) -> Outcome:
         weights, classes = {"h100": 1}, frozenset({"h100"})
         limits = (
-            Limit("hours", "deviceHours", 10 * HOUR, weights, None, lambda _: True, DAY),
-            Limit("hold", "hold", 2 * HOUR, weights, None, lambda _: True, HOUR, classes),
+            Limit("hours", "deviceHours", 10 * HOUR, weights, None, Parties.of(whole, "acme"), DAY),
+            Limit("hold", "hold", 2 * HOUR, weights, None, Parties.of(whole, "acme"), HOUR, classes),
         )
         charge = Charge("acme", (("h100", devices),), seconds=seconds)
         return await self.ledger.reserve(Request(uid, "ns", uid, charge, (("CN", limits),)), math.inf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from admission.decide.limits import Charge, Limit
+from admission.decide.limits import Charge, Limit, Parties, whole
 from admission.ledger.limits import Request
 
 
@@ -10,5 +10,5 @@ def wanted(
     uid: str, count: int = 1, *, party: str = "acme", scopes: tuple[str, ...] = ("CN",), limit: int = 4
 ) -> Request:
     """Return the request of a pod for H100s, under a limit of its party's in each scope."""
-    limits = tuple((s, (Limit(s, "devices", limit, {"h100": 1}, None, lambda p: p == party),)) for s in scopes)
+    limits = tuple((s, (Limit(s, "devices", limit, {"h100": 1}, None, Parties.of(whole, party)),)) for s in scopes)
     return Request(uid, "ns", f"pod-{uid}", Charge(party, (("h100", count),)), limits)

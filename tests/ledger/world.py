@@ -12,7 +12,7 @@ import functools
 import random
 from typing import TYPE_CHECKING, Any
 
-from admission.decide.limits import Limit
+from admission.decide.limits import Limit, Parties, whole
 from admission.ledger.commit import Tuning
 from admission.ledger.draft import Caps
 from admission.ledger.ledger import Ledger
@@ -180,7 +180,7 @@ class World:
         """Change what other limits a scope has; here it has none."""
 
     def _limit(self, scope: str, pod: Pod) -> Limit:
-        return Limit(scope, "devices", self.limits[scope], {"h100": 1}, None, lambda p: p == pod.charge.party)
+        return Limit(scope, "devices", self.limits[scope], {"h100": 1}, None, Parties.of(whole, pod.charge.party))
 
 
 def _same(watch: Watch) -> Watch:

@@ -79,4 +79,4 @@ class Changes:
 def lists_too_old(registry: Registry, namespace: str, now: datetime) -> bool:
     """Say whether somebody behind a namespace is unknown for want of a newer list alone: that is our own fault."""
     rules = registry.rules(now)
-    return any(too_old(each, now, rules.screening) for each in registry.requester(namespace).standings())
+    return any(too_old(each, now, rules.screening) for each in registry.requester(namespace).standings)

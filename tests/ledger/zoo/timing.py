@@ -85,7 +85,8 @@ def the_archive_moves_twice(patch: Patch) -> None:
 
 
 def what_runs_is_free(patch: Patch) -> None:
-    patch.setattr(state.Hours, "counted", lambda self, window: self.used(window))
+    honest = state.Hours.counted
+    patch.setattr(state.Hours, "counted", lambda self, window: (honest(self, window) or ())[:-1])
 
 
 def counted_anew_without_hours(patch: Patch) -> None:
