@@ -36,7 +36,7 @@ def installed(release: Release) -> Iterator[Release]:
 
 
 def blocks() -> list[str]:
-    """Return the shell of the section: the function that does a step, and the steps."""
+    """Return the shell of the section: the function that does a step, the steps, and what is looked at before the last."""
     section = (CHART.parents[1] / "docs" / "lifecycle.md").read_text().partition("## Changing the key of references")[2]
     return re.findall(r"```bash\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
 
@@ -50,7 +50,7 @@ def keys(release: Release) -> dict[str, bytes]:
 def test_each_step_changes_the_secret_and_every_pod_and_one_that_is_repeated_loses_no_key(
     installed: Release, tmp_path: Path
 ) -> None:
-    function, first, second, third = blocks()
+    function, first, second, ages, third = blocks()
     former = secrets.token_bytes(32)
     (tmp_path / "key").write_bytes(former)
     installed.kubectl("create", "secret", "generic", KEPT_IN, "-n", NAMESPACE, f"--from-file={tmp_path / 'key'}")
@@ -73,6 +73,7 @@ def test_each_step_changes_the_secret_and_every_pod_and_one_that_is_repeated_los
     assert run(second) != 0
     assert keys(installed) == {"key": new, "previous": former}
 
+    assert run(ages) == 0
     assert run(third) == 0
     assert keys(installed) == {"key": new}
     assert (tmp_path / "reference-old.key").read_bytes() == former
