@@ -36,7 +36,7 @@ def installed(release: Release) -> Iterator[Release]:
 
 
 def blocks() -> list[str]:
-    """Return the shell of the section: the function that does a step, the steps, and what is looked at before the last."""
+    """Return the shell of the section: the function, steps 1 and 2, what is looked at before step 3, and that."""
     section = (CHART.parents[1] / "docs" / "lifecycle.md").read_text().partition("## Changing the key of references")[2]
     return re.findall(r"```bash\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
 
