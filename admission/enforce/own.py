@@ -5,7 +5,6 @@ What others hold shows in what is left alone, as it does in a denial; no figure 
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,12 +12,11 @@ from admission.api.allowance import OwnHours, OwnLimit
 from admission.api.quota import ComputeQuota
 from admission.decide.compute import hold_limit, limits_of, scope_of
 from admission.decide.duration import HOUR
-from admission.decide.limits import ENDLESS, Limit, Parties, computing, held
+from admission.decide.limits import ENDLESS, Limit, Parties, computing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
-    from admission.decide.limits import Account
     from admission.decide.question import Requester
     from admission.decide.registry import Registry
     from admission.ledger.ledger import View
@@ -51,7 +49,7 @@ def _own(
     """What one quota leaves the party; None where it limits nothing of what is shown, or is not counted yet."""
     kept = list(_kept(quota, party, ledger, registry, now))
     devices = [each for each in kept if each.limit.unit == "devices"]
-    left = min((limit.amount - _under(limit, view) for limit, view in devices if limit.amount != ENDLESS), default=None)
+    left = min((limit.amount - view.all(limit) for limit, view in devices if limit.amount != ENDLESS), default=None)
     hours = _hours(quota, [each for each in kept if each.limit.unit == "deviceHours"])
     hold = _hold_left(quota, party, ledger(scope_of(quota)), registry, now)
     if left is None and hours is None and not hold:
@@ -74,22 +72,16 @@ def _kept(
             yield _Kept(limit, view)
 
 
-def _under(limit: Limit, view: View) -> int:
-    accounts = Counter(view.used) + Counter(view.reserved)
-    return held({account: count for account, count in accounts.items() if limit.counts(account[0])}, limit.weights)
-
-
 def _hours(quota: ComputeQuota, kept: list[_Kept]) -> OwnHours | None:
     """Own device-hours, and what the tightest limit leaves; None where none are limited, or they are not summed yet."""
     used, prepaid, left = list[int](), list[int](), list[int]()
     for limit, view in kept:
-        spent = view.hours.used(limit.window) if view.initialized else None
-        if spent is None:
+        counted = view.hours_under(limit) if view.initialized else None
+        if counted is None:
             return None
-        paid = list(view.reserved_hours.items())
-        used.append(_measure(limit, spent, limit.own.has))
-        prepaid.append(_measure(limit, paid, limit.own.has))
-        left.append(limit.amount - _measure(limit, [*spent, *paid], limit.counts))
+        used.append(counted.own_used)
+        prepaid.append(counted.own_prepaid)
+        left.append(limit.amount - counted.all)
     if not left:
         return None
     return OwnHours(
@@ -108,10 +100,6 @@ def _paid_until(kept: list[_Kept]) -> datetime | None:
         until = view.paid_until(lambda party, key, limit=limit: limit.own.has(party) and limit.measure(((key, 1),)) > 0)  # type: ignore[misc]  # bound at once
         ends += [] if until is None else [until]
     return datetime.fromtimestamp(min(ends), UTC) if ends else None
-
-
-def _measure(limit: Limit, accounts: Iterable[tuple[Account, int]], meant: Callable[[str], bool]) -> int:
-    return limit.measure((key, seconds) for (party, key), seconds in accounts if meant(party))
 
 
 def _hold_left(quota: ComputeQuota, party: str, view: View | None, registry: Registry, now: datetime) -> str:

@@ -6,10 +6,11 @@ import asyncio
 import dataclasses
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from admission.decide.limits import ENDING, held, total
 from admission.decide.shards import shard_of
+from admission.ledger.accounts import kept
 from admission.ledger.archive import is_archive
 from admission.ledger.commit import Committer, Counters, Tuning
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
@@ -22,8 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from admission.decide.limits import Account, Limit
-    from admission.ledger.state import Hours
+    from admission.ledger.accounts import Kept
+    from admission.ledger.state import Hours, State
     from admission.ledger.store import Store
+
+
+class HoursUnder(NamedTuple):
+    """Device-seconds under a limit: the asking tenant's, used within its window and prepaid, and everybody's."""
+
+    own_used: int
+    own_prepaid: int
+    all: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,13 +47,35 @@ class View:
     entries: int
     hours: Hours
     """Use over time, in device-seconds."""
-    reserved_hours: Mapping[Account, int]
-    """Device-seconds prepaid by what runs and by what was promised."""
+    promised_hours: Mapping[Account, int]
+    """Device-seconds prepaid by what was promised; what runs has paid in ``hours``."""
+
+    def __post_init__(self) -> None:
+        """Keep each count together with its sums."""
+        for name in ("used", "reserved", "promised_hours"):
+            object.__setattr__(self, name, kept(getattr(self, name)))
+
+    def all(self, limit: Limit) -> int:
+        """Return what is held, or was promised, under a limit, in its unit, of devices at once."""
+        return sum(each.sums.all(limit) for each in self._devices)
 
     def own(self, limit: Limit) -> int:
-        """Return what the asking tenant of a limit holds, or was promised, in its unit, of devices at once."""
-        counts = ((key, n) for (party, key), n in (*self.used.items(), *self.reserved.items()) if limit.own.has(party))
-        return limit.measure(counts)
+        """Return what of it is the asking tenant's own."""
+        return sum(each.sums.own(limit) for each in self._devices)
+
+    @property
+    def _devices(self) -> tuple[Kept, Kept]:
+        return kept(self.used), kept(self.reserved)
+
+    def hours_under(self, limit: Limit) -> HoursUnder | None:
+        """Return the device-seconds that count under a limit; None where not summed yet."""
+        counted = self.hours.counted(limit.window)
+        if counted is None:
+            return None
+        *used, paid = (each.sums for each in counted)
+        prepaid = paid, kept(self.promised_hours).sums
+        own_used, own_prepaid = (sum(each.own(limit) for each in sums) for sums in (used, prepaid))
+        return HoursUnder(own_used, own_prepaid, sum(each.all(limit) for each in (*used, *prepaid)))
 
     def longest_hold(self, counts: Callable[[str], bool], now: int) -> int | None:
         """Return for how many seconds the longest hold has gone on, of the classes that count; None where none does."""
@@ -64,7 +96,7 @@ class View:
         used = self.hours.used(window)
         if used is None:
             return None
-        return total(used, weights), held(self.reserved_hours, weights)
+        return total(used, weights), held(self.hours.prepaid, weights) + held(self.promised_hours, weights)
 
 
 class Ledger:
@@ -89,6 +121,7 @@ class Ledger:
         self._clock, self._wall = clock, wall
         self._caps, self._tuning = caps or Caps(), tuning or Tuning()
         self._committers: dict[str, Committer] = {}
+        self._views: dict[str, tuple[State, View]] = {}
         self._attempts = 0
 
     async def reserve(self, request: Request, deadline: float) -> Outcome:
@@ -159,16 +192,10 @@ class Ledger:
         snapshot = self._store.cached(scope)
         if snapshot is None:
             return None
-        state = snapshot.state
-        return View(
-            initialized=state.initialized,
-            observed_pods=state.observed_pods,
-            used=state.used,
-            reserved=state.reserved(),
-            entries=len(state.inflight),
-            hours=state.hours,
-            reserved_hours=state.reserved_hours(),
-        )
+        state, known = snapshot.state, self._views.get(scope)
+        if known is None or known[0] is not state:
+            known = self._views[scope] = (state, _view(state))
+        return known[1]
 
     def tranche(self, scope: str, uid: str, party: str) -> Tranche | None:
         """Return what an object without an end has paid for in a scope, as last seen here; None where nothing is."""
@@ -213,6 +240,18 @@ class Ledger:
                 scope, self._store, clock=self._clock, wall=self._wall, caps=self._caps, tuning=self._tuning
             )
         return self._committers[scope]
+
+
+def _view(state: State) -> View:
+    return View(
+        initialized=state.initialized,
+        observed_pods=state.observed_pods,
+        used=state.used,
+        reserved=state.reserved(),
+        entries=len(state.inflight),
+        hours=state.hours,
+        promised_hours=state.promised_hours(),
+    )
 
 
 def _scope(pair: tuple[str, tuple[Limit, ...]]) -> tuple[bool, str]:

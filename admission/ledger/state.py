@@ -170,9 +170,9 @@ class State:
             total[account] = total.get(account, 0) + count
         return total
 
-    def reserved_hours(self) -> dict[Account, int]:
-        """Return the device-seconds that are prepaid by what exists and by what is promised, by account."""
-        total = dict(self.hours.prepaid)
+    def promised_hours(self) -> dict[Account, int]:
+        """Return the device-seconds that are prepaid by what is promised, by account."""
+        total: dict[Account, int] = {}
         for entry in self.inflight.values():
             for key, seconds in entry.charge.prepaid:
                 account = entry.charge.party, key

@@ -149,7 +149,8 @@ class Overtime:
 
     def _counted(self, state: State) -> int | None:
         used = state.hours.used(self.limit.window)
-        return None if used is None else sum(state.reserved_hours().values()) + sum(n for _, n in used)
+        paid = sum(state.hours.prepaid.values()) + sum(state.promised_hours().values())
+        return None if used is None else paid + sum(n for _, n in used)
 
 
 def _devices(pod: _Pod, resource: str) -> int:

@@ -29,7 +29,7 @@ EACH: dict[str, Any] = {"limits": {}, "window": "1d"}
 
 
 def view(hours: Hours, **fields: Any) -> View:
-    known = {"initialized": True, "observed_pods": 1, "reserved": {}, "entries": 0, "reserved_hours": PREPAID}
+    known = {"initialized": True, "observed_pods": 1, "reserved": {}, "entries": 0, "promised_hours": PREPAID}
     return View(**{**known, "used": USED, "hours": hours, **fields})
 
 
@@ -172,7 +172,7 @@ def test_no_figure_is_a_neighbours() -> None:
             holds={key: each for key, each in HOLDS.items() if key[0] == GROUP},
         ),
         used={("acme", CHIP): 2},
-        reserved_hours={("acme", CHIP): PAID},
+        promised_hours={("acme", CHIP): PAID},
     )
     acme = registry.requester_of("acme")
     beside, by_itself = (own_limits(acme, {"DE": kept}.get, registry, NOW) for kept in (KEPT, alone))

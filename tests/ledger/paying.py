@@ -188,4 +188,5 @@ class Lists(QuorumReads):
 def over_time(state: State) -> int | None:
     """Return what a ledger counts against the window."""
     used = state.hours.used(WINDOW)
-    return None if used is None else sum(n for _, n in used) + sum(state.reserved_hours().values())
+    paid = sum(state.hours.prepaid.values()) + sum(state.promised_hours().values())
+    return None if used is None else sum(n for _, n in used) + paid

@@ -97,7 +97,7 @@ def _agree(state: State) -> bool:
     """Say whether a tally of a state tells under every limit what adding up its accounts does."""
     tally = state.tally(NOW)
     devices = [*state.used.items(), *state.reserved().items()]
-    hours = [*(state.hours.used(WINDOW) or ()), *state.reserved_hours().items()]
+    hours = [*(state.hours.used(WINDOW) or ()), *state.hours.prepaid.items(), *state.promised_hours().items()]
     for limit in LIMITS:
         level, accounts = tally.level(limit, Charge("acme", ())), devices if limit.unit == "devices" else hours
         added_up = _added_up(limit, accounts, None), _added_up(limit, accounts, limit.own)

@@ -130,7 +130,7 @@ class MovesOverTime(Moves):
 
 def _over_time(state: State, owner: str) -> int:
     """Device-seconds that a ledger counts on the accounts of an owner."""
-    counted = [*(state.hours.used(WINDOW) or ()), *state.reserved_hours().items()]
+    counted = [*(state.hours.used(WINDOW) or ()), *state.hours.prepaid.items(), *state.promised_hours().items()]
     return sum(seconds for (party, _), seconds in counted if computes(party) == owner)
 
 
