@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
@@ -57,6 +58,41 @@ def test_what_is_withdrawn_while_its_pods_run_is_not_told_as_resolved(withdrawn:
     cluster.reasons["found"] = None
     settled(cluster, leader, seconds=5)
     assert steps(cluster)[-1] == "Withdrawn", "what nobody was told is not taken back"
+
+
+@pytest.mark.parametrize("broken_by", [ZeroDivisionError, asyncio.CancelledError])
+@pytest.mark.parametrize("part", ["reading", "taking"])
+def test_what_a_look_at_all_pods_did_not_come_to_is_not_told_as_resolved(
+    part: str, broken_by: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster({"early": 1, "found": 4, "well": 9}, mostShare=100, steps=[{"action": "Warn"}])
+    cluster.reasons["found"] = Reason.KYCExpired
+    leader = Leader(cluster)
+    settled(cluster, leader, seconds=5)
+    known = leader.sweep.found
+
+    async def going_on(seconds: int) -> int:
+        broken = 0
+        for _ in range(seconds):
+            cluster.now += timedelta(seconds=1)
+            try:
+                await leader.step()
+            except broken_by:
+                broken += 1
+        return broken
+
+    def breaking(*_: object) -> None:
+        raise broken_by
+
+    with monkeypatch.context() as patched:
+        broken_at = leader.sweep._reader if part == "reading" else leader.sweep._acts
+        patched.setattr(broken_at, "_review" if part == "reading" else "judged", breaking)
+        assert asyncio.run(going_on(700)) > 1, "it begins anew"
+    assert steps(cluster) == ["Found", "Warned"]
+    age = leader.sweep.age
+    asyncio.run(going_on(15))
+    assert leader.sweep.age < 15 < age
+    assert (leader.sweep.found, steps(cluster)) == (known, ["Found", "Warned"])
 
 
 @pytest.mark.parametrize(("action", "step"), [("Warn", "Warned"), ("StopAdmitting", "StoppedAdmitting")])

@@ -241,17 +241,20 @@ class Sweep:
             self._began_at, self._inventory = self._facts.clock(), self._registry.inventory
         try:
             page = await anext(self._sweeping, None)
-        except ClusterError:
+            if page is None:
+                self._complete()
+            else:
+                self._take_part(page)
+        except BaseException:  # whatever broke it off: what was not read is not known to have ended
             self._sweeping, self._began_at = None, self._facts.clock() - self._facts.every + AGAIN_SECONDS
             raise
-        if page is None:
-            self._complete()
-            return False
+        return page is not None
+
+    def _take_part(self, page: dict[str, Found | None]) -> None:
         for namespace, found in page.items():
             self._seen.add(namespace)
             if self._since.get(namespace, 0) <= self._began:  # else it was read since
                 self._take(namespace, found)
-        return True
 
     def _is_due(self) -> bool:
         passed = self._facts.clock() - self._began_at
@@ -259,10 +262,10 @@ class Sweep:
         return passed >= self._facts.every or (changed and passed >= min(NODES_SECONDS, self._facts.every))
 
     def _complete(self) -> None:
-        self._sweeping, self._swept_at = None, self._facts.clock()
-        self.took = self._swept_at - self._began_at
         for namespace in (set(self.found) | self._told.heard_of()) - self._seen - self._excluded:
             if self._since.get(namespace, 0) <= self._began:
                 self._take(namespace, Found())
         self._changes.keep(self._seen.union(self.found, self._facts.occupied()))
         self._since.clear()
+        self._sweeping, self._swept_at = None, self._facts.clock()
+        self.took = self._swept_at - self._began_at
