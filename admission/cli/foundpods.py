@@ -28,6 +28,7 @@ from admission.cli.survey import registry_of
 from admission.cli.watches import DECIDING
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError
+from admission.cluster.decoding import Decoder
 from admission.cluster.lists import pages
 from admission.cluster.lookup import ClusterLookup
 from admission.enforce.sweep.claims import Unadmitted
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 _UNUSABLE = (NoCredentialsError, ClusterError, OSError, ValueError, msgspec.MsgspecError)
 _CLAIMS = "/apis/resource.k8s.io/v1/resourceclaims"
-_claims, _ledgers = msgspec.json.Decoder(ResourceClaim), msgspec.json.Decoder(LedgerObject)
+_claims, _ledgers = Decoder(ResourceClaim), msgspec.json.Decoder(LedgerObject)
 
 
 class Row(msgspec.Struct, frozen=True, rename="camel"):

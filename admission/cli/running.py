@@ -11,13 +11,12 @@ import secrets
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from admission.cli.embedded import embedded_ledger
 from admission.cli.features import features_of
 from admission.cli.survey import registry_of
 from admission.cli.watches import DECIDING
 from admission.cluster.client import ClusterError
+from admission.cluster.decoding import Decoder
 from admission.cluster.lists import pages
 from admission.cluster.lookup import ClusterLookup
 from admission.demand.request import DemandError
@@ -42,9 +41,9 @@ MOST_PODS = 200_000
 
 _SECONDS = 10.0
 _RESOURCES = "/apis/resource.k8s.io/v1"
-_pods = msgspec.json.Decoder(Pod)
-_classes = msgspec.json.Decoder(DeviceClass)
-_slices = msgspec.json.Decoder(ResourceSlice)
+_pods = Decoder(Pod)
+_classes = Decoder(DeviceClass)
+_slices = Decoder(ResourceSlice)
 
 
 class Running(NamedTuple):

@@ -8,13 +8,14 @@ import msgspec
 
 from admission.cluster import wire
 from admission.cluster.client import ClusterError
+from admission.cluster.decoding import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
 
-_identified = msgspec.json.Decoder(wire.Identified)
+_identified = Decoder(wire.Identified)
 
 
 class UndecodableError(ClusterError):
@@ -23,15 +24,15 @@ class UndecodableError(ClusterError):
 
 def decoder_of(decoder: type[T] | Callable[[bytes], T]) -> Callable[[bytes], T]:
     """Return what decodes an object: a msgspec struct's decoder, or the callable itself."""
-    struct = isinstance(decoder, type) and issubclass(decoder, msgspec.Struct)
-    return cast("Callable[[bytes], T]", msgspec.json.Decoder(decoder).decode if struct else decoder)
+    is_struct = isinstance(decoder, type) and issubclass(decoder, msgspec.Struct)
+    return cast("Callable[[bytes], T]", Decoder(cast("type[T]", decoder)).decode if is_struct else decoder)
 
 
-def decode_envelope(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
+def decode_envelope(decoder: Decoder[T], raw: bytes) -> T:
     """Return a page, a watch line or a Status; raises ``UndecodableError``."""
     try:
         return decoder.decode(raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except msgspec.MsgspecError as error:
         raise UndecodableError(f"not what a Kubernetes API server sends: {error}") from error
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from admission.cluster import wire
 from admission.cluster.client import ApiError, Unreachable
+from admission.cluster.decoding import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,9 +22,9 @@ PATIENCE = 75.0
 _WATCH_SECONDS = 3
 _GRACE = 5.0
 
-_line = msgspec.json.Decoder(wire.WatchLine)
-_status = msgspec.json.Decoder(wire.Status)
-_identified = msgspec.json.Decoder(wire.Identified)
+_line = Decoder(wire.WatchLine)
+_status = Decoder(wire.Status)
+_identified = Decoder(wire.Identified)
 
 
 async def changes(client: Client, path: str, after: int, until: int) -> AsyncIterator[tuple[str, bytes]]:
@@ -63,5 +64,5 @@ def _read(line: bytes) -> tuple[str, bytes, int]:
             status = _status.decode(raw)
             raise ApiError(status.code or 0, status.reason or "", status.message or "")
         return event.type, raw, int(_identified.decode(raw).metadata.resource_version)
-    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise Unreachable(f"not what a Kubernetes API server sends: {error}") from error

@@ -9,6 +9,7 @@ import msgspec
 
 from admission.cluster import wire
 from admission.cluster.client import ApiError, ClusterError
+from admission.cluster.decoding import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 PAGE = 100
 """Objects in one page."""
 
-_page = msgspec.json.Decoder(wire.Page)
+_page = Decoder(wire.Page)
 
 
 async def pages(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from admission.cluster.client import ApiError, ClusterError
+from admission.cluster.decoding import Decoder
 from admission.review.claim import ClaimSpec, PodGroup, ResourceClaim, ResourceClaimTemplate
 from admission.review.pod import Pod
 
@@ -37,10 +38,10 @@ class ClusterLookup:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._claim = msgspec.json.Decoder(ResourceClaim)
-        self._template = msgspec.json.Decoder(ResourceClaimTemplate)
-        self._group = msgspec.json.Decoder(PodGroup)
-        self._pod = msgspec.json.Decoder(Pod)
+        self._claim = Decoder(ResourceClaim)
+        self._template = Decoder(ResourceClaimTemplate)
+        self._group = Decoder(PodGroup)
+        self._pod = Decoder(Pod)
 
     async def template(self, namespace: str, name: str) -> ClaimSpec | None:
         """Return what the claims of a ResourceClaimTemplate ask for."""
@@ -65,7 +66,7 @@ class ClusterLookup:
         """Return a pod as it stands now."""
         return await self._read(f"/api/v1/namespaces/{namespace}/pods/{name}", self._pod)
 
-    async def _read(self, path: str, decoder: msgspec.json.Decoder[T]) -> T | None:
+    async def _read(self, path: str, decoder: Decoder[T]) -> T | None:
         what = path.partition("/namespaces/")[2]
         try:
             return decoder.decode(await self._client.request("GET", path, timeout=SECONDS))

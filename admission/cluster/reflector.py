@@ -25,6 +25,7 @@ from admission.cluster import wire
 from admission.cluster.backoff import Backoff
 from admission.cluster.change import Added, Deleted, Malformed, Modified
 from admission.cluster.client import ApiError, ClusterError, Unreachable
+from admission.cluster.decoding import Decoder
 from admission.cluster.envelope import UndecodableError, decode_envelope, decoder_of, identity_of, version_of
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ _STEADY = 1.0  # seconds after which a watch that ends by itself is not a failur
 _BATCH = 20  # objects between two turns of the loop: 20 x 30 us for a struct, 20 x 200 us for a pydantic model
 _LONGEST_ERROR = 500
 
-_page = msgspec.json.Decoder(wire.Page)
-_line = msgspec.json.Decoder(wire.WatchLine)
-_status = msgspec.json.Decoder(wire.Status)
+_page = Decoder(wire.Page)
+_line = Decoder(wire.WatchLine)
+_status = Decoder(wire.Status)
 
 logger = logging.getLogger(__name__)
 

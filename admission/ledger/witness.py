@@ -10,6 +10,7 @@ import msgspec
 
 from admission.cluster import wire
 from admission.cluster.client import ApiError
+from admission.cluster.decoding import Decoder
 from admission.ledger.homes import TENANTS, ChargedTenant, Homes
 from admission.ledger.limits import Kind
 from admission.ledger.pods import ENDED
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
 PODS, CLAIMS = "pods", "resourceclaims"
 
-_pods = msgspec.json.Decoder(Pod)
-_claims = msgspec.json.Decoder(ResourceClaim)
-_charged = msgspec.json.Decoder(ChargedTenant)
-_page = msgspec.json.Decoder(wire.Page)
-_identified = msgspec.json.Decoder(wire.Identified)
+_pods = Decoder(Pod)
+_claims = Decoder(ResourceClaim)
+_charged = Decoder(ChargedTenant)
+_page = Decoder(wire.Page)
+_identified = Decoder(wire.Identified)
 
 _COLLECTION = {Kind.Pod: ("/api/v1", PODS), Kind.Claim: ("/apis/resource.k8s.io/v1", CLAIMS)}
 

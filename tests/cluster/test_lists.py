@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -62,3 +63,22 @@ def test_a_list_that_is_no_longer_kept_goes_on_where_it_was_if_that_will_do(
     pages: dict[str, tuple[str, str] | None], onward: bool, expected: tuple[list[str], list[str]], tmp_path: Path
 ) -> None:
     assert read(pages, tmp_path, onward=onward) == expected
+
+
+def test_an_object_that_is_nested_deeply_is_read_as_its_neighbours_are(tmp_path: Path) -> None:
+    deep = msgspec.Raw(b'{"a":' * 5_000 + b"1" + b"}" * 5_000)
+    items = [{"metadata": {"name": "a"}, "spec": deep}, {"metadata": {"name": "b"}}]
+    body = msgspec.json.encode({"metadata": {}, "items": items})
+
+    async def answer(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=body)
+
+    async def names() -> list[str]:
+        async with api_server(answer, tmp_path) as client:
+            return [
+                json.loads(bytes(each))["metadata"]["name"]
+                async for page in lists.pages(client, "/apis/resource.k8s.io/v1/resourceclaims")
+                for each in page
+            ]
+
+    assert asyncio.run(names()) == ["a", "b"]

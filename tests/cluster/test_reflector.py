@@ -7,8 +7,10 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 import uvloop
+from aiohttp import web
 
 from admission.cluster.backoff import FIRST, LONGEST, Backoff
 from admission.cluster.change import Added, Event, Malformed, Modified
@@ -19,8 +21,6 @@ from tests.cluster.scripted import api_server, connected, cut, made, open_watch,
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
-
-    from aiohttp import web
 
     from admission.cluster.client import Client
     from tools.controlplane import ControlPlane
@@ -225,6 +225,17 @@ def test_a_list_is_a_consistent_read_in_pages_and_starts_over_when_its_token_exp
         {"limit": "100", "continue": "y"},
     ]
     assert log.words == ["Added a 1", "Added b 2", "Added c 3", "Deleted a"]
+
+
+def test_an_object_may_be_nested_as_deep_as_the_api_server_takes_it(tmp_path: Path) -> None:
+    deep = {"spec": msgspec.Raw(b"[" * 10_000 + b"]" * 10_000)}
+    listed = msgspec.json.encode({"metadata": {"resourceVersion": "20"}, "items": [a | deep, b]})
+    changed = msgspec.json.encode({"type": "MODIFIED", "object": made("a", 21) | deep})
+    changes = watches(changed, ("MODIFIED", made("b", 22)))
+    script = Script(lambda _: web.Response(body=listed), changes)
+    log = follow(script, tmp_path)
+    assert log.words == ["Added a 1", "Added b 2", "Modified a 21", "Modified b 22"]
+    assert sum("watch" not in query for query in script.queries) == 1
 
 
 def test_a_malformed_object_is_dropped_and_reported_and_its_neighbours_go_on(tmp_path: Path) -> None:

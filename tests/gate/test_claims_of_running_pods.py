@@ -11,6 +11,7 @@ import pytest
 
 from admission.cli.claims import FileLookup
 from admission.cli.reevaluation import Reviewer
+from admission.cluster.lookup import ClusterLookup
 from admission.enforce.sweep.reader import Reviewed
 from admission.ledger.state import State
 from admission.review.reasons import Reason
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from admission.review.pod import Pod
+    from admission.server.claims import Lookup
 
 EXPIRED = tenant(status={"kyc": {"expiresAt": "2026-02-01T00:00:00Z"}})
 BOTH = frozenset({Reason.KYCExpired, Reason.ClassUnknown})
@@ -74,7 +76,7 @@ class Counting(FileLookup):
         return super()._find(*about)
 
 
-def reviewer_of(given: World, lookup: FileLookup, clock: Callable[[], float] = time.monotonic) -> Reviewer:
+def reviewer_of(given: World, lookup: Lookup, clock: Callable[[], float] = time.monotonic) -> Reviewer:
     judging = judging_in(given, State(initialized=True))._replace(lookup=lookup)
     judging.judge.registry.put_device_class(device_class(CONTROLLED, BY_DRIVER))
     for part in SLICES[:1]:
@@ -129,6 +131,20 @@ def test_a_pod_that_runs_is_judged_by_the_claims_that_it_was_given(
     made: Pod, documents: list[dict[str, Any]], reasons: frozenset[Reason], controlled: bool
 ) -> None:
     assert reviewed(world(EXPIRED, quota()), made, *documents) == Reviewed(reasons, controlled)
+
+
+def test_a_claim_that_is_nested_deeply_gives_what_it_gives() -> None:
+    deep = msgspec.Raw(b'{"a":' * 1_500 + b"1" + b"}" * 1_500)
+    asked = claim("shared", CONTROLLED, of_pod())
+    asked["spec"] = {"devices": {**asked["spec"]["devices"], "config": [{"opaque": {"parameters": deep}}]}}
+
+    class Client:
+        async def request(self, *_: Any, **__: Any) -> bytes:
+            return msgspec.json.encode(asked)
+
+    client: Any = Client()
+    reviewer = reviewer_of(world(EXPIRED, quota()), ClusterLookup(client))
+    assert asyncio.run(reviewer(using(None, **BY_NAME))) == Reviewed(frozenset({Reason.KYCExpired}), controlled=True)
 
 
 def test_of_a_cleared_tenant_a_claim_that_nobody_can_read_any_more_is_found_too() -> None:

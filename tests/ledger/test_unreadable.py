@@ -90,6 +90,12 @@ def test_what_nobody_knows_is_told_of_where_it_may_be_charged_and_nowhere_else(
     assert found.unread() == 2
 
 
+def test_a_claim_that_is_nested_deeply_keeps_nothing_from_being_counted(registry: Registry) -> None:
+    deep = {"devices": {"config": [{"opaque": {"parameters": msgspec.Raw(b"[" * 5_000 + b"]" * 5_000)}}]}}
+    found = counted(PodCensus(registry, lambda: NOW), pods=[good("other")], resourceclaims=[raw("deep", spec=deep)])
+    assert (found.charges("DE"), found.unread()) == ({HELD: 4}, 0)
+
+
 def test_it_may_be_charged_where_the_record_of_its_namespace_says_and_where_todays_label_does(
     registry: Registry,
 ) -> None:

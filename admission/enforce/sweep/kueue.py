@@ -12,6 +12,7 @@ import msgspec
 
 from admission.cluster import lists
 from admission.cluster.client import ApiError, ClusterError
+from admission.cluster.decoding import Decoder
 from admission.review.pod import Meta
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class Queued(NamedTuple):
         return self.workload.spec.active is not False
 
 
-_group = msgspec.json.Decoder(_Group)
-_workload = msgspec.json.Decoder(Workload)
+_group = Decoder(_Group)
+_workload = Decoder(Workload)
 
 
 async def queued(client: Client, namespace: str, owner: str) -> Queued | None:
@@ -76,7 +77,7 @@ async def queued(client: Client, namespace: str, owner: str) -> Queued | None:
 def _read(raw: msgspec.Raw, collection: str) -> Workload:
     try:
         return _workload.decode(raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except msgspec.MsgspecError as error:
         raise ClusterError(f"{collection}: {error}") from error
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from admission.cluster import lists
+from admission.cluster.decoding import Decoder
 from admission.enforce.sweep.found import Found
 from admission.ledger.pods import ENDED
 from admission.review.pod import Pod
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     Review = Callable[[Pod], Awaitable[Reviewed | None]]
     """Judges a pod; None where nobody can tell now."""
 
-_pods = msgspec.json.Decoder(Pod)
+_pods = Decoder(Pod)
 
 
 def of_namespace(namespace: str) -> str:
@@ -135,6 +136,6 @@ def _read(raw: msgspec.Raw) -> Pod | None:
     """A pod that cannot be read is told of by the census; nothing is done about what nobody can read."""
     try:
         return _pods.decode(raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except msgspec.MsgspecError as error:
         logger.debug("a pod cannot be read: %s", error)
         return None

@@ -19,6 +19,7 @@ import cachetools
 import msgspec
 
 from admission.cluster.client import ApiError, ClusterError
+from admission.cluster.decoding import Decoder
 from admission.enforce.sweep import kueue
 from admission.enforce.sweep.found import MOST_OWNERS
 from admission.enforce.sweep.reader import of_namespace
@@ -83,7 +84,7 @@ class _Ripe:
     pause: float = FIRST_PAUSE
 
 
-_decoder = msgspec.json.Decoder(_Controller)
+_decoder = Decoder(_Controller)
 
 
 class Suspender:

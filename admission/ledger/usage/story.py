@@ -14,6 +14,7 @@ import msgspec
 
 from admission.cluster import history
 from admission.cluster.client import ApiError
+from admission.cluster.decoding import Decoder
 from admission.ledger.pods import ENDED
 from admission.ledger.usage.holdings import Holdings, asked, finished_at
 from admission.ledger.usage.interval import How
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 PODS, CLAIMS = "/api/v1/pods", "/apis/resource.k8s.io/v1/resourceclaims"
 
-_pods = msgspec.json.Decoder(Pod)
-_claims = msgspec.json.Decoder(ResourceClaim)
+_pods = Decoder(Pod)
+_claims = Decoder(ResourceClaim)
 
 
 class Story:
@@ -82,7 +83,7 @@ class Story:
     ) -> None:
         try:
             async for kind, raw in history.changes(client, path, after, until):
-                with contextlib.suppress(msgspec.MsgspecError, RecursionError):  # one object that cannot be read
+                with contextlib.suppress(msgspec.MsgspecError):  # one object that cannot be read
                     take(kind, raw)
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND:
