@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from admission.cli.recordlines import lines, schema_of
 from admission.review.fitting import printable
 from admission.server.record import SCHEMA, Record
 
@@ -56,9 +57,9 @@ def opened(source: str) -> Iterator[BinaryIO]:
 
 def records(stream: BinaryIO) -> Iterator[Record]:
     """Yield the records of a log; other lines of the log are passed over."""
-    for line in stream:
-        if SCHEMA.encode() in line:
-            with contextlib.suppress(msgspec.DecodeError):
+    for line, _ in lines(stream):
+        if schema_of(line) == SCHEMA:
+            with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
                 yield _decoder.decode(line)
 
 

@@ -3,8 +3,9 @@
 A pod is charged to the party and in the places that the record of its namespace names (``ledger.homes``), which the
 reservations of what it holds were folded by.  Where there is no record yet, or it is another tenant's, the pod's own
 reservation says both; and where there is neither (from before the install, or past us), today's labels, as soon as they
-allow.  A pod with a reservation is charged for no fewer devices until it is bound; then for its node's class.  One whose request
-cannot be read (an annotation can change) holds what it was known to hold; where that is not known, nobody knows what.
+allow.  A pod with a reservation is charged for no fewer devices until it is bound; then for its node's class.  One
+whose request cannot be read (an annotation can change) holds what it was known to hold; where that is not known, nobody
+knows what.
 
 Claims are counted by themselves, for as long as they exist.  A pod that was charged for claims made from templates
 stands in flight with that charge until each claim has taken over its part, and with what it asks for by resources
@@ -101,6 +102,7 @@ class PodCensus:
         counts = self._counts(pod)
         self._misread.pop(uid, None)
         if counts is None and before is None and uid not in self._promises and uid not in self._harmless:
+            logger.error("what pod %s asks for cannot be read, nor is known what it holds", _key(pod))
             self._misread[uid] = pod
             self.doubt("pods", _key(pod), uid)
         elif not counts and before is None and uid not in self._promises:
@@ -407,8 +409,7 @@ class PodCensus:
         """Devices by class key, as today's nodes and pools have it; None for a pod whose request cannot be read."""
         try:
             return counted(requested_devices(pod, self._registry.inventory))
-        except DemandError as error:
-            logger.error("what pod %s asks for cannot be read: %s", _key(pod), error)
+        except DemandError:
             return None
 
 
