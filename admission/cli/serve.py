@@ -10,7 +10,7 @@ import os
 import pathlib
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -51,7 +51,7 @@ from admission.server.workloads import WORKLOADS, WorkloadGate
 if TYPE_CHECKING:
     import argparse
     import datetime as dt
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from admission.cli.source import Source
 
@@ -81,7 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             settings = read_settings(arguments.config)
             choose(settings.log.level, settings.log.format)
-            uvloop.run(_serve(arguments, settings))
+            uvloop.run(_until_told(_serve(arguments, settings)))
+        except asyncio.CancelledError:
+            return 0
         except (*_UNUSABLE, OSError) as error:
             logger.critical("computegate serve: %s", error)
             return 2
@@ -90,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _stopped_early() -> Iterator[None]:
-    """SIGTERM ends the block with status 0 until ``serve`` has its own way to stop.
+    """SIGTERM ends the block with status 0 until the event loop has its own way to stop.
 
     The first process of a container is not ended by a signal that it does not handle.
     """
@@ -99,6 +101,18 @@ def _stopped_early() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+async def _until_told(serving: Coroutine[Any, Any, None]) -> None:
+    """Await what serves; SIGTERM cancels it until it has its own way to stop.
+
+    Not by an exception out of the signal's handler: that is raised wherever the process is, and what answers a request
+    would take it for the request's own.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await serving
 
 
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from admission.cli import serve
 from admission.cli.main import main
 from admission.cli.referencekey import AWAY, LEAST_BYTES, key_in, reference_keys
 from admission.review.reference import Keys
@@ -87,6 +88,22 @@ def test_a_server_that_waits_for_its_api_server_is_live_and_says_why_it_is_not_r
             assert server.wait(60) == 0
         finally:
             server.kill()
+
+
+def test_a_signal_that_comes_while_a_probe_is_answered_stops_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer() -> None:
+        with contextlib.suppress(SystemExit):  # as what runs an ASGI application takes all that comes out of it
+            signal.raise_signal(signal.SIGTERM)
+
+    async def serving(*_: object) -> None:
+        await asyncio.create_task(answer())
+        await asyncio.sleep(5)
+        pytest.fail("it was told to stop, and goes on")
+
+    monkeypatch.setattr(serve, "_serve", serving)
+    assert main(["serve", "--standalone", str(tmp_path)]) == 0
 
 
 def test_a_server_that_ends_leaves_the_process_as_it_was(tmp_path: Path) -> None:

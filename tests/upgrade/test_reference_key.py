@@ -33,6 +33,9 @@ def installed(release: Release) -> Iterator[Release]:
         release.put("install", CHART)
         release.kubectl("rollout", "status", f"deployment/{RELEASE}", "-n", NAMESPACE, "--timeout=60s")
         yield release
+        release.helm("upgrade", RELEASE, CHART, "--reuse-values", "--set=crds.keep=false")
+        release.helm("uninstall", RELEASE)
+    release.kubectl("delete", "secret", KEPT_IN, "-n", NAMESPACE)
 
 
 def blocks() -> list[str]:
