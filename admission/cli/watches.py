@@ -69,6 +69,7 @@ logger = logging.getLogger(__name__)
 class Watches:
     """One reflector for each collection, and what its events change.
 
+    Nothing is decided by any of them that has been silent for ``stale_seconds``: what it says may have been revoked.
     ``heed`` hears of each version of a ledger; ``tell_weaker``, with name and uid, of each namespace that is less
     enforced than before.
     """
@@ -146,9 +147,7 @@ class Watches:
     def _reflector(
         self, path: str, decoder: Any, handler: Callable[[Event[Any]], None], **options: Any
     ) -> Reflector[Any]:
-        return Reflector(
-            self._client, path, decoder, on_change=handler, server_timeout=self._watched_for, **options
-        )
+        return Reflector(self._client, path, decoder, on_change=handler, server_timeout=self._watched_for, **options)
 
     def _on_object(self, kind: type[Object], event: Event[Any]) -> None:
         if kind is AccessPolicy and isinstance(event, Modified):

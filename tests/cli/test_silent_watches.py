@@ -1,4 +1,4 @@
-"""By a collection that has told nothing for too long nothing is decided, nor anything ended; a quiet one tells in time."""
+"""By a collection that has been silent for too long nothing is decided, nor ended; a quiet one tells so in time."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def watching(server: Quiet, stale_seconds: float = 90) -> Watches:
         )
         tasks = [asyncio.create_task(each.run()) for each in watches.reflectors.values()]
         async with asyncio.timeout(30):
-            while watches.unsynced() or len(server.watched) + len(server.unserved) < len(tasks):
+            while watches.unsynced() or len(server.watched) + len(server.unserved) < len(tasks):  # noqa: ASYNC110
                 await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
