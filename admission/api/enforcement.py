@@ -63,7 +63,7 @@ class Step(Model):
     grace_period: Delay = "24h"
     """From when the tenant is first told of a reason in a namespace, or of its eviction where that is later, to the eviction of the pods. A deadline that was shown is never brought forward."""
     respect_budgets_for: Delay = "1h"
-    """How long after the deadline PodDisruptionBudgets are respected; a pod that one still keeps then is deleted."""
+    """How long PodDisruptionBudgets are respected, from the first eviction of a pod that one refuses, as the leader knows; a pod that one still keeps then is deleted."""
 
 
 class EnforcementSpec(Model):
@@ -76,7 +76,7 @@ class EnforcementSpec(Model):
     evictions_per_minute: Annotated[int, pydantic.Field(ge=1, le=600)] = 10
     """Attempts to evict in any 60 seconds, in the whole cluster. Of several Enforcements the lowest holds."""
     terminate_within: Delay = "5m"
-    """How long a pod may take to end once it is told to, where its own `terminationGracePeriodSeconds` is longer. A pod that was told by somebody else, and would take longer, is told anew when `respectBudgetsFor` is over. Of several Enforcements the shortest holds."""
+    """How long a pod may take to end once it is told to, where its own `terminationGracePeriodSeconds` is longer. A pod that was told by somebody else, and would take longer, is told anew when `respectBudgetsFor` after its deadline is over. Of several Enforcements the shortest holds."""
     most_share: Annotated[int, pydantic.Field(ge=1, le=100)] = 20
     """Percent of the pods with controlled accelerators whose deadline may have passed at once, together with those ended within an hour; beyond that, and beyond one pod, nothing is evicted until `confirmed` says so."""
     confirmed: Annotated[str, pydantic.Field(max_length=64)] = ""

@@ -1,4 +1,4 @@
-"""``computegate explain``: everything behind a reference, out of the decision record."""
+"""``computegate explain``: everything behind a reference, out of the record: the decision, and steps of enforcement."""
 
 from __future__ import annotations
 
@@ -9,38 +9,51 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from admission.cli.recordlines import lines, schema_of
+from admission.enforce.sweep.record import SCHEMA as STEP
+from admission.enforce.sweep.record import Line
 from admission.review.fitting import printable
 from admission.server.record import SCHEMA, Record
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-_decoder = msgspec.json.Decoder(Record)
+_decoders: Mapping[str | None, msgspec.json.Decoder[Record] | msgspec.json.Decoder[Line]] = {
+    SCHEMA: msgspec.json.Decoder(Record),
+    STEP: msgspec.json.Decoder(Line),
+}
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the program's."""
-    parser = commands.add_parser("explain", help="print every check behind the reference of a denial")
+    parser = commands.add_parser("explain", help="print what is behind the reference of a denial, or of what is found")
     parser.add_argument("reference", metavar="REF")
     parser.add_argument("--from", required=True, metavar="FILE", dest="source", help="decision record; - is stdin")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the decisions with this reference; 1 when there is none, 2 when the record cannot be read."""
+    """Print what has this reference; 1 when there is nothing, 2 when the record cannot be read."""
     try:
         with opened(arguments.source) as stream:
-            found = [record for record in records(stream) if record.reference == arguments.reference]
+            found = [each for each in entries(stream) if each.reference == arguments.reference]
     except OSError as error:
         print(f"computegate explain: {error}", file=sys.stderr)
         return 2
     if not found:
-        print(f"no decision with reference {arguments.reference} in {arguments.source}", file=sys.stderr)
+        print(f"no decision or step with reference {arguments.reference} in {arguments.source}", file=sys.stderr)
         return 1
-    print("\n".join(map(printable, _told(found[-1]))))  # tenants choose paths and names, not what a terminal does
-    if len(found) > 1:
-        print(f"\n{len(found)} decisions have this reference, from {found[0].at} on; the latest is shown")
+    decisions = [each for each in found if isinstance(each, Record)]
+    steps = [each for each in found if isinstance(each, Line)]
+    parts: list[Iterable[str]] = [_told(decisions[-1])] if decisions else []
+    if len(decisions) > 1:
+        said = f"{len(decisions)} decisions have this reference, from {decisions[0].at} on; the latest is shown"
+        parts.append([said])
+    if steps:
+        parts.append(_steps(steps))
+    # Tenants choose paths and names, not what a terminal does.
+    print("\n\n".join("\n".join(map(printable, part)) for part in parts))
     return 0
 
 
@@ -55,11 +68,27 @@ def opened(source: str) -> Iterator[BinaryIO]:
 
 
 def records(stream: BinaryIO) -> Iterator[Record]:
-    """Yield the records of a log; other lines of the log are passed over."""
-    for line in stream:
-        if SCHEMA.encode() in line:
-            with contextlib.suppress(msgspec.DecodeError):
-                yield _decoder.decode(line)
+    """Yield the decisions of a log; other lines of the log are passed over."""
+    return (each for each in entries(stream) if isinstance(each, Record))
+
+
+def entries(stream: BinaryIO) -> Iterator[Record | Line]:
+    """Yield the decisions, and the steps of enforcement, of a log; other lines of the log are passed over."""
+    for line, _ in lines(stream):
+        decoder = _decoders.get(schema_of(line))
+        if decoder is not None:
+            with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
+                yield decoder.decode(line)
+
+
+def _steps(steps: Iterable[Line]) -> Iterator[str]:
+    yield "steps about pods that run"
+    for each in steps:
+        deadline = f"; evicted from {each.deadline} on" if each.deadline else ""
+        yield (
+            f"  {each.at} {each.step}: {each.pods} pods of namespace {each.namespace or '-'} "
+            f"of tenant {each.tenant or '-'}: {', '.join(each.reasons) or '-'}{deadline}"
+        )
 
 
 def _told(record: Record) -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pathlib
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from admission.cli.explain import opened
 from admission.cli.recordend import State, Told, head_of
+from admission.cli.recordlines import lines
 from admission.cli.verify import Verification
 from admission.review.fitting import printable
 from admission.server.signing import UnusableKey, Verifier, verifier
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from admission.cli.recordrun import Fault
-
-LONGEST = 16 * 1024 * 1024
-"""Bytes of one line; what is longer is no line of a record."""
 
 _ENDS = {
     State.ENDED: "ended in order",
@@ -93,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         for file in arguments.files:
             with opened(file) as stream:
-                for number, (line, ended) in enumerate(_lines(stream), start=1):
+                for number, (line, ended) in enumerate(lines(stream), start=1):
                     found.add(line, file, number, ended=ended)
     except (OSError, UnusableKey) as error:
         print(f"computegate record verify: {error}", file=sys.stderr)
@@ -112,18 +110,6 @@ def _key(path: pathlib.Path) -> Verifier:
         return verifier(path.read_bytes())
     except UnusableKey as error:
         raise UnusableKey(f"{path}: {error}") from None
-
-
-def _lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
-    """Yield lines without their ends, and whether they had one; of one that is too long, its beginning."""
-    while line := stream.readline(LONGEST):
-        ended = line.endswith(b"\n")
-        if not ended and len(line) == LONGEST:
-            while rest := stream.readline(LONGEST):
-                if rest.endswith(b"\n"):
-                    break
-            ended = True
-        yield line.removesuffix(b"\n"), ended
 
 
 def _as_text(found: Verification, *, keyed: bool) -> Iterator[str]:

@@ -172,7 +172,7 @@ class Reevaluation:
             client, registry, events, allowances, self._refer, steps=self.steps, contact=settings.contact, now=now
         )
         reader = Reader(client, review, excluded, lambda _: None)
-        self.evictor, self.suspender = Evictor(client, now), Suspender(client, self.steps, reader)
+        self.evictor, self.suspender = Evictor(client), Suspender(client, self.steps, reader)
         self.statuses = Statuses(client, registry)
         granted = granted_by(settings)
         self.shown = Shown(self.statuses, registry.mode, self.evictor, now=now, granted=granted)

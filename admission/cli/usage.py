@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from admission.cli.explain import opened
+from admission.cli.recordlines import lines, schema_of
 from admission.ledger.usage.interval import millis_of
 from admission.ledger.usage.line import GAP_SCHEMA, SCHEMA, GapLine, UsageLine
 from admission.review.fitting import printable
@@ -23,11 +24,6 @@ _DIGITS = 3
 _MARK = b"computegate.io/usage"
 
 
-class _Schema(msgspec.Struct):
-    schema: str = ""
-
-
-_schema = msgspec.json.Decoder(_Schema)
 _usage = msgspec.json.Decoder(UsageLine)
 _gap = msgspec.json.Decoder(GapLine)
 
@@ -109,7 +105,9 @@ def _decoded(raw: bytes) -> UsageLine | GapLine | None:
     """Return a line of the record; None for any other line of a log, whatever texts it has in it."""
     if _MARK not in raw:
         return None
-    schema = _schema.decode(raw).schema
+    schema = schema_of(raw)
+    if schema is None:
+        raise ValueError("it is no JSON object")
     if schema == GAP_SCHEMA:
         return _gap.decode(raw)
     if schema != SCHEMA:
@@ -144,7 +142,7 @@ def summed(lines: Iterable[UsageLine]) -> dict[Group, Sums]:
 def _lines(files: list[str]) -> Iterator[bytes]:
     for file in files:
         with opened(file) as stream:
-            yield from stream
+            yield from (line for line, _ in lines(stream))
 
 
 def _hours(milliseconds: int) -> float:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from admission.cli.recordend import Heads, State, Told
+from admission.cli.recordlines import schema_of
 from admission.cli.recordrun import MOST_GAPS, Fault, Gap, Place, Run
 from admission.server import chain
 from admission.server.chain import Begin, Checkpoint, Head, Link, Lost, Recovered, Retired, link_of, signed_text
@@ -32,7 +33,7 @@ MOST_LOOKS = 5_000_000
 MOST_RUNS = 100_000
 
 _OURS = (b'"schema":"computegate.io/', b'"chain":{"run":"')
-"""In a line of a record that is no longer whole, one of these is left, mostly."""
+"""In a line of a record that is no JSON any more, one of these is left, mostly."""
 
 _AT = re.compile(rb'"at":"([^"\\]{1,40})"')
 _KINDS: dict[str, type[Begin | Checkpoint | Lost | Recovered | Retired]] = {
@@ -43,13 +44,6 @@ _KINDS: dict[str, type[Begin | Checkpoint | Lost | Recovered | Retired]] = {
     chain.RETIRED: Retired,
 }
 _decoders = {schema: msgspec.json.Decoder(kind) for schema, kind in _KINDS.items()}
-
-
-class _Schema(msgspec.Struct):
-    schema: str
-
-
-_schema = msgspec.json.Decoder(_Schema)
 
 
 @dataclass(slots=True)
@@ -110,9 +104,9 @@ class Verification:
             told.run.add(link, place)
             self._note(told, link, line, place)
             self._heads.see(link, place)
-        elif not ended:
+        elif not ended and not schema_of(line):
             self.torn.append(place)
-        elif link is None and not any(mark in line for mark in _OURS):
+        elif link is None and not schema_of(line) and not any(mark in line for mark in _OURS):
             self.others += 1
         elif len(self._damaged) < MOST_GAPS:
             self._damaged.append(_Damaged(place, link))
@@ -150,8 +144,8 @@ class Verification:
             told.end.follow(link.sequence, told.last_at)
         if not line.startswith(chain.MARK):
             return
+        schema = schema_of(line)
         try:
-            schema = _schema.decode(line).schema
             statement = _decoders[schema].decode(line) if schema in _decoders else None
         except (msgspec.MsgspecError, ValueError, RecursionError):
             statement = None

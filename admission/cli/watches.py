@@ -53,8 +53,9 @@ DECIDING: tuple[type[Object], ...] = (
 )
 """Our kinds that decide; each is watched by every replica."""
 
-FRESH = frozenset({"namespaces", "tenants", "exemptions", "kycoverrides", "screeningdismissals"})
-"""Collections that say who is behind a request, or lets it pass: too old, they would let in what was revoked."""
+LONGEST_WATCH = 60.0
+"""Seconds after which a watch begins anew at the latest, and tells so that what is quiet is current; earlier where
+less is stale already."""
 
 PATIENCE = 4 / 3
 """By so much longer than until it answers TryAgain is a silent replica left in the Service: an API server that was away
@@ -68,6 +69,7 @@ logger = logging.getLogger(__name__)
 class Watches:
     """One reflector for each collection, and what its events change.
 
+    Nothing is decided by any of them that has been silent for ``stale_seconds``: what it says may have been revoked.
     ``heed`` hears of each version of a ledger; ``tell_weaker``, with name and uid, of each namespace that is less
     enforced than before.
     """
@@ -88,6 +90,8 @@ class Watches:
     ) -> None:
         self._client, self._registry, self._store, self._weakened = client, registry, store, weakened
         self._keys, self._stale_seconds = keys, stale_seconds
+        longest = min(LONGEST_WATCH, stale_seconds * 2 / 3)
+        self._watched_for = longest / 2, longest
         self._last_good = last_good
         self._now, self._heed, self._tell_weaker = now, heed, tell_weaker
         self._said, self._read = "", False
@@ -112,7 +116,7 @@ class Watches:
 
     def _silent(self, seconds: float) -> list[str]:
         """Return what has told nothing for longer than that, in one phrase."""
-        silent = [name for name in FRESH if self.reflectors[name].silence() > seconds]
+        silent = [name for name, reflector in self.reflectors.items() if reflector.silence() > seconds]
         return [f"nothing heard of {' and '.join(sorted(silent))}"] if silent else []
 
     def _of_others(self) -> dict[str, Reflector[Any]]:
@@ -124,12 +128,8 @@ class Watches:
         }
 
     def _of_ours(self) -> dict[str, Reflector[Any]]:
-        ledgers = Reflector(
-            self._client,
-            f"/apis/{API_VERSION}/quotaledgers",
-            LedgerObject,
-            on_change=self._on_ledger,
-            on_cut=self._store.doubt,
+        ledgers = self._reflector(
+            f"/apis/{API_VERSION}/quotaledgers", LedgerObject, self._on_ledger, on_cut=self._store.doubt
         )
         allowances = self._reflector(
             f"/apis/{API_VERSION}/allowances", Allowance.model_validate_json, self._on_allowance
@@ -145,9 +145,9 @@ class Watches:
         return self._reflector(path, kind.model_validate_json, functools.partial(self._on_object, kind))
 
     def _reflector(
-        self, path: str, decoder: Any, handler: Callable[[Event[Any]], None], *, optional: bool = False
+        self, path: str, decoder: Any, handler: Callable[[Event[Any]], None], **options: Any
     ) -> Reflector[Any]:
-        return Reflector(self._client, path, decoder, on_change=handler, optional=optional)
+        return Reflector(self._client, path, decoder, on_change=handler, server_timeout=self._watched_for, **options)
 
     def _on_object(self, kind: type[Object], event: Event[Any]) -> None:
         if kind is AccessPolicy and isinstance(event, Modified):

@@ -124,6 +124,31 @@ def demand_of(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim] | N
     )
 
 
+def held_by(pod: Pod, inventory: Inventory, claims: Mapping[str, PodClaim]) -> Demand:
+    """Return what a pod that runs may have: what of it nobody can tell is a device of a class that nobody can tell.
+
+    Where it cannot be read that stands beside what it asks for by resources, and what it reaches without asking.
+    """
+    try:
+        return demand_of(pod, inventory, claims).presumed()
+    except DemandError as error:
+        unread = str(error)
+    try:
+        asked = _asked(pod.spec, inventory)
+    except DemandError:
+        asked = _Asked((), (), ())
+    access = asked.access + find_access(pod, granted=True, fractions_counted=True)
+    return Demand(
+        devices=_whole(asked.devices) if access else asked.devices,
+        access=access,
+        deadline_seconds=longest_of(pod.spec),
+        requests=asked.requests,
+        carrier=carrier_of(pod) if access else None,
+        refers=bool(pod.spec.resource_claims),
+        missing=(unread,),
+    ).presumed()
+
+
 def _made(found: Iterable[tuple[PodClaim, tuple[Wanted, ...]]]) -> tuple[tuple[str, str], ...]:
     digests: dict[int, str] = {}
     own = [(claim, wanted) for claim, wanted in found if claim.spec is not None and not claim.shared]

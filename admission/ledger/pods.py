@@ -3,7 +3,9 @@
 A pod is charged to the party and in the places that the record of its namespace names (``ledger.homes``), which the
 reservations of what it holds were folded by.  Where there is no record yet, or it is another tenant's, the pod's own
 reservation says both; and where there is neither (from before the install, or past us), today's labels, as soon as they
-allow.  A pod with a reservation is charged for no fewer devices until it is bound; then for its node's class.
+allow.  A pod with a reservation is charged for no fewer devices until it is bound; then for its node's class.  One
+whose request cannot be read (an annotation can change) holds what it was known to hold; where that is not known, nobody
+knows what.
 
 Claims are counted by themselves, for as long as they exist.  A pod that was charged for claims made from templates
 stands in flight with that charge until each claim has taken over its part, and with what it asks for by resources
@@ -12,6 +14,7 @@ besides.  The one exception is a claim that the scheduler makes for a pod's reso
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, OrderedDict, defaultdict
 from typing import TYPE_CHECKING
 
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
 
+logger = logging.getLogger(__name__)
+
 ENDED = frozenset({"Succeeded", "Failed"})
 """Phases in which a pod holds nothing.  A deletion timestamp alone releases nothing: containers may still run."""
 
@@ -60,6 +65,7 @@ class PodCensus:
         self._promises = Promises()
         self._homeless: set[str] = set()
         self._unnamed: dict[str, Pod] = {}
+        self._misread: dict[str, Pod] = {}
         self._named_by: Inventory | None = None
         self._harmless: Mapping[str, str] = self._idle
         self._unreadable: dict[tuple[str, str], str] = {}
@@ -94,19 +100,24 @@ class PodCensus:
             self._held.put(before)
             return
         counts = self._counts(pod)
-        if not counts and before is None and uid not in self._promises:
+        self._misread.pop(uid, None)
+        if counts is None and before is None and uid not in self._promises and uid not in self._harmless:
+            logger.error("what pod %s asks for cannot be read, nor is known what it holds", _key(pod))
+            self._misread[uid] = pod
+            self.doubt("pods", _key(pod), uid)
+        elif not counts and before is None and uid not in self._promises:
             self._idle[uid] = pod.metadata.namespace
         else:
             since = since_of(pod, self._now()) if pod.spec.node_name else 0
             self._hold(
                 uid,
                 pod.metadata.namespace,
-                counts,
+                counts or (),
                 bound=bool(since),
                 since=since,
                 seconds=longest_of(pod.spec) or 0,
             )
-            if _is_unnamed(self._held[uid]):
+            if counts is not None and _is_unnamed(self._held[uid]):
                 self._unnamed[uid] = pod
 
     def take_claim(self, claim: ResourceClaim) -> None:
@@ -150,6 +161,7 @@ class PodCensus:
         self._lasting.pop(uid, None)
         self._homeless.discard(uid)
         self._unnamed.pop(uid, None)
+        self._misread.pop(uid, None)
         self._idle.pop(uid, None)
         self._promises.drop(uid)
         self._gone[uid] = None
@@ -180,6 +192,9 @@ class PodCensus:
                 self._hold(uid, held.namespace, held.counts if held.bound else (), bound=held.bound)
             elif uid in self._idle:
                 self._hold(uid, self._idle.pop(uid), (), bound=False)
+            elif uid in self._misread:
+                self.clear("pods", _key(self._misread[uid]))
+                self.take(self._misread[uid])
 
     def seen(self, uid: str) -> bool:
         """Say whether the pod was ever seen here."""
@@ -385,17 +400,21 @@ class PodCensus:
         for uid, pod in tuple(self._unnamed.items()):
             held = self._held[uid]
             if not held.scopes:
-                held = held._replace(counts=self._counts(pod))
+                held = held._replace(counts=self._counts(pod) or held.counts)
                 self._held.put(held)
             if not _is_unnamed(held):
                 del self._unnamed[uid]
 
-    def _counts(self, pod: Pod) -> tuple[tuple[str, int], ...]:
-        """Devices by class key, as today's nodes and pools have it; nothing for a pod that cannot be read."""
+    def _counts(self, pod: Pod) -> tuple[tuple[str, int], ...] | None:
+        """Devices by class key, as today's nodes and pools have it; None for a pod whose request cannot be read."""
         try:
             return counted(requested_devices(pod, self._registry.inventory))
         except DemandError:
-            return ()
+            return None
+
+
+def _key(pod: Pod) -> str:
+    return f"{pod.metadata.namespace}/{pod.metadata.name}"
 
 
 def _is_unnamed(held: Held) -> bool:

@@ -11,7 +11,7 @@ from admission.demand.access import Access, find_access
 from admission.demand.carrier import carrier_of, container_of
 from admission.demand.claims import PodClaim, digest_of, wanted_of
 from admission.demand.fraction import fraction_devices
-from admission.demand.pod import Demand, demand_of, demand_of_claim
+from admission.demand.pod import Demand, demand_of, demand_of_claim, held_by
 from admission.demand.request import effective_request
 from admission.ledger.claims import MADE_FOR
 from admission.ledger.limits import Kind, Origin
@@ -93,9 +93,10 @@ def _demand(ask: Ask, registry: Registry) -> Demand:
     """What the object obtains; of an update, only what it adds: devices are asked for at creation."""
     if ask.demand is not None:
         return ask.demand
+    if ask.running:
+        return held_by(ask.pod, registry.inventory, ask.claims)
     if ask.before is None:
-        demand = demand_of(ask.pod, registry.inventory, ask.claims)
-        return demand.presumed() if ask.running else demand
+        return demand_of(ask.pod, registry.inventory, ask.claims)
     had = effective_request(ask.before.spec)
     raised = [name for name, count in effective_request(ask.pod.spec).items() if count > had.get(name, 0)]
     granted = bool(had or ask.before.spec.resource_claims or fraction_devices(ask.before, had))

@@ -228,7 +228,7 @@ class Settings(_Part):
     reference_secret: str = "computegate-reference"  # noqa: S105 (a name)
     """Secret in our own namespace that holds the key, and these two; made at the first start."""
     stale_seconds: Annotated[float, pydantic.Field(gt=0)] = 90
-    """Silence of the API server after which tenants and namespaces are too old to decide on: the revocation bound."""
+    """Silence about any collection after which what decides is too old to decide on: the revocation bound."""
     _digest: str = pydantic.PrivateAttr("")
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import pathlib
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from admission.cli.main import main
+from admission.enforce.sweep.record import Line, Step
 from admission.tenants.identity import identity_digest
 from tests.decide.questions import exemption, tenant, world
 from tests.gate.reviews import Door, review, run
@@ -412,7 +414,31 @@ def test_explain_exits_1_for_a_reference_that_is_not_there(
 ) -> None:
     (tmp_path / "log").write_bytes(_log(review())[1])
     assert main(["explain", "0000000000", "--from", str(tmp_path / "log")]) == 1
-    assert "no decision with reference 0000000000" in capsys.readouterr().err
+    assert "no decision or step with reference 0000000000" in capsys.readouterr().err
+
+
+def test_explain_tells_the_steps_about_pods_that_run(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (reference,), log = _log(review())
+    step = functools.partial(Line, tenant="acme", namespace="lab", reasons=("KYCExpired",), pods=2)
+    steps = (
+        step(at="2026-11-27T00:00:00Z", step=Step.GraceBegun, reference="7f3a9c41d2", deadline="2026-11-30T00:00:00Z"),
+        step(at="2026-11-28T00:00:00Z", step=Step.Resolved, reference="7f3a9c41d2"),
+        step(at="2026-11-29T00:00:00Z", step=Step.Warned, reference=reference),
+    )
+    (tmp_path / "log").write_bytes(b"\n".join([log, *map(msgspec.json.encode, steps)]))
+    assert main(["explain", "7f3a9c41d2", "--from", str(tmp_path / "log")]) == 0
+    whose = "2 pods of namespace lab of tenant acme: KYCExpired"
+    assert capsys.readouterr().out.splitlines() == [
+        "steps about pods that run",
+        f"  2026-11-27T00:00:00Z GraceBegun: {whose}; evicted from 2026-11-30T00:00:00Z on",
+        f"  2026-11-28T00:00:00Z Resolved: {whose}",
+    ]
+    assert main(["explain", reference, "--from", str(tmp_path / "log")]) == 0
+    decision, steps_told = capsys.readouterr().out.split("\n\n")
+    assert decision.startswith("denied at ")
+    assert "Warned: 2 pods" in steps_told
 
 
 def test_explain_never_lets_a_tenant_write_to_the_operators_terminal(

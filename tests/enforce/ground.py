@@ -210,7 +210,7 @@ class Leader:
             now=self._now,
             clock=self._clock,
         )
-        evictor = Evictor(client, self._now, self._clock)
+        evictor = Evictor(client, self._clock)
         self.shown = Shown(statuses, self.registry.mode, evictor, now=self._now, clock=self._clock, granted=granted)
         reader = Reader(client, self._review, (), lambda _: None)
         acts = Acts(

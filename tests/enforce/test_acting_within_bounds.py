@@ -6,10 +6,12 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from admission.api.allowance import Allowance
+from admission.enforce.sweep.record import Step
 from admission.review.reasons import Reason
 from tests.enforce.ground import Cluster, Leader
 
@@ -186,8 +188,48 @@ def test_a_budget_is_respected_for_as_long_as_is_said() -> None:
     begun = cluster.now
     settled(cluster, Leader(cluster), seconds=700)
     ((at, *_),) = cluster.evicted
-    assert timedelta(seconds=330) <= at - begun <= timedelta(seconds=640), "tried more and more seldom meanwhile"
-    assert 3 < len(cluster.attempts) < 12
+    assert timedelta(seconds=330) <= at - begun <= timedelta(seconds=335), "and no longer"
+    assert 3 < len(cluster.attempts) < 12, "tried more and more seldom meanwhile"
+
+
+def _stale(cluster: Cluster, leader: Leader) -> None:
+    leader.stale = "nothing heard of tenants"
+    settled(cluster, leader, seconds=300)
+    leader.stale = ""
+
+
+def _not_granted(cluster: Cluster, leader: Leader) -> None:
+    cluster.forbids = True
+    settled(cluster, leader, seconds=300)
+    cluster.forbids = False
+
+
+def _confirmed_late(cluster: Cluster, leader: Leader) -> None:
+    cluster.change(mostShare=5)
+    settled(cluster, leader, seconds=300)
+    assert cluster.attempts == []
+    cluster.confirm()
+
+
+@pytest.mark.parametrize("held_up", [lambda _cluster, _leader: None, _stale, _not_granted, _confirmed_late])
+def test_no_pod_is_deleted_before_its_budget_was_asked_for_as_long_as_is_said(
+    held_up: Callable[[Cluster, Leader], None],
+) -> None:
+    steps = [{"action": "Evict", "gracePeriod": "30s", "respectBudgetsFor": "60s"}]
+    cluster = Cluster({"kept": 20, "well": 60}, steps=steps, evictionsPerMinute=10, mostShare=50)
+    cluster.budgeted.update(f"kept-{number}" for number in range(20))
+    leader = Leader(cluster)
+    cluster.reasons["kept"] = Reason.KYCExpired
+    held_up(cluster, leader)
+    settled(cluster, leader, seconds=300)
+    cluster.confirm()  # what budgets refused was attempted, too
+    settled(cluster, leader, seconds=300)
+    refused: dict[str, datetime] = {}
+    for line in cluster.lines:
+        if line.workload and line.step == Step.Refused:
+            refused.setdefault(line.workload.name, datetime.fromisoformat(line.at))
+    assert len(cluster.evicted) == 20
+    assert all(at - refused[name] >= timedelta(seconds=60) for at, _, name in cluster.evicted)
 
 
 def test_what_is_cleared_in_time_is_left_alone() -> None:

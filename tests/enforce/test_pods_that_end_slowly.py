@@ -52,7 +52,7 @@ def test_a_pod_that_its_owner_told_to_end_in_years_is_told_anew_after_the_time_f
     assert at >= START + timedelta(seconds=150)
     assert cluster.told == {"bad-0": (START, 300), "bad-1": (START, USUAL_GRACE)}
     steps = [line.step for line in cluster.lines if line.workload]
-    assert steps == [Step.Deleting, Step.Deleted]
+    assert steps == [Step.Evicting, Step.Evicted]
     assert cluster.status.ended == [], "it had been told before"
 
 

@@ -99,23 +99,28 @@ def test_a_leader_that_cannot_judge_all_pods_says_so_and_counts_from_the_begin_o
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "expected"),
+    ("status", "message", "expected", "kept"),
     [
-        (429, "Cannot evict pod as it would violate the pod's disruption budget.", Outcome.Refused),
-        (500, "This pod has more than one PodDisruptionBudget, which is not supported.", Outcome.Refused),
-        (429, "The server has received too many requests and has asked us to try again later.", Outcome.Failed),
-        (500, "etcdserver: request timed out", Outcome.Failed),
-        (404, "", Outcome.Gone),
+        (429, "Cannot evict pod as it would violate the pod's disruption budget.", Outcome.Refused, True),
+        (500, "This pod has more than one PodDisruptionBudget, which is not supported.", Outcome.Refused, True),
+        (429, "The server has received too many requests and has asked us to try again later.", Outcome.Failed, False),
+        (503, "the server is currently unable to handle the request", Outcome.Failed, False),
+        (500, "etcdserver: request timed out", Outcome.Failed, True),
+        (403, 'admission webhook "w" denied the request', Outcome.Failed, True),
+        (403, 'User "us" cannot create resource "pods/eviction"', Outcome.Failed, False),
+        (404, "", Outcome.Gone, False),
     ],
 )
-def test_a_refusal_is_put_down_to_a_budget_only_where_the_api_server_says_so(
-    status: int, message: str, expected: str
+def test_a_refusal_is_put_down_to_a_budget_only_where_the_api_server_says_so_and_time_runs_only_where_it_answered(
+    status: int, message: str, expected: str, kept: bool
 ) -> None:
     class Refusing:
         async def create(self, *_: object) -> bytes:
             raise ApiError(status, "", message)
 
     client: Any = Refusing()
-    evictor = Evictor(client, lambda: START)
-    victim = Victim(Pod(), frozenset(), START, START)
+    evictor = Evictor(client)
+    victim = Victim(Pod(), frozenset(), START, 0)
+    assert not evictor.is_late(victim)
     assert asyncio.run(evictor.end(victim, late=False)) == expected
+    assert evictor.is_late(victim) == kept

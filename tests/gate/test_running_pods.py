@@ -36,6 +36,11 @@ METERED = quota(limits={"deviceHours": 10}, window="7d")
 USING = pod(ONE, resourceClaims=[{"name": "devices", "resourceClaimName": "shared"}])
 FULL = State(initialized=True, used={("acme", CHIP): 8})
 
+MANY_CLAIMS = [{"name": f"d{number}", "resourceClaimName": "shared"} for number in range(33)]
+MANY_RESOURCES: dict[str, Any] = {f"example.com/x{number}": 1 for number in range(129)}
+NO_NUMBER = {"annotations": {"gpu-fraction-num-devices": "abc"}}
+MISREAD = pod(ONE, metadata=NO_NUMBER)
+
 
 def hold(hours: int) -> State:
     group = world().registry().requester("lab").group
@@ -97,6 +102,25 @@ OF: dict[str, tuple[World, State, Pod, set[Reason]]] = {
     ),
     "access that nobody exempts": (
         world(quota()), State(initialized=True), pod({"securityContext": {"privileged": True}}), {Reason.DeviceBypass},
+    ),
+    "an annotation that is no number": (world(quota()), State(initialized=True), MISREAD, {Reason.ClassUnknown}),
+    "a clearance that has ended, and an annotation that is no number": (
+        world(EXPIRED, quota()), State(initialized=True), MISREAD, {Reason.KYCExpired, Reason.ClassUnknown},
+    ),
+    "a hold that is over, and an annotation that is no number": (
+        world(HELD), hold(24), MISREAD, {Reason.HoldTooLong, Reason.ClassUnknown},
+    ),
+    "a clearance that has ended, and more claims than are looked up": (
+        world(EXPIRED, quota()), State(initialized=True), pod(ONE, resourceClaims=MANY_CLAIMS),
+        {Reason.KYCExpired, Reason.ClassUnknown},
+    ),
+    "a clearance that has ended, and more resources than are read": (
+        world(EXPIRED, quota()), State(initialized=True), pod(ONE | MANY_RESOURCES),
+        {Reason.KYCExpired, Reason.ClassUnknown},
+    ),
+    "access that nobody exempts, and an annotation that is no number": (
+        world(quota()), State(initialized=True),
+        pod({"securityContext": {"privileged": True}}, metadata=NO_NUMBER), {Reason.DeviceBypass, Reason.ClassUnknown},
     ),
 }  # fmt: skip
 

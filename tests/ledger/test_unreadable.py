@@ -13,6 +13,7 @@ from admission.cli.upkeep import Upkeep
 from admission.cluster.change import Added, Deleted, Event, Malformed
 from admission.cluster.events import Events
 from admission.decide.limits import Charge
+from admission.demand.inventory import Node
 from admission.ledger.fold import fold, follows
 from admission.ledger.homes import ChargedTenant
 from admission.ledger.hours import Terms
@@ -272,3 +273,64 @@ def test_a_ledger_that_fails_keeps_no_other_from_its_recount(monkeypatch: pytest
         assert (scene.keeper.work.failures, scene.keeper.work.uncounted) == (1, {"CN": {"acme": 2}})
 
     stage(play)
+
+
+def misread(uid: str = "bad", *, node: str = H100) -> Pod:
+    """Return a pod that asks for four GPUs, and a share of a number of others that is none."""
+    made = readable(uid, node=node)
+    annotations = {"gpu-fraction-num-devices": "abc"}
+    return msgspec.structs.replace(made, metadata=msgspec.structs.replace(made.metadata, annotations=annotations))
+
+
+@pytest.mark.parametrize("bound", ["", H100])
+def test_a_pod_whose_request_cannot_be_read_any_more_holds_what_it_held(registry: Registry, bound: str) -> None:
+    census = PodCensus(registry, lambda: NOW)
+    census.take(readable("bad", node=bound))
+    held = census.charges("DE")
+    census.take(misread())
+    assert (census.charges("DE"), census.unread()) == (held, 0)
+    heir = census.heir()
+    heir.take(misread())
+    assert (heir.charges("DE"), heir.unread()) == (held, 0)
+
+
+def test_a_pod_whose_request_cannot_be_read_holds_what_was_promised_for_it(registry: Registry) -> None:
+    promised = {"bad": Entry("bad", "team", "bad", Charge("acme", (("h100-sxm", 4),)), 0, "")}
+    early, late = PodCensus(registry, lambda: NOW), PodCensus(registry, lambda: NOW)
+    early.learn("DE", promised)
+    early.take(misread())
+    late.take(misread())
+    late.learn("DE", promised)
+    for census in (early, late):
+        assert (census.charges("DE"), census.unread()) == ({HELD: 4}, 0)
+
+
+def test_a_pod_whose_request_never_could_be_read_holds_nobody_knows_what_until_it_can_or_is_gone(
+    registry: Registry,
+) -> None:
+    census = PodCensus(registry, lambda: NOW)
+    for _ in range(2):
+        census.clear("pods", "team/bad")
+        census.take(misread())
+        assert (census.charges("DE"), list(census.unreadable("DE"))) == ({}, ["pods team/bad"])
+    census.clear("pods", "team/bad")
+    census.take(readable("bad", node=H100))
+    assert (census.charges("DE"), census.unread()) == ({HELD: 4}, 0)
+
+
+def test_a_pod_that_was_known_to_hold_nothing_holds_nothing_when_it_cannot_be_read(registry: Registry) -> None:
+    census = PodCensus(registry, lambda: NOW)
+    census.take(readable("bad", node=H100, gpus=0))
+    census.take(misread())
+    assert (census.charges("DE"), census.unread()) == ({}, 0)
+
+
+def test_a_pod_of_a_class_that_nobody_knew_keeps_its_devices_when_the_class_is_declared(registry: Registry) -> None:
+    gpus = frozenset({"nvidia.com/gpu"})
+    registry.put_node(Node("new", {}, resources=gpus))
+    census = PodCensus(registry, lambda: NOW)
+    census.take(readable("bad"))
+    census.take(misread(node="new"))
+    assert census.charges("DE") == {("acme", "a100-80gb|h100-sxm|unknown"): 4}
+    registry.put_node(Node("new", {"nvidia.com/gpu.product": H100}, resources=gpus))
+    assert census.charges("DE") == {("acme", "a100-80gb|h100-sxm"): 4}

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from admission.cli import recordlines
 from admission.cli.explain import records
 from admission.cli.main import main
 from admission.cli.usage import read
@@ -107,6 +109,34 @@ def test_a_file_that_holds_no_key_is_refused_without_a_word_of_it(content: bytes
     assert content.decode(errors="replace")[:5] not in str(refused.value) or not content
     with pytest.raises(UnusableKey):
         key_signer(content)
+
+
+@pytest.mark.parametrize(
+    "separators", [(",", ":"), (", ", ": "), (" ,", " :")], ids=["as-written", "as-dumped", "otherwise"]
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""], ids=["a-line", "another-end", "the-last"])
+def test_a_line_that_can_be_explained_is_verified_too(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], separators: tuple[str, str], end: bytes
+) -> None:
+    door, record = Door(), tmp_path / "record"
+    run(review(), door=door)
+    forged = {**msgspec.to_builtins(door.records[0]), "reference": "deadbeef00", "decision": "allowed"}
+    record.write_bytes(b"\n".join([*LINES, json.dumps(forged, separators=separators).encode()]) + end)
+    assert main(["explain", "deadbeef00", "--from", str(record)]) == 0
+    assert main(["record", "verify", str(record)]) == 1
+    assert f"unlinked: a line at {record}:{len(LINES) + 1}: a line of no run" in capsys.readouterr().out
+
+
+def test_a_line_that_is_too_long_is_none_for_who_reads_and_who_verifies(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    door, record = Door(), tmp_path / "record"
+    run(review(), door=door)
+    (line,) = map(msgspec.json.encode, door.records)
+    monkeypatch.setattr(recordlines, "LONGEST", 4 * len(line))
+    record.write_bytes(b"\n".join([*LINES, b" " * 4 * len(line) + line, b""]))
+    assert list(records(io.BytesIO(record.read_bytes()))) == []
+    assert main(["record", "verify", str(record)]) == 0
 
 
 def test_what_reads_the_record_reads_its_lines_with_the_chain_in_them() -> None:

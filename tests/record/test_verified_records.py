@@ -131,9 +131,26 @@ def test_a_run_whose_checkpoints_were_taken_out_is_signed_by_nobody() -> None:
             lambda lines: [*lines[:9], b'{"schema":"computegate.io/decision/v1"}', *lines[9:]],
             {Wrong("unlinked", -1, -1)},
         ),
+        (
+            lambda lines: [*lines[:9], b'{ "at": "now", "schema" : "computegate.io/decision/v1" }', *lines[9:]],
+            {Wrong("unlinked", -1, -1)},
+        ),
+        (lambda lines: [*lines[:9], json.dumps(json.loads(lines[9])).encode(), *lines[10:]], {Wrong("edited", 9, 9)}),
         (lambda lines: lines + lines, {Wrong("duplicated", 0, LAST)}),
     ],
-    ids=["no-head", "a-block", "files-swapped", "joined", "an-end", "a-beginning", "emptied", "inserted", "twice"],
+    ids=[
+        "no-head",
+        "a-block",
+        "files-swapped",
+        "joined",
+        "an-end",
+        "a-beginning",
+        "emptied",
+        "inserted",
+        "inserted-with-spaces",
+        "spaced",
+        "twice",
+    ],
 )
 def test_other_changes_are_found_too(change: Callable[[list[bytes]], list[bytes]], found: set[Wrong]) -> None:
     assert wrong(change(list(LINES))) == found

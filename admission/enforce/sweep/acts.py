@@ -254,11 +254,12 @@ class Acts:
         reasons = frozenset(reason for reason, each in taken.items() if each.action is Action.Evict)
         if not reasons:
             return None
-        respect = max(overdue.reasons[reason] + timedelta(seconds=taken[reason].respect) for reason in reasons)
-        if pod.metadata.deletion_timestamp is not None and self._now() < respect:
+        respect = {reason: taken[reason].respect for reason in reasons}
+        until = max(overdue.reasons[reason] + timedelta(seconds=respect[reason]) for reason in reasons)
+        if pod.metadata.deletion_timestamp is not None and self._now() < until:
             return None
         deadline = min(overdue.reasons[reason] for reason in reasons)
-        return Victim(pod, reasons, deadline, respect, self._allowed())
+        return Victim(pod, reasons, deadline, max(respect.values()), self._allowed())
 
     def _allowed(self) -> int:
         return allowed_by(evicting(self._statuses.every()))

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import operator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from admission.api import TENANT_LABEL
 from admission.api.exemption import Exemption
 from admission.api.quota import ComputeQuota
+from admission.decide.exemption import in_force
 from admission.decide.screening import too_old
 from admission.enforce.shown import deciding_anywhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
-    from datetime import datetime
 
     from admission.decide.registry import Registry
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 _BATCH = 20  # namespaces between two turns of the loop
 
@@ -34,6 +37,7 @@ class Changes:
         self._quotas: tuple[object, ...] = ()
         self._exemptions: tuple[object, ...] = ()
         self._generation: object = None
+        self._until = NEVER
 
     def note(self, namespace: str) -> None:
         """Note what decides, before the pods of a namespace are judged."""
@@ -65,12 +69,16 @@ class Changes:
         return (*common, *deciding_anywhere(standing, registry, self._now(), namespace))
 
     def _kept(self) -> tuple[object, object]:
-        """The quotas by what they say, not by what they hold, and the exemptions; the same while they say so."""
-        registry = self._registry
-        if registry.generation is not self._generation:
+        """The quotas by what they say, not by what they hold, and the exemptions in force; the same while these are."""
+        registry, now = self._registry, self._now()
+        if registry.generation is not self._generation or now >= self._until:
             self._generation = registry.generation
             quotas = tuple((each.name, each.spec) for each in registry.every(ComputeQuota))
-            exemptions = registry.every(Exemption)
+            asked = registry.every(Exemption)
+            turns = {each.spec.valid_until for each in asked}
+            turns.update(each.status.approval.at for each in asked if each.status.approval)
+            self._until = min((at for at in turns if at > now), default=NEVER)
+            exemptions = tuple(each for each in asked if in_force(each, now))
             self._quotas = self._quotas if quotas == self._quotas else quotas
             self._exemptions = self._exemptions if exemptions == self._exemptions else exemptions
         return self._quotas, self._exemptions

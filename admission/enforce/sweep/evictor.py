@@ -1,5 +1,7 @@
 """Ends one pod: by the Eviction API, which respects PodDisruptionBudgets, or by its deletion when that was long enough.
 
+How long counts from when the API server first kept a pod from this leader: none is deleted whose budgets nobody asked.
+
 Both carry the uid, so that a pod of the same name that came since is never meant, and of two who try one does it.
 """
 
@@ -33,11 +35,16 @@ FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
 NEVER = float("-inf")
 """Since when a pod may be tried that was not, nor others beside it in vain."""
 
-_REMEMBERED = 10_000
+_REMEMBERED = 100_000
+"""Pods of which it is known that they were tried; one that is forgotten begins anew."""
+
 NOT_GRANTED_SECONDS = 60.0
 """Between two attempts while the right to evict is wanting."""
 
 _OF_BUDGETS = {429, 500}
+_BUSY = {429, 503, 504}
+"""Nothing is said of the pod, but for a budget's 429."""
+
 _GONE = {404, 409}
 """It is not there, or not the one of this uid."""
 
@@ -63,8 +70,8 @@ class Victim(NamedTuple):
     """Those that are due."""
     deadline: datetime
     """The first of theirs."""
-    respect_until: datetime
-    """Until when budgets are respected."""
+    respect: int
+    """Seconds for which budgets are respected, from when one first keeps it."""
     allowed: int = sys.maxsize
     """Seconds in which it is to end."""
 
@@ -77,11 +84,10 @@ class _Wait(NamedTuple):
 class Evictor:
     """Evicts, and remembers for which pods to wait.  ``clock`` is monotonic."""
 
-    def __init__(
-        self, client: Client, now: Callable[[], datetime], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._client, self._now, self._clock = client, now, clock
+    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._clock = client, clock
         self._waits: cachetools.LRUCache[str, _Wait] = cachetools.LRUCache(_REMEMBERED)
+        self._kept: cachetools.LRUCache[str, float] = cachetools.LRUCache(_REMEMBERED)
         self._refusing: cachetools.TTLCache[str, None] = cachetools.TTLCache(_REMEMBERED, LONGEST_PAUSE, clock)
         self.not_granted = ""
         """What the API server said when it refused an eviction for want of a right; "" while it does not."""
@@ -107,7 +113,8 @@ class Evictor:
 
     def is_late(self, victim: Victim) -> bool:
         """Say whether budgets were respected for long enough."""
-        return self._now() >= victim.respect_until
+        since = self._kept.get(victim.pod.metadata.uid)
+        return since is not None and self._clock() - since >= victim.respect
 
     async def end(self, victim: Victim, *, late: bool) -> Outcome:
         """Try to end a pod, once; past budgets where it is ``late``."""
@@ -118,7 +125,10 @@ class Evictor:
         uid = victim.pod.metadata.uid
         before = self._waits.get(uid)
         pause = min(LONGEST_PAUSE, 2 * before.pause) if before else FIRST_PAUSE
-        self._waits[uid] = _Wait(self._clock() + pause, pause)
+        until = self._clock() + pause
+        if uid in self._kept and not late:
+            until = min(until, self._kept[uid] + victim.respect)
+        self._waits[uid] = _Wait(until, pause)
         return outcome
 
     async def _tried(self, victim: Victim, *, late: bool) -> Outcome:
@@ -138,13 +148,17 @@ class Evictor:
         # A pod of two budgets is answered with 500: it is no more evicted than one whose budget is used up.
         # And one that is asked too much answers with 429 of no budget.
         if error.status in _OF_BUDGETS and "budget" in error.message.lower():
+            self._keep(victim)
             return Outcome.Refused
-        if (
-            error.status == HTTPStatus.FORBIDDEN and " cannot " in error.message
-        ):  # by who authorizes, not by an admission
+        if error.status == HTTPStatus.FORBIDDEN and " cannot " in error.message:  # by who authorizes, not by admission
             self.not_granted, self._refused_at = error.message, self._clock()
+        elif error.status not in _BUSY:
+            self._keep(victim)
         logger.warning("pod %s: %s", _name(victim.pod), error)
         return Outcome.Failed
+
+    def _keep(self, victim: Victim) -> None:
+        self._kept.setdefault(victim.pod.metadata.uid, self._clock())
 
     async def _evict(self, victim: Victim) -> None:
         meta = victim.pod.metadata
