@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from admission.cli.recordlines import lines, schema_of
+from admission.cli.recordlines import lines, opened, schema_of
 from admission.enforce.sweep.record import SCHEMA as STEP
 from admission.enforce.sweep.record import Line
 from admission.review.fitting import printable
@@ -55,16 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
     # Tenants choose paths and names, not what a terminal does.
     print("\n\n".join("\n".join(map(printable, part)) for part in parts))
     return 0
-
-
-@contextlib.contextmanager
-def opened(source: str) -> Iterator[BinaryIO]:
-    """Open a log; ``-`` is standard input."""
-    if source == "-":
-        yield sys.stdin.buffer
-    else:
-        with pathlib.Path(source).open("rb") as stream:
-            yield stream
 
 
 def records(stream: BinaryIO) -> Iterator[Record]:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from admission.cli.explain import opened
 from admission.cli.recordend import State, Told, head_of
-from admission.cli.recordlines import lines
+from admission.cli.recordlines import lines, opened
 from admission.cli.verify import Verification
 from admission.review.fitting import printable
 from admission.server.signing import UnusableKey, Verifier, verifier

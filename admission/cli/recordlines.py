@@ -6,6 +6,9 @@ verifying finds it.
 
 from __future__ import annotations
 
+import contextlib
+import pathlib
+import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -25,6 +28,16 @@ class _Schema(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Schema)
+
+
+@contextlib.contextmanager
+def opened(source: str) -> Iterator[BinaryIO]:
+    """Open a log; ``-`` is standard input."""
+    if source == "-":
+        yield sys.stdin.buffer
+    else:
+        with pathlib.Path(source).open("rb") as stream:
+            yield stream
 
 
 def lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:

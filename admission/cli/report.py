@@ -16,10 +16,11 @@ from admission.api import API_VERSION
 from admission.api.tenant import Tenant
 from admission.cli import foundpods
 from admission.cli.cases import Case, Cases, Passed, of_judgement, of_record
-from admission.cli.explain import opened, records
+from admission.cli.explain import records
 from admission.cli.instant import instant
 from admission.cli.kubeconfig import add_kubeconfig
 from admission.cli.letter import Basis, letter
+from admission.cli.recordlines import opened
 from admission.cli.running import judged
 from admission.cluster.client import Client, ClusterError
 from admission.cluster.credentials import NoCredentialsError

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from admission.cli.explain import opened
-from admission.cli.recordlines import lines, schema_of
+from admission.cli.recordlines import lines, opened, schema_of
 from admission.ledger.usage.interval import millis_of
 from admission.ledger.usage.line import GAP_SCHEMA, SCHEMA, GapLine, UsageLine
 from admission.review.fitting import printable

@@ -5,6 +5,7 @@ What others hold shows in what is left alone, as it does in a denial; no figure 
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -97,9 +98,13 @@ def _paid_until(kept: list[_Kept]) -> datetime | None:
     """The first instant up to which a pod of the party's own without an end has paid."""
     ends = []
     for limit, view in kept:
-        until = view.paid_until(lambda party, key, limit=limit: limit.own.has(party) and limit.measure(((key, 1),)) > 0)  # type: ignore[misc]  # bound at once
+        until = view.paid_until(functools.partial(_is_own, limit))
         ends += [] if until is None else [until]
     return datetime.fromtimestamp(min(ends), UTC) if ends else None
+
+
+def _is_own(limit: Limit, party: str, key: str) -> bool:
+    return limit.own.has(party) and limit.measure(((key, 1),)) > 0
 
 
 def _hold_left(quota: ComputeQuota, party: str, view: View | None, registry: Registry, now: datetime) -> str:

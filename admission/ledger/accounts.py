@@ -26,7 +26,7 @@ class Sums:
         self._bases = tuple(bases)
         self._counts: dict[Account, int] = {}
         self._by_class: Counter[str] = Counter()
-        self._named: dict[Callable[[str], Collection[str]], defaultdict[str, frozenset[Account]]] = {}
+        self._named: dict[Callable[[str], Collection[str]], dict[str, frozenset[Account]]] = {}
         self.add(accounts)
 
     def add(self, accounts: Iterable[tuple[Account, int]]) -> None:
@@ -39,13 +39,15 @@ class Sums:
             if bool(before) != bool(before + count):
                 for parts, named in self._named.items():
                     for name in parts(account[0]):
-                        named[name] ^= {account}
+                        named[name] = named.get(name, frozenset()) ^ {account}
+                        if not named[name]:
+                            del named[name]
 
     def after(self, changes: Iterable[tuple[Account, int]]) -> Sums:
         """Return these with changes; these stay as they are."""
         sums = Sums(bases=self._bases)
-        named = {parts: each.copy() for parts, each in self._named.items()}
-        vars(sums).update(_counts=self._counts.copy(), _by_class=self._by_class.copy(), _named=named)
+        sums._counts, sums._by_class = self._counts.copy(), self._by_class.copy()
+        sums._named = {parts: named.copy() for parts, named in self._named.items()}
         sums.add(changes)
         return sums
 
@@ -74,8 +76,7 @@ class Sums:
             for account in self._counts:
                 for name in parties.parts(account[0]):
                     lists[name].append(account)
-            found = ((name, frozenset(accounts)) for name, accounts in lists.items())
-            named = self._named[parties.parts] = defaultdict(frozenset, found)
+            named = self._named[parties.parts] = {name: frozenset(accounts) for name, accounts in lists.items()}
         return {account for name in parties.names for account in named.get(name, ())}
 
 

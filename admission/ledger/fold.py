@@ -136,7 +136,7 @@ def _settled(
     more = outlived(before, entries, {stay.uid for stays in (live, ended) for stay in stays}, now)
     if tranches == before.tranches and not more:
         return hours
-    return dataclasses.replace(hours, spent=dict(Counter(hours.spent) + more), tranches=tranches)
+    return dataclasses.replace(hours, spent=Counter(hours.spent) + more, tranches=tranches)
 
 
 def _unread(hours: Hours, live: Iterable[Stay], ended: Iterable[Stay]) -> list[Stay]:
@@ -165,7 +165,7 @@ def _counted_in(state: State, scope: str, census: Census, leaving: Iterable[str]
         # What its tranche tells of is settled by the next fold; an entry that is leaving is told of here or nowhere.
         more = outlived(Hours(), entries, {stay.uid for stay in stays}, now)
         if more or tranches != hours.tranches:
-            hours = dataclasses.replace(hours, spent=dict(Counter(hours.spent) + more), tranches=tranches)
+            hours = dataclasses.replace(hours, spent=Counter(hours.spent) + more, tranches=tranches)
     if terms.gap is None:
         return hours
     return dataclasses.replace(hours, holds=held_on(hours, stays, terms.gap, now))
@@ -242,7 +242,7 @@ def _from_nothing(scope: str, census: Census, archive: Hours | None, terms: Term
     if terms.windows:
         tranches = taken_in(live, now) if terms.tranches else {}
         paid = prepaid(paying(live, tranches), now)
-        hours = dataclasses.replace(hours, prepaid=dict(paid), settled_at=now, tranches=tranches)
+        hours = dataclasses.replace(hours, prepaid=paid, settled_at=now, tranches=tranches)
     if archive is not None:
         hours = after_archiving(hours, archive, terms.windows, now)
     return dataclasses.replace(hours, holds=held_on(hours, live, terms.gap, now))

@@ -68,6 +68,11 @@ class Stay(NamedTuple):
     claim: bool = False
     paid: int = 0
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether it is a pod's that nobody can tell the end of: what pays by tranches, where these are paid."""
+        return not self.seconds and not self.claim
+
     def bound(self, moment: int) -> int:
         """Return the seconds that it is charged for at a moment at which it goes on; 0 is that of its admission.
 
@@ -111,7 +116,7 @@ def settled(
     missing = added(hours, leaving.values()).prepaid
     for (party, key), seconds in _unseen(Counter(missing), [*live, *ended], leaving, hours.settled_at or now):
         spent[party, key, now // HOUR] += seconds
-    after = dataclasses.replace(hours, prepaid=dict(prepaid(live, now)), spent=dict(spent))
+    after = dataclasses.replace(hours, prepaid=prepaid(live, now), spent=spent)
     return after if after == hours else dataclasses.replace(after, settled_at=now)
 
 
@@ -120,7 +125,7 @@ def added(hours: Hours, leaving: Iterable[Charge]) -> Hours:
     total = Counter(hours.prepaid)
     for charge in leaving:
         total.update(dict(_by_account(charge.party, charge.prepaid)))
-    return dataclasses.replace(hours, prepaid=dict(total)) if total != hours.prepaid else hours
+    return dataclasses.replace(hours, prepaid=total) if total != hours.prepaid else hours
 
 
 def _by_account(party: str, counts: Iterable[tuple[str, int]]) -> Iterator[tuple[Account, int]]:
@@ -167,8 +172,8 @@ def taken_in(stays: Iterable[Stay], now: int) -> dict[tuple[str, str], Tranche]:
 
     It is the hours that each has begun, and the first of each that still waits for a node.
     """
-    without = (stay for stay in stays if not stay.seconds and not stay.claim)
-    found = {(stay.uid, stay.party): Tranche(stay.counts, stay.since, stay.bound(now) or HOUR) for stay in without}
+    endless = (stay for stay in stays if stay.is_endless)
+    found = {(stay.uid, stay.party): Tranche(stay.counts, stay.since, stay.bound(now) or HOUR) for stay in endless}
     return dict(sorted(found.items())[:MOST])
 
 
@@ -256,9 +261,7 @@ def after_archiving(hours: Hours, archive: Hours, windows: Iterable[int], now: i
     spent = Counter(hours.spent)
     if archive.archived == hours.archived + 1:
         spent.subtract(archive.moved)
-    return dataclasses.replace(
-        hours, spent=dict(+spent), archived=archive.archived, past=sums(archive.spent, windows, now)
-    )
+    return dataclasses.replace(hours, spent=+spent, archived=archive.archived, past=sums(archive.spent, windows, now))
 
 
 def replaced(hours: Hours, now: int) -> Hours:

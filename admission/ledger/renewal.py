@@ -64,13 +64,13 @@ def renewed(state: State, stays: Iterable[Stay], renewing: Renewing, now: int) -
         tranches[each.stay.uid, each.stay.party] = after
     if tranches == state.hours.tranches:
         return Renewed(None, frozenset(refused))
-    hours = dataclasses.replace(state.hours, prepaid=dict(prepaid), tranches=tranches)
+    hours = dataclasses.replace(state.hours, prepaid=prepaid, tranches=tranches)
     return Renewed(state.following(hours), frozenset(refused))
 
 
 def _due(state: State, stays: Iterable[Stay], renewing: Renewing, now: int) -> Iterator[_Due]:
     for stay in stays:
-        if stay.seconds or stay.claim or stay.uid in state.inflight:
+        if not stay.is_endless or stay.uid in state.inflight:
             continue
         tranche = state.hours.tranches.get((stay.uid, stay.party))
         if tranche is None and len(state.hours.tranches) >= MOST:

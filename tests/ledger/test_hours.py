@@ -33,7 +33,7 @@ from admission.review.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from admission.decide.limits import Account
+    from admission.decide.limits import Account, Unit
     from admission.ledger.state import Entry
 
 WINDOW, GAP, NOW = 24 * HOUR, HOUR, 1000 * HOUR
@@ -199,8 +199,8 @@ def test_a_lost_archive_is_replaced_by_all_that_is_known() -> None:
     assert after_archiving(hours, archive, [WINDOW], NOW).past == {WINDOW: {("acme", "h100"): 9}}
 
 
-def limited(unit: str, amount: int, window: int = WINDOW) -> Limit:
-    return Limit("q", unit, amount, {"h100": 1}, None, Parties.of(whole, "acme"), window, frozenset({"h100"}))  # type: ignore[arg-type]  # a str is one of the four
+def limited(unit: Unit, amount: int, window: int = WINDOW) -> Limit:
+    return Limit("q", unit, amount, {"h100": 1}, None, Parties.of(whole, "acme"), window, frozenset({"h100"}))
 
 
 def drawn(state: State, *asks: Ask, now: int = NOW) -> list[object]:

@@ -7,7 +7,7 @@ import dataclasses
 import msgspec
 import pytest
 
-from admission.decide.limits import Charge, Limit, Part, Parties, whole
+from admission.decide.limits import Charge, Limit, Part, Parties, Unit, whole
 from admission.ledger.accounts import Sums
 from admission.ledger.draft import Ask, Caps, Drafter, Withdrawal
 from admission.ledger.limits import Exceeded, Granted, Kind, Origin, Outcome, Tally, Unavailable, judge
@@ -21,8 +21,8 @@ TPP = {"h100": 15824, "a100": 4992}
 def limit(amount: int, *, weights: dict[str, int] | None = None, only: str = "", own: str = "acme") -> Limit:
     weights = DEVICES if weights is None else weights
     parties = Parties.of(whole, only) if only else None
-    unit = "tpp" if weights is TPP else "devices"
-    return Limit(f"{unit}-{only}", unit, amount, weights, parties, Parties.of(whole, own))  # type: ignore[arg-type]  # a str is one of the two
+    unit: Unit = "tpp" if weights is TPP else "devices"
+    return Limit(f"{unit}-{only}", unit, amount, weights, parties, Parties.of(whole, own))
 
 
 def charge(party: str = "acme", **counts: int) -> Charge:

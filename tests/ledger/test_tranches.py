@@ -24,6 +24,8 @@ from tests.ledger.test_hours import Here
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from admission.decide.limits import Unit
+
 WINDOW, NOW, NOTICE = 24 * HOUR, 1000 * HOUR, 600
 ONE = (("h100", 1),)
 FIRST = first(NOTICE) + ENDING
@@ -60,9 +62,9 @@ def stay(uid: str, since: int, **fields: object) -> Stay:
     return made._replace(**fields)  # type: ignore[arg-type]  # the fields of a Stay
 
 
-def budget(hours: int, unit: str = "deviceHours", window: int = WINDOW) -> Limit:
+def budget(hours: int, unit: Unit = "deviceHours", window: int = WINDOW) -> Limit:
     classes = frozenset({"h100"})
-    return Limit("cn", unit, hours * HOUR, {"h100": 1}, None, Parties.of(whole, "acme"), window, classes)  # type: ignore[arg-type]
+    return Limit("cn", unit, hours * HOUR, {"h100": 1}, None, Parties.of(whole, "acme"), window, classes)
 
 
 def going_on(*limits: Limit) -> Renewing:
