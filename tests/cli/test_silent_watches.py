@@ -45,24 +45,29 @@ async def _nothing() -> AsyncIterator[bytes]:
     yield b""
 
 
-def watching(server: Quiet, stale_seconds: float = 90) -> Watches:
-    """Return watches that have begun, and were stopped then."""
+def made(server: Quiet, stale_seconds: float = 90) -> Watches:
+    """Return watches that have not begun."""
     anything: Any = server
     store: Any = _Store()
+    return Watches(
+        anything,
+        anything,
+        store,
+        anything,
+        keys=anything,
+        stale_seconds=stale_seconds,
+        now=lambda: datetime.now(UTC),
+        last_good=anything,
+        heed=lambda _: None,
+        tell_weaker=lambda _name, _uid: None,
+    )
+
+
+def watching(server: Quiet, stale_seconds: float = 90) -> Watches:
+    """Return watches that have begun, and were stopped then."""
 
     async def begun() -> Watches:
-        watches = Watches(
-            anything,
-            anything,
-            store,
-            anything,
-            keys=anything,
-            stale_seconds=stale_seconds,
-            now=lambda: datetime.now(UTC),
-            last_good=anything,
-            heed=lambda _: None,
-            tell_weaker=lambda _name, _uid: None,
-        )
+        watches = made(server, stale_seconds)
         tasks = [asyncio.create_task(each.run()) for each in watches.reflectors.values()]
         async with asyncio.timeout(30):
             while watches.unsynced() or len(server.watched) + len(server.unserved) < len(tasks):  # noqa: ASYNC110
@@ -76,6 +81,10 @@ def watching(server: Quiet, stale_seconds: float = 90) -> Watches:
 
 class _Store:
     def doubt(self) -> None: ...
+
+
+def test_nothing_is_decided_before_each_collection_was_read() -> None:
+    assert set(made(Quiet()).unserving()) == {f"{name} not read yet" for name in DECIDES}
 
 
 @pytest.mark.parametrize("name", DECIDES)
