@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from admission.cluster.change import Added, Deleted, Event, Malformed, Modified
 from admission.cluster.reflector import Reflector
 from admission.ledger.homes import TENANTS, ChargedTenant
-from admission.ledger.pods import ENDED, PodCensus
+from admission.ledger.pods import PodCensus
+from admission.ledger.seen import ENDED
 from admission.ledger.usage.journal import Journal
 from admission.ledger.usage.keeper import Keeper
 from admission.review.claim import ResourceClaim

@@ -22,7 +22,7 @@ from admission.cluster.lookup import ClusterLookup
 from admission.demand.request import DemandError
 from admission.enforce.sweep.endings import Endings
 from admission.enforce.sweep.steps import EVERYTHING
-from admission.ledger.pods import ENDED
+from admission.ledger.seen import ENDED
 from admission.review.claim import DeviceClass, ResourceSlice
 from admission.review.pod import MIRROR, Pod
 from admission.server.case import Ask

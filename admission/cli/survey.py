@@ -23,7 +23,7 @@ from admission.decide.registry import Registry
 from admission.demand.access import Access
 from admission.demand.pod import demand_of
 from admission.demand.request import DemandError
-from admission.ledger.pods import ENDED
+from admission.ledger.seen import ENDED
 from admission.review.pod import MIRROR, Pod
 from admission.server.claims import claims_of
 

@@ -13,7 +13,7 @@ from admission.cluster.client import ApiError
 from admission.cluster.decoding import Decoder
 from admission.ledger.homes import TENANTS, ChargedTenant, Homes
 from admission.ledger.limits import Kind
-from admission.ledger.pods import ENDED
+from admission.ledger.seen import ENDED
 from admission.review.claim import ResourceClaim
 from admission.review.pod import Pod
 

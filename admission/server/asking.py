@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from admission.cluster.lookup import LookupFailed
-from admission.ledger.pods import ENDED
+from admission.ledger.seen import ENDED
 from admission.review import wire
 from admission.review.pod import Pod
 from admission.server.case import Ask

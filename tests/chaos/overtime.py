@@ -15,7 +15,7 @@ import msgspec
 
 from admission.decide.limits import ENDING
 from admission.ledger.objects import object_name
-from admission.ledger.pods import ENDED
+from admission.ledger.seen import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ import msgspec
 from admission.decide.shards import account_of
 from admission.ledger.codec import Record
 from admission.ledger.objects import Spec, object_name
-from admission.ledger.pods import ENDED
+from admission.ledger.seen import ENDED
 from admission.ledger.state import State
 from admission.ledger.store import Snapshot
 from tests.chaos.claimed import Claims

@@ -12,7 +12,7 @@ import msgspec
 from admission.cluster import lists
 from admission.cluster.decoding import Decoder
 from admission.enforce.sweep.found import Found
-from admission.ledger.pods import ENDED
+from admission.ledger.seen import ENDED
 from admission.review.pod import Pod
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from admission.demand.devices import added, counted
 from admission.demand.pod import requested_devices
 from admission.demand.request import DemandError
 from admission.ledger.given import given_at
-from admission.ledger.pods import ENDED
+from admission.ledger.seen import ENDED
 from admission.ledger.usage.interval import Holding, millis_of
 from admission.ledger.usage.meter import MOST_DEVICES_NAMED
 

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.cluster.client import ApiError, ClusterError
-from admission.ledger.pods import ENDED
+from admission.ledger.seen import ENDED
 from admission.ledger.store import StoreError
 from admission.ledger.usage.holdings import Holdings, charged, finished_at
 from admission.ledger.usage.interval import How, midnight_after, millis, written

@@ -15,7 +15,7 @@ import msgspec
 from admission.cluster import history
 from admission.cluster.client import ApiError
 from admission.cluster.decoding import Decoder
-from admission.ledger.pods import ENDED
+from admission.ledger.seen import ENDED
 from admission.ledger.usage.holdings import Holdings, asked, finished_at
 from admission.ledger.usage.interval import How
 from admission.ledger.usage.meter import Meter
