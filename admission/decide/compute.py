@@ -71,7 +71,7 @@ def check_class(question: Question, _governing: str) -> Iterator[Result]:
     for devices in question.demand.devices:
         inputs = {"classes": "|".join(devices.classes), "targets": " ".join(devices.targets)}
         finding = None
-        if not all(map(question.catalogue.chip, devices.classes)):
+        if not all(map(question.rules.catalogue.chip, devices.classes)):
             finding = Finding(Reason.ClassUnknown, messages.class_unknown(devices.resource), devices.class_key)
         elif len(devices.classes) > 1 and question.rules.ambiguous_class_denies:
             selectors = [selector for _, selector in devices.narrowing]

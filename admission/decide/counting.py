@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from admission.decide.duration import HOUR, seconds_of
+from admission.decide.keeping import keep
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from admission.api.quota import ComputeQuota, Limits
     from admission.decide.limits import Unit
     from admission.decide.question import Question
     from admission.decide.rules import RulesInForce
-
-K = TypeVar("K", bound="Hashable")
-T = TypeVar("T")
 
 MOST_KEPT = 1000
 """So many answers of each kind are kept for one set of rules; past that the oldest goes."""
@@ -58,7 +56,7 @@ class Caps(NamedTuple):
 def counting_of(question: Question, governing: str) -> Counting:
     """Return which quotas count a request under a jurisdiction; found once for these quotas, rules and classes."""
     key, kept = (id(question.quotas), governing, question.every_class), question.rules.counting
-    return kept.get(key) or _keep(kept, key, _counting(question, governing))
+    return kept.get(key) or keep(kept, key, _counting(question, governing), MOST_KEPT)
 
 
 def _counting(question: Question, governing: str) -> Counting:
@@ -79,7 +77,7 @@ def _counting(question: Question, governing: str) -> Counting:
 
 def caps_of(rules: RulesInForce, quota: ComputeQuota) -> Caps:
     """Return what a quota limits; found once for this quota and these rules."""
-    return rules.caps.get(id(quota)) or _keep(rules.caps, id(quota), _caps(rules, quota))
+    return rules.caps.get(id(quota)) or keep(rules.caps, id(quota), _caps(rules, quota), MOST_KEPT)
 
 
 def _caps(rules: RulesInForce, quota: ComputeQuota) -> Caps:
@@ -96,13 +94,6 @@ def _amounts(rules: RulesInForce, quota: ComputeQuota, limits: Limits) -> Iterat
         yield Cap("tpp", limits.tpp, weights_in(rules, quota, "tpp"))
     if limits.device_hours is not None:
         yield Cap("deviceHours", limits.device_hours * HOUR, weights, seconds_of(quota.spec.window))
-
-
-def _keep(kept: dict[K, T], key: K, found: T) -> T:
-    if len(kept) >= MOST_KEPT:
-        del kept[next(iter(kept))]
-    kept[key] = found
-    return found
 
 
 def weights_in(rules: RulesInForce, quota: ComputeQuota, unit: Unit) -> Mapping[str, int]:

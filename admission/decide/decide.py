@@ -14,6 +14,7 @@ from admission.decide.compute import (
     check_hold,
     exempted_of,
 )
+from admission.decide.kept import basis_of, keep_verdict, kept_for
 from admission.decide.levels import check_levels, scopes_of
 from admission.decide.party import check_clearance, check_owners, check_rules, check_supply, check_tenant
 from admission.decide.question import Question, Verdict
@@ -46,6 +47,13 @@ def decide(question: Question) -> Verdict:
     When a finding denies, the ledger is not asked: ``scopes`` is empty.
     """
     question = as_known(question)
+    basis = basis_of(question)
+    if basis is None:
+        return _decide(question)
+    return kept_for(question, basis) or keep_verdict(question, basis, _decide(question))
+
+
+def _decide(question: Question) -> Verdict:
     governing = governing_of(question)
     results: list[Result] = []
     for check in CHECKS:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.policy import Effect, Fact
 from admission.catalogue.countries import COUNTRIES
+from admission.decide.keeping import keep
 from admission.decide.question import Check
 from admission.tenants.screening import OF_WHOM
 from admission.tenants.ternary import Ternary
@@ -70,12 +71,10 @@ class Applied(NamedTuple):
 def applied(rules: RulesInForce, party: Standing, class_name: str, place: str, governing: str) -> Applied:
     """Return what applies; it depends on nothing else, so it is kept as long as these rules and this standing are."""
     key = (id(party), class_name, place, governing)
-    kept = rules.applied.get(key)
-    if kept is None:
-        if len(rules.applied) >= MOST_KEPT:
-            del rules.applied[next(iter(rules.applied))]
-        kept = rules.applied[key] = _applied(rules, party, class_name, place, governing)
-    return kept  # it holds the party, so that no other object gets its id meanwhile
+    if key in rules.applied:
+        return rules.applied[key]
+    found = _applied(rules, party, class_name, place, governing)  # it holds the party: no other gets its id meanwhile
+    return keep(rules.applied, key, found, MOST_KEPT)
 
 
 def _applied(rules: RulesInForce, party: Standing, class_name: str, place: str, governing: str) -> Applied:

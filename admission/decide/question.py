@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from admission.api.exemption import Exemption
     from admission.api.override import KYCOverride
     from admission.api.quota import Authorization, ComputeQuota
-    from admission.catalogue.catalogue import Catalogue
     from admission.decide.asking import Asked
     from admission.decide.rules import RulesInForce
     from admission.demand.pod import Demand
@@ -97,7 +96,6 @@ class Question:
     demand: Demand
     requester: Requester
     rules: RulesInForce
-    catalogue: Catalogue
     quotas: tuple[ComputeQuota, ...]
     authorizations: tuple[Authorization, ...]
     now: datetime

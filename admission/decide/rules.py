@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from admission.catalogue.lines import Sides
     from admission.decide.counting import Caps, Counting
     from admission.decide.facts import Applied
+    from admission.decide.kept import Basis, Kept
     from admission.decide.limits import Unit
     from admission.tenants.age import Age
 
@@ -130,6 +131,8 @@ class RulesInForce:
     """What ``counting.counting_of`` found: for all quotas, a jurisdiction and the classes asked for."""
     caps: dict[int, Caps] = field(default_factory=dict, compare=False, repr=False)
     """What ``counting.caps_of`` found, by quota."""
+    verdicts: dict[Basis, Kept] = field(default_factory=dict, compare=False, repr=False)
+    """What ``decide`` found."""
     _by_class: dict[str, tuple[ResolvedRule, ...]] = field(default_factory=dict, compare=False, repr=False)
     _countries: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     _weights: dict[tuple[str, ...], Mapping[str, int]] = field(default_factory=dict, compare=False, repr=False)

@@ -168,9 +168,7 @@ def obstacle(standing: Standing, registry: Registry, now: datetime, namespace: s
     requester = registry.requester(namespace) if namespace else registry.requester_of(standing.name)
     grants = tuple(grant for party in requester.standings for grant in registry.grants_of(party.name))
     overrides = registry.every(KYCOverride)
-    asked = Question(
-        Demand(devices), requester, rules, registry.catalogue, (), grants, now, registry.group, overrides=overrides
-    )
+    asked = Question(Demand(devices), requester, rules, (), grants, now, registry.group, overrides=overrides)
     question = as_known(asked)
     governing = governing_of(question)
     found = (finding.reason for check in _CHECKS for _, finding in check(question, governing) if finding is not None)

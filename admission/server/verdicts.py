@@ -66,7 +66,6 @@ class Verdicts:
             demand=case.demand,
             requester=registry.requester(case.ask.namespace),
             rules=registry.rules(case.now),
-            catalogue=registry.catalogue,
             quotas=registry.every(ComputeQuota),
             authorizations=registry.every(Authorization),
             now=case.now,

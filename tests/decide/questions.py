@@ -151,7 +151,6 @@ def question_of(registry: Registry, pod: Pod, now: datetime, namespace: str = "l
         demand=demand_of(pod, registry.inventory),
         requester=registry.requester(namespace),
         rules=registry.rules(now),
-        catalogue=registry.catalogue,
         quotas=registry.every(ComputeQuota),
         authorizations=registry.every(Authorization),
         now=now,
