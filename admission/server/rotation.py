@@ -1,6 +1,7 @@
 """What is done for certificates of our own: the leader renews them, and has the API server trust them first.
 
-Only the first one may be made by anybody: while replicas of another source are replaced, one of these leads.
+Only the first one may be made by anybody, and be trusted where nobody is: while replicas of another source are
+replaced, one of these leads; and on a new release it can take the lease's duration until somebody does.
 
 The order is kept by the Secret itself (see ``keyring``), and whoever leads can go on from where another stopped.  A
 Secret or a configuration is written only as it was read; the configurations are read before the Secret, so that what
@@ -99,15 +100,22 @@ class Rotation:
         return changed
 
     async def fill(self) -> None:
-        """Make the first certificate where the Secret holds none; what the API server trusts is the leader's matter."""
-        said = ""
+        """Make the first certificate where the Secret holds none, and have it trusted where nobody is trusted yet.
+
+        Whatever else the API server trusts is the leader's matter.
+        """
+        problems: list[str] = []
         try:
+            configurations = await self._configurations(problems)
             secret = await self._secret()
             held = await asyncio.to_thread(_read, secret.data)
-            if held.leaf is None:
-                await self._renew(secret, held, "", trusted=False)
+            if held.leaf is None and await self._renew(secret, held, "", trusted=False):
+                stored = await asyncio.to_thread(_read, (await self._secret()).data)
+                new = [each for each in configurations if not any(map(_trusts, _hooks(each)))]
+                await self._spread(stored.bundle(), new, problems)
         except (ClusterError, msgspec.MsgspecError, Unsafe) as error:
-            said = str(error)
+            problems.append(str(error))
+        said = "; ".join(problems)
         if said and said != self._unfilled:
             _log.warning("there is no certificate yet: %s", said)
         self._unfilled = said

@@ -14,9 +14,11 @@ from admission.server.keyring import Keyring
 from admission.server.rotation import ASK, Rotation
 from admission.server.settings import SelfManaged
 from tests.cluster.scripted import connected
+from tools.authority import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
     from admission.cluster.client import Client
     from tools.controlplane import ControlPlane
@@ -105,19 +107,34 @@ def test_an_empty_secret_is_filled_and_then_trusted(
     assert bundles(kubectl, configuration) == [ring.bundle()] * 2
 
 
-def test_a_first_certificate_is_made_by_anybody_and_trusted_by_whoever_leads(
+def test_a_first_certificate_is_made_by_anybody_and_trusted_at_once_where_nobody_is(
     control_plane: ControlPlane, kubectl: Kubectl, configuration: str
 ) -> None:
     async def passes(one: Rotation, other: Rotation) -> None:
         await one.fill()
         first = held(kubectl, configuration)
         assert first.leaf is not None
-        assert bundles(kubectl, configuration) == [b"", b""], "who does not lead tells nobody"
+        assert bundles(kubectl, configuration) == [first.bundle()] * 2, "on a new release nobody leads yet"
         await other.fill()
         await one.fill()
         assert held(kubectl, configuration) == first, "there is one"
-        assert not await other.once()
-        assert bundles(kubectl, configuration) == [first.bundle()] * 2
+
+    run(control_plane, configuration, passes)
+
+
+def test_who_trusts_another_authority_is_told_of_the_first_certificate_by_whoever_leads(
+    control_plane: ControlPlane, kubectl: Kubectl, configuration: str, tmp_path: Path
+) -> None:
+    other = Authority(tmp_path).pem.encode()
+    trusts = {"op": "add", "path": "/webhooks/1/clientConfig/caBundle", "value": base64.b64encode(other).decode()}
+    kubectl("patch", "validatingwebhookconfiguration", configuration, "--type=json", f"-p={json.dumps([trusts])}")
+
+    async def passes(one: Rotation, leader: Rotation) -> None:
+        await one.fill()
+        assert held(kubectl, configuration).leaf is not None
+        assert bundles(kubectl, configuration) == [b"", other], "the replicas before this one are served on"
+        assert not await leader.once()
+        assert bundles(kubectl, configuration) == [held(kubectl, configuration).bundle()] * 2
 
     run(control_plane, configuration, passes)
 
