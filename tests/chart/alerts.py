@@ -160,6 +160,7 @@ CASES: dict[str, Case] = {
     ),
     "ComputegatePodsLinger": flag("computegate_lingering_pods", "1", "0"),
     "ComputegateNotSwept": flag("computegate_sweep_age_seconds", "7300", "7100"),
+    "ComputegateNamespacesUntold": flag("computegate_untold_namespaces", "1", "0"),
     "ComputegateSweepStale": flag("computegate_sweep_stale", "1", "0"),
     "ComputegateClockWrong": flag('computegate_clock_ahead_seconds{instance="a", clock="machine"}', "-3600", "-29"),
     "ComputegateScreeningListOld": Case(

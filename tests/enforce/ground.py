@@ -49,6 +49,8 @@ class Cluster:
         self.graces: dict[str, int] = {}
         self.told: dict[str, tuple[datetime, int]] = {}
         self.budgeted: set[str] = set()
+        self.breaking: set[str] = set()
+        self.review_seconds = 0.0
         self.reasons: dict[str, Reason | None] = dict.fromkeys(pods)
         self.allowances: dict[str, dict[str, Any]] = {
             name: {"metadata": {"name": "compute", "namespace": name, "resourceVersion": "1"}} for name in pods
@@ -240,6 +242,9 @@ class Leader:
         return (self.cluster.now - START).total_seconds()
 
     async def _review(self, pod: Pod) -> Reviewed:
+        self.cluster.now += timedelta(seconds=self.cluster.review_seconds)
+        if pod.metadata.name in self.cluster.breaking:
+            raise ZeroDivisionError
         reason = self._known.get(pod.metadata.namespace)
         return Reviewed(frozenset({reason} if reason else ()), controlled=True)
 

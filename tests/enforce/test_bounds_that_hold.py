@@ -83,6 +83,22 @@ def test_a_confirmation_covers_no_pod_that_came_since_also_where_others_of_its_n
     assert (breaker.pods, breaker.token != counted) == (4, True), "those that came since are asked about anew"
 
 
+def test_a_confirmation_is_not_used_up_by_what_budgets_refuse() -> None:
+    cluster = Cluster({"bad": 6, "well": 10}, steps=[LONG], evictionsPerMinute=60, mostShare=20)
+    cluster.budgeted.update(f"bad-{number}" for number in range(5))
+    cluster.reasons["bad"] = Reason.KYCExpired
+    leader = Leader(cluster)
+    settled(cluster, leader, seconds=60)
+    confirmed = cluster.status.breaker.token
+    cluster.confirm()
+    settled(cluster, leader, seconds=600)
+    assert len(cluster.attempts) > 6
+    assert (cluster.status.breaker.token, cluster.status.breaker.evicted) == (confirmed, 1)
+    cluster.budgeted.clear()
+    settled(cluster, leader, seconds=600)
+    assert len(cluster.evicted) == 6
+
+
 def test_an_open_breaker_is_passed_by_a_confirmation_alone_and_not_by_a_share_that_is_raised() -> None:
     cluster = Cluster({"bad": 30, "well": 10}, evictionsPerMinute=600, mostShare=20)
     leader = Leader(cluster)

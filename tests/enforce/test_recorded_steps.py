@@ -34,6 +34,7 @@ def test_every_step_of_a_finding_is_a_line_until_it_is_resolved() -> None:
     grace, last = cluster.lines[1], cluster.lines[-1]
     assert (grace.tenant, grace.reasons, grace.pods) == ("FOUND", ("KYCExpired",), 4)
     assert (last.workload and last.workload.name, last.deadline) == ("found-3", grace.deadline)
+    assert {line.reference for line in cluster.lines[1:]} == {grace.reference} != {""}, "`explain` finds them by it"
     cluster.reasons["found"] = None
     cluster.pods = {key: ending for key, ending in cluster.pods.items() if not ending}
     settled(cluster, Leader(cluster), seconds=10)
@@ -86,7 +87,7 @@ def test_what_a_look_at_all_pods_did_not_come_to_is_not_told_as_resolved(
 
     with monkeypatch.context() as patched:
         broken_at = leader.sweep._reader if part == "reading" else leader.sweep._acts
-        patched.setattr(broken_at, "_review" if part == "reading" else "judged", breaking)
+        patched.setattr(broken_at, "live" if part == "reading" else "judged", breaking)
         assert asyncio.run(going_on(700)) > 1, "it begins anew"
     assert steps(cluster) == ["Found", "Warned"]
     age = leader.sweep.age

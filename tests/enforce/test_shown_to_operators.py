@@ -120,7 +120,7 @@ def test_a_refusal_is_put_down_to_a_budget_only_where_the_api_server_says_so_and
 
     client: Any = Refusing()
     evictor = Evictor(client)
-    victim = Victim(Pod(), frozenset(), START, 0)
+    victim = Victim(Pod(), frozenset(), START, "", 0)
     assert not evictor.is_late(victim)
     assert asyncio.run(evictor.end(victim, late=False)) == expected
     assert evictor.is_late(victim) == kept

@@ -87,6 +87,7 @@ class Acted:
             namespace=meta.namespace,
             workload=WorkloadOf("Pod", meta.namespace, meta.name, meta.uid),
             reasons=victim.reasons,
+            reference=victim.reference,
             deadline=victim.deadline,
             confirmed_by=confirmed_by,
             detail=detail,

@@ -136,19 +136,24 @@ class Acts:
         if victims and await self._counting.is_announced(bounding, len(victims)):
             confirmed_by = await self._acted.confirmed(bounding)
             confirmed = any(map(bounds.is_confirmed, bounding))
+            unspent = len(victims)
             for victim in victims:
-                if not await self._end(victim, confirmed_by, confirmed=confirmed):
+                outcome = await self._end(victim, confirmed_by, confirmed=confirmed)
+                hindered = outcome is None or bool(self._evictor.not_granted)
+                unspent -= not hindered and outcome is not Outcome.Refused
+                if hindered:
                     break
+            self._counting.give_back(unspent)
             await self._counting.is_remembered()
 
-    async def _end(self, victim: Victim, confirmed_by: tuple[str, ...], *, confirmed: bool) -> bool:
-        """Record that a pod is about to end, end it, and record what came of it; False where it must not be now."""
+    async def _end(self, victim: Victim, confirmed_by: tuple[str, ...], *, confirmed: bool) -> Outcome | None:
+        """Record that a pod is about to end, end it, and record what came of it; None where it must not be now."""
         late = self._evictor.is_late(victim)
         await self._acted.ending(victim, confirmed_by, late=late)
         stale = self._stale()
         if stale:
             await self._acted.left(victim, stale)
-            return False
+            return None
         outcome = await self._evictor.end(victim, late=late)
         if outcome in {Outcome.Evicted, Outcome.Deleted}:
             self.changed.add(victim.pod.metadata.namespace)
@@ -156,7 +161,7 @@ class Acts:
             self._counting.ended += not (confirmed or told_before)
         self._suspender.note(victim.pod, victim.reasons)
         await self._acted.ended(victim, confirmed_by, outcome)
-        return not self._evictor.not_granted
+        return outcome
 
     async def _wait(self, found: Mapping[str, Found], entries: Entries, waiting: str) -> None:
         """Note where deadlines have passed and nothing is evicted."""
@@ -169,10 +174,13 @@ class Acts:
     def _overdue(self, found: Mapping[str, Found], entries: Entries) -> list[Overdue]:
         """What is due, the oldest deadline first."""
         now, policy = self._now(), self._policy()
-        each = (Overdue(name, self._due_in(name, entries, policy, now)) for name, these in found.items() if these.pods)
-        return sorted(
-            (one for one in each if one.reasons and not self._holds(one.namespace)), key=lambda one: one.oldest
+        late = {name: self._due_in(name, entries, policy, now) for name, these in found.items() if these.pods}
+        each = (
+            Overdue(name, reasons, {reason: entries[name][reason].reference for reason in reasons})
+            for name, reasons in late.items()
+            if reasons and not self._holds(name)
         )
+        return sorted(each, key=lambda one: one.oldest)
 
     def _policy(self) -> Policy:
         return Policy(acting(self._statuses.every()), self._granted.most)
@@ -198,7 +206,7 @@ class Acts:
                 if all(bounds.covers(breaker, at) for breaker in breakers)
             }
             if reasons and self._rests.get(one.namespace, 0) <= self._clock():
-                known = Overdue(one.namespace, reasons)
+                known = one._replace(reasons=reasons)
                 new = [each async for each in self._in_namespace(known, counted, most, again)]
                 if not new:
                     self._rest(one.namespace)
@@ -258,8 +266,9 @@ class Acts:
         until = max(overdue.reasons[reason] + timedelta(seconds=respect[reason]) for reason in reasons)
         if pod.metadata.deletion_timestamp is not None and self._now() < until:
             return None
-        deadline = min(overdue.reasons[reason] for reason in reasons)
-        return Victim(pod, reasons, deadline, max(respect.values()), self._allowed())
+        first = min(sorted(reasons), key=overdue.reasons.__getitem__)
+        deadline, reference = overdue.reasons[first], overdue.references[first]
+        return Victim(pod, reasons, deadline, reference, max(respect.values()), self._allowed())
 
     def _allowed(self) -> int:
         return allowed_by(evicting(self._statuses.every()))

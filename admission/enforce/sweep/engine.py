@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 STEP_SECONDS = 0.25
 """Between two looks at what decides: with some pods and a write, a change is told within a second or two."""
 
+JUDGE_SECONDS = 1.0
+"""For which namespaces are judged in a row when what decides has changed: then what was found is told, and acted on."""
+
 READ_SECONDS = 0.25
 """For which a full sweep goes on between two looks: so it has half of the time, and a hundred thousand pods minutes."""
 
@@ -101,6 +104,8 @@ class Sweep:
         self._began_at = float("-inf")
         self._term = facts.clock()
         self._swept_at: float | None = None
+        self.untold: set[str] = set()
+        """Namespaces of whose pods nobody could tell everything when they were judged last."""
         self.took: float | None = None
         """Seconds that the last full sweep of this term took, page by page; None before the first."""
         self._inventory: object = None
@@ -179,7 +184,10 @@ class Sweep:
     # -- judging ---------------------------------------------------------------------------------
 
     async def _judge_changed(self) -> None:
-        """Before the first full sweep is through, it judges whatever was not judged yet."""
+        """What is not judged now has changed still at the next look.
+
+        Before the first full sweep is through, it judges whatever was not judged yet.
+        """
         if self._facts.clock() < self._looks_at:
             return
         known = set(self.found)
@@ -187,9 +195,12 @@ class Sweep:
             known.update(self._facts.occupied())
         began = self._facts.clock()
         changed = await self._changes.since(known - self._excluded)
-        self._looks_at = began + LOOK_SHARE * (self._facts.clock() - began)
-        for namespace in changed:
+        judging = self._facts.clock()
+        self._looks_at = began + LOOK_SHARE * (judging - began)
+        for namespace in sorted(changed, key=lambda name: self._since.get(name, 0)):  # those not judged lately first
             await self._judge(namespace)
+            if self._facts.clock() - judging >= JUDGE_SECONDS:
+                return
 
     async def _judge_told(self) -> None:
         """A new leader begins with what tenants were told: what was due goes on before all pods were judged."""
@@ -216,8 +227,10 @@ class Sweep:
     def _take(self, namespace: str, found: Found | None) -> None:
         """Nothing is concluded from what nobody can tell: it is asked again."""
         if found is None:
+            self.untold.add(namespace)
             self._touched[namespace] = self._facts.clock() + UNTOLD_SECONDS
             return
+        self.untold.discard(namespace)
         if not found.controlled and not found.pods and not self._told.says(namespace):
             self.found.pop(namespace, None)
             self._told.forget(namespace)

@@ -70,6 +70,8 @@ class Victim(NamedTuple):
     """Those that are due."""
     deadline: datetime
     """The first of theirs."""
+    reference: str
+    """Of the finding with that deadline."""
     respect: int
     """Seconds for which budgets are respected, from when one first keeps it."""
     allowed: int = sys.maxsize

@@ -7,9 +7,11 @@ import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+import cachetools
 import msgspec
 
 from admission.cluster import lists
+from admission.cluster.client import ClusterError
 from admission.cluster.decoding import Decoder
 from admission.enforce.sweep.found import Found
 from admission.ledger.seen import ENDED
@@ -29,6 +31,7 @@ PAGE = 500
 PART = 100
 """Pods that are judged between two looks at what decides."""
 
+_REMEMBERED = 1000  # pods of which it was said that they cannot be judged
 _BATCH = 10  # pods between two turns of the loop: each takes 50 to 300 us
 
 logger = logging.getLogger(__name__)
@@ -65,6 +68,7 @@ class Reader:
     ) -> None:
         self._client, self._review = client, review
         self._excluded, self._on_begin = frozenset(excluded), on_begin
+        self._said: cachetools.LRUCache[str, None] = cachetools.LRUCache(_REMEMBERED)
         self.calls = 0
         """Pages that were asked for."""
 
@@ -83,8 +87,17 @@ class Reader:
                 await asyncio.sleep(0)
 
     async def review(self, pod: Pod) -> Reviewed | None:
-        """Return what a pod would be told now."""
-        return await self._review(pod)
+        """Return what a pod would be told now; None where nobody can tell, whatever it is of this pod that breaks."""
+        try:
+            return await self._review(pod)
+        except ClusterError:
+            raise
+        except Exception:
+            meta = pod.metadata
+            if meta.uid not in self._said:
+                logger.exception("pod %s/%s cannot be judged; the others are", meta.namespace, meta.name)
+            self._said[meta.uid] = None
+            return None
 
     async def namespace(self, name: str) -> Found | None:
         """Judge the pods of a namespace; None where nobody can tell now of all of them."""
@@ -111,7 +124,7 @@ class Reader:
 
     async def _count(self, pods: list[Pod], found: Found | None) -> Found | None:
         for count, pod in enumerate(pods, 1):
-            reviewed = await self._review(pod)
+            reviewed = await self.review(pod)
             if reviewed is None or found is None:
                 return None
             ends = pod if pod.metadata.deletion_timestamp is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import time
 from collections import Counter
 from datetime import timedelta
@@ -30,6 +31,21 @@ if TYPE_CHECKING:
 
 SECONDS = 1.0
 """Between two looks at what is shown."""
+
+
+class Acting(enum.StrEnum):
+    """Why the condition ``Acting`` of an Enforcement is as it is."""
+
+    Enforcing = "Enforcing"
+    BreakerExpected = "BreakerExpected"
+    """It acts, and evictions would wait for somebody if all that is found was due."""
+    DryRun = "DryRun"
+    NotGranted = "NotGranted"
+    """The server has no right to do what it asks for."""
+    NotSynced = str(Reason.NotSynced)
+    BreakerOpen = "BreakerOpen"
+    NotSwept = "NotSwept"
+    """Not all pods could be judged since this replica leads."""
 
 
 class Shown:
@@ -120,20 +136,20 @@ class Shown:
     def _evicts(self, policy: Policy, reason: Reason, namespace: str) -> bool:
         return policy.of(reason, self._mode(namespace)).action is Action.Evict
 
-    def _obstacle(self, enforcement: Enforcement, waiting: str) -> tuple[str, str]:
-        """Return what keeps it from acting, in a word and in a sentence; "" where nothing does."""
+    def _obstacle(self, enforcement: Enforcement, waiting: str) -> tuple[Acting | None, str]:
+        """Return what keeps it from acting, None where nothing does, and a sentence."""
         breaker, spec = enforcement.status.breaker, enforcement.spec
         if spec.mode is DoneMode.DryRun:
-            return "DryRun", self._would_open(enforcement)
+            return Acting.DryRun, self._would_open(enforcement)
         if any(step.action is Action.Evict for step in spec.steps) and not self._granted.evict:
-            return "NotGranted", notices.not_granted("evict")
+            return Acting.NotGranted, notices.not_granted("evict")
         if waiting:
-            return str(Reason.NotSynced), waiting
+            return Acting.NotSynced, waiting
         if breaker is not None and spec.confirmed != breaker.token:
-            return "BreakerOpen", notices.breaker_waits(breaker.pods, breaker.token)
+            return Acting.BreakerOpen, notices.breaker_waits(breaker.pods, breaker.token)
         if self._evictor.not_granted:
-            return "NotGranted", self._evictor.not_granted
-        return "", notices.not_granted("suspend") if spec.suspend_controllers and not self._granted.suspend else ""
+            return Acting.NotGranted, self._evictor.not_granted
+        return None, notices.not_granted("suspend") if spec.suspend_controllers and not self._granted.suspend else ""
 
     def _would_open(self, enforcement: Enforcement) -> str:
         """Say that evictions would wait for somebody, if all that is found was due; "" where they would not."""
@@ -147,7 +163,7 @@ class Shown:
     async def show_unswept(self, waiting: str) -> None:
         """Write that not all pods could be judged in this term, and nothing new is done; raises ``ClusterError``."""
         for enforcement in self._statuses.every():
-            said = _condition(enforcement, "NotSwept", notices.not_swept(waiting), holds=False, now=self._now())
+            said = _condition(enforcement, Acting.NotSwept, notices.not_swept(waiting), holds=False, now=self._now())
             if enforcement.status.conditions != [said]:
                 await self._statuses.write(enforcement, conditions=[said])
 
@@ -155,11 +171,11 @@ class Shown:
         obstacle, message = self._obstacle(enforcement, waiting)
         expected = "" if obstacle or enforcement.status.breaker else self._would_open(enforcement)
         self.breaker_expected |= bool(expected)
-        reason = obstacle or ("BreakerExpected" if expected else "Enforcing")
+        reason = obstacle or (Acting.BreakerExpected if expected else Acting.Enforcing)
         return _condition(enforcement, reason, " ".join(filter(None, [expected, message])), holds=not obstacle, now=now)
 
 
-def _condition(enforcement: Enforcement, reason: str, message: str, *, holds: bool, now: datetime) -> Condition:
+def _condition(enforcement: Enforcement, reason: Acting, message: str, *, holds: bool, now: datetime) -> Condition:
     return condition(
         "Acting",
         reason,
