@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 FIRST = 0.5
 """Seconds: the bound of the first pause."""
 
-LONGEST = 30.0
-"""Seconds: the bound of any pause, also of one that the API server asks for."""
+LONGEST = 10.0
+"""Seconds: the bound of any pause of our own; until a watch goes on, requests for accelerators wait."""
+
+LONGEST_ASKED = 30.0
+"""Seconds: the bound of a pause that the API server asks for."""
 
 
 class Backoff:
@@ -28,7 +31,7 @@ class Backoff:
         """Count a failure and return the pause in seconds; not shorter than what the API server asked for."""
         bound = min(LONGEST, FIRST * 2 ** min(self.failures, 16))
         self.failures += 1
-        return max(self._uniform(0.0, bound), min(retry_after or 0.0, LONGEST))
+        return max(self._uniform(0.0, bound), min(retry_after or 0.0, LONGEST_ASKED))
 
     def reset(self) -> None:
         """Forget the failures."""

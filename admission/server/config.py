@@ -48,7 +48,7 @@ class ServerConfig:
     limits: Limits = Limits()
     default_seconds: float = 10.0
     longest_seconds: float = 30.0
-    margin_seconds: float = 0.5
+    margin_seconds: float = 1.0
     drain_seconds: float = 10.0  # after SIGTERM: until every API server has heard of the changed endpoints
     keep_seconds: float = 0.0  # for a kept connection to be used once more after that, and so be told of the end
     interrupt_seconds: float = 0.2  # after SIGINT, at a terminal
