@@ -234,6 +234,7 @@ class Reevaluation:
         ages: Samples = {(): self.sweep.age}
         expected: Samples = {(): float(self.shown.breaker_expected)}
         times: Samples = {} if took is None else {(): took}
+        judged: Samples = {(outcome,): float(count) for outcome, count in self.sweep.judged.items()}
         untold: Samples = {(): float(len(self.sweep.untold))}
         claims: Samples = {(): float(len(self.unadmitted.names()))}
         return (
@@ -247,6 +248,7 @@ class Reevaluation:
             gauge("computegate_sweep_seconds", "How long the last judging of all pods took.", times, ()),
             gauge("computegate_sweep_stale", "Whether nothing is concluded now.", stale, ()),
             gauge("computegate_untold_namespaces", "Namespaces of whose pods nobody can tell all.", untold, ()),
+            counters("computegate_running_pods_judged", "Running pods judged again.", judged, ("outcome",)),
             counter("computegate_sweep_pages", "Pages of pods that were read.", self.sweep.pages),
             counter("computegate_suspended_controllers", "Controllers that were suspended.", self.suspender.suspended),
             counter("computegate_forgotten_controllers", "Too many to be suspended.", self.suspender.forgotten),

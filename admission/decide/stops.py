@@ -1,38 +1,34 @@
-"""Of which tenants no new pods are admitted, and for which reasons: as the Allowances of their namespaces say."""
+"""Of whom no new pods are admitted, and for which reasons: as the Allowances of their namespaces say."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from admission.review.reasons import Reason
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from admission.review.reasons import Reason
 
 
 class Stops:
     """What was said last of each namespace."""
 
     def __init__(self) -> None:
-        self._said: dict[str, tuple[str, frozenset[Reason]]] = {}
-        self._reasons: dict[str, tuple[Reason, ...]] = {}
+        self._tenants: dict[str, str] = {}
+        self._said: defaultdict[str, dict[str, frozenset[Reason]]] = defaultdict(dict)
 
-    def of(self, tenant: str) -> tuple[Reason, ...]:
-        """Return why nothing new of a tenant is admitted; nothing where it is."""
-        return self._reasons.get(tenant, ())
+    def of(self, tenant: str) -> Mapping[str, frozenset[Reason]]:
+        """Return the namespaces of a tenant for which nothing new is admitted, and why."""
+        return self._said.get(tenant, {})
 
     def say(self, namespace: str, tenant: str, reasons: Iterable[Reason]) -> None:
         """Take in what stands in the Allowance of a namespace; no reasons, and it stops nothing."""
-        before, now = self._said.pop(namespace, ("", frozenset())), (tenant, frozenset(reasons))
-        if now[1]:
-            self._said[namespace] = now
-        for name in {before[0], tenant} if before != now else ():
-            self._sum(name)
-
-    def _sum(self, tenant: str) -> None:
-        """A tenant has few namespaces that stop it, and seldom others than before."""
-        found = frozenset[Reason]().union(*(reasons for name, reasons in self._said.values() if name == tenant))
+        before = self._tenants.pop(namespace, None)
+        if before is not None:
+            del self._said[before][namespace]
+            if not self._said[before]:
+                del self._said[before]
+        found = frozenset(reasons)
         if found:
-            self._reasons[tenant] = tuple(sorted(found))
-        else:
-            self._reasons.pop(tenant, None)
+            self._tenants[namespace], self._said[tenant][namespace] = tenant, found

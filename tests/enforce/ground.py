@@ -27,7 +27,7 @@ from admission.enforce.sweep.suspender import Suspender
 from admission.enforce.sweep.told import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from admission.enforce.sweep.found import Refer
     from admission.review.pod import Pod
@@ -64,6 +64,8 @@ class Cluster:
         self.lines: list[Line] = []
         self.events: list[tuple[str, str]] = []
         self.unwritable = self.forbids = self.unlisted = False
+        self.owners: dict[str, dict[str, Any]] = {}
+        self.suspended: list[str] = []
         self.on_line: Callable[[Line], None] = lambda _: None
 
     def record(self, lines: Sequence[Any]) -> asyncio.Future[None]:
@@ -113,7 +115,11 @@ class Cluster:
         await self._reached()
         if self.unlisted:
             raise ApiError(500, "InternalError", "etcdserver: request timed out")
+        if path.endswith("kueue.x-k8s.io"):
+            raise ApiError(404, "NotFound", "")
         parts = path.split("/")
+        if "statefulsets" in parts:
+            return json.dumps({"metadata": self.owners[parts[5]] | {"resourceVersion": "1"}, "spec": {}}).encode()
         wanted = parts[4] if "namespaces" in parts else ""
         pods = [(key, ending) for key, ending in self.pods.items() if wanted in {"", key[0]}]
         items = [self._pod(*key, ending=ending) for key, ending in pods]
@@ -167,12 +173,17 @@ class Cluster:
             at, grace = self.told.get(name, (START, USUAL_GRACE))
             until = (at + timedelta(seconds=grace)).isoformat()
             metadata |= {"deletionTimestamp": until, "deletionGracePeriodSeconds": grace}
+        if namespace in self.owners:
+            metadata["ownerReferences"] = [{"kind": "StatefulSet", "controller": True, **self.owners[namespace]}]
         grace = self.graces.get(name, USUAL_GRACE)
         return {"metadata": metadata, "spec": {"terminationGracePeriodSeconds": grace}}
 
     async def merge_patch(self, path: str, body: bytes) -> bytes:
         await self._reached()
         change, parts = json.loads(body), path.split("/")
+        if "statefulsets" in parts:
+            self.suspended.append(parts[-1])
+            return b"{}"
         kept = dict(self.allowances[parts[5]]) if "allowances" in parts else self.enforcement
         if change["metadata"]["resourceVersion"] != kept["metadata"]["resourceVersion"]:
             raise ApiError(409, "Conflict", "")
@@ -192,7 +203,14 @@ class Cluster:
 class Leader:
     """One term of leadership, with a copy of the objects that is as old as its last ``watch``."""
 
-    def __init__(self, cluster: Cluster, *, strict: bool = False, granted: Granted = EVERYTHING) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        strict: bool = False,
+        granted: Granted = EVERYTHING,
+        excluded: Collection[str] = (),
+    ) -> None:
         self.cluster, self.stale = cluster, ""
         self.ahead = timedelta()
         self.registry = Registry(Catalogue.builtin(), default_mode=Mode.Enforce)
@@ -214,7 +232,7 @@ class Leader:
         )
         evictor = Evictor(client, self._clock)
         self.shown = Shown(statuses, self.registry.mode, evictor, now=self._now, clock=self._clock, granted=granted)
-        reader = Reader(client, self._review, (), lambda _: None)
+        reader = Reader(client, self._review, excluded, lambda _: None)
         acts = Acts(
             self.registry,
             statuses,
@@ -231,7 +249,7 @@ class Leader:
             granted=granted,
         )
         facts = Facts(lambda: self.stale, lambda: (), self._now, 600.0, self._clock, granted)
-        self.sweep = Sweep(client, self.registry, self._review, told=told, acts=acts, facts=facts, excluded=())
+        self.sweep = Sweep(client, self.registry, self._review, told=told, acts=acts, facts=facts, excluded=excluded)
         self._known: dict[str, Reason | None] = {}
         self.watch()
 

@@ -50,6 +50,43 @@ def test_a_step_that_is_withdrawn_ends_nothing_from_the_moment_it_is_seen(
     assert (cluster.evicted, len(cluster.attempts)) == ([], attempts)
 
 
+@pytest.mark.parametrize("withdraw", [None, _removed, _warned, _mode_warn])
+def test_what_made_the_pods_is_not_suspended_once_the_step_is_withdrawn(
+    withdraw: Callable[[Cluster, Leader], None] | None,
+) -> None:
+    cluster = Cluster({"kept": 2, "well": 40}, steps=[LONG], suspendControllers=True, evictionsPerMinute=600)
+    cluster.owners["kept"] = {"name": "db", "uid": "db"}
+    cluster.reasons["kept"] = Reason.KYCExpired
+    leader = Leader(cluster)
+    settled(cluster, leader, seconds=60)
+    assert len(cluster.evicted) == 2
+    if withdraw is not None:
+        withdraw(cluster, leader)
+    cluster.gone()
+    leader.sweep.touch("kept")
+
+    async def go_on() -> None:
+        for _ in range(20):
+            cluster.now += timedelta(seconds=1)
+            await leader.step()
+
+    asyncio.run(go_on())
+    assert cluster.suspended == ([] if withdraw else ["db"])
+
+
+def test_another_reason_behind_the_same_code_gives_no_time_anew() -> None:
+    cluster = Cluster({"bad": 2, "well": 40}, steps=[{"action": "Evict", "gracePeriod": "60m"}])
+    leader = Leader(cluster)
+    told = []
+    for reason in (Reason.KYCExpired, Reason.KYCSuspended, Reason.KYCExpired):
+        cluster.reasons["bad"] = reason
+        settled(cluster, leader, seconds=25 * 60)
+        told += [each["deadline"] for each in cluster.allowances["bad"]["status"]["findings"]]
+    assert len(cluster.evicted) == 2
+    assert len(set(told)) == 1
+    assert "Resolved" not in {reason for reason, _ in cluster.events}
+
+
 def test_budgets_of_one_tenant_hold_up_no_other() -> None:
     cluster = Cluster({"kept": 60, "bad": 20, "well": 900}, steps=[LONG], mostShare=50)
     cluster.budgeted.update(f"kept-{number}" for number in range(60))
@@ -81,22 +118,6 @@ def test_a_confirmation_covers_no_pod_that_came_since_also_where_others_of_its_n
     settled(cluster, leader, seconds=60)
     breaker = cluster.status.breaker
     assert (breaker.pods, breaker.token != counted) == (4, True), "those that came since are asked about anew"
-
-
-def test_a_confirmation_is_not_used_up_by_what_budgets_refuse() -> None:
-    cluster = Cluster({"bad": 6, "well": 10}, steps=[LONG], evictionsPerMinute=60, mostShare=20)
-    cluster.budgeted.update(f"bad-{number}" for number in range(5))
-    cluster.reasons["bad"] = Reason.KYCExpired
-    leader = Leader(cluster)
-    settled(cluster, leader, seconds=60)
-    confirmed = cluster.status.breaker.token
-    cluster.confirm()
-    settled(cluster, leader, seconds=600)
-    assert len(cluster.attempts) > 6
-    assert (cluster.status.breaker.token, cluster.status.breaker.evicted) == (confirmed, 1)
-    cluster.budgeted.clear()
-    settled(cluster, leader, seconds=600)
-    assert len(cluster.evicted) == 6
 
 
 def test_an_open_breaker_is_passed_by_a_confirmation_alone_and_not_by_a_share_that_is_raised() -> None:

@@ -37,3 +37,24 @@ def test_what_changes_for_everybody_is_told_to_the_first_before_the_last_is_judg
         told.append(sum(bool(each.get("status", {}).get("findings")) for each in cluster.allowances.values()))
     assert 0 < told[0] < 20, "after about a second"
     assert told[-1] == 50
+
+
+def test_a_change_is_not_lost_as_the_pods_could_not_be_read_at_that_moment() -> None:
+    cluster = Cluster({"bad": 4, "well": 40}, steps=[{"action": "Warn"}])
+    leader = Leader(cluster)
+    settled(cluster, leader, seconds=10)
+    cluster.reasons["bad"] = Reason.KYCSuspended
+    cluster.unlisted = True
+    settled(cluster, leader, seconds=1)
+    cluster.unlisted = False
+    settled(cluster, leader, seconds=5)
+    assert cluster.allowances["bad"]["status"]["findings"]
+
+
+def test_a_namespace_that_is_excluded_since_stops_nobody() -> None:
+    cluster = Cluster({"infra": 2, "well": 40}, steps=[{"action": "StopAdmitting"}])
+    cluster.reasons["infra"] = Reason.KYCExpired
+    settled(cluster, Leader(cluster), seconds=5)
+    assert cluster.allowances["infra"]["status"]["findings"]
+    settled(cluster, Leader(cluster, excluded=("infra",)), seconds=5)
+    assert cluster.allowances["infra"]["status"]["findings"] == []

@@ -203,7 +203,7 @@ def test_an_api_server_that_is_asked_too_much_is_left_alone_and_gets_the_newest_
     assert blue["results"][0]["properties"]["pods"] == "7"
 
 
-@pytest.mark.parametrize("status", [403, 404, 409, 422])
+@pytest.mark.parametrize("status", [403, 404, 409, 422, 500])
 def test_a_namespace_that_refuses_a_report_or_has_somebody_elses_keeps_no_other_waiting(
     api: Api, wanted: Wanted, status: int
 ) -> None:

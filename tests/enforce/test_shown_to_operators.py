@@ -107,7 +107,9 @@ def test_a_leader_that_cannot_judge_all_pods_says_so_and_counts_from_the_begin_o
         (503, "the server is currently unable to handle the request", Outcome.Failed, False),
         (500, "etcdserver: request timed out", Outcome.Failed, True),
         (403, 'admission webhook "w" denied the request', Outcome.Failed, True),
-        (403, 'User "us" cannot create resource "pods/eviction"', Outcome.Failed, False),
+        (403, 'admission webhook "w" denied the request: protected pods cannot be evicted', Outcome.Failed, True),
+        (403, "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' denied request: cannot", Outcome.Failed, True),
+        (403, 'pods "x" is forbidden: User "us" cannot create resource "pods/eviction"', Outcome.Failed, False),
         (404, "", Outcome.Gone, False),
     ],
 )

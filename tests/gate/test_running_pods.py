@@ -191,6 +191,25 @@ def test_of_a_tenant_that_is_stopped_nothing_controlled_is_admitted_with_the_rea
     assert (again.decision, reserved(judging)) == ("allowed", {("acme", CHIP): 1})
 
 
+@pytest.mark.parametrize(
+    ("stopped", "asking", "decision"),
+    [("bad", "good", "allowed"), ("bad", "bad", "denied"), ("bad", "its own", "denied"), ("its own", "bad", "denied")],
+)
+def test_of_a_resellers_customers_each_is_stopped_for_its_own_pods_wherever_these_run(
+    stopped: str, asking: str, decision: str
+) -> None:
+    objects = (tenant("kumo", kind="Reseller"), tenant("good", suppliedBy="kumo"), tenant("bad", suppliedBy="kumo"))
+    judging = judging_in(world(*objects, quota()), State(initialized=True))
+    registry = judging.judge.registry
+    for name in ("good", "bad"):
+        registry.put_namespace(name, {"computegate.io/tenant": "kumo", "computegate.io/end-customer": name})
+    registry.put_namespace("its own", {"computegate.io/tenant": "bad"})
+    registry.stops.say(stopped, registry.requester(stopped).tenant_name, {Reason.HoldTooLong})
+    judgement = asyncio.run(judging.judge.judge(Ask("uid", asking, "new", ENDLESS), NOW, 1e9))
+    assert judgement.decision == decision
+    assert ("tenant bad has running pods" in judgement.message) == (decision == "denied")
+
+
 def test_what_is_not_controlled_is_admitted_of_a_stopped_tenant_too() -> None:
     judging = judging_in(world(quota()), State(initialized=True))
     judging.judge.registry.stops.say("lab", "acme", {Reason.KYCExpired})

@@ -50,6 +50,7 @@ def observing(plane: ControlPlane, tmp_path: Path) -> Iterator[Release]:
     release = Release(plane, tmp_path, IMAGE, {"config": {"mode": "observe", "contact": "desk@example.com"}})
     yield release
     release.helm("uninstall", "computegate", "--wait", "--ignore-not-found")
+    release.kubectl("delete", "pod", "holder", "-n", CLEARED, "--ignore-not-found")
 
 
 def test_nothing_is_lost_or_wrongly_admitted_from_install_to_uninstall(

@@ -45,6 +45,9 @@ READ_SECONDS = 600.0
 """Until what stands there is read again: somebody else may have written or deleted it."""
 
 
+_BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+"""The API server has too much to do, whatever is asked."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -143,11 +146,11 @@ class Reports:
             self._waiting[namespace] = body
 
     async def _try(self, namespace: str, body: Body | None) -> None:
-        """Write one; what is refused, as it is in a namespace on its way out, waits for the next reading."""
+        """Write one; what is refused, or fails in one namespace, waits for the next reading and holds up no other."""
         try:
             await self._write(namespace, body)
         except ApiError as error:
-            if error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            if error.status in _BUSY:
                 raise
             logger.info("no report in namespace %s: %s", namespace, error)
 

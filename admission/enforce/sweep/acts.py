@@ -94,7 +94,7 @@ class Acts:
         if not waiting:
             await self._evict(found, entries, None)
             self._note_ending(found, entries)
-            await self._suspender.step(self._suspends())
+            await self._suspender.step(self._evicts if self._suspends() else None)
         await self._shown.show(found, entries, waiting)
 
     async def go_on(self, found: Mapping[str, Found], entries: Entries, elsewhere: int) -> None:
@@ -136,24 +136,19 @@ class Acts:
         if victims and await self._counting.is_announced(bounding, len(victims)):
             confirmed_by = await self._acted.confirmed(bounding)
             confirmed = any(map(bounds.is_confirmed, bounding))
-            unspent = len(victims)
             for victim in victims:
-                outcome = await self._end(victim, confirmed_by, confirmed=confirmed)
-                hindered = outcome is None or bool(self._evictor.not_granted)
-                unspent -= not hindered and outcome is not Outcome.Refused
-                if hindered:
+                if not await self._end(victim, confirmed_by, confirmed=confirmed):
                     break
-            self._counting.give_back(unspent)
             await self._counting.is_remembered()
 
-    async def _end(self, victim: Victim, confirmed_by: tuple[str, ...], *, confirmed: bool) -> Outcome | None:
-        """Record that a pod is about to end, end it, and record what came of it; None where it must not be now."""
+    async def _end(self, victim: Victim, confirmed_by: tuple[str, ...], *, confirmed: bool) -> bool:
+        """Record that a pod is about to end, end it, and record what came of it; False where it must not be now."""
         late = self._evictor.is_late(victim)
         await self._acted.ending(victim, confirmed_by, late=late)
         stale = self._stale()
         if stale:
             await self._acted.left(victim, stale)
-            return None
+            return False
         outcome = await self._evictor.end(victim, late=late)
         if outcome in {Outcome.Evicted, Outcome.Deleted}:
             self.changed.add(victim.pod.metadata.namespace)
@@ -161,7 +156,7 @@ class Acts:
             self._counting.ended += not (confirmed or told_before)
         self._suspender.note(victim.pod, victim.reasons)
         await self._acted.ended(victim, confirmed_by, outcome)
-        return outcome
+        return not self._evictor.not_granted
 
     async def _wait(self, found: Mapping[str, Found], entries: Entries, waiting: str) -> None:
         """Note where deadlines have passed and nothing is evicted."""
@@ -181,6 +176,9 @@ class Acts:
             if reasons and not self._holds(name)
         )
         return sorted(each, key=lambda one: one.oldest)
+
+    def _evicts(self, namespace: str, reason: Reason) -> bool:
+        return self._policy().of(reason, self._registry.mode(namespace)).action is Action.Evict
 
     def _policy(self) -> Policy:
         return Policy(acting(self._statuses.every()), self._granted.most)

@@ -62,8 +62,6 @@ class Counting:
         self._statuses, self._events, self._acted, self._now, self._clock = statuses, events, acted, now, clock
         self._term = clock()
         self._counts = _Counts()
-        self._unspent: dict[str, tuple[str, int]] = {}
-        self._announced: dict[str, str] = {}
         self.ended = 0
 
     async def bounding(
@@ -124,11 +122,8 @@ class Counting:
     async def is_announced(self, bounding: Iterable[Enforcement], pods: int) -> bool:
         """Write how many attempts there will be, everywhere, before the first of them."""
         now = self._now()
-        self._announced = {}
         for each in bounding:
             status = each.status
-            if status.breaker is not None:
-                self._announced[each.name] = status.breaker.token
             breaker = status.breaker and status.breaker.model_copy(update={"evicted": status.breaker.evicted + pods})
             fields: dict[str, Any] = {
                 "attempts": bounds.announced(status.attempts, pods, now, paced_at=self.paced_at),
@@ -141,23 +136,14 @@ class Counting:
                 return False
         return True
 
-    def give_back(self, attempts: int) -> None:
-        """Take note of attempts that were announced and ended nothing: a confirmation is not used up by them."""
-        if attempts:
-            self._unspent = {name: (token, attempts) for name, token in self._announced.items()}
-
     async def is_remembered(self) -> bool:
-        """Write how many were ended, and what was given back, everywhere; nothing more ends before."""
-        for each in evicting(self._statuses.every()):
-            token, attempts = self._unspent.pop(each.name, ("", 0))  # where the answer is lost, never twice
-            breaker = each.status.breaker
-            fields: dict[str, Any] = {"ended": bounds.ended_with(each, self.ended, self._now())} if self.ended else {}
-            if attempts and breaker is not None and breaker.token == token:
-                fields["breaker"] = breaker.model_copy(update={"evicted": breaker.evicted - attempts})
-            if fields and await self._statuses.write(each, **fields) is None:
-                self._unspent[each.name] = token, attempts
-                return False
-        self.ended = 0
+        """Write how many were ended, everywhere; nothing more ends before."""
+        if self.ended:
+            now = self._now()
+            for each in evicting(self._statuses.every()):
+                if await self._statuses.write(each, ended=bounds.ended_with(each, self.ended, now)) is None:
+                    return False
+            self.ended = 0
         return True
 
 

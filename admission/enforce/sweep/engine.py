@@ -19,7 +19,7 @@ from admission.enforce.sweep.reader import Reader
 from admission.enforce.sweep.steps import EVERYTHING, Granted, Policy, acting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
     from admission.cluster.client import Client
@@ -56,6 +56,8 @@ NODES_SECONDS = 60.0
 """Between two full sweeps for no more than nodes that come and go."""
 
 FAILED_SECONDS = 2.0
+"""Until it goes on after the API server did not answer, and until a namespace is read again that could not be."""
+
 AGAIN_SECONDS = 10.0
 """Until a full sweep begins anew that failed."""
 
@@ -122,6 +124,11 @@ class Sweep:
     def age(self) -> float:
         """Seconds since the last full sweep of this term was completed; before the first, since the term began."""
         return self._facts.clock() - (self._term if self._swept_at is None else self._swept_at)
+
+    @property
+    def judged(self) -> Mapping[str, int]:
+        """Pods that were judged, by what came of it."""
+        return self._reader.judged
 
     @property
     def pages(self) -> int:
@@ -216,13 +223,20 @@ class Sweep:
     async def _judge_touched(self, waiting: str) -> None:
         ripe = [name for name, at in self._touched.items() if at <= self._facts.clock()]
         for namespace in () if waiting else ripe:
-            del self._touched[namespace]
             await self._judge(namespace)
 
     async def _judge(self, namespace: str) -> None:
+        """Judge a namespace; where its pods cannot be read now, soon again: what changed is not noticed twice."""
         self._turns += 1
         self._since[namespace] = self._turns
-        self._take(namespace, await self._reader.namespace(namespace))
+        self._touched.pop(namespace, None)
+        try:
+            found = await self._reader.namespace(namespace)
+        except ClusterError:
+            del self._since[namespace]
+            self._touched[namespace] = self._facts.clock() + FAILED_SECONDS
+            raise
+        self._take(namespace, found)
 
     def _take(self, namespace: str, found: Found | None) -> None:
         """Nothing is concluded from what nobody can tell: it is asked again."""
@@ -275,7 +289,7 @@ class Sweep:
         return passed >= self._facts.every or (changed and passed >= min(NODES_SECONDS, self._facts.every))
 
     def _complete(self) -> None:
-        for namespace in (set(self.found) | self._told.heard_of()) - self._seen - self._excluded:
+        for namespace in (set(self.found) | self._told.heard_of()) - self._seen:  # excluded ones too: nothing is theirs
             if self._since.get(namespace, 0) <= self._began:
                 self._take(namespace, Found())
         self._changes.keep(self._seen.union(self.found, self._facts.occupied()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import re
 import sys
 import time
 from collections import Counter
@@ -47,6 +48,9 @@ _BUSY = {429, 503, 504}
 
 _GONE = {404, 409}
 """It is not there, or not the one of this uid."""
+
+_UNAUTHORIZED = re.compile(r'[^:]* is forbidden: User ".+?" cannot ')
+"""How the API server words that a right is wanting; a webhook or a policy that refuses says its own name first."""
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +156,7 @@ class Evictor:
         if error.status in _OF_BUDGETS and "budget" in error.message.lower():
             self._keep(victim)
             return Outcome.Refused
-        if error.status == HTTPStatus.FORBIDDEN and " cannot " in error.message:  # by who authorizes, not by admission
+        if error.status == HTTPStatus.FORBIDDEN and _UNAUTHORIZED.match(error.message):
             self.not_granted, self._refused_at = error.message, self._clock()
         elif error.status not in _BUSY:
             self._keep(victim)

@@ -140,23 +140,33 @@ def entries_of(
     Neither does it say what is only reported: the time that a tenant has begins when it is told.
     """
     counts, made = found.by_reason(), []
+    over = [entry for reason, entry in before.items() if reason not in counts]
     for reason, pods in counts.items():
         taken = policy.of(reason, mode)
         if taken.action is not Action.Report:
-            made.append(_entry(reason, pods, before.get(reason), taken, now=now, refer=refer))
+            # A tenant is told a code: another reason behind it gives nobody time anew.
+            former = min((each for each in over if each.code == reason.code), key=lambda each: each.since, default=None)
+            made.append(_entry(reason, pods, before.get(reason), former, taken, now=now, refer=refer))
     return sorted(made, key=lambda entry: (entry.since, entry.reference))
 
 
 def _entry(
-    reason: Reason, pods: int, before: OwnFinding | None, taken: Taken, *, now: datetime, refer: Refer
+    reason: Reason,
+    pods: int,
+    before: OwnFinding | None,
+    former: OwnFinding | None,
+    taken: Taken,
+    *,
+    now: datetime,
+    refer: Refer,
 ) -> OwnFinding:
-    now = now.replace(microsecond=0)
-    since = before.since if before else now
+    now, told = now.replace(microsecond=0), before or former
+    since = told.since if told else now
     deadline = None
     if taken.action is Action.Evict:
         grace = timedelta(seconds=taken.grace)
         # What was announced is never brought forward, and who was only warned so far is told first.
-        announced = before.deadline if before and before.deadline else now + grace
+        announced = told.deadline if told and told.deadline else now + grace
         deadline = max(announced, since + grace)
     return OwnFinding(
         reference=before.reference if before else refer(reason, since)[0],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,6 +70,8 @@ class Reader:
         self._client, self._review = client, review
         self._excluded, self._on_begin = frozenset(excluded), on_begin
         self._said: cachetools.LRUCache[str, None] = cachetools.LRUCache(_REMEMBERED)
+        self.judged: Counter[str] = Counter()
+        """Pods that were judged, by what came of it: allowed, denied, or untold."""
         self.calls = 0
         """Pages that were asked for."""
 
@@ -88,6 +91,11 @@ class Reader:
 
     async def review(self, pod: Pod) -> Reviewed | None:
         """Return what a pod would be told now; None where nobody can tell, whatever it is of this pod that breaks."""
+        reviewed = await self._reviewed(pod)
+        self.judged["untold" if reviewed is None else "denied" if reviewed.reasons else "allowed"] += 1
+        return reviewed
+
+    async def _reviewed(self, pod: Pod) -> Reviewed | None:
         try:
             return await self._review(pod)
         except ClusterError:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from admission.review.pod import Pod
     from admission.review.reasons import Reason
 
+    Evicts = Callable[[str, Reason], bool]
+
 REPLICAS = "computegate.io/suspended-replicas"
 """Annotation with the number of replicas before."""
 
@@ -126,17 +128,20 @@ class Suspender:
         gone = [uid for uid in here if uid not in found.owners]
         self._ripe += [_Ripe(self._made.pop(uid)) for uid in gone]
 
-    async def step(self, wanted: bool) -> None:
-        """Suspend what has no pods left, where that is wanted; what others write meanwhile is tried again."""
-        for ripe in [each for each in self._ripe if not wanted or each.at <= self._clock()]:
-            if not wanted or await self._is_settled(ripe):
+    async def step(self, evicts: Evicts | None) -> None:
+        """Suspend what has no pods left; what others write meanwhile is tried again.
+
+        ``evicts`` tells whether pods of a namespace are evicted now for a reason; None where nothing is suspended.
+        """
+        for ripe in [each for each in self._ripe if evicts is None or each.at <= self._clock()]:
+            if evicts is None or await self._is_settled(ripe, evicts):
                 self._ripe.remove(ripe)
 
-    async def _is_settled(self, ripe: _Ripe) -> bool:
+    async def _is_settled(self, ripe: _Ripe, evicts: Evicts) -> bool:
         """Suspend, and say whether there is nothing more to try; raises ``NotRecordedError``."""
         left = ripe.left
         try:
-            if not await self._is_denied(left):
+            if not await self._would_be_evicted(left, evicts):
                 return True
             await self._suspend(left.namespace, left.owner)
         except NotRecordedError:
@@ -153,12 +158,12 @@ class Suspender:
             return False
         return True
 
-    async def _is_denied(self, left: _Left) -> bool:
-        """Say whether a pod would still be denied for what it was evicted for."""
+    async def _would_be_evicted(self, left: _Left, evicts: Evicts) -> bool:
+        """Say whether a pod would still be denied for what it was evicted for, and evicted."""
         reviewed = await self._reader.review(left.pod)
         if reviewed is None:
             raise ClusterError("nobody can tell now whether it would be denied")
-        return bool(reviewed.reasons & left.reasons)
+        return any(evicts(left.namespace, reason) for reason in reviewed.reasons & left.reasons)
 
     async def _not_suspended(self, left: _Left, error: ClusterError) -> None:
         await self._tell(left.namespace, left.owner, str(error))

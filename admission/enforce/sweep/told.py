@@ -41,6 +41,9 @@ NAME = "compute"
 REFUSED_SECONDS = 5.0
 """Until a namespace is tried again of which the API server refused what was to be written."""
 
+UNSEEN_SECONDS = 1.0
+"""Until an Allowance is made again that is there, and was not heard of, or cannot be read."""
+
 _BATCH = 20  # namespaces between two turns of the loop
 _OVERTAKEN = {404, 409}
 """Somebody else wrote, or it is not there yet: once more, later."""
@@ -153,7 +156,7 @@ class Told:
             changes = tuple(self._changes(namespace, basis.found, said, after))
             await self._steps.before(*self._lines(namespace, changes))
             if await self._write(namespace, basis.allowance, after):
-                self._record(namespace, basis.allowance, changes)
+                self._record(namespace, basis.allowance, changes, {each.code for each in after})
 
     async def _note(self, namespace: str, found: Found) -> None:
         """Record, once in a term, what is found in a namespace."""
@@ -203,6 +206,7 @@ class Told:
         except ApiError as error:
             if error.status not in _OVERTAKEN:
                 raise
+            self._refused[namespace] = self._clock() + UNSEEN_SECONDS
 
     async def _write(self, namespace: str, allowance: Allowance, after: list[OwnFinding]) -> bool:
         """Write by compare-and-swap; what comes of it is read back by the watch."""
@@ -219,11 +223,15 @@ class Told:
         self.writes += 1
         return True
 
-    def _record(self, namespace: str, allowance: Allowance, changes: Iterable[tuple[Step, OwnFinding]]) -> None:
-        """Tell of each step by an Event."""
+    def _record(
+        self, namespace: str, allowance: Allowance, changes: Iterable[tuple[Step, OwnFinding]], standing: Container[str]
+    ) -> None:
+        """Tell of each step by an Event; not that something is over of which the same code stands."""
         about = Regarding(API_VERSION, "Allowance", NAME, allowance.metadata.uid, namespace)
         for step, entry in changes:
             what = f"{entry.reference} {entry.since}"
+            if step is Step.Resolved and entry.code in standing:
+                continue
             if step is Step.Resolved:
                 note = notices.finding_over(entry.code)
                 self._events.record(about, step, note, action="Resolve", transition=what)
