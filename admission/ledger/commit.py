@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from admission.ledger.draft import Ask, Caps, Draft, Drafter, Withdrawal
 from admission.ledger.limits import Granted, Outcome, Unavailable
-from admission.ledger.store import Conflict, Snapshot, StoreError
+from admission.ledger.store import Conflict, Forbidden, Snapshot, StoreError
 from admission.review.reasons import Reason
 
 if TYPE_CHECKING:
@@ -132,11 +132,11 @@ class Committer:
         finally:
             timer.cancel()
 
-    def _give_up(self, waiter: _Waiter) -> None:
-        """Tell who waited until its deadline that it is granted nothing."""
+    def _give_up(self, waiter: _Waiter, reason: Reason = Reason.LedgerBusy) -> None:
+        """Tell who waits that it is granted nothing: at its deadline, or before, where waiting is in vain."""
         if not waiter.answer.done():
             self._abandon(waiter)
-            waiter.answer.set_result(Unavailable(Reason.LedgerBusy))
+            waiter.answer.set_result(Unavailable(reason))
 
     def withdraw(self, withdrawal: Withdrawal) -> asyncio.Future[None]:
         """Take an entry back with the next commit; the future is done when it is gone, or given up."""
@@ -172,7 +172,10 @@ class Committer:
             except Conflict:
                 self.counters.conflicts += 1
                 self._distrust = True
-            except StoreError:
+            except StoreError as error:
+                if isinstance(error, Forbidden):  # no time that somebody waits would change it
+                    for waiter in tuple(self._waiters):
+                        self._give_up(waiter, Reason.NotSynced)
                 self.counters.failures += 1
                 self._distrust = True
                 fruitless += 1

@@ -20,7 +20,7 @@ import msgspec
 from admission.cluster.client import ApiError, ClusterError
 from admission.ledger.codec import Record, encode
 from admission.ledger.state import State
-from admission.ledger.store import Conflict, Failed, Fault, Snapshot, Unknown
+from admission.ledger.store import Conflict, Failed, Fault, Forbidden, Snapshot, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -161,7 +161,7 @@ class ObjectStore:
             return await self._get(scope, timeout)
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND:
-                raise Failed(f"{scope}: {error}") from error
+                raise _failed(scope, error) from error
         except (ClusterError, msgspec.MsgspecError) as error:
             raise Failed(f"{scope}: {error}") from error
         return await self._create(scope, timeout)
@@ -191,7 +191,7 @@ class ObjectStore:
             if error.status == HTTPStatus.NOT_FOUND:
                 self._held.pop(scope, None)
             return Conflict(f"{scope}: {error}")
-        return (Unknown if error.outcome_unknown else Failed)(f"{scope}: {error}")
+        return Unknown(f"{scope}: {error}") if error.outcome_unknown else _failed(scope, error)
 
     async def _get(self, scope: str, timeout: float) -> Snapshot:  # noqa: ASYNC109 (likewise)
         path, held = f"{COLLECTION}/{object_name(scope)}", self._held.get(scope)
@@ -243,3 +243,7 @@ def _body(
 ) -> bytes:
     metadata = Metadata(object_name(scope), "" if version is None else str(version), managed)
     return msgspec.json.encode(_Written(metadata=metadata, spec=Spec(scope), status=status))
+
+
+def _failed(scope: str, error: ApiError) -> Failed:
+    return (Forbidden if error.status == HTTPStatus.FORBIDDEN else Failed)(f"{scope}: {error}")

@@ -37,6 +37,10 @@ class Failed(StoreError):  # noqa: N818 (an outcome beside Conflict and Unknown)
     """Certainly not written, or not read; a repeat may succeed."""
 
 
+class Forbidden(Failed):
+    """Certainly not written, or not read, and a repeat will not be either before somebody grants a right."""
+
+
 class Unknown(StoreError):  # noqa: N818 (an outcome beside Conflict and Failed)
     """The write may have happened, or may still happen: only a read of the newest version tells."""
 

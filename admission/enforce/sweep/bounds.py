@@ -1,8 +1,8 @@
 """How fast pods may be evicted, and when so many are to be that somebody must confirm it first.  Pure.
 
 Both stand in the status of each Enforcement and are written there, by compare-and-swap, before anything is evicted:
-who comes after a crash, or beside us, goes on from what was announced, and never counts fewer attempts than were made.  What ended of late is
-written once it has.
+who comes after a crash, or beside us, goes on from what was announced, and never counts fewer attempts than were
+made.  What ended of late is written once it has.
 """
 
 from __future__ import annotations
