@@ -261,6 +261,12 @@ def test_no_role_of_ours_can_attest_but_the_one_for_it(chart: Chart) -> None:
         ([LEAST, "--set=podDisruptionBudget.minAvailable=3"], "none of 3 replicas be evicted"),
         ([LEAST, "--set=podDisruptionBudget.minAvailable=100%"], "none of 3 replicas be evicted"),
         (["--set=podDisruptionBudget.maxUnavailable=0"], "none of 3 replicas be evicted"),
+        (["--set=podDisruptionBudget.maxUnavailable=3"], "lets all 3 replicas be evicted at once"),
+        (["--set=podDisruptionBudget.maxUnavailable=67%"], "lets all 3 replicas be evicted at once"),
+        (["--set=updateStrategy.rollingUpdate.maxUnavailable=3"], "takes all 3 replicas down at once"),
+        (["--set=updateStrategy.rollingUpdate.maxUnavailable=100%"], "takes all 3 replicas down at once"),
+        (["--set=test.clearedNamespace=kube-system"], "test.clearedNamespace is kube-system, which is not judged"),
+        (["--set=config.excludedNamespaces={computegate-test}"], "where helm test must be denied"),
         (
             ['--set-json=updateStrategy.rollingUpdate={"maxUnavailable":0,"maxSurge":0}'],
             "nothing could ever be replaced",
@@ -423,6 +429,19 @@ def test_what_is_written_otherwise_is_rendered(chart: Chart, flags: list[str]) -
 def test_alerts_that_nobody_scrapes_for_are_told_of(chart: Chart, flags: tuple[str, ...], said: bool) -> None:
     done = chart.run("install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--dry-run=client", *flags)
     assert ("ComputegateDown fires for as long as they run" in done.stdout) is said, done.stderr
+
+
+def test_a_release_in_a_namespace_that_others_use_says_that_nothing_is_judged_there(chart: Chart) -> None:
+    dry = ("install", RELEASE, str(CHART), "--dry-run=client")
+    assert "the namespace of a release is never judged" in chart.run(*dry, "--namespace=default").stdout
+    assert "never judged" not in chart.run(*dry, f"--namespace={NAMESPACE}").stdout
+
+
+@pytest.mark.parametrize(("namespace", "made"), [(NAMESPACE, True), ("kube-system", False)])
+def test_priority_classes_need_a_quota_outside_kube_system_alone(chart: Chart, namespace: str, made: bool) -> None:
+    objects = chart.objects(f"--namespace={namespace}")
+    quotas = [each["metadata"]["name"] for each in objects if each["kind"] == "ResourceQuota"]
+    assert (f"{RELEASE}-priority" in quotas) == made
 
 
 def test_without_tests_nothing_is_rendered_that_only_a_test_needs(chart: Chart) -> None:

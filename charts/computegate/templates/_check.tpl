@@ -13,6 +13,12 @@
 {{- if or (has $most (list "0" "0%")) (and $replicas $least (ge (int $least) $replicas)) -}}
 {{- fail (printf "podDisruptionBudget lets none of %d replicas be evicted, so that no node could be drained: lower minAvailable or raise maxUnavailable" $replicas) -}}
 {{- end -}}
+{{- if hasSuffix "%" $most -}}
+{{- $most = div (add (mul (trimSuffix "%" $most | int) $replicas) 99) 100 | toString -}}
+{{- end -}}
+{{- if and (gt $replicas 1) $most (ge (int $most) $replicas) -}}
+{{- fail (printf "podDisruptionBudget lets all %d replicas be evicted at once: lower maxUnavailable" $replicas) -}}
+{{- end -}}
 {{- end -}}
 {{- if and (lt (int .Values.config.ledger.rebuildSeconds) 44) (not .Values.config.ledger.forTests) -}}
 {{- fail "config.ledger.rebuildSeconds is less than 44: a create that is under way while a ledger is counted could be missed, and more than the quota admitted; leave it at 44, or set config.ledger.forTests=true where nothing is at stake" -}}
@@ -23,6 +29,10 @@
 {{- $rolling := default dict .Values.updateStrategy.rollingUpdate -}}
 {{- if and (hasKey $rolling "maxUnavailable") (hasKey $rolling "maxSurge") (has (toString $rolling.maxUnavailable) (list "0" "0%")) (has (toString $rolling.maxSurge) (list "0" "0%")) -}}
 {{- fail "updateStrategy.rollingUpdate has maxUnavailable 0 and maxSurge 0: nothing could ever be replaced" -}}
+{{- end -}}
+{{- $down := get $rolling "maxUnavailable" | toString -}}
+{{- if and (gt $replicas 1) (or (eq $down "100%") (and (not (hasSuffix "%" $down)) (ge (int $down) $replicas))) -}}
+{{- fail (printf "updateStrategy.rollingUpdate takes all %d replicas down at once: lower maxUnavailable" $replicas) -}}
 {{- end -}}
 {{- if and (eq (default "" .Values.updateStrategy.type) "Recreate") (hasKey .Values.updateStrategy "rollingUpdate") -}}
 {{- fail "updateStrategy.type is Recreate: remove updateStrategy.rollingUpdate" -}}

@@ -87,6 +87,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .Values.canary.seconds (has (include "computegate.canary" .) .Values.config.excludedNamespaces) -}}
 {{- fail (printf "config.excludedNamespaces names %s, where the canary must be denied: leave it out, or set canary.seconds to 0" (include "computegate.canary" .)) -}}
 {{- end -}}
+{{- $tested := printf "%s-test" (include "computegate.fullname" .) -}}
+{{- if and .Values.test.enabled (has $tested .Values.config.excludedNamespaces) -}}
+{{- fail (printf "config.excludedNamespaces names %s, where helm test must be denied: leave it out, or set test.enabled to false" $tested) -}}
+{{- end -}}
+{{- if has .Values.test.clearedNamespace (include "computegate.excludedNamespaces" . | fromJsonArray) -}}
+{{- fail (printf "test.clearedNamespace is %s, which is not judged: name an enforced namespace of a cleared tenant" .Values.test.clearedNamespace) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "computegate.judgedNamespaces" -}}
