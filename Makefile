@@ -134,7 +134,7 @@ image: setup ## build the image with docker, podman or buildah, and its SBOM, in
 image-check: ## build it twice from nothing and compare
 	$(MAKE) image ARGS=--check
 
-cluster-test: setup ## install the chart from the built image on a real node and break it there; as root, about 20 minutes
+cluster-test: setup ## install the chart from the built image on a real node and break it there; as root, about 35 minutes
 	$(BIN)/python -m tools.node.requirements
 	tools/build $(CONTROL_PLANE) helm kubelet kube-proxy device-plugin pause prometheus certmanager crds.yaml
 	$(BIN)/python -m tools.node.later dist/later/source
