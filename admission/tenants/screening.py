@@ -9,7 +9,6 @@ owner of less than half who is listed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from admission.tenants.holdings import SIGNIFICANT, amount
@@ -163,7 +162,7 @@ class Judged:
         cleared = self.screening.cleared_since
         if since is None or cleared is None or kyc is None or kyc.verified_at is None or self.screening.more_hits:
             return False
-        return max(kyc.verified_at, cleared) < since <= now < since + timedelta(seconds=terms.review)
+        return max(kyc.verified_at, cleared) < since <= now and (now - since).total_seconds() < terms.review
 
     def is_known(self, spell: Spell, terms: Terms) -> bool:
         """Whether what was found counts still: for these names, by a list that is not too old nor of tomorrow."""

@@ -35,11 +35,8 @@ LONGEST_REASON = 1024
 HELD = frozenset({KYCState.Suspended, KYCState.Revoked})
 """States that no verification lifts: a person begins anew with ``computegate kyc request``."""
 
-REFUSALS = frozenset({KYCState.Rejected, *HELD})
-"""What says that a tenant must not be cleared: late as it may be, it is not passed over."""
-
-AGAINST = REFUSALS | {KYCState.NeedsReview}
-"""States that whoever attests them has to take back itself."""
+AGAINST = frozenset({KYCState.Rejected, KYCState.NeedsReview, *HELD})
+"""States that whoever attests them has to take back itself: late as one may come, it is not passed over."""
 
 _REVERSED = frozenset({KYCState.Verified, KYCState.Expired, *HELD})
 """States in which there is, or was, a clearance: a refusal then takes it back."""
@@ -215,10 +212,10 @@ def _order(was: KYC, verification: Verification, state: KYCState) -> Result | No
 
 
 def _is_unheard(was: KYC, verification: Verification, now: datetime) -> bool:
-    """Whether a late refusal must not be lost: another's, or its own provider's beside an event dated ahead of us."""
+    """Whether a late refusal or review must not be lost: another's, or its own's beside an event dated ahead of us."""
     known = was.as_of or was.verified_at
     superseded = was.provider == verification.provider and known is not None and known <= now
-    if verification.state not in REFUSALS or superseded:
+    if verification.state not in AGAINST or superseded:
         return False
     if was.state in _NOTED:
         return verification.provider not in _refusers(was)

@@ -483,11 +483,19 @@ def test_names_that_were_not_searched_for_are_not_cleared() -> None:
     [
         ([{}], NOW, ["NeedsReview"]),
         ([{"reviewPeriod": "3d"}], NOW, []),
+        ([{"reviewPeriod": "9999999d"}], NOW, []),
         ([{"reviewPeriod": "3d"}], SEEN + 3 * DAY, ["NeedsReview"]),
         ([{"reviewPeriod": "3d"}, {"reviewPeriod": "12h"}], NOW, ["NeedsReview"]),
         ([{"reviewPeriod": "3d", "maxAge": "12h"}], NOW, ["NeedsReview"]),
     ],
-    ids=["no time given", "in time", "time is over", "the shorter of two policies", "the list too old"],
+    ids=[
+        "no time given",
+        "in time",
+        "longer than any calendar",
+        "time is over",
+        "the shorter of two policies",
+        "the list too old",
+    ],
 )
 def test_policies_say_how_long_and_the_same_request_is_judged_anew_as_time_passes(
     terms: list[dict[str, str]], when: datetime, reasons: list[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 
 from admission.api.clearance import KYC, TRANSITIONS, KYCState
 from admission.tenants.verification import (
+    AGAINST,
     HELD,
-    REFUSALS,
     BadDate,
     NotAllowed,
     Result,
@@ -76,7 +77,8 @@ def test_a_step_leads_where_the_event_says(
 
 
 def test_a_late_refusal_leads_to_a_review_unless_its_own_provider_said_otherwise_since() -> None:
-    for state, refusal in [(State.Verified, State.Rejected), (State.Pending, State.Suspended)]:
+    against = (State.Rejected, State.Suspended, State.NeedsReview)
+    for state, refusal in itertools.product((State.Pending, State.Verified), against):
         weak, strong = known(state, 2, provider="weak"), attested(refusal, 1, provider="strong")
         step = advance(weak, replace(strong, reference="case-9", reason="forged papers"), at(9))
         assert step.kyc is not None
@@ -346,9 +348,9 @@ def test_whatever_comes_in_whatever_order_only_allowed_steps_are_taken(events: l
 
 
 def _unless_late(kyc: KYC | None, event: Verification) -> KYC | None:
-    """The other provider's refusal may ask for a review, or be noted, again: nothing tells that there was one."""
+    """What the other provider holds against it may ask for a review, or be noted, again: nothing tells that it did."""
     after = _taken(kyc, event)
-    asked = kyc is not None and kyc.provider != event.provider and event.state in REFUSALS
+    asked = kyc is not None and kyc.provider != event.provider and event.state in AGAINST
     if kyc is not None and after is not None and asked and after.state in {State.NeedsReview, kyc.state}:
         return kyc
     return after

@@ -63,8 +63,17 @@ def test_a_legal_form_is_seen_wherever_a_company_has_it_and_not_in_a_persons_nam
     assert legal_form(name) == form
 
 
-def test_words_of_organisations_in_chinese_are_in_no_persons_name() -> None:
-    name = "\u6df1\u5733\u5fae\u5149\u79d1\u6280"
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u6df1\u5733\u5fae\u5149\u79d1\u6280",
+        "\u5fae\u5149\u5927\u5b66",
+        "\u5fae\u5149\u7b2c\u4e00\u7814\u7a76\u9662",
+        "\u67d0\u5b9e\u9a8c\u5ba4",
+        "\u5fae\u5149\u534f\u4f1a",
+    ],
+)
+def test_words_of_organisations_in_chinese_are_in_no_persons_name(name: str) -> None:
     individual = TenantSpec.model_validate({"legalName": name, "kind": "Individual"})
     government = TenantSpec.model_validate({"legalName": name, "kind": "Government"})
     assert kind_belied(individual).startswith("spec.legalName: ")
