@@ -1,7 +1,9 @@
 """Who holds how much of one party: statements taken together, so that nothing is counted twice and nothing lost.
 
-Shares and voting rights are two pools, each of 100 percent; where an owner states only one of them, it stands for
-the other too.  Only what is held directly adds up.  An indirect share runs through direct holders, stated or not, so
+Shares and voting rights are two pools, each of 100 percent; where an owner states shares alone, they stand for its
+votes too.  Votes alone tell nothing of the shares: who holds these is not known then.
+
+Only what is held directly adds up.  An indirect share runs through direct holders, stated or not, so
 adding it to theirs would count it twice: it tells for certain what its owner has alone, its own direct share included,
 and it must find room among direct holders whom that owner may stand behind, or the statements contradict each other.
 What may be direct or not is treated as indirect, and may be the same holding as a direct one.
@@ -111,19 +113,19 @@ def _together(stated: list[Bounds]) -> Bounds:
 
 
 def pools_of(statements: Iterable[Ownership]) -> tuple[Pool, ...]:
-    """Return the pools of one owned party: one, or two where shares and votes are stated apart."""
+    """Return the pools of one owned party: that of shares, and that of votes where any are stated."""
     stated: dict[str, dict[str, _Stated]] = {}
     for each in statements:
         if each.interest in POOLS:
             stated.setdefault(each.interest, {}).setdefault(each.owner, _Stated()).put(each)
-    if len(stated) <= 1:
-        return tuple(_pool(owners, {}) for owners in stated.values())
-    shares, votes = (stated[name] for name in POOLS)
-    return _pool(shares, votes), _pool(votes, shares)
+    shares, votes = (stated.get(name, {}) for name in POOLS)
+    if not votes:
+        return (_pool(shares, {}),) if shares else ()
+    return _pool(shares, {}), _pool(votes, shares)
 
 
 def _pool(own: Mapping[str, _Stated], other: Mapping[str, _Stated]) -> Pool:
-    """Return a pool of what is stated of it, and of what the other pool tells of owners who are not in this one."""
+    """Return a pool of what is stated of it, and of what another tells of owners who are not in this one."""
     direct = {owner: _together(each.direct) for owner, each in own.items() if each.direct}
     stand_in = {owner: each for owner, each in other.items() if owner not in own}
     borrowed = {owner: _together(each.direct) for owner, each in stand_in.items() if each.direct}
