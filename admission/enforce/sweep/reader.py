@@ -70,8 +70,8 @@ class Reader:
         self._client, self._review = client, review
         self._excluded, self._on_begin = frozenset(excluded), on_begin
         self._said: cachetools.LRUCache[str, None] = cachetools.LRUCache(_REMEMBERED)
-        self.judged: Counter[str] = Counter()
-        """Pods that were judged, by what came of it: allowed, denied, or untold."""
+        self.judged = Counter(allowed=0, denied=0, untold=0)
+        """Pods that were judged, by what came of it."""
         self.calls = 0
         """Pages that were asked for."""
 
