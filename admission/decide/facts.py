@@ -71,10 +71,8 @@ class Applied(NamedTuple):
 def applied(rules: RulesInForce, party: Standing, class_name: str, place: str, governing: str) -> Applied:
     """Return what applies; it depends on nothing else, so it is kept as long as these rules and this standing are."""
     key = (id(party), class_name, place, governing)
-    if key in rules.applied:
-        return rules.applied[key]
-    found = _applied(rules, party, class_name, place, governing)  # it holds the party: no other gets its id meanwhile
-    return keep(rules.applied, key, found, MOST_KEPT)
+    kept = rules.applied.get(key)  # it holds the party, so that no other object gets its id meanwhile
+    return kept or keep(rules.applied, key, _applied(rules, party, class_name, place, governing), MOST_KEPT)
 
 
 def _applied(rules: RulesInForce, party: Standing, class_name: str, place: str, governing: str) -> Applied:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from admission.tenants.standing import Standing
 
 MOST_KEPT = 10_000
-"""So many verdicts, of about 2 KB, are kept for one set of rules; past that the oldest goes."""
+"""So many verdicts, of about 3 KB, are kept for one set of rules; past that the oldest goes."""
 
 
 class Basis(NamedTuple):
-    """What a verdict rests on, beside the rules that keep it."""
+    """What a verdict rests on, beside the rules that keep it; ``parties`` and ``quotas`` by identity."""
 
     demand: Demand
     parties: tuple[int, ...]

@@ -111,8 +111,9 @@ class Rotation:
             held = await asyncio.to_thread(_read, secret.data)
             if held.leaf is None and await self._renew(secret, held, "", trusted=False):
                 stored = await asyncio.to_thread(_read, (await self._secret()).data)
-                new = [each for each in configurations if not any(map(_trusts, _hooks(each)))]
-                await self._spread(stored.bundle(), new, problems)
+                for each in configurations:
+                    if not any(map(_trusts, _hooks(each))):
+                        await self._tell(each, _encoded(stored.bundle()))
         except (ClusterError, msgspec.MsgspecError, Unsafe) as error:
             problems.append(str(error))
         said = "; ".join(problems)
@@ -209,7 +210,7 @@ class Rotation:
 
     async def _spread(self, bundle: bytes, configurations: list[dict[str, Any]], problems: list[str]) -> None:
         """Write what is to be trusted where it is not; it counts as trusted from when it was read back."""
-        encoded = base64.b64encode(bundle).decode()
+        encoded = _encoded(bundle)
         behind = [each for each in configurations if any(_trusts(hook) != encoded for hook in _hooks(each))]
         for each in behind:
             try:
@@ -242,6 +243,10 @@ def _read(data: Mapping[str, bytes]) -> Keyring:
     from admission.server.keyring import Keyring  # noqa: PLC0415 (10 MB that only the leader needs)
 
     return Keyring.read(data)
+
+
+def _encoded(bundle: bytes) -> str:
+    return base64.b64encode(bundle).decode()
 
 
 def _hooks(configuration: Mapping[str, Any]) -> list[dict[str, Any]]:

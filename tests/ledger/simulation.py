@@ -113,6 +113,8 @@ class Faults:
     """It takes effect after the client gave up."""
     refused: float = 0.0
     """429, 500 without or with effect."""
+    forbidden: bool = False
+    """403, whatever is asked: the right to it was taken away."""
     delay: float = 0.003
     """Mean seconds each way."""
 
@@ -142,7 +144,7 @@ class ApiServer:
         self.begun: dict[str, float] = {}
         self.promised: dict[str, Pod] = {}
         self.watchers: list[Callable[[LedgerObject], None]] = []
-        self.writes = self.steps = 0
+        self.writes = self.steps = self.forbidden = 0
         self.claims: dict[str, tuple[str, str]] = {}
         """By uid of a claim: the pod that it was made for, and for which part of its charge."""
         self.claimed: set[tuple[str, str, str]] = set()
@@ -284,6 +286,9 @@ class ApiServer:
         await asyncio.sleep(more + self.rng.expovariate(1 / self.faults.delay) if self.faults.delay else more)
 
     def _refusal(self) -> ApiError | None:
+        if self.faults.forbidden:
+            self.forbidden += 1
+            return ApiError(403, "Forbidden", 'quotaledgers is forbidden: User "us" cannot do that')
         if self.rng.random() >= self.faults.refused:
             return None
         return self.rng.choice((ApiError(429, "TooManyRequests", ""), ApiError(500, "InternalError", "")))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admission.cluster.client import ApiError
 from admission.decide.limits import Charge, Limit, Parties, whole
 from admission.ledger.commit import Tuning
 from admission.ledger.ledger import Ledger
@@ -74,20 +73,14 @@ def test_a_write_whose_answer_is_lost_is_found_and_not_repeated() -> None:
 
 def test_who_waits_for_a_ledger_that_may_not_be_read_or_written_is_told_at_once() -> None:
     async def play(scene: Scene) -> None:
-        asked: list[str] = []
-
-        async def forbidden(method: str, *_: object, **__: object) -> bytes:
-            asked.append(method)
-            raise ApiError(403, "Forbidden", 'quotaledgers "country.cn" is forbidden: User "us" cannot update it')
-
         await scene.reserve(wanted("u0"))
-        granted, scene.server.request = scene.server.request, forbidden  # type: ignore[method-assign]
+        scene.server.faults = Faults(delay=0.0, forbidden=True)
         begun = now()
         assert await scene.reserve(wanted("u1"), within=9.0) == Unavailable(Reason.NotSynced)
         assert now() - begun < 0.1
         await asyncio.sleep(9.0)
-        assert len(asked) < 50, "what is to be taken back is not tried for ever"
-        scene.server.request = granted  # type: ignore[method-assign]
+        assert scene.server.forbidden < 50, "what is to be taken back is not tried for ever"
+        scene.server.faults = Faults(delay=0.0)
         assert isinstance(await scene.reserve(wanted("u1")), Granted)
 
     stage(play)

@@ -230,11 +230,10 @@ class Told:
         about = Regarding(API_VERSION, "Allowance", NAME, allowance.metadata.uid, namespace)
         for step, entry in changes:
             what = f"{entry.reference} {entry.since}"
-            if step is Step.Resolved and entry.code in standing:
-                continue
             if step is Step.Resolved:
-                note = notices.finding_over(entry.code)
-                self._events.record(about, step, note, action="Resolve", transition=what)
+                if entry.code not in standing:
+                    note = notices.finding_over(entry.code)
+                    self._events.record(about, step, note, action="Resolve", transition=what)
             elif step is Step.Withdrawn:
                 note = notices.finding_withdrawn(entry.code, entry.reference, self._contact)
                 self._events.record(about, step, note, action="Withdraw", transition=what)
