@@ -61,24 +61,25 @@ class Log:
 
 
 class Script:
-    """Lists and watches, answered in turn; the last watch stays open.  Keeps the query of every request."""
+    """Lists and watches, answered in turn; the last watch stays open.  Keeps the query of every request.
+
+    It is done when that last watch is asked for: whoever asks has taken in all that came before.
+    """
 
     def __init__(self, *answers: Callable[[web.BaseRequest], Any]) -> None:
         self._answers = list(answers)
         self.queries: list[dict[str, str]] = []
+        self.done = False
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         self.queries.append(dict(request.query))
         if not self._answers:
+            self.done = "watch" in request.query
             response = await open_watch(request)
             await asyncio.sleep(60)
             return response
         answer = self._answers.pop(0)(request)
         return answer if not asyncio.iscoroutine(answer) else await answer  # type: ignore[no-any-return]
-
-    @property
-    def done(self) -> bool:
-        return not self._answers and self.queries[-1].get("watch") == "true"
 
 
 def lists(version: int, *items: dict[str, Any], more: str = "") -> Callable[[web.BaseRequest], Any]:
@@ -292,7 +293,7 @@ def test_silence_grows_until_something_is_heard_and_synced_stays(tmp_path: Path)
         async with api_server(script, tmp_path) as client:
             log = Log(client, clock=lambda: seconds)
             async with log.running():
-                await log.until(lambda: script.done and log.reflector.silence() == 0)
+                await log.until(lambda: len(script.queries) == 2 and log.reflector.silence() == 0)
                 await asyncio.sleep(0.1)
                 seconds += 95
                 quiet = log.reflector.silence()
