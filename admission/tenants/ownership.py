@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from admission.api.identity import TENANT_ITSELF
 from admission.tenants.holdings import HALF, NOTHING, WHOLE, Bounds, Pool, amount, pools_of
 from admission.tenants.kinds import believed_type, kind_belied
-from admission.tenants.room import finds_room
+from admission.tenants.room import Room
 from admission.tenants.ternary import Ternary
 from admission.tenants.topmost import OWNERLESS, is_top
 
@@ -203,11 +203,12 @@ def graph_of(spec: TenantSpec) -> OwnershipGraph:
     full = {party: each if party in ends else _accounted(each) for party, each in pools.items()}
     counted = {party: pools[party] if party in tops else each for party, each in full.items()}
     held, lower = _from_owners(counted)
+    room = Room(full, UNNAMED)
     return OwnershipGraph(
         pools=counted,
         parties=parties,
         unaccounted=_unaccounted(spec, pools),
-        contradictory=tuple(party for party, each in full.items() if any(_contradicts(pool, full) for pool in each)),
+        contradictory=tuple(party for party, each in full.items() if any(_contradicts(pool, room) for pool in each)),
         _controlled=_controlled_by(spec.ownership),
         _held=held,
         _lower=lower,
@@ -249,11 +250,11 @@ def _unaccounted(spec: TenantSpec, pools: Mapping[str, tuple[Pool, ...]]) -> dic
     }
 
 
-def _contradicts(pool: Pool, graph: Mapping[str, tuple[Pool, ...]]) -> bool:
+def _contradicts(pool: Pool, room: Room) -> bool:
     """Whether more than everything is held, or somebody holds through others what these do not have."""
     if max(pool.lower, *pool.alone.values(), 0) > WHOLE:
         return True
-    return not all(finds_room(owner, least.lower, pool, graph, UNNAMED) for owner, least in pool.through.items())
+    return not all(room.has(owner, least.lower, pool) for owner, least in pool.through.items())
 
 
 def _from_owners(pools: Mapping[str, tuple[Pool, ...]]) -> tuple[dict[str, tuple[_Held, ...]], tuple[int, ...]]:
