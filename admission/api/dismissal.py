@@ -30,6 +30,8 @@ class ScreeningDismissalSpec(Model):
     """The list's own id of the entry."""
     covers: Digest
     """`covers` of the hit as both people saw it. When the party's name or identifiers or the entry's change, the hit has another, and the dismissal dismisses nothing any more."""
+    confirmed_at: pydantic.AwareDatetime | None = None
+    """`confirmed.at` of a hit that somebody confirmed: this takes that judgement away, and none that is made anew. Absent: a confirmed hit stays."""
     reason: Justification
     """What shows that these are two, for the approver and the auditor."""
     requested_by: UserName
@@ -48,8 +50,8 @@ class ScreeningDismissalStatus(Model):
 class ScreeningDismissal(Object):
     """Takes one hit of `status.screening.hits` away: of one tenant, one party and one entry of a list.
 
-    Not approved by a second person, ended, of other facts than the hit's, of a hit that was confirmed, or unreadable, it
-    dismisses nothing.
+    Not approved by a second person, ended, of other facts than the hit's, of a hit that was confirmed at another instant
+    than ``confirmedAt``, or unreadable, it dismisses nothing.
     """
 
     crd = CRD(

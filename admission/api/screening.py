@@ -44,7 +44,7 @@ class ScreeningHit(Model):
     seen_at: pydantic.AwareDatetime
     """When the party was first under review, from which the review period runs; kept over new lists."""
     confirmed: Confirmation | None = None
-    """Set by who judged that it is the listed party; then it is a match."""
+    """Set, once, by who judged that it is the listed party; then it is a match until two people dismiss it."""
 
     @property
     def is_match(self) -> bool:

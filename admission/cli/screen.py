@@ -259,5 +259,9 @@ def _table(
 
 
 def _hit(hit: ScreeningHit) -> str:
-    judged = f"confirmed by {hit.confirmed.by}" if hit.confirmed else f"by {hit.by}, {hit.score} percent"
+    judged = (
+        f"confirmed by {hit.confirmed.by} at {hit.confirmed.at.isoformat()}"
+        if hit.confirmed
+        else f"by {hit.by}, {hit.score} percent"
+    )
     return f"{hit.party} ~ {hit.name} ({hit.source}, entry {hit.entry}), {judged}, covers {hit.covers}"

@@ -99,7 +99,8 @@ class Judged:
 
     def _is_dismissed(self, hit: ScreeningHit, now: datetime) -> bool:
         about = self.dismissals.get((hit.party, hit.entry, hit.covers), ())
-        return hit.confirmed is None and any(in_force(each, now) for each in about)
+        confirmed = hit.confirmed.at if hit.confirmed else None
+        return any(each.spec.confirmed_at == confirmed and in_force(each, now) for each in about)
 
     def _value(self, hits: Iterable[ScreeningHit], *, waits: bool) -> frozenset[str]:
         screening, standing = self.screening, tuple(hits)

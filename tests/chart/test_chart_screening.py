@@ -143,12 +143,28 @@ def test_who_searches_takes_hits_away_and_who_confirms_adds_that_alone(
         assert (words in said) if words else said == "", (case, said)
 
 
-def test_a_confirmation_is_taken_back_by_who_may_confirm_alone(cluster: Kubectl, screen: Callable[..., int]) -> None:
+@pytest.mark.parametrize(
+    ("user", "options"),
+    [(CONFIRMER, ()), (SCREENER, ()), (OTHER, ("--as-group=system:masters",))],
+    ids=["who confirms", "who searches", "who administers the cluster"],
+)
+@pytest.mark.parametrize(
+    "patch",
+    [
+        [{"op": "remove", "path": "/status/screening/hits/0/confirmed"}],
+        _set("/hits/0/confirmed/at", "2026-11-25T00:00:00Z"),
+    ],
+    ids=["taken back", "put at another instant"],
+)
+def test_what_was_confirmed_one_person_neither_takes_back_nor_changes(
+    cluster: Kubectl, screen: Callable[..., int], patch: list[dict[str, Any]], user: str, options: tuple[str, ...]
+) -> None:
     screen("--write")
-    assert _judge(cluster, _adding(CONFIRMED)) == ""
-    back = [{"op": "remove", "path": "/status/screening/hits/0/confirmed"}]
-    assert CONFIRMS in _judge(cluster, back, SCREENER)
-    assert _judge(cluster, back) == ""
+    assert _judge(cluster, _adding(CONFIRMED), CONFIRMER) == ""
+    said = _judge(cluster, patch, user, *options)
+    assert "the hit of entry e1 of tenant alike is confirmed, which one person can neither change nor take back" in said
+    assert f"two dismiss it, by a ScreeningDismissal with confirmedAt {CONFIRMED['at']}" in said
+    assert screen("--write", text=csv_text(QUELLGRUND)) == 0, "what the list has no more leaves"
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,8 @@ def dismissal(of: Tenant, by: str = "bob", at: datetime = SEEN, **changed: Any) 
 CONFIRMED = Confirmation(by="carol", at=SEEN, reason="same address")
 
 
-def judged_by(of: Tenant, confirmed: Confirmation | None) -> Tenant:
-    """The same with each hit confirmed, or taken back."""
+def judged_by(of: Tenant, confirmed: Confirmation) -> Tenant:
+    """The same with each hit confirmed."""
     assert of.status.screening is not None
     hits = [hit.model_copy(update={"confirmed": confirmed}) for hit in of.status.screening.hits]
     screening = of.status.screening.model_copy(update={"hits": hits})
@@ -381,9 +381,20 @@ def test_whom_an_integration_calls_listed_is_not_cleared_by_dismissing_a_hit_of_
     assert (value(of, dismissal(of)), value(of)) == (dismissed, undismissed)
 
 
-def test_a_hit_that_somebody_confirmed_is_a_match_that_no_dismissal_and_no_new_list_undoes() -> None:
+def test_a_hit_that_somebody_confirmed_is_a_match_until_two_people_dismiss_just_that() -> None:
+    found = screened(tenant(**TOLMAVIR), by(ALIKE))
+    of = judged_by(found, CONFIRMED)
+    given = dismissal(of, confirmedAt=CONFIRMED.at)
+    assert value(of, given) == "Clear"
+    for other in (dismissal(of), dismissal(of, confirmedAt=NOW), dismissal(of, by="alice", confirmedAt=CONFIRMED.at)):
+        assert value(of, other, terms=WEEK) == "Match"
+    anew = judged_by(found, CONFIRMED.model_copy(update={"at": NOW}))
+    assert (value(anew, given), value(found, given)) == ("Match", "Candidate")
+    assert value(screened(of, by(ALIKE, digest="list-2"), given, now=NOW), given) == "Clear"
+
+
+def test_no_new_list_undoes_what_somebody_confirmed() -> None:
     of = judged_by(screened(tenant(**TOLMAVIR), by(ALIKE)), CONFIRMED)
-    assert value(of, dismissal(of), terms=WEEK) == "Match"
     alias = ALIKE._replace(names=(*ALIKE.names, "Tolmavir"))
     again = screened(of, by(alias, digest="list-2"), now=NOW).status.screening
     assert again is not None
@@ -412,7 +423,7 @@ REBRANDED: dict[str, tuple[dict[str, Any], dict[str, Any], Entry]] = {
 
 
 @pytest.mark.parametrize(("spec", "later", "entry"), REBRANDED.values(), ids=REBRANDED)
-def test_a_confirmed_hit_stays_whatever_is_renamed_until_it_is_taken_back_or_the_list_has_the_entry_no_more(
+def test_a_confirmed_hit_stays_whatever_is_renamed_until_it_is_dismissed_or_the_list_has_the_entry_no_more(
     spec: dict[str, Any], later: dict[str, Any], entry: Entry
 ) -> None:
     of = judged_by(screened(tenant(**spec), by(ALIKE)), CONFIRMED)
@@ -420,9 +431,7 @@ def test_a_confirmed_hit_stays_whatever_is_renamed_until_it_is_taken_back_or_the
     again = screened(renamed, by(entry, digest="list-2"), now=NOW)
     assert (value(again), value(renamed)) == ("Match", "Match")
     assert value(screened(judged_by(again, CONFIRMED), by(entry, digest="list-3"), now=NOW)) == "Match"
-    taken_back = screened(judged_by(again, None), by(NUMBERED, digest="list-3"), now=NOW)
-    delisted = screened(again, by(NUMBERED, digest="list-3"), now=NOW)
-    assert (value(taken_back), value(delisted)) == ("Clear", "Clear")
+    assert value(screened(again, by(NUMBERED, digest="list-3"), now=NOW)) == "Clear"
 
 
 @pytest.mark.parametrize("name", ["Somebody Else", "Brise Compute Pte. Ltd."], ids=["the name stays", "so does it not"])
