@@ -253,6 +253,11 @@ OWNS = _holds("holding", "acme", _shares(80))
 TOO_MUCH = (_holds("state", "holding", _shares(100)), _holds("person", "holding", _shares(60, "indirect")))
 REFUSED: dict[str, tuple[Any, str]] = {
     "cut short": (json.dumps(_of_acme(OWNS))[:-9], "bods.json: Input data was truncated"),
+    "cut short over several lines": (
+        json.dumps(_of_acme(OWNS), indent=1).rsplit("\n", 2)[0],
+        f"bods.json: line {json.dumps(_of_acme(OWNS), indent=1).count(chr(10)) - 1}: Input data was truncated",
+    ),
+    "a comma too few": ("[{},\n{}\n{}]", "bods.json: line 3: JSON is malformed: expected ',' or ']'"),
     "cut in a line": ("\n".join(map(json.dumps, _of_acme(OWNS)))[:-9], "statement 4: Input data was truncated"),
     "empty": ("", "0 open records are meant by 'acme'"),
     "not JSON": ("[statement]", "bods.json: JSON is malformed"),
@@ -273,6 +278,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "statement 1: publicationDetails.publicationDate: 2027-01-01 is in the future",
     ),
     "no date": ([{**ACME, "statementDate": "yesterday"}], "statement 1: statementDate: 'yesterday' is no date"),
+    "a date beside none": (
+        [ACME, _without(_again(ACME, recordStatus="updated"), "statementDate")],
+        "statement 2: statementDate: of record 'acme' one statement has none; which is the later?",
+    ),
     "an interest in the future": (
         _of_acme(_holds("holding", "acme", _shares(80) | {"startDate": "2027-01-01"})),
         "statement 4: recordDetails.interests[0].startDate: 2027-01-01 is in the future",

@@ -1,8 +1,8 @@
 """Statements of the Beneficial Ownership Data Standard, version 0.4: one JSON array, or one statement a line.
 
-A record is told by several statements over time; the latest one counts, and a closed record is gone.  What identifies a
-natural person beyond the name (birth dates, nationalities, passport numbers) is not read.  The fields are those of the
-schema at standard.openownership.org/en/0.4.0.
+A record is told by several statements over time; the latest one counts, by its date, of one day or of none the last in
+the file; a closed record is gone.  What identifies a natural person beyond the name (birth dates, nationalities,
+passport numbers) is not read.  The fields are those of the schema at standard.openownership.org/en/0.4.0.
 """
 
 from __future__ import annotations
@@ -132,6 +132,10 @@ def _put(records: dict[str, Record], record: Record) -> None:
     known = records.get(key)
     if known is not None and known.statement.record_type != record.statement.record_type:
         raise ImportProblem(f"{record.where}: recordType: record {key[:64]!r} was of another type before")
+    if known is not None and (known.statement.statement_date is None) != (record.statement.statement_date is None):
+        raise ImportProblem(
+            f"{record.where}: statementDate: of record {key[:64]!r} one statement has none; which is the later?"
+        )
     if known is None or record.age > known.age:
         records[key] = record
 
