@@ -32,7 +32,7 @@ def decoded(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, where: s
         raise ImportProblem(f"{where}: {_line(bytes(raw).rstrip(), str(error))}{_said(error)}") from None
 
 
-def _said(error: ValueError) -> str:
+def _said(error: Exception) -> str:
     return " ".join(str(error).split()).replace("`$.", "`")[:LONGEST]
 
 
