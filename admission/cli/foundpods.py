@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import math
 import secrets
 import sys
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from admission.api.allowance import Allowance, OwnFinding
 from admission.api.enforcement import Action, Enforcement
 from admission.api.policy import Mode
 from admission.cli.features import features_of
+from admission.cli.followed import Followed
 from admission.cli.kubeconfig import add_kubeconfig
 from admission.cli.reevaluation import Judging, Reviewer
 from admission.cli.running import add_devices
@@ -166,13 +168,17 @@ class _Looked:
                 store.observe(_ledgers.decode(raw))
         head, _ = await Journal(self._client).load()
         unadmitted = Unadmitted(excluded, lambda: head.since / 1000, _now)
+        claims = dict[str, ResourceClaim]()
         async for page in pages(self._client, _CLAIMS):
             for claim in map(_claims.decode, page):
-                unadmitted.take(f"{claim.metadata.namespace}/{claim.metadata.name}", claim)
+                name = f"{claim.metadata.namespace}/{claim.metadata.name}"
+                claims[name] = claim
+                unadmitted.take(name, claim)
         key, endings = secrets.token_bytes(32), Endings(self._registry, EVERYTHING)
         judge = Judge(self._registry, Ledger(store), reference_key=key, contact="", endings=endings)
         judging = Judging(judge, ClusterLookup(self._client), Keys(key), lambda: "")
-        return Reviewer(judging, _now, lambda: head.since / 1000, unadmitted.used_by, keep=0)
+        followed = Followed(claims, judging.lookup, keep=math.inf)
+        return Reviewer(judging, _now, lambda: head.since / 1000, unadmitted.used_by, followed)
 
     def _row(self, pod: Pod, judgement: Judgement, reason: Reason) -> Row:
         meta, mode = pod.metadata, self._registry.mode(pod.metadata.namespace)

@@ -18,7 +18,7 @@ from admission.review.pod import Pod
 if TYPE_CHECKING:
     import asyncio
     import datetime as dt
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from typing import Any
 
     from admission.cluster.client import Client
@@ -76,6 +76,11 @@ class PodWatch:
     def runs(self) -> Iterable[Callable[[], Coroutine[Any, Any, None]]]:
         """What to keep running besides ``usage``."""
         return (self._pods.run, self._claims.run, self._tenants.run)
+
+    @property
+    def claims(self) -> Mapping[str, ResourceClaim]:
+        """The claims that exist, by ``namespace/name``."""
+        return self._claims.items
 
     def heed(self, ledger: LedgerObject) -> None:
         """Take note of a newer version of a ledger: pods are attributed as its entries say, from the next pass on."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import functools
 import math
-import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-import cachetools
-import msgspec
-
 from admission.api.enforcement import Enforcement
+from admission.cli.followed import Followed
 from admission.enforce.reports.writer import Facts as Reported
 from admission.enforce.reports.writer import Reports
 from admission.enforce.sweep.acts import Acts
@@ -32,7 +29,6 @@ from admission.review.reasons import PublicCode, Reason
 from admission.review.reference import references_of
 from admission.server.asking import completed
 from admission.server.case import Ask
-from admission.server.claims import STARTED
 from admission.server.metrics import counter, counters, gauge
 
 if TYPE_CHECKING:
@@ -40,14 +36,15 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import msgspec
     from prometheus_client.metrics_core import Metric
 
     from admission.api.allowance import Allowance
     from admission.cluster.client import Client
     from admission.cluster.events import Events
     from admission.decide.registry import Registry
-    from admission.demand.claims import PodClaim
     from admission.enforce.sweep.found import Refer
+    from admission.review.claim import ResourceClaim
     from admission.review.pod import Pod
     from admission.review.reference import Keys
     from admission.server.claims import Lookup
@@ -60,10 +57,6 @@ MOST_APART = 30.0
 
 SILENCE = 90.0
 """Seconds for which the API server may have answered nothing: its last answer tells the time as of then."""
-
-
-MOST_KEPT = 10_000
-"""Pods whose claims are kept between two looks at them."""
 
 
 def granted_by(settings: Settings) -> Granted:
@@ -84,7 +77,8 @@ class Judging(NamedTuple):
 class Reviewer:
     """Judges a pod that runs as if it were created now, reserving nothing; ``since`` is when use was first recorded.
 
-    ``unadmitted`` says whether a pod uses a claim that nobody was asked about; claims are kept for ``keep`` seconds.
+    ``unadmitted`` says whether a pod uses a claim that nobody was asked about; ``followed`` has the claims that were
+    seen, and what it lacks is asked for.
     """
 
     def __init__(
@@ -93,12 +87,10 @@ class Reviewer:
         now: Callable[[], dt.datetime],
         since: Callable[[], float],
         unadmitted: Callable[[Pod], bool],
-        *,
-        keep: float,
-        clock: Callable[[], float] = time.monotonic,
+        followed: Lookup,
     ) -> None:
         self._judging, self._now, self._since, self._unadmitted = judging, now, since, unadmitted
-        self._claims: cachetools.TTLCache[str, Mapping[str, PodClaim]] = cachetools.TTLCache(MOST_KEPT, keep, clock)
+        self._followed = followed
 
     async def __call__(self, pod: Pod) -> Reviewed | None:
         """Return what it would be told; None where nobody can tell now."""
@@ -124,15 +116,11 @@ class Reviewer:
         return Reviewed(frozenset(reasons | self._ungranted(pod, now)), controlled)
 
     async def _with_claims(self, ask: Ask) -> Ask:
-        """Return the ask with the claims of its pod; what one that has started was given does not change."""
-        kept = self._claims.get(ask.uid)
-        if kept is not None:
-            return msgspec.structs.replace(ask, claims=kept)
-        ask = await completed(ask, "", self._judging.lookup, ())
-        found = ask.claims and all(each.spec is not None for each in ask.claims.values())
-        if found and ask.pod.status.phase == STARTED:
-            self._claims[ask.uid] = ask.claims
-        return ask
+        """Return the ask with the claims of its pod: as they were seen last, or all as they are where one was not."""
+        seen = await completed(ask, "", self._followed, ())
+        if all(each.spec is not None for each in seen.claims.values()):
+            return seen
+        return await completed(ask, "", self._judging.lookup, ())
 
     def _ungranted(self, pod: Pod, now: dt.datetime) -> set[Reason]:
         """Why no admission could have refused it."""
@@ -155,6 +143,7 @@ class Reevaluation:
         events: Events,
         *,
         allowances: Mapping[str, Allowance],
+        claims: Mapping[str, ResourceClaim],
         settings: Settings,
         occupied: Callable[[], Iterable[str]],
         behind: Callable[[], bool],
@@ -165,7 +154,8 @@ class Reevaluation:
         self._client, self._registry, self._judging, self._behind, self._now = client, registry, judging, behind, now
         excluded = settings.excluded_namespaces
         self.unadmitted = Unadmitted(excluded, since, now)
-        review = Reviewer(judging, now, since, self.unadmitted.used_by, keep=settings.enforcement.sweep_seconds)
+        followed = Followed(claims, judging.lookup, keep=settings.enforcement.sweep_seconds)
+        review = Reviewer(judging, now, since, self.unadmitted.used_by, followed)
         strict = settings.record.on_failure == "Deny"
         self.steps = Steps(record, strict=strict, tenant=lambda name: registry.requester(name).tenant_name, now=now)
         told = Told(

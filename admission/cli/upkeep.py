@@ -124,6 +124,7 @@ class Upkeep:
             judging,
             self._events,
             allowances=allowances,
+            claims=self._watch.claims,
             settings=settings,
             occupied=self._watch.census.occupied,
             behind=lambda: not self._watch.is_settled(),

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import pytest
 
 from admission.cli.claims import FileLookup
+from admission.cli.followed import Followed
+from admission.cli.podwatch import CLAIMS
 from admission.cli.reevaluation import Reviewer
-from admission.cluster.lookup import ClusterLookup
+from admission.cli.upkeep import Upkeep
+from admission.cluster.events import Events
+from admission.cluster.lookup import ClusterLookup, LookupFailed
 from admission.enforce.sweep.reader import Reviewed
+from admission.ledger.objects import ObjectStore
 from admission.ledger.state import State
+from admission.review.claim import ResourceClaim
 from admission.review.reasons import Reason
+from admission.server.settings import Settings
 from tests.decide.questions import NOW, World, quota, tenant, world
 from tests.demand.cluster import pod
 from tests.demand.test_claimed_devices import BY_DRIVER, SLICES, device_class
 from tests.gate.test_running_pods import judging_in, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from admission.review.pod import Pod
     from admission.server.claims import Lookup
@@ -76,21 +83,29 @@ class Counting(FileLookup):
         return super()._find(*about)
 
 
-def reviewer_of(given: World, lookup: Lookup, clock: Callable[[], float] = time.monotonic) -> Reviewer:
+def reviewer_of(
+    given: World, lookup: Lookup, seen: Iterable[dict[str, Any]] = (), clock: Callable[[], float] = time.monotonic
+) -> Reviewer:
+    claims = [msgspec.convert(each, ResourceClaim) for each in seen if each["kind"] == "ResourceClaim"]
     judging = judging_in(given, State(initialized=True))._replace(lookup=lookup)
     judging.judge.registry.put_device_class(device_class(CONTROLLED, BY_DRIVER))
     for part in SLICES[:1]:
         judging.judge.registry.put_slice(part)
-    return Reviewer(judging, lambda: NOW, lambda: 0.0, lambda _: False, keep=600.0, clock=clock)
+    by_name = {f"lab/{each.metadata.name}": each for each in claims}
+    followed = Followed(by_name, lookup, keep=600.0, clock=clock)
+    return Reviewer(judging, lambda: NOW, lambda: 0.0, lambda _: False, followed)
 
 
-def reviewed(given: World, made: Pod, *documents: dict[str, Any]) -> Reviewed | None:
-    return asyncio.run(reviewer_of(given, Counting(*documents))(made))
+def reviewed(
+    given: World, made: Pod, *documents: dict[str, Any], seen: Iterable[dict[str, Any]] = ()
+) -> Reviewed | None:
+    return asyncio.run(reviewer_of(given, Counting(*documents), seen)(made))
 
 
 OWN = claim("runs-gpus-x7k2", CONTROLLED, of_pod())
 BY_NAME: dict[str, Any] = {"reference": {"resourceClaimName": "shared"}}
 GROUPED: dict[str, Any] = {"schedulingGroup": {"podGroupName": "team"}}
+OF_GROUP = claim("runs-gpus-x7k2", HARMLESS, of_group())
 GROUP = {"kind": "PodGroup", "metadata": {"name": "team", "namespace": "lab", "uid": "g1"}}
 
 OF: dict[str, tuple[Pod, list[dict[str, Any]], frozenset[Reason], bool]] = {
@@ -118,7 +133,7 @@ OF: dict[str, tuple[Pod, list[dict[str, Any]], frozenset[Reason], bool]] = {
     ),
     "a claim by its name that was replaced": (using(None, **BY_NAME), [claim("shared", HARMLESS)], BOTH, True),
     "a claim of its group": (
-        using(GIVEN, **GROUPED), [claim("runs-gpus-x7k2", HARMLESS, of_group()), GROUP], frozenset(), False,
+        using(GIVEN, **GROUPED), [OF_GROUP, GROUP], frozenset(), False,
     ),
     "a claim of another group": (
         using(GIVEN, **GROUPED), [claim("runs-gpus-x7k2", HARMLESS, of_group("g2")), GROUP], BOTH, True,
@@ -126,11 +141,27 @@ OF: dict[str, tuple[Pod, list[dict[str, Any]], frozenset[Reason], bool]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("follows", [False, True], ids=["as asked for", "as they were seen"])
 @pytest.mark.parametrize(("made", "documents", "reasons", "controlled"), OF.values(), ids=OF)
 def test_a_pod_that_runs_is_judged_by_the_claims_that_it_was_given(
-    made: Pod, documents: list[dict[str, Any]], reasons: frozenset[Reason], controlled: bool
+    made: Pod, documents: list[dict[str, Any]], reasons: frozenset[Reason], controlled: bool, follows: bool
 ) -> None:
-    assert reviewed(world(EXPIRED, quota()), made, *documents) == Reviewed(reasons, controlled)
+    found = reviewed(world(EXPIRED, quota()), made, *documents, seen=documents if follows else ())
+    assert found == Reviewed(reasons, controlled)
+
+
+def test_a_claim_that_was_seen_before_it_was_given_is_asked_for() -> None:
+    before = claim("runs-gpus-x7k2", HARMLESS)
+    found = reviewed(world(EXPIRED, quota()), using(GIVEN), OWN, seen=[before])
+    assert found == Reviewed(frozenset({Reason.KYCExpired}), controlled=True)
+
+
+def test_where_nobody_can_tell_of_a_claim_that_was_not_seen_nothing_is_concluded() -> None:
+    class Away(FileLookup):
+        async def claim(self, namespace: str, name: str) -> ResourceClaim | None:
+            raise LookupFailed(f"{namespace}/{name}")
+
+    assert asyncio.run(reviewer_of(world(EXPIRED, quota()), Away())(using(GIVEN))) is None
 
 
 def test_a_claim_that_is_nested_deeply_gives_what_it_gives() -> None:
@@ -153,22 +184,54 @@ def test_of_a_cleared_tenant_a_claim_that_nobody_can_read_any_more_is_found_too(
 
 
 @pytest.mark.parametrize(
-    ("made", "documents", "asked"),
+    ("made", "seen", "documents", "asked"),
     [
-        (using(GIVEN), [OWN, template(CONTROLLED)], [1, 1, 2]),
-        (using(GIVEN), [], [1, 2, 3]),
-        (using(GIVEN, "Pending"), [OWN], [1, 2, 3]),
-        (pod({}), [], [0, 0, 0]),
+        (using(GIVEN), [OWN], [OWN], [0, 0, 0]),
+        (using(GIVEN, "Pending"), [OWN], [OWN], [0, 0, 0]),
+        (using(GIVEN, **GROUPED), [OF_GROUP], [OF_GROUP, GROUP], [1, 1, 2]),
+        (using(GIVEN), [], [OWN], [1, 2, 3]),
+        (using(GIVEN), [], [], [1, 2, 3]),
+        (pod({}), [], [], [0, 0, 0]),
     ],
-    ids=["what it was given", "a claim that is gone", "one that has not started", "no claim"],
+    ids=["it has started", "it has not", "a claim of its group", "nobody saw it", "a claim that is gone", "no claim"],
 )
-def test_what_a_pod_was_given_is_looked_up_once_in_the_time_of_a_sweep(
-    made: Pod, documents: list[dict[str, Any]], asked: list[int]
+def test_nobody_is_asked_for_a_claim_that_was_seen_and_for_a_group_once_in_the_time_of_a_sweep(
+    made: Pod, seen: list[dict[str, Any]], documents: list[dict[str, Any]], asked: list[int]
 ) -> None:
     now, lookup = [0.0], Counting(*documents)
-    reviewer = reviewer_of(world(EXPIRED, quota()), lookup, lambda: now[0])
+    reviewer = reviewer_of(world(EXPIRED, quota()), lookup, seen, lambda: now[0])
     counts = []
     for now[0] in (0.0, 599.0, 601.0):
         asyncio.run(reviewer(made))
         counts.append(lookup.asked)
     assert counts == asked
+
+
+def test_a_leader_judges_by_the_claims_that_it_watches() -> None:
+    class Client:
+        asked: ClassVar[list[str]] = []
+
+        async def request(self, _method: str, path: str, **_: Any) -> bytes:
+            self.asked.append(path)
+            return msgspec.json.encode({"metadata": {"resourceVersion": "9"}, "items": [OWN]})
+
+    async def play() -> Reviewed | None:
+        client: Any = Client()
+        judging = reviewer_of(world(EXPIRED, quota()), ClusterLookup(client))._judging
+        upkeep = Upkeep(
+            client,
+            judging.judge.registry,
+            judging.judge._ledger,
+            ObjectStore(client),
+            allowances={},
+            settings=Settings(),
+            events=Events(client, "test", now=lambda: NOW),
+            now=lambda: NOW,
+            record=lambda _: asyncio.get_running_loop().create_future(),
+            judging=judging,
+        )
+        await upkeep._watch._claims._list()
+        return await upkeep.reevaluation.sweep._reader.review(using(GIVEN))
+
+    assert asyncio.run(play()) == Reviewed(frozenset({Reason.KYCExpired}), controlled=True)
+    assert Client.asked == [CLAIMS]

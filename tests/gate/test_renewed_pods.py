@@ -151,9 +151,8 @@ RUNNING: dict[str, tuple[World, State, set[Reason]]] = {
 def test_what_a_renewal_refuses_is_found_and_nothing_else(given: World, state: State, reasons: set[Reason]) -> None:
     judge, _ = judging_in(given, state, enforcement())
     made = created(pod(ONE, nodeName="rack-1"))
-    reviewer = Reviewer(
-        Judging(judge, FileLookup(), Keys(b"k"), lambda: ""), lambda: NOW, lambda: 0.0, lambda _: False, keep=9
-    )
+    judging = Judging(judge, FileLookup(), Keys(b"k"), lambda: "")
+    reviewer = Reviewer(judging, lambda: NOW, lambda: 0.0, lambda _: False, FileLookup())
     found = asyncio.run(reviewer(made))
     assert found is not None
     assert found.reasons == reasons

@@ -82,7 +82,7 @@ def reviewed(given: World, state: State, made: Pod, since: str = "2026-11-01") -
     begun = NOW.fromisoformat(f"{since}T00:00:00Z").timestamp()
     claims = Unadmitted(["kube-system"], lambda: begun, lambda: given.now)
     claims.take("lab/shared", claim())
-    reviewer = Reviewer(judging_in(given, state), lambda: given.now, lambda: begun, claims.used_by, keep=9)
+    reviewer = Reviewer(judging_in(given, state), lambda: given.now, lambda: begun, claims.used_by, FileLookup())
     return asyncio.run(reviewer(made))
 
 

@@ -32,16 +32,13 @@ STEP_SECONDS = 0.25
 """Between two looks at what decides: with some pods and a write, a change is told within a second or two."""
 
 JUDGE_SECONDS = 1.0
-"""For which namespaces are judged in a row when what decides has changed: then what was found is told, and acted on."""
+"""For which namespaces are judged in one step, whatever for: then what was found is told, and acted on."""
 
 READ_SECONDS = 0.25
 """For which a full sweep goes on between two looks: so it has half of the time, and a hundred thousand pods minutes."""
 
 MOST_PARTS = 10
 """Parts of pages that it takes then at most."""
-
-FIRST_AT_ONCE = 20
-"""Namespaces that a new leader judges before each look, of those whose Allowance says something."""
 
 LOOK_SHARE = 10
 """A look is taken after so many times the time that the last one took: with thousands of namespaces seldom enough."""
@@ -99,6 +96,7 @@ class Sweep:
         self._excluded = frozenset(excluded)
         self.found: dict[str, Found] = {}
         self._touched: dict[str, float] = {}
+        self._left = JUDGE_SECONDS
         self._sweeping: AsyncIterator[dict[str, Found | None]] | None = None
         self._seen: set[str] = set()
         self._since: dict[str, int] = {}
@@ -149,7 +147,8 @@ class Sweep:
     def ask(self, namespace: str) -> None:
         """Have a namespace judged soon: something is known of its pods that no object tells."""
         if namespace not in self._excluded:
-            self._touched[namespace] = self._facts.clock()
+            now = self._facts.clock()
+            self._touched[namespace] = min(now, self._touched.get(namespace, now))
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -165,7 +164,7 @@ class Sweep:
 
     async def step(self) -> None:
         """Look, read, tell and act once; raises ``ClusterError``."""
-        waiting = self._facts.stale()
+        waiting, self._left = self._facts.stale(), JUDGE_SECONDS
         if self._swept_at is None and self.age >= self._facts.every:
             await self._acts.unswept(waiting)
         if not waiting:
@@ -177,7 +176,7 @@ class Sweep:
             await self._told.tell(self.found, self._policy)
         if self._swept_at is not None:  # else nobody knows how many there are
             await self._acts.step(self.found, self._told.entries, waiting)
-            await self._judge_touched(waiting)
+            await self._judge_some(() if waiting else self._ripe())
         elif not waiting:
             await self._acts.go_on(self.found, self._told.entries, self._told.due_elsewhere(self.found))
         await self._judge_ended(waiting)
@@ -204,26 +203,30 @@ class Sweep:
         changed = await self._changes.since(known - self._excluded)
         judging = self._facts.clock()
         self._looks_at = began + LOOK_SHARE * (judging - began)
-        for namespace in sorted(changed, key=lambda name: self._since.get(name, 0)):  # those not judged lately first
-            await self._judge(namespace)
-            if self._facts.clock() - judging >= JUDGE_SECONDS:
-                return
+        await self._judge_some(sorted(changed, key=lambda name: self._since.get(name, 0)))  # not judged lately first
 
     async def _judge_told(self) -> None:
         """A new leader begins with what tenants were told: what was due goes on before all pods were judged."""
-        first = sorted(self._told.heard_of() - self._since.keys() - self._seen - self._excluded)
-        for namespace in first[:FIRST_AT_ONCE]:
-            await self._judge(namespace)
+        await self._judge_some(sorted(self._told.heard_of() - self._since.keys() - self._seen - self._excluded))
 
     async def _judge_ended(self, waiting: str) -> None:
         """What was told to end is due no more."""
         while self._acts.changed and not waiting:
             await self._judge(self._acts.changed.pop())
 
-    async def _judge_touched(self, waiting: str) -> None:
-        ripe = [name for name, at in self._touched.items() if at <= self._facts.clock()]
-        for namespace in () if waiting else ripe:
+    def _ripe(self) -> list[str]:
+        """Return the namespaces whose turn it is to be judged again, those that wait longest first."""
+        now = self._facts.clock()
+        return sorted((name for name, at in self._touched.items() if at <= now), key=lambda name: self._touched[name])
+
+    async def _judge_some(self, namespaces: Iterable[str]) -> None:
+        """Judge namespaces for as long as is left in this step, and one at least, whatever else there was to judge."""
+        began = self._facts.clock()
+        for namespace in namespaces:
             await self._judge(namespace)
+            if self._facts.clock() - began >= self._left:
+                break
+        self._left -= self._facts.clock() - began
 
     async def _judge(self, namespace: str) -> None:
         """Judge a namespace; where its pods cannot be read now, soon again: what changed is not noticed twice."""
