@@ -176,15 +176,15 @@ class OwnershipGraph:
 
 def _from(pool: Pool, least: int) -> set[str]:
     """Return the owners that may have so much of a pool, directly or through others."""
-    owners = pool.direct.keys() | pool.through.keys()
-    return {each for each in owners if max(_upper(pool.direct, each), _upper(pool.through, each)) >= least}
+    owners = pool.direct.keys() | pool.most_through.keys()
+    return {each for each in owners if max(_upper(pool.direct, each), pool.most_through.get(each, 0)) >= least}
 
 
 def _most_of(pool: Pool, owners: set[str]) -> int:
     """Return the most that these owners have of a pool together, no more than what others leave for certain."""
     held = [pool.direct.get(owner, NOTHING) for owner in owners]
     left = WHOLE - (pool.lower - sum(each.lower for each in held))
-    alone = max((_upper(pool.direct, owner) + _upper(pool.through, owner) for owner in owners), default=0)
+    alone = max((_upper(pool.direct, owner) + pool.most_through.get(owner, 0) for owner in owners), default=0)
     return min(max(sum(each.upper for each in held), alone), left)
 
 
@@ -199,11 +199,12 @@ def graph_of(spec: TenantSpec) -> OwnershipGraph:
         stated.setdefault(statement.owned, []).append(statement)
     parties = {party.id: party for party in spec.parties}
     pools = {party: pools_of(stated.get(party, ())) for party in (TENANT_ITSELF, *parties)}
-    tops, ends = _tops(spec), {party.id for party in spec.parties if believed_type(party) != "Entity"}
+    ends = {party.id for party in spec.parties if believed_type(party) != "Entity"}
     full = {party: each if party in ends else _accounted(each) for party, each in pools.items()}
+    room = Room(full, UNNAMED)
+    tops = {party for party in _tops(spec) if not any(_hides(pool, room) for pool in pools.get(party, ()))}
     counted = {party: pools[party] if party in tops else each for party, each in full.items()}
     held, lower = _from_owners(counted)
-    room = Room(full, UNNAMED)
     return OwnershipGraph(
         pools=counted,
         parties=parties,
@@ -223,16 +224,21 @@ def _controlled_by(statements: Iterable[Ownership]) -> dict[str, tuple[str, ...]
     return {owner: tuple(each) for owner, each in controlled.items()}
 
 
-def _tops(spec: TenantSpec) -> set[str | None]:
+def _tops(spec: TenantSpec) -> set[str]:
     """Return those of whom it is declared that nobody stands above them, besides natural persons and states."""
-    return {spec.ultimate_parent} | ({TENANT_ITSELF} if is_top(spec) else set())
+    return ({spec.ultimate_parent} if spec.ultimate_parent else set()) | ({TENANT_ITSELF} if is_top(spec) else set())
+
+
+def _hides(pool: Pool, room: Room) -> bool:
+    """Whether somebody may hold more through others than its named holders have for that, so that there are others."""
+    return not all(room.has(owner, most, pool) for owner, most in pool.most_through.items())
 
 
 def _accounted(pools: tuple[Pool, ...]) -> tuple[Pool, ...]:
     """Give what nobody holds for certain to an unnamed owner, up to all of it."""
     return tuple(
         replace(pool, direct={**pool.direct, UNNAMED: Bounds(0, pool.unaccounted())}) if pool.unaccounted() else pool
-        for pool in pools or (Pool({}, {}, {}),)
+        for pool in pools or (Pool({}, {}, {}, {}),)
     )
 
 
@@ -254,7 +260,7 @@ def _contradicts(pool: Pool, room: Room) -> bool:
     """Whether more than everything is held, or somebody holds through others what these do not have."""
     if max(pool.lower, *pool.alone.values(), 0) > WHOLE:
         return True
-    return not all(room.has(owner, least.lower, pool) for owner, least in pool.through.items())
+    return not all(room.has(owner, least, pool) for owner, least in pool.through.items())
 
 
 def _from_owners(pools: Mapping[str, tuple[Pool, ...]]) -> tuple[dict[str, tuple[_Held, ...]], tuple[int, ...]]:
