@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.identity import TENANT_ITSELF
+from admission.tenants.attributed import Attribution
 from admission.tenants.holdings import HALF, NOTHING, WHOLE, Bounds, Pool, amount, pools_of
 from admission.tenants.kinds import believed_type, kind_belied
 from admission.tenants.room import Room
@@ -77,10 +78,12 @@ class OwnershipGraph:
     def most_held(self, owners: Iterable[str]) -> int:
         """The most that these parties, with all whom they may own, have of the tenant together, by what is stated.
 
-        In billionths of a percent.  What each has through others, by a statement of its own, counts for it alone.
+        In billionths of a percent.
         """
-        inside = self._closure(owners, certain=False) - {TENANT_ITSELF}
-        return max((_most_of(pool, inside) for pool in self.pools[TENANT_ITSELF]), default=0)
+        meant = frozenset(owners)
+        whole = self._closure(meant, certain=False) - {TENANT_ITSELF}
+        held = {party: frozenset(each.owned for each in holdings) for party, holdings in self._held.items()}
+        return Attribution(self.pools, held, meant, whole).of(TENANT_ITSELF)
 
     def tops(self) -> frozenset[str]:
         """The parties that own half or more of the tenant for certain, and that none of these owns so itself.
@@ -177,19 +180,9 @@ class OwnershipGraph:
 def _from(pool: Pool, least: int) -> set[str]:
     """Return the owners that may have so much of a pool, directly or through others."""
     owners = pool.direct.keys() | pool.most_through.keys()
-    return {each for each in owners if max(_upper(pool.direct, each), pool.most_through.get(each, 0)) >= least}
-
-
-def _most_of(pool: Pool, owners: set[str]) -> int:
-    """Return the most that these owners have of a pool together, no more than what others leave for certain."""
-    held = [pool.direct.get(owner, NOTHING) for owner in owners]
-    left = WHOLE - (pool.lower - sum(each.lower for each in held))
-    alone = max((_upper(pool.direct, owner) + pool.most_through.get(owner, 0) for owner in owners), default=0)
-    return min(max(sum(each.upper for each in held), alone), left)
-
-
-def _upper(held: Mapping[str, Bounds], owner: str) -> int:
-    return held.get(owner, NOTHING).upper
+    return {
+        each for each in owners if max(pool.direct.get(each, NOTHING).upper, pool.most_through.get(each, 0)) >= least
+    }
 
 
 def graph_of(spec: TenantSpec) -> OwnershipGraph:
