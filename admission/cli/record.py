@@ -1,4 +1,4 @@
-"""``computegate record verify``: finds the line of a record that was removed, edited, reordered or duplicated."""
+"""``computegate record verify``: finds lines of a record that were removed, added, edited, reordered or duplicated."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     below = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     verifying = below.add_parser(
         "verify",
-        help="find lines that were removed, edited, reordered or duplicated",
+        help="find lines that were removed, added, edited, reordered or duplicated",
         description="Reads records, also of several replicas mixed; other lines of a log are passed over.  Exit code "
         "0: all lines are as they were written, 1: some are not, 2: a file or a key cannot be read, or holds none.  "
         "What was cut off the end of a run that is open is found by --head alone.",

@@ -38,7 +38,7 @@ class Fault(NamedTuple):
     """Something that is wrong with lines of these numbers; what is the same of lines in a row is one fault."""
 
     kind: str
-    """removed, edited, reordered, duplicated, unsigned, open or unlinked."""
+    """removed, added, edited, reordered, duplicated, unsigned, open or unlinked."""
     first: int
     last: int
     place: Place | None

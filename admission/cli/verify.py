@@ -237,6 +237,8 @@ class Verification:
             ends = {name: (highest, highest) for name, (highest, _) in ends.items()}
         self.faults += self._heads.faults(ends)
         for name, told in self.runs.items():
+            if told.end.last >= 0:
+                self._added(told, told.end.last, "which ended the run in order")
             told.end.noted, last = name in self._heads.met, told.run.highest
             if self._ended and told.state is State.OPEN:
                 self.faults.append((name, Fault("open", last, last, None, "nothing says that it is the last")))
@@ -253,6 +255,14 @@ class Verification:
             self.faults.append((after.run, Fault("edited", highest, highest, None, detail)))
         elif told and highest == after.sequence:
             told.end.followed = True
+        elif told and self._sink == "file":  # another sink may have taken more before the run was killed
+            self._added(told, after.sequence, f"the last line in the file, as run {run} says")
+
+    def _added(self, told: Told, last: int, words: str) -> None:
+        """No line stands behind the one that is said to be the last, unless a signature proves it."""
+        first, highest = max(last, told.signed) + 1, told.run.highest
+        if first <= highest:
+            self.faults.append((told.run.name, Fault("added", first, highest, None, f"behind line {last}, {words}")))
 
 
 def _retired(statements: Iterable[object]) -> dict[str, int]:

@@ -34,17 +34,26 @@ class Outcome(NamedTuple):
 
 
 class _Outlet:
-    """A sink, why it fails, and what it did not take: how many lines, and the numbers of those that others took."""
+    """A sink, why it fails, and what it did not take: numbers of lines that others took, and how many more."""
 
     def __init__(self, sink: Sink) -> None:
         self.sink, self.error = sink, ""
-        self.lines, self.first, self.last = 0, -1, -1
+        self.missing, self.unlinked = list[range](), 0
         self.telling = False
 
     def missed(self, numbers: range, *, linked: bool) -> None:
-        self.lines += len(numbers)
-        if linked:
-            self.first, self.last = (numbers[0] if self.first < 0 else self.first), numbers[-1]
+        if not linked:
+            self.unlinked += len(numbers)
+        elif self.missing and self.missing[-1].stop == numbers.start:
+            self.missing[-1] = range(self.missing[-1].start, numbers.stop)
+        elif numbers:
+            self.missing.append(numbers)
+
+    def lost(self, at: str) -> Iterator[Lost]:
+        if self.unlinked:
+            yield Lost(at=at, sink=self.sink.name, lines=self.unlinked)
+        for each in self.missing:
+            yield Lost(at=at, sink=self.sink.name, lines=len(each), first=each[0], last=each[-1])
 
     def fails(self, error: OSError) -> None:
         if not self.error:
@@ -53,10 +62,11 @@ class _Outlet:
 
     def works(self) -> None:
         if self.error:
-            _log.warning("the record can be written to %s again; %d lines are not there", self.sink.name, self.lines)
+            lines = self.unlinked + sum(map(len, self.missing))
+            _log.warning("the record can be written to %s again; %d lines are not there", self.sink.name, lines)
         self.error = ""
         if self.telling:
-            self.lines, self.first, self.last = 0, -1, -1
+            self.missing, self.unlinked = [], 0
 
 
 class Outlets:
@@ -96,20 +106,19 @@ class Outlets:
             outlet.missed(numbers, linked=taken)
         return Outcome(taken, why)
 
-    def owed(self) -> Iterator[msgspec.Struct]:
-        """Return what the sinks want told; it is theirs no more."""
-        for outlet in self._outlets:
-            yield from outlet.sink.told()
+    def told(self) -> Iterator[msgspec.Struct]:
+        """Return what to tell of sinks, and of lines that one does not have, until it has taken that.
 
-    def lost(self) -> Iterator[Lost]:
-        """Return what to tell of lines that a sink does not have: once it works, and now and then before, to try it."""
+        Of one that fails it is told now and then, to try it.
+        """
         retry = time.monotonic() >= self._retry_at
         for outlet in self._outlets:
-            if outlet.lines and (retry or not outlet.error):
-                outlet.telling = True
-                self._retry_at = time.monotonic() + RETRY_SECONDS
-                at, name = stamp(self._clock()), outlet.sink.name
-                yield Lost(at=at, sink=name, lines=outlet.lines, first=outlet.first, last=outlet.last)
+            if retry or not outlet.error:
+                told = [*outlet.sink.told(), *outlet.lost(stamp(self._clock()))]
+                outlet.telling = bool(told)
+                if told:
+                    self._retry_at = time.monotonic() + RETRY_SECONDS
+                yield from told
 
     def failing(self) -> bool:
         """Whether some sink did not take the last lines."""

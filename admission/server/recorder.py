@@ -179,15 +179,16 @@ class Recorder:
         """Link, sign and write; tell who waits."""
         batches = [each for each in items if isinstance(each, _Batch) and each.done.set_running_or_notify_cancel()]
         chain, before = self._chain, (self._chain.sequence, self._chain.head)
-        self._owed += [*self._outlets.owed(), *self._never_linked()]
+        self._owed += self._never_linked()
+        told = list(self._outlets.told())
         data, begins, signed = list[bytes](), self._begins, list[Head]()
         lines = (each.lines if isinstance(each, _Batch) else (each,) for each in items)
-        for line in itertools.chain(self._owed, self._outlets.lost(), *lines):
+        for line in itertools.chain(self._owed, told, *lines):
             data.append(self._linked(line))
             if chain.sequence - begins >= CHECKPOINT_LINES:
                 data.append(self._signed(signed))
                 begins = chain.sequence
-        if end or (sign and chain.sequence > begins):
+        if end or ((sign or told) and chain.sequence > begins):  # unsigned, what is told would excuse nothing
             data.append(self._signed(signed, end=end))
         if not data:
             return

@@ -1,7 +1,9 @@
 """The record in a file: appended, rotated by size, kept by number and age, and mended after a crash.
 
 The file that is written has the configured name, ``record.jsonl``; full ones are ``record.000001.jsonl`` and so on, a
-later one has a higher number.  What is done to them is told to the chain: a torn line cut off, a file that went.
+later one has a higher number.  What is done to them is told to the chain: a torn line cut off, a file that goes.  It
+goes when the line that says so stands on the disk, so that a crash leaves no gap that nothing tells of; where there is
+no room for that line, it goes first.
 
 A write hands its lines to the operating system: they outlive the process.  With ``sync`` each write waits for the disk,
 too, and they outlive the machine.
@@ -10,6 +12,7 @@ too, and they outlive the machine.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -24,13 +27,12 @@ from admission.server.chain import Head, Recovered, Retired, stamp
 if TYPE_CHECKING:
     import datetime as dt
     import pathlib
-    from collections.abc import Callable, Iterator
-
-    import msgspec
+    from collections.abc import Callable, Iterable, Iterator
 
 LOOK_SECONDS = 10.0
 """Between two looks at what else is in the folder."""
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 _log = logging.getLogger(__name__)
@@ -60,7 +62,9 @@ class RecordFile:
         self._keep_files, self._keep_days = keep_files, keep_days
         self._number = re.compile(rf"{re.escape(path.stem)}\.(\d{{6,}}){re.escape(path.suffix)}")
         self._file, self._size, self._look_at = -1, 0, 0.0
-        self._told: list[msgspec.Struct] = []
+        self._telling: list[Recovered | Retired] = []
+        self._handed_out = 0  # of them, for the next write
+        self._announced = set[str]()  # full files of which a line says that they go
         self._complaint = ""
         self._begun = False
         self.torn = False
@@ -73,22 +77,27 @@ class RecordFile:
 
     def write(self, data: bytes) -> None:
         """Append whole lines; when that fails, nothing of them stands, or ``torn`` is set."""
+        coming, self._handed_out = self._handed_out, 0
         self._ready(len(data))
         left = memoryview(data)
         try:
             while left:
                 left = left[os.write(self._file, left) :]
-            if self._sync:
+            if self._sync or coming:
                 os.fsync(self._file)
-        except OSError:
+        except OSError as error:
             self._undo()
+            if error.errno in _NO_ROOM:
+                self._let_go(self._telling)
             raise
         self._size += len(data)
+        stands, self._telling = self._telling[:coming], self._telling[coming:]
+        self._let_go(stands)
 
-    def told(self) -> Iterator[msgspec.Struct]:
-        """Return what was cut off and what was removed since the last time."""
-        told, self._told = self._told, []
-        return iter(told)
+    def told(self) -> Iterator[Recovered | Retired]:
+        """Return what was cut off and what goes, until it stands in the file."""
+        self._handed_out = len(self._telling)
+        return iter(self._telling[:])
 
     def close(self) -> None:
         """Close the file, and with that let others write it."""
@@ -104,7 +113,7 @@ class RecordFile:
             last = self._open()
             if not self._begun:
                 self._begun = True
-                self._told.append(Recovered(at=self._stamp(), file=self._path.name, bytes=0, sha256="", after=last))
+                self._telling.append(Recovered(at=self._stamp(), file=self._path.name, bytes=0, sha256="", after=last))
         if self.torn:
             os.ftruncate(self._file, self._size)
             self.torn = False
@@ -126,7 +135,7 @@ class RecordFile:
             raise
         self._file, self._size, self.torn = file, size, False
         if cut is not None:
-            self._told.append(Recovered(at=self._stamp(), file=self._path.name, bytes=cut.bytes, sha256=cut.sha256))
+            self._telling.append(Recovered(at=self._stamp(), file=self._path.name, bytes=cut.bytes, sha256=cut.sha256))
         return last or self._last_full()
 
     def _last_full(self) -> Head | None:
@@ -177,21 +186,35 @@ class RecordFile:
         self._retire()
 
     def _retire(self) -> None:
-        """Remove full files above the number, or past the age; what cannot be removed stays, and is said once."""
+        """Announce full files above the number, or past the age; remove what was announced.
+
+        What cannot be removed stays, and is said once.
+        """
         full, now, complaint = self._full(), self._now().timestamp(), ""
         many = max(0, len(full) - self._keep_files)
         for place, path in enumerate(full):
             try:
                 old = self._keep_days is not None and now - path.stat().st_mtime > self._keep_days * 86400
-                if place < many or (old and self._sure()):
-                    last = _last_of(path)
+                if place >= many and not (old and self._sure()):
+                    continue
+                if path.name in self._announced:
                     path.unlink()
-                    self._told.append(Retired(at=self._stamp(), file=path.name, last=last))
+                elif not any(each.file == path.name for each in self._telling):
+                    self._telling.append(Retired(at=self._stamp(), file=path.name, last=_last_of(path)))
             except OSError as error:
                 complaint = f"{path.name}: {error.strerror}"
         if complaint and complaint != self._complaint:
             _log.warning("a file of the record cannot be removed: %s", complaint)
         self._complaint = complaint
+        self._announced.intersection_update(path.name for path in self._full())
+
+    def _let_go(self, told: Iterable[Recovered | Retired]) -> None:
+        """Remove the files of these lines; never raises, as what was written stands."""
+        names = {each.file for each in told if isinstance(each, Retired)}
+        if names:
+            self._announced |= names
+            with contextlib.suppress(OSError):
+                self._retire()
 
     def _stamp(self) -> str:
         return stamp(self._now())

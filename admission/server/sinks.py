@@ -30,7 +30,7 @@ class Sink(Protocol):
         """Hand lines to the operating system, all or none as far as that can be; raises ``OSError``."""
 
     def told(self) -> Iterator[msgspec.Struct]:
-        """Return, once, what the chain has to say of this sink."""
+        """Return what the chain has to say of this sink in the next write, until it has taken that."""
 
     def close(self) -> None:
         """Let go of what was opened."""

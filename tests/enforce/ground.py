@@ -50,7 +50,7 @@ class Cluster:
         self.told: dict[str, tuple[datetime, int]] = {}
         self.budgeted: set[str] = set()
         self.breaking: set[str] = set()
-        self.review_seconds = 0.0
+        self.review_seconds = self.attempt_seconds = 0.0
         self.reasons: dict[str, Reason | None] = dict.fromkeys(pods)
         self.allowances: dict[str, dict[str, Any]] = {
             name: {"metadata": {"name": "compute", "namespace": name, "resourceVersion": "1"}} for name in pods
@@ -131,7 +131,7 @@ class Cluster:
         assert what == "eviction"
         options = json.loads(body)["deleteOptions"]
         assert options["preconditions"] == {"uid": name}
-        self.attempts.append((self.now, namespace, name))
+        self._attempted(namespace, name)
         if self.forbids:
             raise ApiError(
                 403, "Forbidden", f'pods "{name}" is forbidden: User "us" cannot create resource "pods/eviction"'
@@ -145,8 +145,12 @@ class Cluster:
         options = json.loads(body)
         assert (method, "uid" in options["preconditions"]) == ("DELETE", True)
         namespace, name = path.split("/")[4], path.split("/")[6]
-        self.attempts.append((self.now, namespace, name))
+        self._attempted(namespace, name)
         return self._end(namespace, name, options)
+
+    def _attempted(self, namespace: str, name: str) -> None:
+        self.attempts.append((self.now, namespace, name))
+        self.now += timedelta(seconds=self.attempt_seconds)
 
     def end(self, namespace: str, name: str) -> None:
         """Tell a pod to end, as its owner may."""

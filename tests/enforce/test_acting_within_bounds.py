@@ -30,6 +30,7 @@ HAPPENING = st.one_of(
     st.tuples(st.sampled_from(["away", "back", "gone", "kept"]), st.just(0)),
     st.tuples(st.sampled_from(["confirm", "race"]), st.just(0)),
     st.tuples(st.just("wait"), st.sampled_from([0.3, 7, 60, 400])),
+    st.tuples(st.just("slow"), st.sampled_from([0, 0.4, 6])),
 )
 HAPPENINGS = st.lists(st.tuples(HAPPENING, st.sampled_from([0, 1, 3, 35])), min_size=5, max_size=20)
 """What happens, and for how many seconds both leaders live on then."""
@@ -58,6 +59,7 @@ class Play:
             "confirm": self._confirm,
             "gone": self._gone,
             "kept": lambda: cluster.budgeted.add("green-0"),
+            "slow": lambda: setattr(cluster, "attempt_seconds", about),
             "wait": lambda: setattr(cluster, "now", cluster.now + timedelta(seconds=about)),
         }
         if what == "step":
@@ -178,6 +180,28 @@ def test_nothing_is_written_when_nothing_changes() -> None:
     assert writes > 0
     settled(cluster, leader, Leader(cluster), seconds=1300)
     assert cluster.writes == writes
+
+
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_a_copy_that_lags_is_not_written_against_again(overtaken: bool) -> None:
+    cluster = Cluster({"bad": 1, "well": 10}, steps=[{"action": "Evict", "gracePeriod": "24h"}])
+    leader, other = Leader(cluster), Leader(cluster)
+    settled(cluster, leader, other, seconds=5)
+    cluster.reasons["bad"] = Reason.KYCExpired
+    leader.watch()
+    if overtaken:
+        settled(cluster, other, seconds=5)
+
+    async def go_on() -> None:
+        for _ in range(60):
+            cluster.now += timedelta(seconds=0.5)
+            await leader.step()
+
+    asyncio.run(go_on())
+    assert [line.step for line in cluster.lines].count(Step.GraceBegun) == (2 if overtaken else 1)
+    settled(cluster, leader, seconds=5)
+    (finding,) = cluster.allowances["bad"]["status"]["findings"]
+    assert finding["action"] == "Evict"
 
 
 def test_a_budget_is_respected_for_as_long_as_is_said() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from admission.api.enforcement import Enforcement
+from admission.enforce.sweep.record import Step
 from admission.review.reasons import Reason
 from tests.enforce.ground import Cluster, Leader
 from tests.enforce.test_acting_within_bounds import settled
@@ -72,6 +73,66 @@ def test_what_made_the_pods_is_not_suspended_once_the_step_is_withdrawn(
 
     asyncio.run(go_on())
     assert cluster.suspended == ([] if withdraw else ["db"])
+
+
+def _cleared(cluster: Cluster, leader: Leader) -> None:
+    cluster.reasons["kept"] = None
+    leader.watch()
+
+
+@pytest.mark.parametrize("withdraw", [_removed, _warned, _mode_warn, _cleared])
+@pytest.mark.parametrize("step", [Step.Evicting, Step.Evicted])
+def test_what_is_withdrawn_or_cleared_while_others_end_is_left_alone(
+    step: Step, withdraw: Callable[[Cluster, Leader], None]
+) -> None:
+    cluster = Cluster({"kept": 9, "well": 60}, steps=[LONG], evictionsPerMinute=600)
+    cluster.reasons["kept"] = Reason.KYCExpired
+    cluster.on_line = lambda line: withdraw(cluster, leader) if line.step is step else None
+    leader = Leader(cluster)
+    settled(cluster, leader, seconds=60)
+    assert len(cluster.evicted) == (step is Step.Evicted)
+    (left,) = (line for line in cluster.lines if line.step is Step.NotEvicted)
+    assert "would be admitted now" in left.detail
+    assert sum(each.pods for each in cluster.status.attempts) == len(cluster.attempts), (
+        "what was not tried is not spent"
+    )
+
+
+def test_a_slow_api_server_holds_up_nothing_else_and_spends_no_more_than_is_tried() -> None:
+    cluster = Cluster({"bad": 40, "well": 60}, evictionsPerMinute=10, mostShare=50)
+    cluster.on_line = lambda _: setattr(cluster, "attempt_seconds", 4.0 if len(cluster.attempts) < 10 else 0.0)
+    cluster.reasons["bad"] = Reason.KYCExpired
+    settled(cluster, Leader(cluster), seconds=400)
+    assert len(cluster.evicted) == 40
+    times = [at for at, *_ in cluster.attempts]
+    for at in times:
+        assert sum(at <= other < at + timedelta(seconds=60) for other in times) <= 10
+    begun = [at for at in times if at - times[0] < timedelta(seconds=60)]
+    assert len(begun) == 10, "as many as are allowed"
+
+
+def test_a_confirmation_is_spent_by_what_is_tried_alone() -> None:
+    cluster = Cluster({"bad": 30, "well": 10}, evictionsPerMinute=600, mostShare=20)
+    cluster.attempt_seconds = 4.0
+    leader = Leader(cluster)
+    cluster.reasons["bad"] = Reason.KYCExpired
+    settled(cluster, leader, seconds=60)
+    cluster.confirm()
+    settled(cluster, leader, seconds=300)
+    assert (len(cluster.evicted), len(cluster.attempts)) == (30, 30)
+
+
+def test_budgets_are_respected_anew_for_what_is_found_anew() -> None:
+    cluster = Cluster({"kept": 1, "well": 40}, steps=[{**LONG, "respectBudgetsFor": "1h"}])
+    cluster.budgeted.add("kept-0")
+    leader = Leader(cluster)
+    for reason in (Reason.KYCExpired, None, Reason.KYCExpired):
+        cluster.reasons["kept"] = reason
+        settled(cluster, leader, seconds=120)
+        cluster.now += timedelta(days=7) if reason is None else timedelta()
+    assert cluster.evicted == []
+    settled(cluster, leader, seconds=3700)
+    assert len(cluster.evicted) == 1
 
 
 def test_another_reason_behind_the_same_code_gives_no_time_anew() -> None:

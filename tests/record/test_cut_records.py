@@ -14,7 +14,7 @@ from admission.cli.main import main
 from admission.cli.recordend import State
 from admission.cli.verify import Verification
 from admission.server import recorder as recording
-from admission.server.chain import CHECKPOINT_LINES, Chain, Checkpoint, Head, signed_text, stamp
+from admission.server.chain import CHECKPOINT_LINES, Begin, Chain, Checkpoint, Head, signed_text, stamp
 from admission.server.recorder import Recorder
 from admission.server.sinks import Stream
 from tests.record.written import KEY, PROVER, SIGNER, Wrong, anew, line, place, written, wrong
@@ -48,9 +48,38 @@ def forged(lines: list[bytes], start: int) -> list[bytes]:
     return made
 
 
-def told(lines: Iterable[bytes], *, heads: Iterable[Head] = (), ended: bool = False) -> tuple[State, set[Wrong]]:
+def signed(chain: Chain) -> bytes:
+    """Return a checkpoint as the next line."""
+    unsigned = Checkpoint(
+        at=stamp(NOW),
+        sequence=chain.sequence - 1,
+        head=chain.head,
+        end=False,
+        algorithm=SIGNER.algorithm,
+        key=SIGNER.key,
+        signature="",
+    )
+    return chain.link(msgspec.structs.replace(unsigned, signature=SIGNER.sign(signed_text(chain.run, unsigned))))
+
+
+def following(last: bytes) -> list[bytes]:
+    """Return the run after the one whose last line in the file this is."""
+    chain = Chain()
+    begin = Begin(at=stamp(NOW), replica="one", version="1", after=place(last).head)
+    return [each.rstrip(b"\n") for each in (chain.link(begin), signed(chain))]
+
+
+def behind(lines: list[bytes]) -> list[bytes]:
+    """Return the lines and one more, made without the key."""
+    last = place(lines[-1])
+    return [*lines, anew(LINES[3], chain={"seq": last.sequence + 1, "prev": last.hash}, first="forged")]
+
+
+def told(
+    lines: Iterable[bytes], *, heads: Iterable[Head] = (), ended: bool = False, keyed: bool = True, sink: str = "file"
+) -> tuple[State, set[Wrong]]:
     """Return what vouches for the end of the one run, and what is wrong."""
-    found = Verification([PROVER], heads=heads, ended=ended)
+    found = Verification([PROVER] if keyed else [], heads=heads, ended=ended, sink=sink)
     for number, each in enumerate(lines, start=1):
         found.add(each, "record", number)
     found.finish()
@@ -72,11 +101,7 @@ def test_lines_made_anew_behind_a_checkpoint_are_signed_by_nobody() -> None:
 def test_no_line_is_much_younger_than_the_checkpoint_before_it(seconds: float, found: set[Wrong]) -> None:
     chain = Chain()
     lines = [chain.link(Line("computegate.io/any", stamp(NOW)))]
-    unsigned = Checkpoint(
-        at=stamp(NOW), sequence=0, head=chain.head, end=False, algorithm=SIGNER.algorithm, key=SIGNER.key, signature=""
-    )
-    signature = SIGNER.sign(signed_text(chain.run, unsigned))
-    lines.append(chain.link(msgspec.structs.replace(unsigned, signature=signature)))
+    lines.append(signed(chain))
     lines.append(chain.link(Line("computegate.io/any", stamp(NOW + dt.timedelta(seconds=seconds)))))
     assert wrong(each.rstrip(b"\n") for each in lines) == found
 
@@ -115,6 +140,38 @@ def test_a_head_that_was_noted_tells_what_was_cut(
     lines: list[bytes], heads: list[Head], state: State, found: set[Wrong]
 ) -> None:
     assert told(lines, heads=heads) == (state, found)
+
+
+KILLED = LINES[: SIGNED[2] + 5]
+NEXT = following(KILLED[-1])
+LAST = len(KILLED) - 1
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+@pytest.mark.parametrize(
+    ("lines", "state", "found"),
+    [
+        (KILLED + NEXT, State.FOLLOWED, set()),
+        (TAIL[: LAST + 1] + NEXT, State.OPEN, {Wrong("edited", LAST, LAST)}),
+        (TAIL[: LAST + 2] + NEXT, State.OPEN, {Wrong("added", LAST + 1, LAST + 1)}),
+        (TAIL[: LAST + 9] + NEXT, State.OPEN, {Wrong("added", LAST + 1, LAST + 8)}),
+        (behind(KILLED) + NEXT, State.OPEN, {Wrong("added", LAST + 1, LAST + 1)}),
+        (behind(LINES), State.OPEN, {Wrong("added", len(LINES), len(LINES))}),
+    ],
+    ids=["as-written", "made-anew", "made-anew-and-one-more", "and-eight-more", "one-more", "behind-the-end"],
+)
+def test_no_line_stands_behind_the_one_that_is_said_to_be_the_last(
+    lines: list[bytes], state: State, found: set[Wrong], *, keyed: bool
+) -> None:
+    assert told(lines, keyed=keyed) == (state, found)
+
+
+def test_standard_output_may_have_taken_more_than_the_file_whose_last_line_the_next_run_names() -> None:
+    assert told(LINES[: LAST + 3] + NEXT, sink="stdout") == (State.OPEN, set())
+
+
+def test_what_is_signed_was_not_added_whatever_became_of_the_file() -> None:
+    assert told(LINES + NEXT) == (State.ENDED, set())
 
 
 @pytest.mark.parametrize(

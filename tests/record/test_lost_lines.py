@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import io
+
 import msgspec
 import pytest
 
 from admission.cli.verify import Verification
+from admission.cluster.clock import machines
 from admission.server.chain import Begin, Chain, Lost
+from admission.server.outlets import Outlets
+from admission.server.sinks import Stream
 from tests.record.written import Wrong
 
 AT = "2026-11-27T00:00:00Z"
@@ -48,3 +54,42 @@ def test_a_gap_is_excused_by_what_its_own_sink_did_not_take_and_by_no_more(
             found.add(each, "record", number)
     found.finish()
     assert expected == {Wrong(*fault[:3]) for _, fault in found.faults}
+
+
+class Failing(Stream):
+    """A sink that takes nothing while it ``fails``."""
+
+    fails = False
+
+    def __init__(self, name: str) -> None:
+        super().__init__(io.BytesIO())
+        self.name = name
+
+    def write(self, data: bytes) -> None:
+        if self.fails:
+            raise OSError(errno.EIO, "fails")
+        super().write(data)
+
+
+BOTH, FILE, NONE = (True, True), (True, False), (False, False)
+
+
+@pytest.mark.parametrize(
+    ("writes", "said"),
+    [
+        ([(3, 5, FILE), (5, 8, FILE)], [(5, 3, 7)]),
+        ([(3, 8, BOTH), (3, 5, FILE)], [(5, -1, -1), (2, 3, 4)]),
+        ([(3, 5, FILE), (5, 6, NONE), (6, 8, FILE)], [(2, 3, 4), (2, 6, 7)]),
+        ([(3, 5, FILE), (5, 9, BOTH), (5, 8, FILE)], [(4, -1, -1), (5, 3, 7)]),
+    ],
+    ids=["in-a-row", "that-none-took", "with-lines-between-that-it-has", "that-none-took-between"],
+)
+def test_what_a_sink_did_not_take_is_told_by_the_numbers_that_others_took_and_by_no_others(
+    writes: list[tuple[int, int, tuple[bool, bool]]], said: list[tuple[int, int, int]]
+) -> None:
+    file, stdout = Failing("file"), Failing("stdout")
+    sinks = Outlets([file, stdout], machines)
+    for first, end, (file.fails, stdout.fails) in writes:
+        sinks.write(b"any", range(first, end))
+    told = [each for each in sinks.told() if isinstance(each, Lost) and each.sink == "file"]
+    assert [(each.lines, each.first, each.last) for each in told] == said

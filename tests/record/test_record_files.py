@@ -96,6 +96,35 @@ def test_old_files_go_by_their_age(path: pathlib.Path) -> None:
     assert wrong(read(path)) == set()
 
 
+def test_before_a_file_goes_a_signed_line_says_so_so_that_a_kill_then_is_no_removal(path: pathlib.Path) -> None:
+    recorder = Recorder([sink(path, keep_files=2)])
+    recorder.begin(SIGNER)
+    until(lambda: recorder.durably([line(0)] * 10).result(30) or files(path)[0].name == "record.000002.jsonl")
+    killed = read(path)
+    recorder.close()
+    assert wrong(killed) == set()
+
+
+def test_a_file_of_which_a_line_says_that_it_goes_and_that_still_stands_goes_later(
+    path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(path, range(100))
+    with monkeypatch.context() as patched:
+        patched.setattr(recordfile, "LOOK_SECONDS", 0.0)
+        patched.setattr(type(path), "unlink", _refused)
+        run(path, range(5), keep_files=2)
+    lines, full = read(path), files(path)[:-1]
+    assert sum(b"record-retired" in each for each in lines) == len(full) - 2 > 0
+    assert wrong(lines) == set()
+    run(path, range(3), keep_files=2)
+    assert files(path)[:-1] == full[-2:]
+    assert wrong(read(path)) == set()
+
+
+def _refused(*_: object, **__: object) -> None:
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
 def test_a_whole_run_that_was_taken_away_is_named_by_the_next_one(path: pathlib.Path) -> None:
     run(path, range(3))
     first = read(path)
@@ -187,8 +216,23 @@ def test_lines_that_do_not_fit_leave_nothing_behind_and_are_told_when_there_is_r
     recorder.close()
     assert wrong(read(path)) == wrong(out.getvalue().splitlines()) == set()
     notes = [note for told in verified(read(path)).runs.values() for note in told.notes]
-    assert [note.split(",")[0] for note in notes] == ["lines 3 to 7 were not taken here"]
+    assert [note.split(",")[0] for note in notes] == ["lines 3 to 8 were not taken here"]
     assert out.getvalue().count(b'"first":"3"') == 1
+
+
+def test_where_there_is_no_room_for_the_line_that_says_so_the_file_goes_first(path: pathlib.Path) -> None:
+    run(path, range(100))
+    full = Full(path, largest=LEAST, keep_files=2, keep_days=None, sync=False)
+    full.full = True
+    recorder = Recorder([full])
+    recorder.begin(SIGNER)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        recorder.durably([line(0)]).result(30)
+    assert len(files(path)) == 3
+    full.full = False
+    recorder.durably([line(1)]).result(30)
+    recorder.close()
+    assert wrong(read(path)) == set()
 
 
 SMALL = """

@@ -15,7 +15,11 @@ from math import inf
 from pathlib import Path
 from typing import Self
 
+from tools.node.enter import SERVICES
 from tools.process import Process
+
+BUFFER = 64 << 20
+"""Bytes of events that the kernel keeps while nobody reads them."""
 
 _EVENT = re.compile(
     r"\[(?P<at>[\d.]+)\]\s+\[(?P<event>\w+)\] tcp\s+6 (?:\d+ )?(?:(?P<state>\w+) )?"
@@ -43,7 +47,8 @@ class Flows:
         self._directory = directory
 
     def __enter__(self) -> Self:
-        flags = ["conntrack", "--event", "--proto=tcp", "--output=timestamp", "--buffer-size=4194304"]
+        flags = ["conntrack", "--event", "--proto=tcp", f"--orig-dst={SERVICES}", "--output=timestamp"]
+        flags += [f"--buffer-size={BUFFER}"]
         self._process = Process.start("connections", Path("/usr/bin/env"), flags, self._directory)
         return self
 
@@ -51,9 +56,15 @@ class Flows:
         self._process.stop()
 
     def to(self, service: str) -> list[Flow]:
-        """Return the connections so far to the address of a Service, in the order in which they were opened."""
+        """Return the connections so far to the address of a Service, in the order in which they were opened.
+
+        Raises ``RuntimeError`` where the kernel could not tell of all: nothing can be said of those then.
+        """
         self._process.check()
-        return parsed(self._process.log.read_text().splitlines(), service, time.time() - time.monotonic())
+        told = self._process.log.read_text()
+        if "ENOBUFS" in told:
+            raise RuntimeError("the kernel lost events of connections: the machine was too busy to hear them")
+        return parsed(told.splitlines(), service, time.time() - time.monotonic())
 
 
 def parsed(lines: Iterable[str], service: str, epoch: float) -> list[Flow]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from admission.enforce.sweep.record import Line, Steps
     from admission.review.reasons import Reason
 
+CLEARED = "it would be admitted now, or nothing is evicted for it any more"
 OWN_LISTS = "the screening lists are older than screening.maxAge"
 
 _STEPS = {

@@ -3,7 +3,7 @@
 What a budget refused comes after what was never tried: whoever makes budgets holds up nobody else's evictions.
 
 Nothing is kept of single pods.  The pods of a namespace are read again when one is to be evicted, and each is judged
-again then: what is cleared meanwhile is left alone.
+again then, and once more when it was recorded: what is cleared meanwhile is left alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.enforcement import Action
 from admission.enforce.sweep import bounds
-from admission.enforce.sweep.acted import Acted
+from admission.enforce.sweep.acted import CLEARED, Acted
 from admission.enforce.sweep.counting import Counting, Overdue
 from admission.enforce.sweep.evictor import NEVER, Outcome, Victim
 from admission.enforce.sweep.found import due
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = 20
 """Attempts in one step: between two steps it is looked again whether anything has changed."""
+
+BATCH_SECONDS = 10.0
+"""For which attempts are begun in one step, however long each takes."""
 
 REST_SECONDS = 5.0
 """Until the pods of a namespace are read again in which no other than a refused one could be tried."""
@@ -134,21 +137,27 @@ class Acts:
             return
         victims = await self._victims(overdue, bounding, min(allowed, AT_ONCE, self._evictor.room))
         if victims and await self._counting.is_announced(bounding, len(victims)):
-            confirmed_by = await self._acted.confirmed(bounding)
-            confirmed = any(map(bounds.is_confirmed, bounding))
-            for victim in victims:
-                if not await self._end(victim, confirmed_by, confirmed=confirmed):
-                    break
+            await self._end_all(victims, bounding)
             await self._counting.is_remembered()
 
+    async def _end_all(self, victims: list[Victim], bounding: tuple[Enforcement, ...]) -> None:
+        """End them one after the other, while there is time."""
+        until = self._clock() + BATCH_SECONDS
+        confirmed_by = await self._acted.confirmed(bounding)
+        confirmed = any(map(bounds.is_confirmed, bounding))
+        for victim in victims:
+            if self._clock() >= until or not await self._end(victim, confirmed_by, confirmed=confirmed):
+                return
+
     async def _end(self, victim: Victim, confirmed_by: tuple[str, ...], *, confirmed: bool) -> bool:
-        """Record that a pod is about to end, end it, and record what came of it; False where it must not be now."""
+        """Record that a pod is about to end, end it, and record what came of it; False where no other may be now."""
         late = self._evictor.is_late(victim)
         await self._acted.ending(victim, confirmed_by, late=late)
-        stale = self._stale()
-        if stale:
-            await self._acted.left(victim, stale)
+        why = self._stale() or await self._spared(victim)
+        if why:
+            await self._acted.left(victim, why)
             return False
+        self._counting.begun += 1
         outcome = await self._evictor.end(victim, late=late)
         if outcome in {Outcome.Evicted, Outcome.Deleted}:
             self.changed.add(victim.pod.metadata.namespace)
@@ -157,6 +166,13 @@ class Acts:
         self._suspender.note(victim.pod, victim.reasons)
         await self._acted.ended(victim, confirmed_by, outcome)
         return not self._evictor.not_granted
+
+    async def _spared(self, victim: Victim) -> str:
+        """Judge a pod by what is known now, as it was before others were ended; say why it is not, or ""."""
+        namespace = victim.pod.metadata.namespace
+        reviewed = await self._reader.review(victim.pod)
+        left = reviewed.reasons & victim.reasons if reviewed and not self._holds(namespace) else ()
+        return "" if any(self._evicts(namespace, reason) for reason in left) else CLEARED
 
     async def _wait(self, found: Mapping[str, Found], entries: Entries, waiting: str) -> None:
         """Note where deadlines have passed and nothing is evicted."""

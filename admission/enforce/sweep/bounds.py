@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from admission.api.enforcement import Attempts, Breaker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from admission.api.enforcement import Counted, Enforcement
 
@@ -49,6 +49,15 @@ def announced(attempts: Iterable[Attempts], pods: int, now: datetime, *, paced_a
     before = recent(attempts, paced_at)
     same = sum(each.pods for each in before if each.at == second)
     return [*(each for each in before if each.at != second), Attempts(at=second, pods=same + pods)]
+
+
+def made(attempts: Collection[Attempts], announced: datetime, pods: int, begun: int, now: datetime) -> list[Attempts]:
+    """Return the attempts with those of the announced ones that were begun until now, as of now."""
+    seconds = {each.replace(microsecond=0) for each in (announced, now)}
+    kept = [each for each in attempts if each.at not in seconds]
+    counted = sum(each.pods for each in attempts if each.at in seconds)
+    left = max(begun, counted - pods + begun)
+    return [*kept, Attempts(at=max(seconds), pods=left)] if left else kept
 
 
 def ended_with(enforcement: Enforcement, pods: int, now: datetime) -> list[Attempts]:

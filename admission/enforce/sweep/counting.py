@@ -48,8 +48,20 @@ class _Counts(NamedTuple):
     whole: bool = False
 
 
+class _Announced(NamedTuple):
+    """Attempts that were written beforehand: when, how many, and the token of each Enforcement's breaker."""
+
+    at: datetime
+    pods: int
+    tokens: Mapping[str, str]
+
+
 class Counting:
-    """The counts of one term; ``ended`` are pods that were ended without a confirmation and stand in no status yet."""
+    """The counts of one term.
+
+    ``begun`` are attempts of those that were announced last, ``ended`` pods that were ended without a confirmation and
+    stand in no status yet.
+    """
 
     def __init__(
         self,
@@ -62,7 +74,8 @@ class Counting:
         self._statuses, self._events, self._acted, self._now, self._clock = statuses, events, acted, now, clock
         self._term = clock()
         self._counts = _Counts()
-        self.ended = 0
+        self._announced: _Announced | None = None
+        self.begun = self.ended = 0
 
     async def bounding(
         self, found: Mapping[str, Found], overdue: list[Overdue], elsewhere: int | None
@@ -122,6 +135,7 @@ class Counting:
     async def is_announced(self, bounding: Iterable[Enforcement], pods: int) -> bool:
         """Write how many attempts there will be, everywhere, before the first of them."""
         now = self._now()
+        bounding = tuple(bounding)
         for each in bounding:
             status = each.status
             breaker = status.breaker and status.breaker.model_copy(update={"evicted": status.breaker.evicted + pods})
@@ -134,17 +148,35 @@ class Counting:
                 fields["counted"] = Counted(at=now.replace(microsecond=0), pods=self._counts.due, of=self._counts.of)
             if await self._statuses.write(each, **fields) is None:
                 return False
+        tokens = {each.name: each.status.breaker.token for each in bounding if each.status.breaker}
+        self._announced, self.begun = _Announced(now, pods, tokens), 0
         return True
 
     async def is_remembered(self) -> bool:
-        """Write how many were ended, everywhere; nothing more ends before."""
-        if self.ended:
-            now = self._now()
-            for each in evicting(self._statuses.every()):
-                if await self._statuses.write(each, ended=bounds.ended_with(each, self.ended, now)) is None:
-                    return False
-            self.ended = 0
+        """Write how many were ended, and when how many were tried, everywhere; nothing more ends before."""
+        now = self._now()
+        for each in evicting(self._statuses.every()):
+            fields = self._made(each, now)
+            if self.ended:
+                fields["ended"] = bounds.ended_with(each, self.ended, now)
+            if fields and await self._statuses.write(each, **fields) is None:
+                return False
+        self.ended, self._announced = 0, None
         return True
+
+    def _made(self, enforcement: Enforcement, now: datetime) -> dict[str, Any]:
+        """Return what of its status differs where attempts that were announced were not begun, or later than that."""
+        said, status = self._announced, enforcement.status
+        if said is None or (self.begun == said.pods and now.replace(microsecond=0) == said.at.replace(microsecond=0)):
+            return {}
+        unused, breaker = said.pods - self.begun, status.breaker
+        if breaker is not None and breaker.token == said.tokens.get(enforcement.name):
+            breaker = breaker.model_copy(update={"evicted": max(0, breaker.evicted - unused)})
+        return {
+            "attempts": bounds.made(status.attempts, said.at, said.pods, self.begun, now),
+            "attempted": max(0, status.attempted - unused),
+            "breaker": breaker,
+        }
 
 
 def _covers_any(enforcement: Enforcement, found: Mapping[str, Found], overdue: Iterable[Overdue]) -> bool:

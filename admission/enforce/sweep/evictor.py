@@ -1,6 +1,7 @@
 """Ends one pod: by the Eviction API, which respects PodDisruptionBudgets, or by its deletion when that was long enough.
 
-How long counts from when the API server first kept a pod from this leader: none is deleted whose budgets nobody asked.
+How long counts from when the API server first kept a pod from this leader, for this deadline: none is deleted whose
+budgets nobody asked.
 
 Both carry the uid, so that a pod of the same name that came since is never meant, and of two who try one does it.
 """
@@ -82,6 +83,10 @@ class Victim(NamedTuple):
     """Seconds in which it is to end."""
 
 
+_Due = tuple[str, "datetime"]
+"""A pod's uid, and its deadline: for another one budgets are asked anew."""
+
+
 class _Wait(NamedTuple):
     until: float
     pause: float
@@ -93,7 +98,7 @@ class Evictor:
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._clock = client, clock
         self._waits: cachetools.LRUCache[str, _Wait] = cachetools.LRUCache(_REMEMBERED)
-        self._kept: cachetools.LRUCache[str, float] = cachetools.LRUCache(_REMEMBERED)
+        self._kept: cachetools.LRUCache[_Due, float] = cachetools.LRUCache(_REMEMBERED)
         self._refusing: cachetools.TTLCache[str, None] = cachetools.TTLCache(_REMEMBERED, LONGEST_PAUSE, clock)
         self.not_granted = ""
         """What the API server said when it refused an eviction for want of a right; "" while it does not."""
@@ -119,7 +124,7 @@ class Evictor:
 
     def is_late(self, victim: Victim) -> bool:
         """Say whether budgets were respected for long enough."""
-        since = self._kept.get(victim.pod.metadata.uid)
+        since = self._kept.get(_due(victim))
         return since is not None and self._clock() - since >= victim.respect
 
     async def end(self, victim: Victim, *, late: bool) -> Outcome:
@@ -132,8 +137,8 @@ class Evictor:
         before = self._waits.get(uid)
         pause = min(LONGEST_PAUSE, 2 * before.pause) if before else FIRST_PAUSE
         until = self._clock() + pause
-        if uid in self._kept and not late:
-            until = min(until, self._kept[uid] + victim.respect)
+        if _due(victim) in self._kept and not late:
+            until = min(until, self._kept[_due(victim)] + victim.respect)
         self._waits[uid] = _Wait(until, pause)
         return outcome
 
@@ -164,7 +169,7 @@ class Evictor:
         return Outcome.Failed
 
     def _keep(self, victim: Victim) -> None:
-        self._kept.setdefault(victim.pod.metadata.uid, self._clock())
+        self._kept.setdefault(_due(victim), self._clock())
 
     async def _evict(self, victim: Victim) -> None:
         meta = victim.pod.metadata
@@ -179,6 +184,10 @@ class Evictor:
     async def _delete(self, victim: Victim) -> None:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **_options(victim)}
         await self._client.request("DELETE", _path(victim.pod), body=msgspec.json.encode(body))
+
+
+def _due(victim: Victim) -> _Due:
+    return victim.pod.metadata.uid, victim.deadline
 
 
 def _options(victim: Victim) -> dict[str, object]:

@@ -82,6 +82,8 @@ class Told:
         self._allowances, self._refer, self._contact, self._now = allowances, refer, contact, now
         self._steps, self._clock = steps, clock
         self._refused: dict[str, float] = {}
+        self._overtaken: dict[str, Allowance] = {}
+        """Copies that are known to be older than what stands: what came of it is waited for."""
         self._settled: dict[str, _Basis] = {}
         self._found: dict[str, frozenset[Reason]] = {}
         self.entries: dict[str, dict[Reason, OwnFinding]] = {}
@@ -122,6 +124,7 @@ class Told:
         self._settled.pop(namespace, None)
         self._found.pop(namespace, None)
         self._refused.pop(namespace, None)
+        self._overtaken.pop(namespace, None)
         self.entries.pop(namespace, None)
 
     def _allowance(self, namespace: str) -> Allowance | None:
@@ -129,7 +132,8 @@ class Told:
 
     async def _try(self, namespace: str, basis: _Basis) -> None:
         """A namespace of which the API server refuses it, as one that is on its way out, holds up no other."""
-        if self._refused.get(namespace, 0) > self._clock():
+        is_old = basis.allowance is not None and self._overtaken.get(namespace) is basis.allowance
+        if is_old or self._refused.get(namespace, 0) > self._clock():
             return
         self._refused.pop(namespace, None)
         try:
@@ -219,7 +223,9 @@ class Told:
         except ApiError as error:
             if error.status not in _OVERTAKEN:
                 raise
+            self._overtaken[namespace] = allowance
             return False
+        self._overtaken[namespace] = allowance
         self.writes += 1
         return True
 
