@@ -98,11 +98,12 @@ def sources(paths: Iterable[pathlib.Path]) -> Iterator[pathlib.Path]:
 
 def _documents(path: pathlib.Path) -> Iterator[Document]:
     try:
-        text = bounded(path).decode()
+        raw = bounded(path)
+        if len(raw) > LARGEST:
+            raise FileError(f"{path}: larger than {LARGEST} bytes; split it")
+        text = raw.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path}: {error}") from None
-    if len(text) > LARGEST:
-        raise FileError(f"{path}: larger than {LARGEST} bytes; split it")
     try:
         nodes = yaml.compose_all(text, Loader=_Loader)
         for place, node in enumerate(nodes):

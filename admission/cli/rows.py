@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pydantic
@@ -12,6 +10,7 @@ import pydantic
 from admission.api.clearance import KYCState
 from admission.api.object import Model, Name, Text
 from admission.cli.files import LARGEST, bounded
+from admission.screening.csvrows import BrokenCSV, rows_of
 from admission.tenants.verification import BadDate, Verification, check_dates
 
 if TYPE_CHECKING:
@@ -76,21 +75,22 @@ def read(path: pathlib.Path, now: dt.datetime | None = None) -> Table:
         raw = bounded(path)
         if len(raw) > LARGEST:
             return Table([], [f"{path}: larger than {LARGEST} bytes; split it"])
-        _fill(table, str(path), raw.decode("utf-8-sig"), now)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        _fill(table, str(path), rows_of(raw), now)
+    except OSError as error:
         table.problems.append(f"{path}: {error}")
+    except BrokenCSV as error:
+        table.problems.append(f"{path}:{error.line}: {error}")
     return table
 
 
-def _fill(table: Table, file: str, text: str, now: dt.datetime) -> None:
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = next(lines, [])
+def _fill(table: Table, file: str, lines: Iterator[tuple[int, list[str]]], now: dt.datetime) -> None:
+    _, header = next(lines, (1, []))
     table.problems.extend(f"{file}:1: {problem}" for problem in _wrong_header(header))
     if table.problems:
         return
     seen: dict[str, int] = {}
-    for cells in lines:
-        where = f"{file}:{lines.line_num}"
+    for line, cells in lines:
+        where = f"{file}:{line}"
         if not any(cells):
             continue
         if len(table.rows) >= MOST_ROWS or len(table.problems) >= MOST_PROBLEMS:

@@ -7,14 +7,13 @@ cut short, or whose columns have changed, is refused as a whole: half a list cle
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from admission.screening.csvrows import BrokenCSV, rows_of
 from admission.screening.entry import Entry, ListError, Number
 from admission.screening.parties import plain_number
 
@@ -116,23 +115,18 @@ def read_list(path: pathlib.Path) -> ScreeningList:
 
 
 def _of_csv(raw: bytes) -> Iterator[Entry]:
+    rows = rows_of(raw)
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ListError(f"line {line}: not UTF-8") from None
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = next(rows, [])
+        line, header = next(rows, (1, []))
         _check_columns(header)
         seen: dict[str, str] = {}
-        for row in rows:
+        for line, row in rows:
             if row:  # an empty line is none
-                yield _once(_of_row(rows.line_num, header, row), seen, f"line {rows.line_num}", "column _id")
-    except csv.Error as error:
-        raise ListError(f"line {rows.line_num}: {error}") from None
-    if not text.endswith("\n"):
-        raise ListError(f"line {rows.line_num}, column {header[-1]}: the file ends within the line")
+                yield _once(_of_row(line, header, row), seen, f"line {line}", "column _id")
+    except BrokenCSV as error:
+        raise ListError(f"line {error.line}: {error}") from None
+    if not raw.endswith(b"\n"):
+        raise ListError(f"line {line}, column {header[-1]}: the file ends within the line")
 
 
 def _check_columns(header: Sequence[str]) -> None:

@@ -6,7 +6,8 @@ votes too.  Votes alone tell nothing of the shares: who holds these is not known
 Only what is held directly adds up.  An indirect share runs through direct holders, stated or not, so
 adding it to theirs would count it twice: it tells for certain what its owner has alone, its own direct share included,
 and it must find room among direct holders whom that owner may stand behind, or the statements contradict each other.
-What may be direct or not is treated as indirect, and may be the same holding as a direct one.
+What may be direct or not is either: its owner may hold all of it itself, or none, and it may be the same holding as a
+direct one.
 
 Amounts are whole billionths of a percent: 0.3, 32.3 and 17.4 are half, and an open end is one billionth short of it.
 """
@@ -63,11 +64,13 @@ class Pool:
     """The holders of one pool of a party."""
 
     direct: Mapping[str, Bounds]
-    """What each holds itself."""
+    """What each holds itself, or perhaps so."""
     alone: Mapping[str, int]
     """What each has for certain by itself, directly and through others."""
-    through: Mapping[str, Bounds]
-    """What each holds through others, or perhaps so, beyond what it holds directly."""
+    through: Mapping[str, int]
+    """What each has for certain beyond what it holds itself for certain: through others, or perhaps so."""
+    most_through: Mapping[str, int]
+    """The most that each has through others, of those of whom this is stated."""
 
     @property
     def lower(self) -> int:
@@ -95,14 +98,17 @@ class _Stated:
         itself = _together(self.direct).lower
         return max(itself + _together(self.indirect).lower, _together(self.unknown).lower)
 
-    def through(self) -> Bounds | None:
+    def itself(self) -> Bounds | None:
+        """What is held directly, or perhaps so; None where nothing is."""
+        certain, perhaps = _together(self.direct), _together(self.unknown)
+        return (
+            certain._replace(upper=min(WHOLE, certain.upper + perhaps.upper)) if self.direct or self.unknown else None
+        )
+
+    def through(self) -> int | None:
         """What is beyond the direct share; None where nothing is said, or it may be that share said again."""
-        open_ = _together(self.unknown)
-        beyond = open_._replace(lower=max(0, open_.lower - _together(self.direct).lower))
-        if self.indirect:
-            indirect = _together(self.indirect)
-            return Bounds(max(indirect.lower, beyond.lower), max(indirect.upper, beyond.upper))
-        return beyond if self.unknown and (beyond.lower or not self.direct) else None
+        beyond = max(0, _together(self.unknown).lower - _together(self.direct).lower)
+        return max(_together(self.indirect).lower, beyond) if self.indirect or beyond else None
 
 
 def _together(stated: list[Bounds]) -> Bounds:
@@ -126,9 +132,9 @@ def pools_of(statements: Iterable[Ownership]) -> tuple[Pool, ...]:
 
 def _pool(own: Mapping[str, _Stated], other: Mapping[str, _Stated]) -> Pool:
     """Return a pool of what is stated of it, and of what another tells of owners who are not in this one."""
-    direct = {owner: _together(each.direct) for owner, each in own.items() if each.direct}
+    direct = _itself(own)
     stand_in = {owner: each for owner, each in other.items() if owner not in own}
-    borrowed = {owner: _together(each.direct) for owner, each in stand_in.items() if each.direct}
+    borrowed = _itself(stand_in)
     room = WHOLE - sum(each.lower for each in direct.values())
     if sum(each.lower for each in borrowed.values()) > room:
         borrowed = {owner: Bounds(0, each.upper) for owner, each in borrowed.items()}
@@ -139,4 +145,10 @@ def _pool(own: Mapping[str, _Stated], other: Mapping[str, _Stated]) -> Pool:
         direct={**direct, **borrowed},
         alone={owner: each.alone() for owner, each in counted.items()},
         through={owner: least for owner, least in through.items() if least is not None},
+        most_through={owner: _together(each.indirect).upper for owner, each in counted.items() if each.indirect},
     )
+
+
+def _itself(stated: Mapping[str, _Stated]) -> dict[str, Bounds]:
+    found = {owner: each.itself() for owner, each in stated.items()}
+    return {owner: bounds for owner, bounds in found.items() if bounds is not None}

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from admission.api.identity import TENANT_ITSELF
+from admission.tenants.attributed import Attribution
 from admission.tenants.holdings import HALF, NOTHING, WHOLE, Bounds, Pool, amount, pools_of
 from admission.tenants.kinds import believed_type, kind_belied
 from admission.tenants.room import Room
@@ -77,10 +78,12 @@ class OwnershipGraph:
     def most_held(self, owners: Iterable[str]) -> int:
         """The most that these parties, with all whom they may own, have of the tenant together, by what is stated.
 
-        In billionths of a percent.  What each has through others, by a statement of its own, counts for it alone.
+        In billionths of a percent.
         """
-        inside = self._closure(owners, certain=False) - {TENANT_ITSELF}
-        return max((_most_of(pool, inside) for pool in self.pools[TENANT_ITSELF]), default=0)
+        meant = frozenset(owners)
+        whole = self._closure(meant, certain=False) - {TENANT_ITSELF}
+        held = {party: frozenset(each.owned for each in holdings) for party, holdings in self._held.items()}
+        return Attribution(self.pools, held, meant, whole).of(TENANT_ITSELF)
 
     def tops(self) -> frozenset[str]:
         """The parties that own half or more of the tenant for certain, and that none of these owns so itself.
@@ -176,20 +179,10 @@ class OwnershipGraph:
 
 def _from(pool: Pool, least: int) -> set[str]:
     """Return the owners that may have so much of a pool, directly or through others."""
-    owners = pool.direct.keys() | pool.through.keys()
-    return {each for each in owners if max(_upper(pool.direct, each), _upper(pool.through, each)) >= least}
-
-
-def _most_of(pool: Pool, owners: set[str]) -> int:
-    """Return the most that these owners have of a pool together, no more than what others leave for certain."""
-    held = [pool.direct.get(owner, NOTHING) for owner in owners]
-    left = WHOLE - (pool.lower - sum(each.lower for each in held))
-    alone = max((_upper(pool.direct, owner) + _upper(pool.through, owner) for owner in owners), default=0)
-    return min(max(sum(each.upper for each in held), alone), left)
-
-
-def _upper(held: Mapping[str, Bounds], owner: str) -> int:
-    return held.get(owner, NOTHING).upper
+    owners = pool.direct.keys() | pool.most_through.keys()
+    return {
+        each for each in owners if max(pool.direct.get(each, NOTHING).upper, pool.most_through.get(each, 0)) >= least
+    }
 
 
 def graph_of(spec: TenantSpec) -> OwnershipGraph:
@@ -199,11 +192,12 @@ def graph_of(spec: TenantSpec) -> OwnershipGraph:
         stated.setdefault(statement.owned, []).append(statement)
     parties = {party.id: party for party in spec.parties}
     pools = {party: pools_of(stated.get(party, ())) for party in (TENANT_ITSELF, *parties)}
-    tops, ends = _tops(spec), {party.id for party in spec.parties if believed_type(party) != "Entity"}
+    ends = {party.id for party in spec.parties if believed_type(party) != "Entity"}
     full = {party: each if party in ends else _accounted(each) for party, each in pools.items()}
+    room = Room(full, UNNAMED)
+    tops = {party for party in _tops(spec) if not any(_hides(pool, room) for pool in pools.get(party, ()))}
     counted = {party: pools[party] if party in tops else each for party, each in full.items()}
     held, lower = _from_owners(counted)
-    room = Room(full, UNNAMED)
     return OwnershipGraph(
         pools=counted,
         parties=parties,
@@ -223,16 +217,21 @@ def _controlled_by(statements: Iterable[Ownership]) -> dict[str, tuple[str, ...]
     return {owner: tuple(each) for owner, each in controlled.items()}
 
 
-def _tops(spec: TenantSpec) -> set[str | None]:
+def _tops(spec: TenantSpec) -> set[str]:
     """Return those of whom it is declared that nobody stands above them, besides natural persons and states."""
-    return {spec.ultimate_parent} | ({TENANT_ITSELF} if is_top(spec) else set())
+    return ({spec.ultimate_parent} if spec.ultimate_parent else set()) | ({TENANT_ITSELF} if is_top(spec) else set())
+
+
+def _hides(pool: Pool, room: Room) -> bool:
+    """Whether somebody may hold more through others than its named holders have for that, so that there are others."""
+    return not all(room.has(owner, most, pool) for owner, most in pool.most_through.items())
 
 
 def _accounted(pools: tuple[Pool, ...]) -> tuple[Pool, ...]:
     """Give what nobody holds for certain to an unnamed owner, up to all of it."""
     return tuple(
         replace(pool, direct={**pool.direct, UNNAMED: Bounds(0, pool.unaccounted())}) if pool.unaccounted() else pool
-        for pool in pools or (Pool({}, {}, {}),)
+        for pool in pools or (Pool({}, {}, {}, {}),)
     )
 
 
@@ -254,7 +253,7 @@ def _contradicts(pool: Pool, room: Room) -> bool:
     """Whether more than everything is held, or somebody holds through others what these do not have."""
     if max(pool.lower, *pool.alone.values(), 0) > WHOLE:
         return True
-    return not all(room.has(owner, least.lower, pool) for owner, least in pool.through.items())
+    return not all(room.has(owner, least, pool) for owner, least in pool.through.items())
 
 
 def _from_owners(pools: Mapping[str, tuple[Pool, ...]]) -> tuple[dict[str, tuple[_Held, ...]], tuple[int, ...]]:

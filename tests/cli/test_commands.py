@@ -231,6 +231,7 @@ BAD: dict[str, tuple[str, str]] = {
     "65 levels": ("a: " + "[" * 65 + "]" * 65, "64 levels"),
     "100000 levels": ("a: " + "[" * 100_000, "work.yaml"),
     "too large": ("a: " + "x" * (9 << 20), "larger than"),
+    "too large, in fewer characters": ("a: 1\n#" + "\u6f22" * (3 << 20) + "\n---\nb: 1\n", "larger than"),
     "another program's tag": ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
     "no such instant": ("a: 2026-99-99", "month must be in 1..12"),
     "a number of thousands of digits": ("a: " + "9" * 9000, "4300 digits"),

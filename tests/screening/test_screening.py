@@ -214,6 +214,16 @@ def votes(owner: str, exact: int) -> dict[str, Any]:
     return {"owner": owner, "interest": "VotingRights", "share": {"exact": exact}}
 
 
+def part(owner: str, exact: int) -> dict[str, Any]:
+    """What an owner has of the firm in between."""
+    return {"owner": owner, "owned": "firm", "share": {"exact": exact}}
+
+
+def through(owner: str, exact: int) -> dict[str, Any]:
+    """What an owner says to have of the tenant through others."""
+    return {"owner": owner, "directness": "Indirect", "share": {"exact": exact}}
+
+
 LITTLE = {"Match", "MatchMinority"}
 SIGNIFICANT = {*LITTLE, "MatchSignificantMinority"}
 SHARES: dict[str, tuple[dict[str, Any], dict[str, Any], set[str]]] = {
@@ -227,6 +237,21 @@ SHARES: dict[str, tuple[dict[str, Any], dict[str, Any], set[str]]] = {
         {"firm": {"exact": 30}, "fund": {"exact": 70}},
         {**FUND, "ownership": [{"owner": "above", "owned": "firm", "share": {"exact": 60}}]},
         SIGNIFICANT,
+    ),
+    "a quarter by a holding in between": (
+        {"firm": {"exact": 100}},
+        {**FUND, "ownership": [part("above", 25), part("fund", 75)]},
+        SIGNIFICANT,
+    ),
+    "the same stated": (
+        {"firm": {"exact": 100}},
+        {**FUND, "ownership": [part("above", 25), part("fund", 75), through("above", 25)]},
+        SIGNIFICANT,
+    ),
+    "less than a quarter by a holding in between": (
+        {"firm": {"exact": 60}, "fund": {"exact": 40}},
+        {**FUND, "ownership": [part("above", 40), part("fund", 60)]},
+        LITTLE,
     ),
     "a quarter of the votes": (
         {"above": {"exact": 5}, "fund": {"exact": 95}},

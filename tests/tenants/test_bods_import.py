@@ -149,6 +149,7 @@ def _of_acme(*statements: Statement) -> list[Statement]:
     return [ACME, HOLDING, PERSON, *statements]
 
 
+AT_NINE = _holds("holding", "acme", _shares(80), statementDate="2026-01-31T09:00:00Z")
 SOLD = _holds("holding", "acme", _shares(10), recordStatus="updated", statementDate="2026-06-30")
 
 
@@ -157,8 +158,11 @@ SOLD = _holds("holding", "acme", _shares(10), recordStatus="updated", statementD
     [
         ([_holds("holding", "acme", _shares(80)), _again(SOLD)], [{"exact": 10}]),
         ([_again(SOLD), _holds("holding", "acme", _shares(80))], [{"exact": 10}]),
+        ([_again(SOLD, statementDate="2026-01-31T18:00:00Z"), AT_NINE], [{"exact": 10}]),
+        ([_again(SOLD, statementDate="2026-01-31T11:00:00+03:00"), AT_NINE], [{"exact": 80}]),
         ([_holds("holding", "acme", _shares(80)), _again(SOLD, recordStatus="closed")], []),
         ([_holds("holding", "acme", _shares(80) | {"endDate": "2026-11-26"})], []),
+        ([_holds("holding", "acme", _shares(80) | {"endDate": "2026-11-26T09:00:00Z"})], []),
         ([_holds("holding", "acme", _shares(80) | {"endDate": "2026-11-27"})], [{"exact": 80}]),
         ([_holds("holding", "acme")], [{}]),
         ([_holds("holding", "acme", {"type": "unknownInterest"})], [{}]),
@@ -168,8 +172,11 @@ SOLD = _holds("holding", "acme", _shares(10), recordStatus="updated", statementD
     ids=[
         "the later statement counts",
         "whatever the order",
+        "of one day by the time",
+        "whatever the zone",
         "a closed record is gone",
         "an interest that has ended",
+        "one that has, with a time",
         "one that will end",
         "no interest told",
         "an interest that nobody knows",
@@ -281,6 +288,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a date beside none": (
         [ACME, _without(_again(ACME, recordStatus="updated"), "statementDate")],
         "statement 2: statementDate: of record 'acme' one statement has none; which is the later?",
+    ),
+    "a time beside none of one day": (
+        _of_acme(AT_NINE, _again(SOLD, statementDate="2026-01-31")),
+        "statement 5: statementDate: of record 'holding-in-acme' one statement has no time of that day; which is the",
+    ),
+    "a date before all calendars": (
+        [{**ACME, "statementDate": "0001-01-01T00:00:00+14:00"}],
+        "statementDate: '0001-01-01T00:00:00+14:00' is no date",
+    ),
+    "an end before the beginning": (
+        _of_acme(_holds("holding", "acme", _shares(80) | {"startDate": "2025-01-01", "endDate": "2024-01-01"})),
+        "statement 4: recordDetails.interests[0].endDate: 2024-01-01 is before its startDate, 2025-01-01",
     ),
     "an interest in the future": (
         _of_acme(_holds("holding", "acme", _shares(80) | {"startDate": "2027-01-01"})),

@@ -184,6 +184,10 @@ REFUSED: dict[str, tuple[tuple[str | bytes, ...], str]] = {
     "empty": (("",), "0.xml: line 1: no element found"),
     "an archive": ((b"PK\x03\x04rest",), "0.xml: line 1: not well-formed"),
     "not UTF-8": ((ONE.encode()[:300] + b"\xff" + ONE.encode()[300:],), "0.xml: line "),
+    **{
+        f"in {encoding}": ((_changed(ONE, "UTF-8", encoding),), "0.xml: line 1: an encoding that is not read")
+        for encoding in ("foo", "shift_jis", "utf-7", "idna", "hex")
+    },
     "JSON": (("[]",), "0.xml: line 1: syntax error"),
     "another document": (("<html/>",), "0.xml: line 1: 'html' is none of RelationshipData"),
     "a document type": ((_changed(ONE, "<rr:RelationshipData", f"{BOMB}<rr:RelationshipData"),), "a document type"),

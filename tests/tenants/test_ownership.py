@@ -343,6 +343,37 @@ def test_what_is_left_of_an_independent_tenant_is_nobodys(stated: tuple[Any, ...
 
 
 @pytest.mark.parametrize(
+    ("others", "share", "directness", "expected"),
+    [
+        ((), {"minimum": 25, "maximum": 75}, "Direct", OPEN),
+        ((), {"minimum": 25, "maximum": 75}, "Unknown", OPEN),
+        ((), {"minimum": 25, "maximum": 75}, "Indirect", OPEN),
+        ((), {"exclusiveMinimum": 25, "maximum": 50}, "Unknown", OPEN),
+        ((), {"maximum": 60}, "Unknown", OPEN),
+        ((), {}, "Unknown", OPEN),
+        ((), {}, "Indirect", OPEN),
+        ((), _exactly(40), "Unknown", NO),
+        ((), _exactly(40), "Indirect", OPEN),
+        (("b", SOME), SOME, "Indirect", NO),
+        (("b", SOME), {"maximum": 75}, "Indirect", OPEN),
+        (("h", SOME), SOME, "Indirect", OPEN),
+        (("h", ALL), {}, "Unknown", NO),
+        (("h", ALL), {"minimum": 10}, "Unknown", OPEN),
+    ],
+)
+@pytest.mark.parametrize("top", [ME, "a"])
+def test_a_share_of_who_is_at_the_top_that_may_be_direct_or_find_no_room_is_not_lost(
+    top: str, others: tuple[Any, ...], share: dict[str, float], directness: str, expected: Ternary
+) -> None:
+    known = [*KNOWN, {"id": "b", "name": "B"}]
+    below = () if top == ME else (("a", ME, ALL),)
+    beside = ((others[0], top, others[1]),) if others else ()
+    declared = {"independent": True} if top == ME else {"ultimateParent": top}
+    spec = _spec(*below, *beside, ("x", top, share, directness), parties=known, **declared)
+    assert graph_of(spec).owned_by(among("x")) is expected
+
+
+@pytest.mark.parametrize(
     ("spec", "hides"),
     [
         (_spec(), True),

@@ -144,6 +144,36 @@ def test_an_indirect_share_never_makes_it_less_and_below_half_adds_nothing(
         assert is_now >= was
 
 
+def _under_a_top(statements: list[Stated], share: dict[str, int], directness: str, top: str, kind: str) -> Any:
+    """These statements, and one of c's share of the tenant; c is an entity, the others are of this type."""
+    stated = [
+        {"owner": one, "owned": of, "share": {"minimum": low, "maximum": high}} for one, of, (low, high) in statements
+    ]
+    known = [{"id": each, "name": each, "type": "Entity" if each == "c" else kind} for each in PARTIES]
+    declared = {"independent": True} if top == ME else {"ultimateParent": top} if top else {}
+    last = {"owner": "c", "directness": directness, "share": share}
+    return graph_of(tenant({"parties": known, "ownership": [*stated, last], **declared}).spec)
+
+
+@given(
+    STATEMENTS,
+    MEMBERS,
+    st.sampled_from(RANGES),
+    st.sampled_from(["Unknown", "Indirect"]),
+    st.sampled_from(["", ME, "a"]),
+)
+def test_what_is_known_to_be_no_half_is_none_where_the_share_is_direct(
+    statements: list[Stated], members: set[str], share: tuple[int, int], directness: str, top: str
+) -> None:
+    """An indirect one so where nobody is named who may stand between: else it is that one's, and adds nothing."""
+    kind = "Entity" if directness == "Unknown" else "State"
+    bounds = {"minimum": share[0], "maximum": share[1]}
+    others = [each for each in statements if each[:2] != ("c", ME)]
+    loose, direct = (_under_a_top(others, bounds, each, top, kind) for each in (directness, "Direct"))
+    if loose.owned_by(among(*members)) is Ternary.FALSE:
+        assert direct.owned_by(among(*members)) is Ternary.FALSE or direct.contradictory
+
+
 @given(STATEMENTS, st.integers(1, 100), st.integers(1, 100))
 def test_a_lower_threshold_asks_for_more_names(statements: list[Stated], one: int, other: int) -> None:
     found = graph(*statements)

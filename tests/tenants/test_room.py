@@ -21,8 +21,8 @@ class Read(dict[str, tuple[Pool, ...]]):
 
 
 def _chain() -> tuple[Mapping[str, tuple[Pool, ...]], Pool]:
-    below = Pool({f"p{at}": Bounds(0, WHOLE) for at in range(LENGTH)}, {}, {})
-    return {f"p{at}": (Pool({f"p{at + 1}": Bounds(0, WHOLE)}, {}, {}),) for at in range(LENGTH)}, below
+    below = Pool({f"p{at}": Bounds(0, WHOLE) for at in range(LENGTH)}, {}, {}, {})
+    return {f"p{at}": (Pool({f"p{at + 1}": Bounds(0, WHOLE)}, {}, {}, {}),) for at in range(LENGTH)}, below
 
 
 def test_however_many_hold_through_others_a_graph_is_walked_once() -> None:

@@ -1,8 +1,9 @@
 """Statements of the Beneficial Ownership Data Standard, version 0.4: one JSON array, or one statement a line.
 
-A record is told by several statements over time; the latest one counts, by its date, of one day or of none the last in
-the file; a closed record is gone.  What identifies a natural person beyond the name (birth dates, nationalities,
-passport numbers) is not read.  The fields are those of the schema at standard.openownership.org/en/0.4.0.
+A record is told by several statements over time; the latest one counts, by its date and time, of one day or of none the
+last in the file; a closed record is gone.  What identifies a natural person beyond the name (birth dates,
+nationalities, passport numbers) is not read.  The fields are those of the schema at
+standard.openownership.org/en/0.4.0.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import msgspec
 
+from admission.tenants.imports.dates import Moment, moment_of
 from admission.tenants.imports.decoding import decoded
 from admission.tenants.imports.fragment import Found, ImportProblem, Link, Node
 from admission.tenants.imports.interests import links_of
@@ -28,6 +30,9 @@ LARGEST = 64 << 20
 
 MOST_BYTES = 256 << 20
 """Bytes of all lines together: of each record the latest statement is kept."""
+
+NEVER = Moment(dt.datetime.min.replace(tzinfo=dt.UTC), has_time=False)
+"""Stands for the date that a statement has not."""
 
 LONGEST_LINE = 1 << 20
 MOST_STATEMENTS = 200_000
@@ -58,7 +63,8 @@ class Record:
 
     statement: Statement
     where: str
-    age: tuple[dt.date, int]
+    stated: Moment
+    place: int
 
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
@@ -86,17 +92,12 @@ def read_bods(path: pathlib.Path, wanted: str, today: dt.date) -> Found:
     return Found(root, nodes, links, tuple(notes))
 
 
-def dated(text: str | None, where: str, name: str, today: dt.date) -> dt.date | None:
-    """Return a date that has come; raises ``ImportProblem`` for one in the future, and for none."""
-    if text is None:
-        return None
-    try:
-        date = dt.datetime.fromisoformat(text).date()
-    except ValueError:
-        raise ImportProblem(f"{where}: {name}: {text[:40]!r} is no date; write it as 2026-11-26") from None
-    if date > today:
-        raise ImportProblem(f"{where}: {name}: {date} is in the future")
-    return date
+def dated(text: str | None, where: str, today: dt.date) -> Moment:
+    """Return a date that has come, NEVER for none; raises ``ImportProblem`` for one in the future."""
+    moment = NEVER if text is None else moment_of(text, where)
+    if moment.day > today:
+        raise ImportProblem(f"{where}: {moment.day} is in the future")
+    return moment
 
 
 def _records(path: pathlib.Path, today: dt.date) -> tuple[dict[str, Record], dict[str, str]]:
@@ -122,9 +123,8 @@ def _record(raw: bytes | msgspec.Raw, where: str, number: int, today: dt.date) -
         raise ImportProblem(
             f"{where}: publicationDetails.bodsVersion: {published.bods_version[:10]!r}; {VERSION} is read, no other"
         )
-    dated(published.publication_date, where, "publicationDetails.publicationDate", today)
-    stated = dated(statement.statement_date, where, "statementDate", today)
-    return Record(statement, where, (stated or dt.date.min, number))
+    dated(published.publication_date, f"{where}: publicationDetails.publicationDate", today)
+    return Record(statement, where, dated(statement.statement_date, f"{where}: statementDate", today), number)
 
 
 def _put(records: dict[str, Record], record: Record) -> None:
@@ -132,12 +132,19 @@ def _put(records: dict[str, Record], record: Record) -> None:
     known = records.get(key)
     if known is not None and known.statement.record_type != record.statement.record_type:
         raise ImportProblem(f"{record.where}: recordType: record {key[:64]!r} was of another type before")
-    if known is not None and (known.statement.statement_date is None) != (record.statement.statement_date is None):
+    if known is not None and (missing := _not_comparable(known.stated, record.stated)):
         raise ImportProblem(
-            f"{record.where}: statementDate: of record {key[:64]!r} one statement has none; which is the later?"
+            f"{record.where}: statementDate: of record {key[:64]!r} one statement has {missing}; which is the later?"
         )
-    if known is None or record.age > known.age:
+    if known is None or (record.stated.instant, record.place) > (known.stated.instant, known.place):
         records[key] = record
+
+
+def _not_comparable(one: Moment, other: Moment) -> str:
+    """What one of two dates has not, so that nobody knows which is the later; "" where somebody does."""
+    if (one is NEVER) != (other is NEVER):
+        return "none"
+    return "no time of that day" if one.day == other.day and one.has_time != other.has_time else ""
 
 
 def _nodes(records: dict[str, Record]) -> dict[str, Node]:

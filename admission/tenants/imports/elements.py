@@ -87,6 +87,10 @@ class _Reader:
             self._parser.Parse(chunk or b"", chunk is None)
         except expat.ExpatError as error:
             raise ImportProblem(f"{self._path}: line {error.lineno}: {expat.ErrorString(error.code)}") from None
+        except ImportProblem:
+            raise
+        except (LookupError, ValueError):
+            self._refuse("an encoding that is not read; write it anew in UTF-8")
 
     def _refuse(self, problem: str) -> None:
         raise ImportProblem(f"{self._path}: line {self._parser.CurrentLineNumber}: {problem}")

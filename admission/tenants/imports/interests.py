@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from admission.tenants.imports.dates import moment_of
 from admission.tenants.imports.decoding import decoded
 from admission.tenants.imports.fragment import ImportProblem, Link
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Iterator, Mapping
 
     from admission.tenants.imports.fragment import Node
@@ -113,18 +114,17 @@ def links_of(raw: msgspec.Raw, where: str, nodes: Mapping[str, Node], today: dt.
 def _current(interests: Iterable[_Interest], where: str, today: dt.date) -> Iterator[tuple[str, _Interest]]:
     for number, interest in enumerate(interests):
         at = f"{where}: recordDetails.interests[{number}]"
-        started, ended = _day(interest.start_date, at, "startDate"), _day(interest.end_date, at, "endDate")
+        started, ended = _day(interest.start_date, f"{at}.startDate"), _day(interest.end_date, f"{at}.endDate")
+        if started is not None and ended is not None and ended < started:
+            raise ImportProblem(f"{at}.endDate: {ended} is before its startDate, {started}")
         if started is not None and started > today:
             raise ImportProblem(f"{at}.startDate: {started} is in the future")
         if ended is None or ended > today:
             yield at, interest
 
 
-def _day(text: str | None, at: str, name: str) -> dt.date | None:
-    try:
-        return None if text is None else dt.date.fromisoformat(text)
-    except ValueError:
-        raise ImportProblem(f"{at}.{name}: {text[:40] if text else ''!r} is no date; write it as 2026-11-26") from None
+def _day(text: str | None, at: str) -> dt.date | None:
+    return None if text is None else moment_of(text, at).day
 
 
 def _link(owner: str, owned: str, interest: _Interest, at: str) -> Link:
