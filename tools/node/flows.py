@@ -4,7 +4,8 @@
         ...
         flows.to(service)
 
-The kernel tells of a connection only where somebody listened when it was opened.
+The kernel tells of a connection only where somebody listened when it was opened.  That one is forgotten is not asked
+for: the kernel forgets thousands at once, more than it has room to tell of, and loses other events then.
 """
 
 import re
@@ -37,7 +38,7 @@ class Flow:
     opened: float
     """When it was begun, whether or not the pod answered."""
     cut: float = inf
-    """When either side began to close it, or the pod refused it."""
+    """When either side began to close it; never known of one that was refused."""
 
 
 class Flows:
@@ -48,7 +49,7 @@ class Flows:
 
     def __enter__(self) -> Self:
         flags = ["conntrack", "--event", "--proto=tcp", f"--orig-dst={SERVICES}", "--output=timestamp"]
-        flags += [f"--buffer-size={BUFFER}"]
+        flags += ["--event-mask=NEW,UPDATES", f"--buffer-size={BUFFER}"]
         self._process = Process.start("connections", Path("/usr/bin/env"), flags, self._directory)
         return self
 
@@ -85,4 +86,4 @@ def parsed(lines: Iterable[str], service: str, epoch: float) -> list[Flow]:
 
 
 def _is_over(told: re.Match[str]) -> bool:
-    return told["event"] == "DESTROY" or told["state"] not in _OPENING
+    return told["state"] not in _OPENING
