@@ -123,7 +123,7 @@ def test_a_confirmation_is_spent_by_what_is_tried_alone() -> None:
 
 
 def test_budgets_are_respected_anew_for_what_is_found_anew() -> None:
-    cluster = Cluster({"kept": 1, "well": 40}, steps=[{**LONG, "respectBudgetsFor": "1h"}])
+    cluster = Cluster({"kept": 1, "well": 40}, steps=[{**LONG, "respectBudgetsFor": "10m"}])
     cluster.budgeted.add("kept-0")
     leader = Leader(cluster)
     for reason in (Reason.KYCExpired, None, Reason.KYCExpired):
@@ -131,7 +131,7 @@ def test_budgets_are_respected_anew_for_what_is_found_anew() -> None:
         settled(cluster, leader, seconds=120)
         cluster.now += timedelta(days=7) if reason is None else timedelta()
     assert cluster.evicted == []
-    settled(cluster, leader, seconds=3700)
+    settled(cluster, leader, seconds=700)
     assert len(cluster.evicted) == 1
 
 
