@@ -139,10 +139,12 @@ def _listed(arguments: argparse.Namespace, parties: Parties, before: Index | Non
     size = size_of(found.entries)
     if not size.entries:
         raise ListError(f"{arguments.list}: no entry that anybody can be; the list is refused")
+    listed = Index(found.entries, before)
     if not arguments.accept:
         _check_follows(as_of, len(found.entries), size, parties.tenants)
+        _check_matches_stay(listed, parties.tenants)
     return Searchable(
-        Index(found.entries, before),
+        listed,
         as_of,
         digest,
         entries=len(found.entries),
@@ -177,6 +179,18 @@ def _check_follows(as_of: dt.datetime, entries: int, size: Size, tenants: Iterab
         most = max((getattr(each, field) for each in last), default=0)
         if now < LEAST_KEPT * most:
             raise ListError(f"the list has {now} {what}, the last one had {most}: cut short? --accept it")
+
+
+def _check_matches_stay(listed: Index, tenants: Iterable[Tenant]) -> None:
+    """Refuse a list without the entry of a match that nobody dismissed: who stood in what was cut looks delisted."""
+    screened = ((each.name, each.status.screening) for each in tenants if each.status.screening)
+    for name, screening in screened:
+        for hit in screening.hits:
+            if hit.is_match and hit.party in screening.matched_parties and hit.entry not in listed:
+                raise ListError(
+                    f"the list has entry {hit.entry} no more, which {hit.party} of tenant {name} is: delisted, or cut "
+                    "short? --accept it"
+                )
 
 
 async def _each(

@@ -36,7 +36,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--threshold", type=int, choices=range(60, 101), default=THRESHOLD, metavar="PERCENT", help="alike from here"
     )
-    parser.add_argument("--accept", action="store_true", help="take a list that is older or much shorter than the last")
+    parser.add_argument(
+        "--accept",
+        action="store_true",
+        help="take a list that is older or much shorter than the last, or has an entry no more that somebody is",
+    )
     parser.add_argument("--every", type=float, metavar="SECONDS", help="go on, and follow the file as it changes")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     parser.set_defaults(run=_run)

@@ -168,7 +168,7 @@ def test_what_was_confirmed_one_person_neither_takes_back_nor_predates(
     refused = f"not take back: two dismiss it, by a ScreeningDismissal with confirmedAt {CONFIRMED['at']}"
     assert refused in said or (user == SCREENER and CONFIRMS in said)
     assert _screening(cluster, "alike")["hits"][0]["confirmed"] == CONFIRMED
-    assert screen("--write", text=WITHOUT) == 0, "what the list has no more leaves"
+    assert screen("--write", "--accept", text=WITHOUT) == 0, "what the list has no more leaves"
 
 
 def test_it_is_confirmed_anew_by_who_may_confirm_and_written_in_any_form(
@@ -183,7 +183,7 @@ def test_it_is_confirmed_anew_by_who_may_confirm_and_written_in_any_form(
     (hit,) = _screening(cluster, "alike")["hits"]
     assert hit["confirmed"]["at"] == "2026-11-26T01:00:00.500000+01:00", "written again, in another form"
     assert _judge(cluster, anew) == ""
-    assert screen("--write", text=WITHOUT) == 0
+    assert screen("--write", "--accept", text=WITHOUT) == 0
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_what_somebody_judged_outlives_the_next_list_and_what_is_gone_leaves(
     alike = _screening(cluster, "alike")
     assert (alike["state"], alike["matchedParties"], alike["hits"][0]["confirmed"]) == ("Match", ["tenant"], CONFIRMED)
     assert "candidateSince" not in alike
-    assert screen("--write", text=WITHOUT) == 0
+    assert screen("--write", "--accept", text=WITHOUT) == 0
     gone = _screening(cluster, "alike")
     assert (gone["state"], gone["matchedParties"], gone["hits"]) == ("Clear", [], [])
 

@@ -126,6 +126,30 @@ def test_what_cannot_be_used_is_refused_with_the_reason(
     assert (said.out, words in said.err) == ("", True), said.err
 
 
+HIT = {"party": "tenant", "covers": f"sha256:{'0' * 64}", "seenAt": "2025-11-24T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("hit", "matched", "refused"),
+    [
+        ({"entry": "gone", "by": "Identifier"}, ["tenant"], True),
+        ({"entry": TOLMAVIR["id"], "by": "Identifier"}, ["tenant"], False),
+        ({"entry": "gone", "by": "Identifier"}, [], False),
+        ({"entry": "gone", "by": "Name"}, ["tenant"], False),
+    ],
+    ids=["a match", "a match that stays", "a match that was dismissed", "a candidate"],
+)
+def test_a_list_without_the_entry_of_a_match_is_taken_when_the_operator_says_so(
+    hit: dict[str, str], matched: list[str], refused: bool, folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = {"state": "Match", "matchedParties": matched, "hits": [{**HIT, **hit}]}
+    (folder / "tenants.yaml").write_text(yaml.safe_dump(_tenant("acme", "Cloudmere Robotics Inc", known)))
+    _screen(folder)
+    words = "the list has entry gone no more, which tenant of tenant acme is: delisted, or cut short? --accept it"
+    assert (words in capsys.readouterr().err) == refused
+    assert _screen(folder, "--accept") == (hit["entry"] != "gone")
+
+
 @pytest.mark.parametrize("options", [["--accept"], ["--accept", "--as-of", "2025-11-01T00:00:00Z"]])
 def test_an_older_or_shorter_list_is_taken_when_the_operator_says_so(folder: pathlib.Path, options: list[str]) -> None:
     (folder / "tenants.yaml").write_text(yaml.safe_dump(_tenant("acme", "Cloudmere Robotics Inc", LAST)))
