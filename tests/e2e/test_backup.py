@@ -180,8 +180,11 @@ def test_claims_and_prepaid_hours_that_come_back_leave_as_much_as_before(
             gpu_pod("too-long", unique, 1, "t4", activeDeadlineSeconds=2 * HOUR),
         ):
             eventually(functools.partial(refused, wanted), lambda line: "exceeded quota" in line, PATIENCE)
-        trio.admit(resource_claim(unique, "one", requests(1)))
+        one = resource_claim(unique, "one", requests(1))
+        assert eventually(lambda: trio.denial(one), lambda line: "[TryAgain]" not in line, PATIENCE) == ""
         eventually(counted, lambda found: found == (4, 9), PATIENCE)
+        for replica in trio.installed.replicas:
+            replica.wait()
 
 
 def test_a_ledger_deleted_under_load_denies_until_it_was_counted_anew_and_is_exact(trio: World, country: str) -> None:
