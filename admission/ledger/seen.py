@@ -10,6 +10,7 @@ Claims hold by themselves, for as long as they exist.
 from __future__ import annotations
 
 import logging
+import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -135,7 +136,7 @@ class Seen:
         self._unpromised.pop(uid, None)
         held = self._held.pop(uid)
         if held is not None:
-            until = int(self._now().timestamp())
+            until = math.ceil(self._now().timestamp())  # a second that was begun counts
             self._ends.note(End(self._lasts(held), self.charging.home_of(held.home), until, version, claim))
         if claim:
             self._newest_claim = max(self._newest_claim, version)

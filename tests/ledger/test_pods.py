@@ -114,6 +114,16 @@ def test_a_pod_that_ended_holds_nothing_and_was_seen(registry: Registry, phase: 
     assert census.seen("u1")
 
 
+def test_a_pod_that_ends_within_a_second_has_held_its_devices_for_one(registry: Registry) -> None:
+    now = NOW
+    census = PodCensus(registry, lambda: now)
+    census.take(pod(node=H100))
+    now += dt.timedelta(seconds=0.2)
+    census.take(pod(node=H100, phase="Succeeded"))
+    (stay,) = census.ended("DE")
+    assert stay.until - stay.since == 1
+
+
 def test_use_in_a_namespace_that_is_not_enforced_stands_beside_until_it_is(registry: Registry) -> None:
     registry.default_mode = Mode.Observe
     census = PodCensus(registry, lambda: NOW)
