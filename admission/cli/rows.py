@@ -10,7 +10,7 @@ import pydantic
 from admission.api.clearance import KYCState
 from admission.api.object import Model, Name, Text
 from admission.cli.files import LARGEST, bounded
-from admission.screening.csvrows import BrokenCSV, rows_of
+from admission.screening.csvrows import CSVError, rows_of
 from admission.tenants.verification import BadDate, Verification, check_dates
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def read(path: pathlib.Path, now: dt.datetime | None = None) -> Table:
         _fill(table, str(path), rows_of(raw), now)
     except OSError as error:
         table.problems.append(f"{path}: {error}")
-    except BrokenCSV as error:
+    except CSVError as error:
         table.problems.append(f"{path}:{error.line}: {error}")
     return table
 

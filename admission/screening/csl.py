@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from admission.screening.csvrows import BrokenCSV, rows_of
+from admission.screening.csvrows import CSVError, rows_of
 from admission.screening.entry import Entry, ListError, Number
 from admission.screening.parties import plain_number
 
@@ -123,7 +123,7 @@ def _of_csv(raw: bytes) -> Iterator[Entry]:
         for line, row in rows:
             if row:  # an empty line is none
                 yield _once(_of_row(line, header, row), seen, f"line {line}", "column _id")
-    except BrokenCSV as error:
+    except CSVError as error:
         raise ListError(f"line {error.line}: {error}") from None
     if not raw.endswith(b"\n"):
         raise ListError(f"line {line}, column {header[-1]}: the file ends within the line")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class BrokenCSV(ValueError):  # noqa: N818 (a problem with the file, no failure of ours)
+class CSVError(ValueError):
     """A file cannot be read on; ``line`` is where."""
 
     def __init__(self, line: int, problem: str) -> None:
@@ -19,14 +19,14 @@ class BrokenCSV(ValueError):  # noqa: N818 (a problem with the file, no failure 
 
 
 def rows_of(raw: bytes) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row with the line that it ends in, counted from 1; raises ``BrokenCSV``."""
+    """Yield each row with the line that it ends in, counted from 1; raises ``CSVError``."""
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BrokenCSV(raw.count(b"\n", 0, error.start) + 1, "not UTF-8") from None
+        raise CSVError(raw.count(b"\n", 0, error.start) + 1, "not UTF-8") from None
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for row in rows:
             yield rows.line_num, row
     except csv.Error as error:
-        raise BrokenCSV(rows.line_num, str(error)) from None
+        raise CSVError(rows.line_num, str(error)) from None
